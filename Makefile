@@ -1,0 +1,80 @@
+# Everything happens in .venv of this checkout; nothing else on the machine changes.
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo up test check fix lock clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+SANDBOX := .sandbox
+# The first of these that works: some names are there but stand for nothing (pyenv), some are too old.
+PYTHONS := python3.11 python3.12 python3.13 python3 python
+FIND_PYTHON = for name in $(PYTHON) $(PYTHONS); do \
+	    "$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && break; name=; \
+	  done; \
+	  if [ -z "$$name" ]; then \
+	    echo "make: Python 3.11 or newer was not found. Install it (Debian, Ubuntu: apt-get install python3.11" \
+	         "python3.11-venv), or say where it is: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 1; \
+	  fi; \
+	  if ! "$$name" -c 'import ensurepip, venv' >/dev/null 2>&1; then \
+	    echo "make: $$name lacks the module venv. Install it (Debian, Ubuntu: apt-get install python3-venv)." >&2; \
+	    exit 1; \
+	  fi
+
+help:
+	@echo 'make demo    the whole pipeline once on sample posts, with a summary (2 minutes)'
+	@echo 'make up      the same, then the Dagster UI until Ctrl-C'
+	@echo 'make test    every test'
+	@echo 'make check   format, lint, types, import contracts'
+	@echo 'make fix     let the formatter and the linter repair what they can'
+	@echo 'make lock    choose versions again within pyproject.toml and write constraints.txt'
+	@echo 'make clean   delete .venv and caches; the sandbox stays (entity-pipeline sandbox reset)'
+
+demo: install
+	$(BIN)/entity-pipeline --dir "$(SANDBOX)" demo
+
+up: install
+	$(BIN)/entity-pipeline --dir "$(SANDBOX)" up
+
+test: install
+	$(BIN)/python -m pytest -n auto
+
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: install
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+install: $(VENV)/.installed
+
+# constraints.txt names every package, so pip has nothing to resolve (and some versions of it would fail to).
+# Two stamps: a change of pyproject.toml alone does not fetch 120 packages again.
+$(VENV)/.packages: constraints.txt
+	@$(FIND_PYTHON); \
+	  echo "make: installing into $(VENV) with $$("$$name" --version), about a minute"; \
+	  "$$name" -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r constraints.txt
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.packages pyproject.toml
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Versions that still fit are kept; `rm constraints.txt` first to have the newest of everything.
+lock:
+	@$(FIND_PYTHON); "$$name" -m venv .venv-lock
+	@.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.13,<0.14'
+	@.venv-lock/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --quiet \
+	  --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
+	  --no-emit-package uv --output-file constraints.txt
+	@{ echo '# Exact versions with the hashes of every platform'"'"'s files, written by `make lock`.'; cat constraints.txt; } \
+	  > constraints.new && mv constraints.new constraints.txt
+	@echo "make: wrote constraints.txt; run make test before you commit it"
+
+clean:
+	rm -rf $(VENV) .venv-lock *.egg-info build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

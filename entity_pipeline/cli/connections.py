@@ -1,0 +1,70 @@
+"""Where a command works: the databases of the environment, or the sandbox when none is named.
+
+A half-configured environment is refused. Above all, the sandbox's made-up answers never reach a database
+outside it.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from entity_pipeline.core.failures import ConfigurationFailure
+
+DATABASES = ("OPERATION_DATABASE_URL", "ASSETS_DATABASE_URL")
+DEFAULT_SANDBOX = Path(".sandbox")
+
+# What a local server of one's own accepts when nothing else is said.
+_LOCAL_DEFAULTS: Mapping[str, Mapping[str, str]] = {
+    "GEMINI_BASE_URL": {"GEMINI_API_KEY": "local"},
+    "R2_ENDPOINT_URL": {
+        "R2_ACCESS_KEY_ID": "local",
+        "R2_SECRET_ACCESS_KEY": "local",
+        "R2_BUCKET": "entity-pipeline",
+    },
+}
+
+
+@contextmanager
+def connected(sandbox_directory: Path, *, start_sandbox: bool = False, chaos: int | None = None) -> Iterator[bool]:
+    """Put the variables of the databases and services into the environment; yields whether they are the sandbox's.
+
+    Raises:
+        ConfigurationFailure: one database is named and the other is not, or none is and there is no sandbox.
+    """
+    named = [name for name in DATABASES if os.environ.get(name)]
+    if len(named) == 1:
+        missing = next(name for name in DATABASES if name not in named)
+        raise ConfigurationFailure(f"{named[0]} is set and {missing} is not: set both, or neither to use the sandbox.")
+    if named:
+        if start_sandbox:
+            raise ConfigurationFailure(
+                f"{' and '.join(named)} name databases, and this command fills a sandbox with sample posts: "
+                "unset them, or use `migrate` and `enrich` on your databases."
+            )
+        os.environ.update(_local_defaults(os.environ))
+        yield False
+        return
+    if not start_sandbox and not (sandbox_directory / "state.json").exists():
+        raise ConfigurationFailure(
+            f"Neither {' nor '.join(DATABASES)} is set, and there is no sandbox in {sandbox_directory}: "
+            "set both (see .env.example), or run `entity-pipeline demo` first."
+        )
+    from entity_pipeline.sandbox.environment import Sandbox
+
+    with Sandbox(sandbox_directory, chaos=chaos) as variables:
+        os.environ.update(variables | {name: os.environ[name] for name in variables if os.environ.get(name)})
+        yield True
+
+
+def _local_defaults(environment: Mapping[str, str]) -> dict[str, str]:
+    """Credentials for servers on this machine that were named without any; never for a real service."""
+    found: dict[str, str] = {}
+    for address, defaults in _LOCAL_DEFAULTS.items():
+        if urlsplit(environment.get(address, "")).hostname in ("127.0.0.1", "localhost", "::1"):
+            found |= {name: value for name, value in defaults.items() if not environment.get(name)}
+    bucket = environment.get("R2_BUCKET") or found.get("R2_BUCKET")
+    if found.get("R2_ACCESS_KEY_ID") and bucket and not environment.get("R2_PUBLIC_BASE_URL"):
+        found["R2_PUBLIC_BASE_URL"] = f"{environment['R2_ENDPOINT_URL'].rstrip('/')}/{bucket}"
+    return found

@@ -1,0 +1,154 @@
+"""`demo`: the whole pipeline once on sample posts, and whether every account ended where it should.
+
+The first run works under a cap that is too small, so that the state "cap reached" is seen once; then it raises
+the cap as a person would. A further run on the same state finds nothing to do.
+"""
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import httpx2
+from rich.console import Console
+
+from entity_pipeline.cli.pipeline import Pipeline, pipeline
+from entity_pipeline.cli.serve import prepare_dagster_home
+from entity_pipeline.cli.summary import Summary, print_summary
+from entity_pipeline.core.failures import PipelineFailure
+from entity_pipeline.migrations import migrate
+from entity_pipeline.sandbox.expected import expected_accounts
+from entity_pipeline.sandbox.sample_posts import SampleCounts, load_sample
+
+FIRST_CAP = 300
+_DEMO = "demo"
+# Instagram is a process on this machine here, so its windows may be wide.
+_SETTINGS: Mapping[str, Any] = {
+    "daily_grounding_cap": FIRST_CAP,
+    "requests_per_minute": 100_000,
+    "instagram_terms_acknowledged": True,
+    "instagram_backfill_enabled": True,
+    "instagram_windows": {
+        "gap_s": 0,
+        "jitter_s": [0, 0],
+        "per_minute": 100_000,
+        "per_hour": 100_000,
+        "per_day": 100_000,
+    },
+}
+
+
+class DemoFailed(PipelineFailure):
+    """A number is not what it should be."""
+
+
+def run_demo(directory: Path, *, check: bool) -> None:
+    """Prepare the sandbox, run every stage, print the table.
+
+    Raises:
+        DemoFailed: an account did not end where the sample says it should, or a call was not counted.
+    """
+    console = Console()
+    prepare_dagster_home()
+    migrate(os.environ["ASSETS_DATABASE_URL"], os.environ["OPERATION_DATABASE_URL"])
+    today = datetime.now(UTC).date()
+    sample = load_sample(os.environ["ASSETS_DATABASE_URL"], os.environ["OPERATION_DATABASE_URL"], today)
+    grounded_before = _grounded_requests_seen()
+    with pipeline() as stages:
+        _switch_on_once(stages)
+        console.print(f"Posts of {sample.first_day} to {sample.last_day}: tags, accounts, profiles, reviews, links.")
+        stages.intake()
+        stages.review()
+        _raise_cap_once(stages, console)
+        stages.link()
+        stages.roll_up()
+        summary = print_summary(console, stages)
+        seen = _grounded_requests_seen() - grounded_before
+        problems = [*_miscounts(summary, sample, seen), *_mismatches(stages)] if check else []
+    for problem in problems:
+        click.echo(f"not as it should be: {problem}", err=True)
+    if problems:
+        raise DemoFailed(f"{len(problems)} results are not as they should be; they are listed above.")
+    _say_where_to_look(console, directory)
+
+
+def _switch_on_once(stages: Pipeline) -> None:
+    """The sandbox's own settings, unless a person has changed them since."""
+    store = stages.services.settings
+    row = store.row()
+    if row is None or row.updated_by == "migration":
+        store.change(lambda _: dict(_SETTINGS), _DEMO)
+        store.switch(True, _DEMO)
+
+
+def _raise_cap_once(stages: Pipeline, console: Console) -> None:
+    from entity_pipeline.core.settings import PipelineSettings
+    from entity_pipeline.domains.entities.reviewing import limits_of
+
+    store = stages.services.settings
+    quota = stages.services.gemini.quota(limits_of(stages.settings))
+    row = store.row()
+    if not (quota.cap_reached and row.updated_by == _DEMO and quota.cap == FIRST_CAP):
+        return
+    cap = PipelineSettings().daily_grounding_cap
+    console.print(
+        f"[bold]Cap reached[/bold]: {quota.used} of {quota.cap} grounded requests of the Pacific day "
+        f"{quota.quota_day} are used. The pipeline would go on at {quota.resets_at:%Y-%m-%d %H:%M} UTC; "
+        f"here the cap is raised to {cap}, as a person would with `entity-pipeline settings set`."
+    )
+    store.change(lambda current: {**current, "daily_grounding_cap": cap}, _DEMO)
+    stages.review()
+
+
+def _grounded_requests_seen() -> int:
+    """What the other side of the wire has counted."""
+    answer = httpx2.get(f"{os.environ['GEMINI_BASE_URL']}/_standin/requests", trust_env=False)
+    return int(answer.json()["grounded"])
+
+
+def _miscounts(summary: Summary, sample: SampleCounts, seen: int) -> list[str]:
+    figures = {
+        "posts": (summary.posts, sample.posts),
+        "tags": (summary.tags, sample.tags),
+        "tagged accounts": (summary.tagged_accounts, sample.accounts),
+        "accounts without a review": (summary.reviews_pending, 0),
+        "grounded requests in the ledger and on the wire": (summary.grounded_calls, seen),
+    }
+    return [f"{what}: {found}, and should be {right}" for what, (found, right) in figures.items() if found != right]
+
+
+def _mismatches(stages: Pipeline) -> list[str]:
+    """Accounts of the sample that did not end where the sample says."""
+    query = """
+        select lower(ltrim(btrim(username), '@')), metadata #>> '{entity_enrichment,gemini_review,status}',
+          coalesce(metadata #>> '{entity_enrichment,catalog_link,status}', 'none'),
+          coalesce(metadata #> '{entity_enrichment,catalog_link,reasons}', '[]')
+        from instagram_accounts
+    """
+    with stages.services.operation_db.connection() as connection:
+        found = {name: (review, decision, set(reasons)) for name, review, decision, reasons in connection.execute(query)}
+    problems = []
+    for name, expected in expected_accounts().items():
+        if not expected.certain:
+            continue
+        review, decision, reasons = found.get(name, ("missing", "missing", set()))
+        right_reason = not expected.reasons or reasons & expected.reasons
+        if (review, decision) != (expected.review, str(expected.decision)) or not right_reason:
+            problems.append(
+                f"{name}: {review}, {decision} {sorted(reasons)}, and should be {expected.review}, "
+                f"{expected.decision} {sorted(expected.reasons)}"
+            )
+    return problems
+
+
+def _say_where_to_look(console: Console, directory: Path) -> None:
+    console.print(
+        "Where to look next:\n"
+        "  make up                                   the Dagster UI on http://127.0.0.1:3000, with automation running\n"
+        "  .venv/bin/entity-pipeline status          cohorts, decisions and held reasons\n"
+        "  .venv/bin/entity-pipeline quota           the ledger's day\n"
+        "  .venv/bin/entity-pipeline undo --account gentlemonster   take automatic writes back\n"
+        f"  {directory}/state.json                       ports and passwords of the two local databases"
+    )

@@ -1,0 +1,114 @@
+"""`doctor`: each connection, schema and setting in a line, with what to do about it. Asks nobody that costs money."""
+
+import os
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import click
+
+from entity_pipeline.cli.services import services
+from entity_pipeline.core.failures import PipelineFailure
+from entity_pipeline.core.gemini_models import find_model
+from entity_pipeline.core.settings import Closed, PipelineSettings, WindowSettings
+from entity_pipeline.resources.postgres import open_database
+from entity_pipeline.resources.schema_check import missing_schema
+
+# What the project's rules hold prudent for one real Instagram account.
+_PRUDENT = WindowSettings(per_hour=200)
+
+Finding = tuple[str, str]
+
+
+def examine() -> bool:
+    """Print a line a finding; True when nothing stands in the way of a run."""
+    checks: list[Callable[[], Iterator[Finding]]] = [_databases, _settings, _gemini, _instagram, _r2, _dagster]
+    sound = True
+    for check in checks:
+        try:
+            for state, sentence in check():
+                sound = sound and state != "error"
+                click.echo(f"{state:<5} {sentence}")
+        except PipelineFailure as failure:
+            sound = False
+            click.echo(f"error {failure}")
+    return sound
+
+
+def _databases() -> Iterator[Finding]:
+    with open_database(os.environ["ASSETS_DATABASE_URL"]) as assets, assets.connection() as assets_connection:
+        yield "ok", "The assets database answers."
+        with (
+            open_database(os.environ["OPERATION_DATABASE_URL"]) as operation,
+            operation.connection() as operation_connection,
+        ):
+            yield "ok", "The operation database answers."
+            problems = missing_schema(assets_connection, operation_connection)
+            skew_s = abs((assets_connection.execute("select now()").fetchone()[0] - datetime.now(UTC)).total_seconds())
+    for problem in problems:
+        yield "error", str(problem)
+    if not problems:
+        yield "ok", "Both schemas have what the pipeline needs."
+    if skew_s > 30:
+        yield "warn", f"The assets database's clock is {skew_s:.0f} s away from this machine's: set both by NTP."
+
+
+def _settings() -> Iterator[Finding]:
+    with services() as built:
+        gate = built.settings.gate()
+    yield ("warn", gate.reason) if isinstance(gate, Closed) else ("ok", "The pipeline is switched on.")
+
+
+def _gemini() -> Iterator[Finding]:
+    with services() as built:
+        name = built.gemini.model
+    model = find_model(name)
+    if model is None:
+        yield "error", f"GEMINI_MODEL is '{name}', which core/gemini_models.py does not know: choose another or add it."
+        return
+    if model.retires_on and datetime.now(UTC).date() >= model.retires_on:
+        yield "error", f"{name} was retired on {model.retires_on}: set GEMINI_MODEL={model.successor}."
+    elif model.retires_on:
+        yield "warn", f"{name} is reported to retire on {model.retires_on}; {model.successor} follows (GEMINI_MODEL)."
+    if os.environ.get("GEMINI_API_KEY"):
+        where = os.environ.get("GEMINI_BASE_URL") or "Google"
+        yield "ok", f"A Gemini key is set; requests go to {where}."
+    else:
+        yield "error", "GEMINI_API_KEY is not set: set it to a key of your Google project."
+
+
+def _instagram() -> Iterator[Finding]:
+    with services() as built:
+        gate = built.settings.gate()
+    settings = PipelineSettings() if isinstance(gate, Closed) else gate.settings
+    if not settings.instagram_backfill_enabled:
+        yield "ok", "The profile backfill is switched off; reviews go on without it."
+        return
+    yield "ok", f"The profile backfill is on and goes to {os.environ.get('INSTAGRAM_BASE_URL') or 'Instagram'}."
+    windows = settings.instagram_windows
+    hasty = windows.gap_s < _PRUDENT.gap_s or any(
+        getattr(windows, name) > getattr(_PRUDENT, name) for name in ("per_minute", "per_hour", "per_day")
+    )
+    if hasty and not os.environ.get("INSTAGRAM_BASE_URL"):
+        yield "warn", (
+            "instagram_windows allow more than 2 s apart, 20 a minute, 200 an hour and 1,000 a day: "
+            "Instagram may lock accounts."
+        )
+
+
+def _r2() -> Iterator[Finding]:
+    names = ("R2_ENDPOINT_URL", "R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY", "R2_BUCKET", "R2_PUBLIC_BASE_URL")
+    missing = [name for name in names if not os.environ.get(name)]
+    if missing:
+        yield "warn", f"Pictures are not stored: set {', '.join(missing)}."
+        return
+    with services() as built:
+        built.r2.check()
+    yield "ok", f"The bucket {os.environ['R2_BUCKET']} answers."
+
+
+def _dagster() -> Iterator[Finding]:
+    if os.environ.get("DAGSTER_POSTGRES_URL") and os.environ.get("DAGSTER_HOME"):
+        with open_database(os.environ["DAGSTER_POSTGRES_URL"]) as database, database.connection():
+            yield "ok", "Dagster's own database answers."
+    else:
+        yield "warn", "DAGSTER_HOME and DAGSTER_POSTGRES_URL are not set: `enrich` works, but its runs are not kept."

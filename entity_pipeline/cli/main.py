@@ -1,0 +1,245 @@
+"""The commands and their options. What they do is in the modules beside this one."""
+
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+from dagster_shared.utils.warnings import BetaWarning
+
+from entity_pipeline.cli.connections import DEFAULT_SANDBOX, connected
+from entity_pipeline.core.failures import InputRejected, PipelineFailure
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--dir",
+    "directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DEFAULT_SANDBOX,
+    show_default=True,
+    help="Folder of the sandbox, used when no database is named in the environment.",
+)
+@click.pass_context
+def cli(context: click.Context, directory: Path) -> None:
+    """Turn accounts tagged in Instagram posts into a catalog of artists, brands and groups.
+
+    Works on the databases named by OPERATION_DATABASE_URL and ASSETS_DATABASE_URL, or in a sandbox.
+    """
+    from dotenv import load_dotenv
+
+    load_dotenv(Path.cwd() / ".env", override=False)
+    # Dagster reports usage to its makers unless told otherwise, and this must work without a network.
+    os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
+    context.obj = directory
+
+
+def main() -> None:
+    """The console script."""
+    # Dagster calls long-used parameters beta, at length.
+    warnings.filterwarnings("ignore", category=BetaWarning)
+    try:
+        cli(standalone_mode=False)
+    except PipelineFailure as failure:
+        _end(str(failure))
+    except click.exceptions.Abort:
+        _end("Interrupted. What was finished is kept; run the same command again to go on.", 130)
+    except KeyboardInterrupt:
+        _end("Interrupted. What was finished is kept; run the same command again to go on.", 130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+
+
+def _end(sentence: str, code: int = 1) -> None:
+    click.echo(f"error: {sentence}", err=True)
+    sys.exit(code)
+
+
+@contextmanager
+def _connected(context: click.Context) -> Iterator[None]:
+    with connected(context.obj) as is_sandbox:
+        if is_sandbox:
+            click.echo(f"Using the sandbox in {context.obj}.", err=True)
+        yield
+
+
+def _with_databases(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Run the command with the databases of the environment, or those of an existing sandbox."""
+
+    @click.pass_context
+    @wraps(command)
+    def run(context: click.Context, *args: Any, **kwargs: Any) -> Any:
+        with _connected(context):
+            return command(*args, **kwargs)
+
+    return run
+
+
+@cli.command()
+@click.option("--chaos", type=int, metavar="SEED", help="Switch on the stand-ins' odd behaviours.")
+@click.pass_context
+def demo(context: click.Context, chaos: int | None) -> None:
+    """Run the whole pipeline once on sample posts, with everything local, and check the result."""
+    from entity_pipeline.cli.demo import run_demo
+
+    with connected(context.obj, start_sandbox=True, chaos=chaos):
+        run_demo(context.obj, check=chaos is None)
+
+
+@cli.command()
+@click.option("--port", default=3000, show_default=True, help="Port of the Dagster UI.")
+@click.option("--chaos", type=int, metavar="SEED", help="Switch on the stand-ins' odd behaviours.")
+@click.pass_context
+def up(context: click.Context, port: int, chaos: int | None) -> None:
+    """Run the demo, then serve the Dagster UI and its automation until Ctrl-C."""
+    from entity_pipeline.cli.demo import run_demo
+    from entity_pipeline.cli.serve import check_port, serve
+
+    check_port(port)
+    with connected(context.obj, start_sandbox=True, chaos=chaos):
+        run_demo(context.obj, check=chaos is None)
+        serve(port, context.obj)
+
+
+@cli.command()
+@_with_databases
+def migrate() -> None:
+    """Bring the schema of both databases up to date. Safe to run again."""
+    from entity_pipeline.migrations import migrate as apply
+
+    applied = apply(os.environ["ASSETS_DATABASE_URL"], os.environ["OPERATION_DATABASE_URL"])
+    for migration in applied:
+        click.echo(f"applied {migration}")
+    click.echo(f"{len(applied)} migrations applied." if applied else "Both databases are up to date.")
+
+
+@cli.command()
+@click.pass_context
+def doctor(context: click.Context) -> None:
+    """Check every connection, schema and setting, a line each, with what to do."""
+    from entity_pipeline.cli.doctor import examine
+
+    with _connected(context):
+        if not examine():
+            sys.exit(1)
+
+
+@cli.command()
+@click.option("--cohort", "cohorts", multiple=True, metavar="YYYY-MM-DD", help="Only these days. May be repeated.")
+@click.option("--limit", type=click.IntRange(min=0), help="Most accounts to review, most-tagged first.")
+@click.option("--refresh", type=click.Choice(["none", "stale", "all"]), default="none", show_default=True)
+@click.option("--dry-run", is_flag=True, help="Say what would be done and how many paid calls it takes.")
+@_with_databases
+def enrich(cohorts: tuple[str, ...], limit: int | None, refresh: str, dry_run: bool) -> None:
+    """Do all that is pending, from posts to catalog links, within the limits of the settings."""
+    from entity_pipeline.cli.enrich import enrich as run
+    from entity_pipeline.cli.enrich import parse_cohorts
+
+    run(parse_cohorts(cohorts), limit=limit, refresh=refresh, dry_run=dry_run)
+
+
+@cli.command()
+@_with_databases
+def status() -> None:
+    """Say what is pending, what was decided, and what the pipeline waits for."""
+    from entity_pipeline.cli.status import show_status
+
+    show_status()
+
+
+@cli.command()
+@_with_databases
+def quota() -> None:
+    """Show today's use of the Gemini grounding quota, and what was spent."""
+    from entity_pipeline.cli.status import show_quota
+
+    show_quota()
+
+
+@cli.group()
+def settings() -> None:
+    """Show and change the row of pipeline_settings."""
+
+
+@settings.command("show")
+@_with_databases
+def settings_show() -> None:
+    """Show the switch and every setting."""
+    from entity_pipeline.cli.settings import show
+
+    show()
+
+
+@settings.command("enable")
+@_with_databases
+def settings_enable() -> None:
+    """Switch the pipeline on."""
+    from entity_pipeline.cli.settings import switch
+
+    switch(True)
+
+
+@settings.command("disable")
+@_with_databases
+def settings_disable() -> None:
+    """Switch the pipeline off: nothing new starts, what runs stops at the next account."""
+    from entity_pipeline.cli.settings import switch
+
+    switch(False)
+
+
+@settings.command("set")
+@click.argument("assignments", nargs=-1, required=True, metavar="KEY=VALUE...")
+@_with_databases
+def settings_set(assignments: tuple[str, ...]) -> None:
+    """Change settings, all or none of them: daily_grounding_cap=1200 thresholds.brand=0.9."""
+    from entity_pipeline.cli.settings import change
+
+    change(assignments)
+
+
+@cli.command("import-posts")
+@click.argument("path", type=click.Path(path_type=Path))
+@_with_databases
+def import_posts(path: Path) -> None:
+    """Import posts from an Instaloader download folder (JSON) or a CSV file."""
+    from entity_pipeline.cli.import_posts import import_from
+
+    import_from(path)
+
+
+@cli.command()
+@click.option("--run", "run_id", metavar="ID", help="Take back everything that a run wrote.")
+@click.option("--account", metavar="NAME", help="Take back everything written for one account.")
+@_with_databases
+def undo(run_id: str | None, account: str | None) -> None:
+    """Put the catalog back as it was before automatic writes, except what people changed since."""
+    from entity_pipeline.cli.undo import undo_writes
+
+    if (run_id is None) == (account is None):
+        raise InputRejected("Say what to undo: either --run ID or --account NAME.")
+    undo_writes(run_id, account)
+
+
+@cli.group()
+def sandbox() -> None:
+    """The local servers and their data."""
+
+
+@sandbox.command("reset")
+@click.pass_context
+def sandbox_reset(context: click.Context) -> None:
+    """End the sandbox's servers and delete its folder."""
+    from entity_pipeline.sandbox.environment import Sandbox
+
+    if not context.obj.exists():
+        click.echo(f"There is no sandbox in {context.obj}.")
+        return
+    Sandbox(context.obj).reset()
+    click.echo(f"The sandbox in {context.obj} is gone.")

@@ -1,0 +1,100 @@
+"""Runs the pipeline's own Dagster jobs in this process, so that a command does exactly what the UI does."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import psutil
+from dagster import DagsterUserCodeExecutionError
+
+from entity_pipeline.core.failures import PipelineFailure
+from entity_pipeline.domains.entities.jobs import range_tags
+
+PROCESS_TAG = "entity_pipeline/process"
+_UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+
+
+class RunFailed(PipelineFailure):
+    """A run ended in an error; the text is the sentence of what stopped it."""
+
+
+@contextmanager
+def dagster_instance() -> Iterator[dg.DagsterInstance]:
+    """The instance of DAGSTER_HOME if it has storage, so that runs are seen in the UI; else one in memory."""
+    home = os.environ.get("DAGSTER_HOME")
+    if home and os.environ.get("DAGSTER_POSTGRES_URL") and (Path(home) / "dagster.yaml").exists():
+        with dg.DagsterInstance.get() as instance:
+            _bury_dead_runs(instance)
+            yield instance
+    else:
+        with dg.DagsterInstance.ephemeral() as instance:
+            yield instance
+
+
+class Runner:
+    """Executes jobs of the code location over ranges of partitions."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        from entity_pipeline.definitions import defs
+
+        self._definitions = defs
+        self._instance = instance
+
+    def run(
+        self, job_name: str, days: tuple[date, date] | None = None, config: dict[str, Any] | None = None
+    ) -> dg.ExecuteInProcessResult:
+        """One run to its end.
+
+        Raises:
+            PipelineFailure: what stopped it, as a sentence.
+        """
+        tags = {PROCESS_TAG: _this_process()}
+        if days is not None:
+            tags |= range_tags(days[0].isoformat(), days[1].isoformat())
+        quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+        job = self._definitions.resolve_job_def(job_name)
+        try:
+            return job.execute_in_process(instance=self._instance, tags=tags, run_config={**(config or {}), **quiet})
+        except Exception as error:
+            raise _as_failure(error, job_name) from error
+
+
+def _as_failure(error: Exception, job_name: str) -> PipelineFailure:
+    """Dagster wraps what an asset raised; the sentence for a person is in the innermost exception."""
+    root: BaseException = error
+    while isinstance(root, DagsterUserCodeExecutionError):
+        root = root.user_exception
+    if isinstance(root, PipelineFailure):
+        return root
+    if isinstance(root, dg.Failure):
+        return RunFailed(root.description or str(root))
+    reason = " ".join(str(root).split())[:500]
+    return RunFailed(f"{job_name} stopped on an unexpected {type(root).__name__}: {reason}")
+
+
+def _this_process() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}:{int(psutil.Process().create_time())}"
+
+
+def _bury_dead_runs(instance: dg.DagsterInstance) -> None:
+    """Close runs that a killed command left open: no daemon watches them, and they hold places in pools."""
+    host = socket.gethostname()
+    for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
+        process = run.tags.get(PROCESS_TAG, "").rsplit(":", 2)
+        if len(process) == 3 and process[0] == host and not _is_alive(int(process[1]), int(process[2])):
+            instance.report_run_failed(run, "The process that executed this run has ended.")
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+
+
+def _is_alive(pid: int, started_at: int) -> bool:
+    try:
+        return abs(int(psutil.Process(pid).create_time()) - started_at) <= 1
+    except psutil.Error:
+        return False
+
+

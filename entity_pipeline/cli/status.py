@@ -1,0 +1,69 @@
+"""`status` and `quota`: what is pending, what was decided, what it cost."""
+
+from datetime import UTC, datetime
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from entity_pipeline.cli.services import services
+from entity_pipeline.core.ledger import QuotaStatus
+from entity_pipeline.core.settings import Closed, PipelineSettings, gate
+from entity_pipeline.domains.entities.partitions import every_cohort
+from entity_pipeline.domains.entities.queries.enrichment import cohort_progress, held_reasons, status_counts
+from entity_pipeline.domains.entities.reviewing import limits_of
+
+
+def show_status() -> None:
+    """Print the switch, the cohorts with pending work, and all decisions."""
+    now = datetime.now(UTC)
+    cohorts = every_cohort(now)
+    console = Console()
+    with services() as built:
+        state = gate(built.settings.row())
+        with built.operation_db.connection() as connection:
+            progress = cohort_progress(connection, cohorts, now)
+            decisions = status_counts(connection, cohorts, "catalog_link", "status")
+            reasons = held_reasons(connection, cohorts)
+        click.echo("The pipeline is switched on." if not isinstance(state, Closed) else state.reason)
+        if not isinstance(state, Closed):
+            print_quota(console, built.gemini.quota(limits_of(state.settings)))
+    table = Table("cohort", "accounts", "reviews pending", "of these due now", "undecided", title="Cohorts")
+    for item in progress:
+        cells = (item.accounts, item.reviews_pending, item.reviews_due, item.undecided)
+        table.add_row(item.cohort.isoformat(), *map(str, cells))
+    console.print(table)
+    console.print(_counts("Decisions", decisions))
+    console.print(_counts("Held", reasons))
+
+
+def show_quota() -> None:
+    """Print today's figures of the ledger."""
+    with services() as built:
+        state = gate(built.settings.row())
+        if isinstance(state, Closed):
+            click.echo(state.reason)
+        settings = PipelineSettings() if isinstance(state, Closed) else state.settings
+        print_quota(Console(), built.gemini.quota(limits_of(settings)))
+
+
+def print_quota(console: Console, quota: QuotaStatus) -> None:
+    """The quota day in a few lines; times in UTC and in the zone of this machine."""
+    unit = "grounded prompts" if quota.unit == "prompt" else "search queries"
+    resets = f"{quota.resets_at:%Y-%m-%d %H:%M} UTC ({quota.resets_at.astimezone():%H:%M %Z} here)"
+    console.print(
+        f"Pacific day {quota.quota_day}: {quota.used} of {quota.cap} {unit} used, {quota.reserved} reserved, "
+        f"{quota.remaining} left; opens again {resets}."
+    )
+    if quota.cap_reached:
+        console.print("[bold]The cap is reached.[/bold]")
+    if quota.blocked_until is not None:
+        console.print(f"[bold]Google refuses requests until {quota.blocked_until:%Y-%m-%d %H:%M} UTC.[/bold]")
+    console.print(f"Spent today: {quota.spent_usd:.4f} of {quota.spend_limit_usd} USD, model {quota.model}.")
+
+
+def _counts(title: str, counts: dict[str, int]) -> Table:
+    table = Table(title, "accounts")
+    for name, count in counts.items():
+        table.add_row(name, str(count))
+    return table

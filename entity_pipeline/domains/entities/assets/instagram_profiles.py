@@ -1,0 +1,116 @@
+"""`instagram_profiles`: public profile fields and pictures, best effort."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from entity_pipeline.core.ports import Database
+from entity_pipeline.core.profiles import InstagramAccess, ObjectStore, ProfileOutcome
+from entity_pipeline.core.settings import Closed, PipelineSettings, SettingsAccess
+from entity_pipeline.domains.entities.assets.instagram_accounts import instagram_accounts
+from entity_pipeline.domains.entities.assets.reporting import GROUP, OWNERS, counts_table, rows_table
+from entity_pipeline.domains.entities.backfilling import Backfiller
+from entity_pipeline.domains.entities.partitions import cohort_range, daily_partitions
+from entity_pipeline.domains.entities.queries.enrichment import (
+    pending_profiles,
+    profile_samples,
+    status_counts,
+)
+
+STEP_LIMIT = timedelta(minutes=10)
+
+
+class ProfileConfig(dg.Config):
+    """What one run may do."""
+
+    limit: int = Field(default=10_000, ge=0, description="Most profiles looked at in this run, most-tagged first.")
+
+
+@dg.asset(
+    name="instagram_profiles",
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"instagram", "postgres", "s3"},
+    deps=[instagram_accounts],
+    partitions_def=daily_partitions,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    pool="instagram",
+)
+def instagram_profiles(
+    context: dg.AssetExecutionContext,
+    config: ProfileConfig,
+    operation_db: dg.ResourceParam[Database],
+    settings: dg.ResourceParam[SettingsAccess],
+    instagram: dg.ResourceParam[InstagramAccess],
+    r2: dg.ResourceParam[ObjectStore],
+) -> dg.MaterializeResult:
+    """Display name, bio and picture of the accounts of the cohort, as far as Instagram shows them now.
+
+    **Reads** pending accounts of `instagram_accounts`, most-tagged first, and their public profile pages.
+    **Writes** `display_name`, `bio` and `profile_image_url` where they are empty or still hold what we wrote,
+    `metadata.entity_enrichment.profile_backfill`, and the picture in R2 under the hash of its bytes.
+    Off unless `instagram_backfill_enabled` and `instagram_terms_acknowledged` are set. Every limit of
+    `instagram_windows` holds over all processes; what does not fit waits for a later run.
+    **Always succeeds**: whatever Instagram does, the reviews go on without these fields.
+    """
+    cohorts = cohort_range(context.partition_keys)
+    deadline = datetime.now(UTC) + STEP_LIMIT
+    outcomes: Counter[str] = Counter()
+    pictures: dict[str, int] = {}
+    with operation_db.connection() as connection:
+        waiting = pending_profiles(connection, cohorts, datetime.now(UTC), config.limit)
+    current = _permitted(settings)
+    held_because = current if isinstance(current, str) else ""
+    if isinstance(current, PipelineSettings):
+        backfiller = Backfiller(
+            operation_db=operation_db,
+            instagram=instagram,
+            pictures=r2,
+            windows=current.instagram_windows.windows(),
+            deadline=deadline,
+        )
+        for account_id in waiting:
+            if isinstance(current := _permitted(settings), str):
+                held_because = current
+                break
+            fetch = backfiller.backfill(account_id)
+            if fetch is None:
+                outcomes["no_such_handle"] += 1
+                continue
+            if fetch.outcome is ProfileOutcome.DEFERRED:
+                until = f" Next try: {fetch.next_at:%Y-%m-%d %H:%M} UTC." if fetch.next_at else ""
+                held_because = f"{fetch.detail}{until}"
+                break
+            outcomes[fetch.outcome.value] += 1
+        pictures = backfiller.picture_outcomes
+    with operation_db.connection() as connection:
+        statuses = status_counts(connection, cohorts, "profile_backfill", "status")
+        samples = profile_samples(connection, cohorts)
+    if held_because:
+        context.log.warning(f"Left {len(waiting) - sum(outcomes.values())} profiles for later: {held_because}")
+    metadata: dict[str, Any] = {
+        "profiles_looked_at": sum(outcomes.values()),
+        "profiles_left_for_later": len(waiting) - sum(outcomes.values()),
+        "held_because": held_because or "nothing",
+        "this_run": counts_table(outcomes),
+        "pictures": counts_table(pictures),
+        "all_of_the_cohorts": counts_table(statuses, "status"),
+        "sample": rows_table(samples),
+    }
+    return dg.MaterializeResult(metadata=metadata)
+
+
+def _permitted(settings: SettingsAccess) -> PipelineSettings | str:
+    """The settings, or a sentence that says why no profile may be looked at."""
+    gate = settings.gate()
+    if isinstance(gate, Closed):
+        return gate.reason
+    if not gate.settings.instagram_backfill_enabled:
+        return (
+            "The profile backfill is switched off: `entity-pipeline settings set instagram_terms_acknowledged=true "
+            "instagram_backfill_enabled=true` switches it on."
+        )
+    return gate.settings

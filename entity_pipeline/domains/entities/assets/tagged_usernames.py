@@ -1,0 +1,74 @@
+"""`tagged_usernames`: who was tagged on each day of collection."""
+
+from typing import Any
+
+import dagster as dg
+
+from entity_pipeline.core.ports import Database
+from entity_pipeline.core.settings import Closed, SettingsAccess
+from entity_pipeline.domains.entities.assets.raw_posts import raw_posts
+from entity_pipeline.domains.entities.assets.reporting import GROUP, OWNERS, counts_table, profile_link, rows_table
+from entity_pipeline.domains.entities.logic.tagging import TagCounts
+from entity_pipeline.domains.entities.partitions import FIRST_DAY, cohort_days, daily_partitions
+from entity_pipeline.domains.entities.queries.tagged_usernames import DayRecount, most_tagged, recount_days
+
+
+@dg.asset(
+    name="tagged_usernames",
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"postgres"},
+    deps=[raw_posts],
+    partitions_def=daily_partitions,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def tagged_usernames(
+    context: dg.AssetExecutionContext,
+    assets_db: dg.ResourceParam[Database],
+    settings: dg.ResourceParam[SettingsAccess],
+) -> dg.MaterializeResult:
+    """Every account that was tagged on a day, under its normalised username, with the number of posts.
+
+    **Reads** `raw_posts` of the day (UTC, by `created_at`; the first partition also takes all earlier posts).
+    **Writes** the day's rows of `tagged_usernames` in one transaction, touching only those that differ.
+    Malformed arrays and items are counted by reason and never stop the day.
+    **A re-run** with unchanged posts writes nothing.
+    """
+    gate = settings.gate()
+    if isinstance(gate, Closed):
+        raise dg.Failure(gate.reason, allow_retries=False)
+    days = cohort_days(context.partition_keys)
+    tags, recounts = TagCounts(), []
+    with assets_db.connection() as reader, assets_db.connection() as writer:
+        for recount in recount_days(reader, writer, min(days), max(days), first_partition=FIRST_DAY):
+            tags.add(recount.tags)
+            recounts.append(recount)
+            context.add_asset_metadata(_day_metadata(recount), partition_key=recount.day.isoformat())
+        top = most_tagged(writer, min(days), max(days))
+    for item in top:
+        item["profile"] = profile_link(item["username"])
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": sum(r.rows.inserted + r.rows.updated + r.rows.unchanged for r in recounts),
+            "refused_items": counts_table(tags.bad_items, "reason"),
+            "refused_arrays": counts_table(tags.bad_arrays, "found_in_place_of_array"),
+            "refused_examples": rows_table(
+                [{"reason": reason, "examples": ", ".join(items)} for reason, items in tags.examples.items()]
+            ),
+            "most_tagged": rows_table(top),
+        }
+    )
+
+
+def _day_metadata(recount: DayRecount) -> dict[str, Any]:
+    return {
+        "posts": recount.posts,
+        "posts_with_tags": recount.tags.posts - recount.tags.posts_without_username,
+        "tags": recount.tags.tags,
+        "usernames_inserted": recount.rows.inserted,
+        "usernames_updated": recount.rows.updated,
+        "usernames_deleted": recount.rows.deleted,
+        "usernames_unchanged": recount.rows.unchanged,
+        "items_refused": sum(recount.tags.bad_items.values()),
+        "arrays_refused": sum(recount.tags.bad_arrays.values()),
+    }

@@ -1,0 +1,180 @@
+"""Sensors and the schedule: each asks what is pending in the databases, and says in a sentence why it waits.
+
+State is read from the databases and not from Dagster's own records, so it does not matter whether a schedule,
+a backfill or a person at the command line made it so. Nothing here works on data: SQL only, within Dagster's 60 s.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+
+import dagster as dg
+
+from entity_pipeline.core.gemini import GeminiAccess
+from entity_pipeline.core.ports import Database
+from entity_pipeline.core.settings import Closed, SettingsAccess
+from entity_pipeline.domains.entities import jobs
+from entity_pipeline.domains.entities.logic.plan import HoldOff, contiguous, plan
+from entity_pipeline.domains.entities.partitions import FIRST_DAY, cohort_days, every_cohort, last_day
+from entity_pipeline.domains.entities.queries.accounts_intake import unadopted_days
+from entity_pipeline.domains.entities.queries.enrichment import plannable_reviews, undecided_cohorts
+from entity_pipeline.domains.entities.queries.raw_posts import ChangeCursor, changed_days
+from entity_pipeline.domains.entities.reviewing import limits_of
+
+POSTS_PER_TICK = 200_000
+_ACTIVE = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+@dg.sensor(
+    job=jobs.intake_job,
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Asks intake_job for the days whose posts changed, and for days with accounts of no cohort yet.",
+)
+def new_posts_sensor(
+    context: dg.SensorEvaluationContext,
+    assets_db: dg.ResourceParam[Database],
+    operation_db: dg.ResourceParam[Database],
+    settings: dg.ResourceParam[SettingsAccess],
+) -> dg.SensorResult | dg.SkipReason:
+    """Watch `raw_posts` by (updated_at, id)."""
+    gate = settings.gate()
+    if isinstance(gate, Closed):
+        return dg.SkipReason(gate.reason)
+    now = datetime.now(UTC)
+    with assets_db.connection() as connection:
+        days, cursor = changed_days(
+            connection, ChangeCursor.from_json(context.cursor), POSTS_PER_TICK, first_day=FIRST_DAY
+        )
+    with operation_db.connection() as connection:
+        adoptable = unadopted_days(connection, FIRST_DAY, last_day(now))
+    # A post dated in the future waits for its day to come.
+    wanted = {day for day in days if day <= last_day(now)} | set(adoptable)
+    wanted -= _in_flight(context.instance, jobs.intake_job.name) - set(days)
+    if not wanted:
+        return dg.SensorResult(skip_reason="No post changed since the last look.", cursor=cursor.to_json())
+    return dg.SensorResult(
+        run_requests=[_range_request(first, last, now) for first, last in contiguous(wanted)],
+        cursor=cursor.to_json(),
+    )
+
+
+@dg.schedule(
+    job=jobs.enrichment_job,
+    cron_schedule="*/15 * * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every 15 minutes: the most-tagged pending accounts that fit what is left of today's quota.",
+)
+def enrichment_schedule(
+    context: dg.ScheduleEvaluationContext,
+    operation_db: dg.ResourceParam[Database],
+    settings: dg.ResourceParam[SettingsAccess],
+    gemini: dg.ResourceParam[GeminiAccess],
+) -> list[dg.RunRequest] | dg.SkipReason:
+    """One run for each cohort that has accounts among the chosen ones."""
+    gate = settings.gate()
+    if isinstance(gate, Closed):
+        return dg.SkipReason(gate.reason)
+    gemini.sweep()
+    now = datetime.now(UTC)
+    in_flight = _in_flight(context.instance, jobs.enrichment_job.name)
+    with operation_db.connection() as connection:
+        pending = plannable_reviews(
+            connection, FIRST_DAY, last_day(now), now, gate.settings.accounts_per_tick, sorted(in_flight)
+        )
+    decision = plan(gate, pending, in_flight, gemini.quota(limits_of(gate.settings)))
+    if isinstance(decision, HoldOff):
+        return dg.SkipReason(decision.reason)
+    return [
+        dg.RunRequest(
+            run_key=f"{day}@{now.isoformat()}",
+            partition_key=day.isoformat(),
+            run_config=jobs.enrichment_config(limit),
+        )
+        for day, limit in decision.limits.items()
+    ]
+
+
+@dg.sensor(
+    job=jobs.linking_job,
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Asks linking_job for cohorts with reviewed accounts that no decision was made for.",
+)
+def catalog_links_sensor(
+    context: dg.SensorEvaluationContext,
+    operation_db: dg.ResourceParam[Database],
+    settings: dg.ResourceParam[SettingsAccess],
+) -> list[dg.RunRequest] | dg.SkipReason:
+    """Look for reviewed but undecided accounts."""
+    gate = settings.gate()
+    if isinstance(gate, Closed):
+        return dg.SkipReason(gate.reason)
+    now = datetime.now(UTC)
+    with operation_db.connection() as connection:
+        cohorts = undecided_cohorts(connection, every_cohort(now))
+    if not cohorts:
+        return dg.SkipReason("Every reviewed account has a decision.")
+    free = set(cohorts) - _in_flight(context.instance, jobs.linking_job.name)
+    if not free:
+        return dg.SkipReason("Every cohort with undecided accounts is already being worked on.")
+    return [_range_request(first, last, now) for first, last in contiguous(free)]
+
+
+@dg.sensor(
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="While the pipeline is switched off, cancels runs that wait in the queue. Running ones stop by themselves.",
+)
+def switch_off_sensor(
+    context: dg.SensorEvaluationContext, settings: dg.ResourceParam[SettingsAccess]
+) -> dg.SkipReason:
+    """Empty the queue of this pipeline's runs while the gate is closed."""
+    gate = settings.gate()
+    if not isinstance(gate, Closed):
+        return dg.SkipReason("The pipeline is switched on.")
+    queued = context.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED]))
+    ours = [run for run in queued if run.job_name != jobs.spend_job.name]
+    for run in ours:
+        context.instance.run_coordinator.cancel_run(run.run_id)
+    return dg.SkipReason(f"{gate.reason} {len(ours)} queued runs were cancelled.")
+
+
+spend_schedule = dg.ScheduleDefinition(
+    name="spend_schedule",
+    job=jobs.spend_job,
+    cron_schedule="5 * * * *",
+    execution_timezone="America/Los_Angeles",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Five minutes past each hour: rolls the Gemini ledger up by quota day.",
+)
+
+sensors = [new_posts_sensor, catalog_links_sensor, switch_off_sensor]
+schedules = [enrichment_schedule, spend_schedule]
+
+
+def _range_request(first: date, last: date, now: datetime) -> dg.RunRequest:
+    """The run key changes with every tick: Dagster never repeats a key, and the same day changes again."""
+    return dg.RunRequest(
+        run_key=f"{first}..{last}@{now.isoformat()}", tags=jobs.range_tags(first.isoformat(), last.isoformat())
+    )
+
+
+def _in_flight(instance: dg.DagsterInstance, job_name: str) -> set[date]:
+    """Partitions that a queued or running run of the job covers."""
+    runs = instance.get_runs(dg.RunsFilter(job_name=job_name, statuses=_ACTIVE))
+    return {day for run in runs for day in _days_of(run.tags)}
+
+
+def _days_of(tags: dict[str, str]) -> Sequence[date]:
+    first, last = tags.get("dagster/asset_partition_range_start"), tags.get("dagster/asset_partition_range_end")
+    if first and last:
+        start, end = cohort_days([first, last])
+        return [date.fromordinal(day) for day in range(start.toordinal(), end.toordinal() + 1)]
+    return cohort_days([key]) if (key := tags.get("dagster/partition")) else []

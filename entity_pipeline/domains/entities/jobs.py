@@ -1,0 +1,50 @@
+"""The three jobs that automation and the command line launch, one a kind of work, and the roll-up."""
+
+import dagster as dg
+
+from entity_pipeline.domains.entities.partitions import daily_partitions
+
+INTAKE = ["tagged_usernames", "instagram_accounts"]
+ENRICHMENT = ["instagram_profiles", "gemini_reviews"]
+LINKING = ["catalog_links"]
+
+intake_job = dg.define_asset_job(
+    "intake_job",
+    selection=dg.AssetSelection.assets(*INTAKE),
+    partitions_def=daily_partitions,
+    description="Brings the tagged accounts of some days of posts into instagram_accounts.",
+)
+enrichment_job = dg.define_asset_job(
+    "enrichment_job",
+    selection=dg.AssetSelection.assets(*ENRICHMENT),
+    partitions_def=daily_partitions,
+    description="Looks at the profiles of a cohort and reviews its accounts, within a limit.",
+)
+linking_job = dg.define_asset_job(
+    "linking_job",
+    selection=dg.AssetSelection.assets(*LINKING),
+    partitions_def=daily_partitions,
+    description="Decides what the reviews of a cohort mean for the catalog.",
+)
+spend_job = dg.define_asset_job(
+    "spend_job",
+    selection=dg.AssetSelection.assets("gemini_spend_daily"),
+    description="Rolls the Gemini ledger up by quota day.",
+)
+
+jobs = [intake_job, enrichment_job, linking_job, spend_job]
+
+
+def range_tags(first: str, last: str) -> dict[str, str]:
+    """Tags that make a run cover the partitions from `first` to `last`, both included."""
+    return {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+
+
+def enrichment_config(limit: int, *, refresh: str = "none", dry_run: bool = False) -> dict[str, object]:
+    """Run config of `enrichment_job`: at most `limit` accounts, profiles and reviews alike."""
+    return {
+        "ops": {
+            "instagram_profiles": {"config": {"limit": 0 if dry_run else limit}},
+            "gemini_reviews": {"config": {"limit": limit, "refresh": refresh, "dry_run": dry_run}},
+        }
+    }

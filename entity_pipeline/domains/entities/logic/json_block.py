@@ -1,0 +1,119 @@
+"""Finding and reading the JSON block of a model's reply, with bounded work whatever the text.
+
+Surprising: a fence only tells where an object starts. Where it ends is found by counting braces outside
+strings, because a quoted bio inside the object may hold a fence of its own.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+MAX_DEPTH = 16
+_MAX_BROKEN_STARTS = 8  # each costs one pass over the text
+_MAX_BLOCKS = 64
+
+_OPENING = re.compile(
+    r"```[ \t]*[\w+-]{0,20}[ \t]{0,40}\n?[ \t]{0,40}(?:\[\s{0,40})?(?P<fenced>\{)?|(?P<bare>\{)(?=\s*[\"}])"
+)
+_TOKEN = re.compile(r"[{}\"]")
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_STRING_OR_TRAILING_COMMA = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*")|,(?=\s*[}\]])', re.DOTALL)
+_CITATION = re.compile(r"[ \t]?\[cite(?:_start|_end)?(?:[ \t]?:[^\]\n\"\\]{0,80})?\]", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A part of the reply that is no prose. `json` is the object's text, None where it is cut off."""
+
+    start: int
+    end: int
+    fenced: bool
+    json: str | None
+    has_object: bool
+
+
+def blocks(text: str) -> list[Block]:
+    """Fenced blocks and bare JSON objects in order of appearance; character offsets into `text`.
+
+    A bare object that never closes is a block up to the next fence or to the end of the text.
+    """
+    found: list[Block] = []
+    cut_off: int | None = None
+    position = broken = 0
+    while (match := _OPENING.search(text, position)) is not None:
+        fenced = match["bare"] is None
+        brace = match.start("fenced" if fenced else "bare")
+        end = object_end(text, brace) if brace >= 0 else None
+        if brace >= 0 and end is None:
+            broken += 1
+        if fenced:
+            if cut_off is not None:
+                found.append(Block(cut_off, match.start(), False, None, True))
+            closing = text.find("```", end or match.end())
+            stop = len(text) if closing < 0 else closing + 3
+            found.append(Block(match.start(), stop, True, text[brace:end] if end else None, brace >= 0))
+            cut_off, position = None, stop
+        elif end is not None:
+            # Behind a bare object that never closed, a whole one is most likely a part of it.
+            if cut_off is None:
+                found.append(Block(match.start(), end, False, text[brace:end], True))
+            position = end
+        else:
+            cut_off, position = (match.start() if cut_off is None else cut_off), match.end()
+        if broken >= _MAX_BROKEN_STARTS or len(found) >= _MAX_BLOCKS:
+            # The rest was not looked at, so neither prose nor an answer may be taken from it.
+            return [*found, Block(position if cut_off is None else cut_off, len(text), True, None, True)]
+    if cut_off is not None:
+        found.append(Block(cut_off, len(text), False, None, True))
+    return found
+
+
+def candidates(found: list[Block]) -> Iterator[Block]:
+    """Blocks that may hold the answer: fenced from the last back, then bare, those cut off first."""
+    yield from (block for block in reversed(found) if block.fenced and block.has_object)
+    yield from sorted(
+        (block for block in found if not block.fenced), key=lambda block: block.json is not None
+    )
+
+
+def object_end(text: str, start: int) -> int | None:
+    """Offset behind the object that opens at `start`; None if it never closes or nests too deep."""
+    depth = 0
+    position = start
+    while (match := _TOKEN.search(text, position)) is not None:
+        mark, position = match[0], match.end()
+        if mark == "{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                return None
+        elif mark == "}":
+            depth -= 1
+            if depth == 0:
+                return position
+        else:
+            string = _STRING.match(text, match.start())
+            if string is None:
+                return None
+            position = string.end()
+    return None
+
+
+def load_object(source: str) -> dict[str, Any] | None:
+    """The object as a dict, if need be without citation marks and trailing commas; None if it is no JSON."""
+    repaired = _CITATION.sub("", source)
+    for attempt in (source, _STRING_OR_TRAILING_COMMA.sub(lambda match: match[1] or "", repaired)):
+        try:
+            # Not strict: models put raw line breaks into strings.
+            value = json.loads(attempt, strict=False)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(value, dict):
+            return value
+    return None
+
+
+def without_citations(text: str) -> str:
+    """The text without marks such as ``[cite: 1, 2]``."""
+    return _CITATION.sub("", text)

@@ -1,0 +1,60 @@
+"""Whether a sentence names an account, by its handle or by one of its names.
+
+Surprising: a Korean particle may follow a name without a space (``Gap은``, ``젠틀몬스터는``), so word ends
+are not what a regular expression takes them for.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable
+
+MIN_NAME = 2
+
+_EAST_ASIAN = "\u1100-\u11ff\u3040-\u30ff\u3131-\u318e\u3400-\u9fff\uac00-\ud7a3"
+_NO_WORD_BEFORE = rf"(?<![^\W_{_EAST_ASIAN}])"
+_NO_WORD_AFTER = rf"(?![^\W_{_EAST_ASIAN}])"
+_PARTICLES = (
+    "은|는|이|가|을|를|의|에|에서|에게|께서|와|과|랑|이랑|로|으로|도|만|까지|부터|보다|처럼|란|이란|라는|이라는|라고|이라고|"
+    "라며|이라며|다|이다|입니다|이며|며|이고|고|이자|자|인|였다|이었다|였으며|이었으며|측|씨|님|들"
+)
+_KOREAN_END = rf"(?:{_PARTICLES}){{0,2}}(?![가-힣])"
+_QUOTES = str.maketrans("’‘ʼ`´", "'''''")
+
+
+def naming(handle: str, names: Iterable[str | None]) -> Callable[[str], bool]:
+    """A test for sentences that hold the handle or one of the names; names under 2 characters are ignored."""
+    patterns = (
+        [rf"(?<![a-z0-9_.]){re.escape(handle.casefold())}(?![a-z0-9_]|\.[a-z0-9_])"]
+        if len(handle) > 1
+        else []
+    )
+    for name in names:
+        words = folded(name or "").split()
+        if len("".join(words)) >= MIN_NAME and any(letter.isalnum() for letter in "".join(words)):
+            patterns.append(_name_pattern(words))
+    if not patterns:
+        return lambda _: False
+    matcher = re.compile("|".join(f"(?:{pattern})" for pattern in patterns))
+    return lambda sentence: matcher.search(folded(sentence)) is not None
+
+
+def folded(text: str) -> str:
+    """Without case, accents, and differences between quote marks; Hangul composed."""
+    decomposed = unicodedata.normalize("NFD", text.translate(_QUOTES))
+    bare = "".join(letter for letter in decomposed if not "\u0300" <= letter <= "\u036f")
+    return unicodedata.normalize("NFC", bare).casefold()
+
+
+def _name_pattern(words: list[str]) -> str:
+    first, last = words[0][0], words[-1][-1]
+    before = r"(?<![가-힣])" if _is_hangul(first) else _NO_WORD_BEFORE if first.isalnum() else ""
+    after = _KOREAN_END if _is_hangul(last) else _NO_WORD_AFTER if last.isalnum() else ""
+    joined = "".join(words)
+    if len(joined) >= 4 and all(map(_is_hangul, joined)):
+        # Spacing inside a Korean name is a matter of taste: 젠틀몬스터, 젠틀 몬스터.
+        return before + r"\s?".join(joined) + after
+    return before + r"[\s\-]*".join(map(re.escape, words)) + after
+
+
+def _is_hangul(letter: str) -> bool:
+    return "가" <= letter <= "힣"

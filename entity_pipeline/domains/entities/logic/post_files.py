@@ -1,0 +1,216 @@
+"""Posts in files that a person gives us: what Instaloader saves, and CSV.
+
+Tags are kept as they are written; `usernames.normalise_username` is applied when they are counted, like those
+of the collector. A file without any word about tags does not get an empty list: that would erase known tags.
+"""
+
+import csv
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+_SEPARATORS = re.compile(r"[\s,;]+")
+_NEEDED_COLUMNS = ("external_id", "tagged_usernames")
+_LONGEST_ID = 200
+_LONGEST_FIELD = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedPost:
+    """One post to store. `created_at` is the time of collection (None: now), not of publication."""
+
+    external_id: str
+    external_url: str | None = None
+    image_url: str | None = None
+    caption: str | None = None
+    author_name: str | None = None
+    created_at: datetime | None = None
+    platform_metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row or file that was not imported. `line` counts from 1 and is None for a whole file."""
+
+    file: str
+    line: int | None
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.reason}" if self.line else f"{self.file}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class OtherFile:
+    """A file that Instaloader saves too and that holds no post; `kind` says what it is."""
+
+    file: str
+    kind: str
+
+
+def parse_instaloader(data: bytes, file: str) -> ImportedPost | BadRow | OtherFile:
+    """One decompressed JSON file of an Instaloader download folder (4.x, node type Post)."""
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError):
+        return BadRow(file, None, "it is not JSON")
+    if isinstance(content, list):
+        return OtherFile(file, "comments")
+    if (
+        not isinstance(content, dict)
+        or "node" not in content
+        or not isinstance(content.get("instaloader"), dict)
+    ):
+        return BadRow(
+            file, None, "it was not saved by Instaloader: the keys `node` and `instaloader` are not there"
+        )
+    kind = content["instaloader"].get("node_type")
+    if kind != "Post":
+        return OtherFile(file, str(kind))
+    node = content["node"]
+    if not isinstance(node, dict):
+        return BadRow(file, None, "its `node` is not an object")
+    shortcode = _text(node.get("shortcode")) or _text(node.get("code"))
+    if shortcode is None or len(shortcode) > _LONGEST_ID:
+        return BadRow(file, None, "its `node` has no usable shortcode")
+    phone = _dict(node.get("iphone_struct"))
+    metadata: dict[str, Any] = {"shortcode": shortcode}
+    if (tags := _tags_of([node, phone])) is not None:
+        metadata["tagged_usernames"] = tags
+    if coauthors := _usernames(
+        _list(node.get("coauthor_producers")) + _list(phone.get("coauthor_producers"))
+    ):
+        metadata["coauthors"] = coauthors
+    if media_id := _text(str(node.get("id") or node.get("pk") or "")):
+        metadata["media_id"] = media_id
+    if isinstance(taken_at := node.get("taken_at_timestamp") or node.get("date"), int):
+        metadata["taken_at_timestamp"] = taken_at
+    owner = _dict(node.get("owner")) or _dict(node.get("user")) or _dict(phone.get("user"))
+    return ImportedPost(
+        external_id=shortcode,
+        external_url=f"https://www.instagram.com/p/{shortcode}/",
+        image_url=_text(node.get("display_url")),
+        caption=_caption_of(node),
+        author_name=_text(owner.get("username")),
+        platform_metadata=metadata,
+    )
+
+
+def parse_csv(lines: Iterable[str], file: str, now: datetime) -> Iterator[ImportedPost | BadRow]:
+    """Rows of a CSV file with a header line, separated by commas, semicolons or tabs.
+
+    Columns: external_id, tagged_usernames (separated by white space, commas or semicolons, or a JSON array),
+    and optionally caption, author_name, created_at (ISO 8601, UTC unless it names a zone), url.
+    """
+    csv.field_size_limit(_LONGEST_FIELD)
+    lines = iter(lines)
+    header = next(lines, "").lstrip("\ufeff")
+    delimiter = max(",;\t", key=header.count)
+    names = [name.strip().lower() for name in next(csv.reader([header], delimiter=delimiter), [])]
+    if missing := [name for name in _NEEDED_COLUMNS if name not in names]:
+        yield BadRow(file, 1, f"the header has no column {' or '.join(missing)}")
+        return
+    reader = csv.reader(lines, delimiter=delimiter)
+    while True:
+        line = reader.line_num + 2
+        try:
+            values = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield BadRow(file, line, f"the row can't be read ({error})")
+            continue
+        if not any(value.strip() for value in values):
+            continue
+        if len(values) != len(names):
+            yield BadRow(file, line, f"it has {len(values)} columns in place of {len(names)}")
+            continue
+        try:
+            yield _post_of_row(dict(zip(names, values, strict=True)), now)
+        except ValueError as error:
+            yield BadRow(file, line, str(error))
+
+
+def _post_of_row(row: Mapping[str, str], now: datetime) -> ImportedPost:
+    external_id = _text(row["external_id"])
+    if external_id is None or len(external_id) > _LONGEST_ID:
+        raise ValueError("external_id is empty or too long")
+    return ImportedPost(
+        external_id=external_id,
+        external_url=_text(row.get("url")),
+        caption=_text(row.get("caption")),
+        author_name=_text(row.get("author_name")),
+        created_at=_collection_time(row.get("created_at", ""), now),
+        platform_metadata={"tagged_usernames": _tags_of_cell(row["tagged_usernames"])},
+    )
+
+
+def _tags_of_cell(cell: str) -> list[Any]:
+    cell = cell.strip()
+    if not cell.startswith("["):
+        return [tag for tag in _SEPARATORS.split(cell) if tag]
+    try:
+        return list(json.loads(cell))
+    except (ValueError, RecursionError):
+        raise ValueError("tagged_usernames starts with [ and is not a JSON array") from None
+
+
+def _collection_time(cell: str, now: datetime) -> datetime | None:
+    if not cell.strip():
+        return None
+    try:
+        moment = datetime.fromisoformat(cell.strip())
+        moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(f"created_at is not an ISO 8601 time: {cell.strip()[:40]!r}") from None
+    if moment > now:
+        raise ValueError(f"created_at is in the future: {cell.strip()[:40]!r}")
+    return moment
+
+
+def _tags_of(nodes: Iterable[Mapping[str, Any]]) -> list[str] | None:
+    """Everybody tagged in the post or one of its slides, in either of Instagram's forms; None: no word of it."""
+    users: list[Any] = []
+    said = False
+    for node in nodes:
+        slides = [
+            _dict(edge).get("node")
+            for edge in _list(_dict(node.get("edge_sidecar_to_children")).get("edges"))
+        ]
+        for part in (node, *map(_dict, slides), *map(_dict, _list(node.get("carousel_media")))):
+            said = said or "edge_media_to_tagged_user" in part or "usertags" in part
+            edges = _list(_dict(part.get("edge_media_to_tagged_user")).get("edges"))
+            users += [_dict(_dict(edge).get("node")).get("user") for edge in edges]
+            users += [_dict(tag).get("user") for tag in _list(_dict(part.get("usertags")).get("in"))]
+    return _usernames(users) if said else None
+
+
+def _usernames(users: Iterable[Any]) -> list[str]:
+    names = (_text(_dict(user).get("username")) for user in users)
+    return list(dict.fromkeys(name for name in names if name))
+
+
+def _caption_of(node: Mapping[str, Any]) -> str | None:
+    edges = _list(_dict(node.get("edge_media_to_caption")).get("edges"))
+    if edges:
+        return _text(_dict(_dict(edges[0]).get("node")).get("text"))
+    caption = node.get("caption")
+    return _text(caption.get("text") if isinstance(caption, dict) else caption)
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _text(value: Any) -> str | None:
+    """Text that PostgreSQL takes (no NUL, no lone surrogate), or None when nothing is left."""
+    if not isinstance(value, str):
+        return None
+    return value.replace("\0", "").encode("utf-8", "replace").decode().strip() or None

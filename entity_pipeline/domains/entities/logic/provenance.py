@@ -1,0 +1,88 @@
+"""Whose value a column holds: ours, or a person's. People win.
+
+The audit log is the only memory: a column is ours while it holds what our last write that was not undone left
+in it. A column that we filled and that is empty now was emptied by a person, and stays empty.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+Value = TypeVar("Value")
+
+# What counts as no value beside null and white space: 'NA' is the column default of brands.
+_BLANK_WORDS: Mapping[str, frozenset[str]] = {
+    "country_of_origin": frozenset({"NA"}),
+    "account_type": frozenset({"unknown"}),
+    "entity_ig_role": frozenset({"unknown"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """One of our rows in `admin_audit_log`. `undoes` is the id of the row that this one reverts, if it does.
+
+    `before` is None for a created row, `after` None for a removed one; otherwise both have the written
+    columns.
+    """
+
+    id: UUID
+    target_table: str
+    target_id: UUID
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any] | None
+    created_at: datetime
+    run_id: str | None = None
+    account: str | None = None
+    account_id: UUID | None = None
+    undoes: UUID | None = None
+
+
+def is_blank(column: str, value: Any) -> bool:
+    """Whether the column says nothing: null, white space, or its word for unknown."""
+    if value is None:
+        return True
+    text = str(value).strip()
+    return not text or text in _BLANK_WORDS.get(column, ())
+
+
+def fill(
+    current: Value | None, wish: Value | None, last_written_by_us: Value | None, *, column: str = ""
+) -> Value | None:
+    """The value to write, or None to leave the column alone.
+
+    Fills what is empty and replaces what our own last write left unchanged. `column` selects the words that
+    mean empty there.
+    """
+    if wish is None or wish == current:
+        return None
+    if is_blank(column, current):
+        return wish if is_blank(column, last_written_by_us) else None
+    return wish if current == last_written_by_us else None
+
+
+def by_person(column: str, current: Value | None, last_written_by_us: Value | None) -> Value | None:
+    """`current` when a person (or anything but us) wrote it, else None."""
+    return None if is_blank(column, current) or current == last_written_by_us else current
+
+
+def undone_columns(history: Sequence[AuditRow]) -> Mapping[UUID, frozenset[str]]:
+    """Which columns of which audit rows have been put back, by the id of the row that was undone."""
+    done: dict[UUID, frozenset[str]] = {}
+    for row in history:
+        if row.undoes is not None:
+            done[row.undoes] = done.get(row.undoes, frozenset()) | frozenset(row.after or row.before or ())
+    return done
+
+
+def last_written(history: Sequence[AuditRow]) -> dict[str, Any]:
+    """What our last write that still stands left in each column. `history` is one row's, oldest first."""
+    done = undone_columns(history)
+    latest: dict[str, Any] = {}
+    for row in history:
+        if row.undoes is None:
+            standing = (row.after or {}).items()
+            latest.update((column, value) for column, value in standing if column not in done.get(row.id, ()))
+    return latest

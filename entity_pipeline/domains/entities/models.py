@@ -1,0 +1,146 @@
+"""Values that travel between the stages of the entities domain. Plain data, no behaviour beyond validation."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Confidence = Annotated[float, Field(ge=0, le=1)]
+
+
+class AccountType(StrEnum):
+    """What an account stands for. A brand is a fashion product brand or a fashion retailer, nothing else."""
+
+    ARTIST = "artist"
+    BRAND = "brand"
+    GROUP = "group"
+    OTHER = "other"
+    UNKNOWN = "unknown"
+
+
+class AccountRole(StrEnum):
+    """Which of an entity's accounts this is."""
+
+    PRIMARY = "primary"
+    SECONDARY = "secondary"
+    REGIONAL = "regional"
+    UNKNOWN = "unknown"
+
+
+class FieldConfidence(BaseModel):
+    """The model's own confidence per field; absent means the overall one applies."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name_en: Confidence | None = None
+    name_ko: Confidence | None = None
+    account_type: Confidence | None = None
+    account_role: Confidence | None = None
+    entity_region_code: Confidence | None = None
+    country_of_origin: Confidence | None = None
+
+
+class Review(BaseModel):
+    """What the model said of one account, normalised. Unknown is null, never ``"NA"`` (that is Namibia)."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name_en: str | None = None
+    name_ko: str | None = None
+    account_type: AccountType = AccountType.UNKNOWN
+    account_role: AccountRole = AccountRole.UNKNOWN
+    entity_region_code: str | None = None
+    country_of_origin: str | None = None
+    primary_username: str | None = None
+    confidence: Confidence = 0.0
+    field_confidence: FieldConfidence = FieldConfidence()
+    reasoning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A sentence of the reply that a returned search chunk supports."""
+
+    claim: str
+    chunk: int
+    uri: str
+    title: str | None
+    names_account: bool  # the sentence holds the handle or one of the reviewed names
+
+
+@dataclass(frozen=True, slots=True)
+class Grounding:
+    """What the reply's `groundingMetadata` proves. `cap` is the highest confidence it allows."""
+
+    grounded: bool  # at least one query was run and at least one chunk came back
+    chunks: int
+    supports: int
+    evidence: Sequence[Evidence]
+    search_queries: Sequence[str]
+
+    @property
+    def supported(self) -> bool:
+        """A sentence that names the account is tied to a returned chunk."""
+        return any(item.names_account for item in self.evidence)
+
+
+class EntityTable(StrEnum):
+    """The catalog tables."""
+
+    ARTISTS = "artists"
+    BRANDS = "brands"
+    GROUPS = "groups"
+
+
+TABLE_OF_TYPE: Mapping[AccountType, EntityTable] = {
+    AccountType.ARTIST: EntityTable.ARTISTS,
+    AccountType.BRAND: EntityTable.BRANDS,
+    AccountType.GROUP: EntityTable.GROUPS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An `instagram_accounts` row as the decision sees it. `links` maps a catalog table to the linked entity."""
+
+    id: UUID
+    username: str  # as stored; people's rows may carry capitals or an @
+    handle: str | None  # normalised, or None when it can't be a handle
+    name_en: str | None = None
+    name_ko: str | None = None
+    display_name: str | None = None
+    bio: str | None = None
+    profile_image_url: str | None = None
+    account_type: str | None = None
+    entity_ig_role: str | None = None
+    entity_region_code: str | None = None
+    is_active: bool = True
+    links: Mapping[EntityTable, UUID] = field(default_factory=dict)
+    enrichment: Mapping[str, Any] = field(default_factory=dict)  # metadata.entity_enrichment
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """A row of `artists`, `brands` or `groups`. `image_url` is logo_image_url for brands."""
+
+    table: EntityTable
+    id: UUID
+    name_en: str | None
+    name_ko: str | None
+    primary_account_id: UUID | None
+    image_url: str | None = None
+    country_of_origin: str | None = None  # brands only; None elsewhere and where it is 'NA'
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A review with what grounding and calibration make of it; the input of the decision."""
+
+    review: Review
+    confidence: float  # calibrated and capped
+    grounded: bool
+    chunks: int
+    supported: bool

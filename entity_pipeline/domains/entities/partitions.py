@@ -1,0 +1,36 @@
+"""Days. A partition of `tagged_usernames` is a day of collection; behind it a partition is a cohort of accounts.
+
+The first partition stands for its day and everything before it, so that nothing old is left out.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+
+import dagster as dg
+
+from entity_pipeline.domains.entities.queries.enrichment import CohortRange
+
+FIRST_DAY = date(2024, 1, 1)
+
+daily_partitions = dg.DailyPartitionsDefinition(start_date=FIRST_DAY.isoformat(), timezone="UTC", end_offset=1)
+
+
+def last_day(now: datetime) -> date:
+    """The newest partition: the UTC day of `now`."""
+    return now.astimezone(UTC).date()
+
+
+def cohort_days(partition_keys: Sequence[str]) -> list[date]:
+    """Partition keys as days."""
+    return [date.fromisoformat(key) for key in partition_keys]
+
+
+def cohort_range(partition_keys: Sequence[str]) -> CohortRange:
+    """The cohorts of a run; its partitions are always one range without gaps."""
+    days = cohort_days(partition_keys)
+    return CohortRange(min(days), max(days), FIRST_DAY, last_day(datetime.now(UTC)))
+
+
+def every_cohort(now: datetime) -> CohortRange:
+    """All cohorts that exist at `now`."""
+    return CohortRange(FIRST_DAY, last_day(now), FIRST_DAY, last_day(now))

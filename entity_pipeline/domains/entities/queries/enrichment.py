@@ -1,0 +1,260 @@
+"""What waits in `instagram_accounts`, and writing one stage's result into `metadata.entity_enrichment`.
+
+A write replaces one sub-key in one statement computed from the row as it then stands, so that a stage never
+undoes what another stage, another run or a person wrote meanwhile.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection, sql
+from psycopg.rows import class_row, dict_row
+
+from entity_pipeline.core.jsonb import jsonb_text
+from entity_pipeline.domains.entities.logic.plan import PendingAccount
+from entity_pipeline.domains.entities.logic.review_record import MAX_ATTEMPTS
+
+# The cohort of an account that no run has adopted yet is the day of its created_at, within the partitions.
+COHORT = """
+coalesce(metadata #>> '{entity_enrichment,cohort}',
+  to_char(least(greatest((created_at at time zone 'UTC')::date, %(first_day)s::date), %(last_day)s::date),
+    'YYYY-MM-DD'))
+"""
+_POSTS = """
+coalesce(case when jsonb_typeof(metadata #> '{entity_enrichment,tagging,posts}') = 'number'
+  then (metadata #>> '{entity_enrichment,tagging,posts}')::numeric end, 0)
+"""
+_NOT_DUE = "coalesce({stage} ->> 'next_attempt_at', '') > %(now)s"
+
+_REVIEW = "(metadata #> '{entity_enrichment,gemini_review}')"
+_REVIEW_STATUS = f"coalesce({_REVIEW} ->> 'status', 'pending')"
+# Comparing as jsonb never fails, whatever somebody stored there.
+REVIEW_PENDING = f"""
+(is_active and ({_REVIEW_STATUS} = 'pending'
+  or ({_REVIEW_STATUS} in ('failed', 'deferred') and coalesce({_REVIEW} -> 'attempts', '0') < '{MAX_ATTEMPTS}')))
+"""
+_PROFILE = "(metadata #> '{entity_enrichment,profile_backfill}')"
+_PROFILE_PENDING = f"(is_active and coalesce({_PROFILE} ->> 'status', 'pending') in ('pending', 'deferred'))"
+_LINK = "(metadata #> '{entity_enrichment,catalog_link}')"
+# A renewed review is decided again, unless a person had the earlier decision undone.
+UNDECIDED = f"""
+({_REVIEW_STATUS} = 'reviewed' and ({_LINK} ->> 'status' is null or ({_LINK} ->> 'status' <> 'undone'
+  and {_LINK} ->> 'reviewed_at' is distinct from {_REVIEW} ->> 'reviewed_at')))
+"""
+_IN_COHORTS = f"{COHORT} between %(start)s and %(end)s"
+
+
+@dataclass(frozen=True, slots=True)
+class CohortRange:
+    """Cohorts from `start` to `end`, both included, under the partitions that exist now."""
+
+    start: date
+    end: date
+    first_day: date
+    last_day: date
+
+    def parameters(self) -> dict[str, Any]:
+        """Query parameters shared by every statement here."""
+        return {
+            "start": self.start.isoformat(),
+            "end": self.end.isoformat(),
+            "first_day": self.first_day,
+            "last_day": self.last_day,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class CohortProgress:
+    """How far a cohort is; `undecided` are reviewed accounts that no link decision was made for."""
+
+    cohort: date
+    accounts: int
+    reviews_pending: int
+    reviews_due: int
+    undecided: int
+
+
+def pending_profiles(connection: Connection, cohorts: CohortRange, now: datetime, limit: int) -> list[UUID]:
+    """Accounts whose profile may be looked at now, most-tagged first."""
+    return _select_ids(connection, f"{_PROFILE_PENDING} and not ({_NOT_DUE.format(stage=_PROFILE)})", cohorts, now, limit)
+
+
+def pending_reviews(connection: Connection, cohorts: CohortRange, now: datetime, limit: int) -> list[UUID]:
+    """Accounts that may be reviewed now, most-tagged first."""
+    return _select_ids(connection, f"{REVIEW_PENDING} and not ({_NOT_DUE.format(stage=_REVIEW)})", cohorts, now, limit)
+
+
+def reviewed_accounts(connection: Connection, cohorts: CohortRange, now: datetime) -> list[UUID]:
+    """Accounts with a finished review, good or bad: those a refresh may do again."""
+    return _select_ids(connection, f"is_active and not {REVIEW_PENDING}", cohorts, now, None)
+
+
+def undecided_accounts(connection: Connection, cohorts: CohortRange, now: datetime) -> list[UUID]:
+    """Reviewed accounts without a link decision, most-tagged first."""
+    return _select_ids(connection, UNDECIDED, cohorts, now, None)
+
+
+def decided_accounts(connection: Connection, cohorts: CohortRange, now: datetime) -> list[UUID]:
+    """Reviewed accounts with a link decision that was not undone: those a refresh may decide again."""
+    decided = f"{_REVIEW_STATUS} = 'reviewed' and {_LINK} ->> 'status' <> 'undone'"
+    return _select_ids(connection, decided, cohorts, now, None)
+
+
+def plannable_reviews(
+    connection: Connection, first_day: date, last_day: date, now: datetime, limit: int, in_flight: Sequence[date],
+    only: Sequence[date] | None = None,
+) -> list[PendingAccount]:
+    """The most-tagged accounts that may be reviewed now, over all cohorts, or `only` some, but those in flight."""
+    query = f"""
+        select {COHORT}::date as cohort, {_POSTS}::int as posts
+        from instagram_accounts
+        where {REVIEW_PENDING} and not ({_NOT_DUE.format(stage=_REVIEW)}) and not {COHORT} = any(%(in_flight)s)
+          and (%(only)s::text[] is null or {COHORT} = any(%(only)s))
+        order by {_POSTS} desc, created_at, id limit %(limit)s
+    """
+    parameters = {
+        "first_day": first_day,
+        "last_day": last_day,
+        "now": now.isoformat(),
+        "limit": limit,
+        "in_flight": [day.isoformat() for day in in_flight],
+        "only": None if only is None else [day.isoformat() for day in only],
+    }
+    return list(connection.cursor(row_factory=class_row(PendingAccount)).execute(sql.SQL(query), parameters))
+
+
+def cohort_progress(connection: Connection, cohorts: CohortRange, now: datetime) -> list[CohortProgress]:
+    """One row for each cohort that has accounts."""
+    query = f"""
+        select {COHORT}::date as cohort, count(*)::int as accounts,
+          (count(*) filter (where {REVIEW_PENDING}))::int as reviews_pending,
+          (count(*) filter (where {REVIEW_PENDING} and not ({_NOT_DUE.format(stage=_REVIEW)})))::int as reviews_due,
+          (count(*) filter (where {UNDECIDED}))::int as undecided
+        from instagram_accounts where {_IN_COHORTS} group by 1 order by 1
+    """
+    parameters = cohorts.parameters() | {"now": now.isoformat()}
+    return list(connection.cursor(row_factory=class_row(CohortProgress)).execute(sql.SQL(query), parameters))
+
+
+def undecided_cohorts(connection: Connection, cohorts: CohortRange) -> list[date]:
+    """Cohorts with reviewed accounts that no link decision was made for."""
+    return _cohorts_where(connection, UNDECIDED, cohorts, {})
+
+
+def due_profile_cohorts(connection: Connection, cohorts: CohortRange, now: datetime) -> list[date]:
+    """Cohorts with accounts whose profile may be looked at now."""
+    due = f"{_PROFILE_PENDING} and not ({_NOT_DUE.format(stage=_PROFILE)})"
+    return _cohorts_where(connection, due, cohorts, {"now": now.isoformat()})
+
+
+def occupied_cohorts(connection: Connection, cohorts: CohortRange) -> list[date]:
+    """Cohorts that have accounts."""
+    return _cohorts_where(connection, "true", cohorts, {})
+
+
+def status_counts(connection: Connection, cohorts: CohortRange, stage: str, field: str) -> dict[str, int]:
+    """How many accounts of the cohorts hold each value of ``entity_enrichment.<stage>.<field>``."""
+    query = f"""
+        select coalesce(metadata #>> array['entity_enrichment', %(stage)s, %(field)s], 'pending'), count(*)::int
+        from instagram_accounts where {_IN_COHORTS} group by 1 order by 2 desc, 1
+    """
+    parameters = cohorts.parameters() | {"stage": stage, "field": field}
+    return dict(connection.execute(sql.SQL(query), parameters).fetchall())
+
+
+_SAMPLED = {
+    "account": "username, metadata #>> '{entity_enrichment,cohort}' as cohort, {posts}::int as posts, is_active as active",
+    "profile": "username, {profile} ->> 'status' as status, {profile} ->> 'outcome' as outcome, display_name, "
+    "profile_image_url",
+    "review": "username, {review} #>> '{review,account_type}' as type, {review} #>> '{review,account_role}' as role, "
+    "{review} #>> '{review,name_en}' as name_en, {review} #>> '{review,name_ko}' as name_ko, "
+    "{review} ->> 'confidence' as confidence, {review} ->> 'grounded' as grounded",
+    "link": "username, {link} ->> 'status' as decision, {link} ->> 'entity_table' as in_table, name_en, name_ko, "
+    "{link} ->> 'reasons' as reasons",
+}
+
+
+def account_samples(connection: Connection, cohorts: CohortRange) -> list[dict[str, Any]]:
+    """The most-tagged accounts of the cohorts, for a report."""
+    return _sample(connection, cohorts, _SAMPLED["account"], "true")
+
+
+def profile_samples(connection: Connection, cohorts: CohortRange) -> list[dict[str, Any]]:
+    """The most-tagged accounts whose profile was looked at, for a report."""
+    return _sample(connection, cohorts, _SAMPLED["profile"], f"{_PROFILE} is not null")
+
+
+def review_samples(connection: Connection, cohorts: CohortRange, run_id: str) -> list[dict[str, Any]]:
+    """The most-tagged accounts that a run reviewed, for its report."""
+    return _sample(connection, cohorts, _SAMPLED["review"], f"{_REVIEW} ->> 'run_id' = %(run_id)s", run_id)
+
+
+def link_samples(connection: Connection, cohorts: CohortRange, run_id: str) -> list[dict[str, Any]]:
+    """The most-tagged accounts that a run decided, for its report."""
+    return _sample(connection, cohorts, _SAMPLED["link"], f"{_LINK} ->> 'run_id' = %(run_id)s", run_id)
+
+
+def _sample(
+    connection: Connection, cohorts: CohortRange, columns: str, condition: str, run_id: str = ""
+) -> list[dict[str, Any]]:
+    for name, expression in (("posts", _POSTS), ("profile", _PROFILE), ("review", _REVIEW), ("link", _LINK)):
+        columns = columns.replace(f"{{{name}}}", expression)
+    query = f"""
+        select {columns} from instagram_accounts where {condition} and {_IN_COHORTS}
+        order by {_POSTS} desc, created_at, id limit 20
+    """
+    parameters = cohorts.parameters() | {"run_id": run_id}
+    return connection.cursor(row_factory=dict_row).execute(sql.SQL(query), parameters).fetchall()
+
+
+def held_reasons(connection: Connection, cohorts: CohortRange) -> dict[str, int]:
+    """How many accounts of the cohorts are held for each reason."""
+    query = f"""
+        select reason, count(*)::int
+        from instagram_accounts, jsonb_array_elements_text(
+          case when jsonb_typeof({_LINK} -> 'reasons') = 'array' then {_LINK} -> 'reasons' else '[]' end) reason
+        where {_LINK} ->> 'status' = 'held' and {_IN_COHORTS} group by 1 order by 2 desc, 1
+    """
+    return dict(connection.execute(sql.SQL(query), cohorts.parameters()).fetchall())
+
+
+def write_stage(
+    connection: Connection, account_id: UUID, stage: str, value: Mapping[str, Any], columns: Mapping[str, str] | None = None
+) -> bool:
+    """Replace one sub-key of `metadata.entity_enrichment`, and set profile columns with it.
+
+    Returns False when the account is gone, or when its metadata is no JSON object and must not be destroyed.
+    """
+    assignments = [sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in columns or {}]
+    query = sql.SQL(
+        """
+        update instagram_accounts set {assignments}
+          metadata = coalesce(metadata, '{{}}') || jsonb_build_object('entity_enrichment',
+            case when jsonb_typeof(metadata -> 'entity_enrichment') = 'object'
+              then metadata -> 'entity_enrichment' else '{{}}' end || jsonb_build_object(%(stage)s::text, %(value)s::jsonb))
+        where id = %(id)s and (metadata is null or jsonb_typeof(metadata) = 'object')
+        """
+    ).format(assignments=sql.SQL("").join(assignment + sql.SQL(", ") for assignment in assignments))
+    parameters = dict(columns or {}) | {"id": account_id, "stage": stage, "value": jsonb_text(value)}
+    return bool(connection.execute(query, parameters).rowcount)
+
+
+def _cohorts_where(
+    connection: Connection, condition: str, cohorts: CohortRange, more: Mapping[str, Any]
+) -> list[date]:
+    query = f"select distinct {COHORT}::date from instagram_accounts where {condition} and {_IN_COHORTS} order by 1"
+    return [row[0] for row in connection.execute(sql.SQL(query), cohorts.parameters() | dict(more))]
+
+
+def _select_ids(
+    connection: Connection, condition: str, cohorts: CohortRange, now: datetime, limit: int | None
+) -> list[UUID]:
+    query = f"""
+        select id from instagram_accounts where {condition} and {_IN_COHORTS}
+        order by {_POSTS} desc, created_at, id limit %(limit)s
+    """
+    parameters = cohorts.parameters() | {"now": now.isoformat(), "limit": limit}
+    return [row[0] for row in connection.execute(sql.SQL(query), parameters)]

@@ -1,0 +1,169 @@
+"""Taking back what was written automatically, one account a transaction.
+
+Reads `admin_audit_log`; writes the rows it names, an audit row for each, and `catalog_link.status`. What a
+person has changed since is left alone and listed. Stopped half-way or run twice, it ends in the same state.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from entity_pipeline.core.failures import InputRejected
+from entity_pipeline.domains.entities.logic.provenance import AuditRow, undone_columns
+from entity_pipeline.domains.entities.logic.undo import (
+    CHANGED_SINCE,
+    POINTER,
+    REFUSED,
+    Kept,
+    Place,
+    UndoReport,
+    restoration,
+    touched_columns,
+)
+from entity_pipeline.domains.entities.queries.audit import SYSTEM_ACTOR, UNDO_ACTION, history, insert_audit
+from entity_pipeline.domains.entities.queries.catalog_rows import ACCOUNTS
+from entity_pipeline.domains.entities.queries.undo import (
+    accounts_named,
+    accounts_of_run,
+    locked_row,
+    mark_undone,
+    our_writes,
+    references,
+    remove,
+    restore,
+)
+
+
+def undo(
+    connection: psycopg.Connection[Any],
+    *,
+    run_id: str | None = None,
+    username: str | None = None,
+    actor: UUID = SYSTEM_ACTOR,
+) -> UndoReport:
+    """Put back what a run wrote, or what was ever written for one account. `actor` goes into the audit rows.
+
+    Raises:
+        InputRejected: nothing automatic is recorded under that run or name.
+    """
+    if (run_id is None) == (username is None):
+        raise InputRejected("Name either a run or an account to undo.")
+    if run_id is not None:
+        accounts, what = accounts_of_run(connection, run_id), f"run {run_id}"
+    else:
+        accounts, what = accounts_named(connection, username or ""), f"account {username}"
+    if not accounts:
+        raise InputRejected(
+            f"Nothing was written automatically for {what}: check the name, there is nothing to undo."
+        )
+    report = UndoReport()
+    for account_id in accounts:
+        with connection.transaction():
+            _undo_account(_Undoing(connection, account_id, run_id, actor, report))
+    return report
+
+
+class _Undoing:
+    """One account, in one transaction; adds to the report."""
+
+    def __init__(
+        self,
+        connection: psycopg.Connection[Any],
+        account_id: UUID,
+        run_id: str | None,
+        actor: UUID,
+        report: UndoReport,
+    ) -> None:
+        self.connection, self.account_id, self.run_id = connection, account_id, run_id
+        self.actor, self.report = actor, report
+
+    def record(self, row: AuditRow, before: Mapping[str, Any], after: Mapping[str, Any] | None) -> None:
+        metadata = {
+            "run_id": row.run_id,
+            "account": row.account,
+            "account_id": str(self.account_id),
+            "undoes": str(row.id),
+        }
+        insert_audit(
+            self.connection,
+            action=UNDO_ACTION,
+            table=row.target_table,
+            target_id=row.target_id,
+            before=before,
+            after=after,
+            metadata=metadata,
+            actor=self.actor,
+        )
+
+    def put_back(self, row: AuditRow, current: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        try:
+            with self.connection.transaction():
+                restore(self.connection, row.target_table, row.target_id, values)
+                self.record(row, {column: current.get(column) for column in values}, values)
+        except psycopg.IntegrityError:
+            self.keep(row, dict.fromkeys(values, REFUSED))
+        else:
+            self.report.restored += (
+                Place(row.target_table, row.target_id, column) for column in sorted(values)
+            )
+
+    def keep(self, row: AuditRow, reasons: Mapping[str, str]) -> None:
+        self.report.kept += (
+            Kept(row.target_table, row.target_id, column, why) for column, why in sorted(reasons.items())
+        )
+
+
+def _undo_account(work: _Undoing) -> None:
+    # Locks in the order of queries/catalog.py: the account, then entities.
+    account = locked_row(work.connection, ACCOUNTS, work.account_id)
+    rows = our_writes(work.connection, work.account_id, work.run_id)
+    for table, row_id in sorted({(row.target_table, row.target_id) for row in rows}):
+        locked_row(work.connection, table, row_id)
+    changes_before = len(work.report.restored) + len(work.report.removed)
+    for row in rows:
+        past = history(work.connection, row.target_table, row.target_id)
+        current = locked_row(work.connection, row.target_table, row.target_id)
+        if current is None:
+            continue
+        if row.before is None:
+            _undo_creation(work, row, past, current)
+        else:
+            _undo_update(work, row, past, current)
+    changed = len(work.report.restored) + len(work.report.removed) > changes_before
+    if changed or _decided_by(account, rows):
+        mark_undone(work.connection, work.account_id)
+
+
+def _undo_update(work: _Undoing, row: AuditRow, past: Sequence[AuditRow], current: Mapping[str, Any]) -> None:
+    plan = restoration(row, undone_columns(past).get(row.id, ()), current)
+    if plan.values:
+        work.put_back(row, current, plan.values)
+    work.keep(row, plan.kept)
+
+
+def _undo_creation(
+    work: _Undoing, row: AuditRow, past: Sequence[AuditRow], current: Mapping[str, Any]
+) -> None:
+    touched = touched_columns(row, past, current)
+    referring = references(work.connection, row.target_table, row.target_id)
+    if not touched and not referring:
+        remove(work.connection, row.target_table, row.target_id)
+        work.record(row, current, None)
+        work.report.removed.append(Place(row.target_table, row.target_id, None))
+        return
+    if POINTER not in touched and current.get(POINTER) is not None:
+        work.put_back(row, current, {POINTER: None})
+    work.keep(row, dict.fromkeys(touched, CHANGED_SINCE))
+    work.report.kept += (
+        Kept(row.target_table, row.target_id, None, f"{place} refers to it") for place in referring
+    )
+
+
+def _decided_by(account: Mapping[str, Any] | None, rows: Sequence[AuditRow]) -> bool:
+    """Whether the account's present decision is one of those being undone."""
+    value: Any = account
+    for key in ("metadata", "entity_enrichment", "catalog_link", "run_id"):
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value is not None and value in {row.run_id for row in rows}

@@ -1,0 +1,7 @@
+-- migrate:up transaction:false
+
+-- What was already asked about one account.
+create index concurrently if not exists entity_pipeline_usage_subject
+    on public.gemini_usage_events (pipeline, step, subject, created_at);
+
+-- migrate:down

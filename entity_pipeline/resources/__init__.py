@@ -1,0 +1,1 @@
+"""One outside system a module: configuration in, typed client out. SDK exceptions become our failures here."""

@@ -1,0 +1,102 @@
+"""One HTTP request to Gemini through google-genai: no retry, no continuation, no redirect, a bounded body.
+
+Retries belong to the ledger, which keeps a row for each attempt. SDK exceptions end here.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from entity_pipeline.core.gemini import Prompt
+from entity_pipeline.core.ledger import CALL_LIMIT_S
+from entity_pipeline.resources.gemini.errors import ErrorKind, GeminiError, classify_error
+from entity_pipeline.resources.gemini.transport import bounded_event_hooks
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """The request provably never left: the connection was refused or could not be made."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """It left and no whole answer came: it may have been paid for."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A 200 with a JSON object."""
+
+    body: Mapping[str, Any]
+
+
+Exchange = Body | GeminiError | Unsent | Lost
+
+
+class GeminiClient:
+    """A thread-safe client; one serves all the threads of a step."""
+
+    def __init__(self, api_key: str, base_url: str | None) -> None:
+        from google import genai
+        from google.genai import types
+
+        self._types = types
+        self._client = genai.Client(
+            api_key=api_key,
+            http_options=types.HttpOptions(
+                base_url=base_url,
+                api_version="v1beta",
+                timeout=CALL_LIMIT_S * 1000,
+                # A redirect would carry the key to another host. Proxies of the environment are for the
+                # real service, not for a server named explicitly.
+                client_args={
+                    "follow_redirects": False,
+                    "trust_env": base_url is None,
+                    "event_hooks": bounded_event_hooks(),
+                },
+            ),
+        )
+
+    def send(self, model: str, prompt: Prompt, *, grounded: bool) -> Exchange:
+        """One request, one answer. Never raises for anything the other side does."""
+        import httpx2
+        from google.genai import errors
+
+        types = self._types
+        config = types.GenerateContentConfig(
+            system_instruction=prompt.system,
+            temperature=prompt.temperature,
+            max_output_tokens=prompt.max_output_tokens,
+            thinking_config=types.ThinkingConfig(thinking_budget=prompt.thinking_budget),
+            tools=[types.Tool(google_search=types.GoogleSearch())] if grounded else None,
+            automatic_continuation=False,
+            should_return_http_response=True,
+        )
+        try:
+            answer = self._client.models.generate_content(model=model, contents=prompt.text, config=config)
+        except errors.APIError as error:
+            return classify_error(error.code or 0, error.details, grounded)
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
+            return Unsent(f"{type(error).__name__}: {error}")
+        except (httpx2.HTTPError, ValueError) as error:
+            return Lost(f"{type(error).__name__}: {error}")
+        return _decode(answer.sdk_http_response.body if answer.sdk_http_response else None)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+
+def _decode(text: str | None) -> Body | GeminiError:
+    try:
+        body = json.loads(text or "")
+    except (ValueError, RecursionError):
+        body = None
+    if isinstance(body, dict):
+        return Body(body)
+    return GeminiError(ErrorKind.OVERLOADED, 200, "UNREADABLE", "The answer is no JSON object.")

@@ -1,0 +1,96 @@
+"""What an error answer of Gemini means for the next request. Pure: judged from status and body only.
+
+The surprising fact: a per-day 429 also says "retry in 28 s", so the delay is never believed before the
+`quotaId` is known.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+DEFAULT_WAIT_S = 60.0
+LONGEST_WAIT_S = 600.0
+
+
+class ErrorKind(StrEnum):
+    """What to do next, by the kind of answer."""
+
+    QUOTA_MINUTE = "quota_minute"  # wait as told, then try again
+    QUOTA_DAY = "quota_day"  # nothing more before the Pacific midnight
+    GROUNDING_EXHAUSTED = "grounding_exhausted"  # nothing more before the pool's period ends
+    OVERLOADED = "overloaded"  # 5xx or an unreadable answer: try again, three attempts in all
+    REFUSED = "refused"  # this request will never work
+    MISCONFIGURED = "misconfigured"  # no request will work: unknown model, key refused
+
+
+@dataclass(frozen=True, slots=True)
+class GeminiError:
+    """A classified error answer; `wait_s` is only set for QUOTA_MINUTE."""
+
+    kind: ErrorKind
+    code: int
+    status: str
+    message: str
+    quota_id: str | None = None
+    wait_s: float | None = None
+
+    def as_record(self) -> dict[str, Any]:
+        """The value of the ledger's `error` column."""
+        return {
+            "kind": self.kind.value,
+            "code": self.code,
+            "status": self.status,
+            "message": self.message,
+            "quota_id": self.quota_id,
+        }
+
+
+def classify_error(code: int, body: Any, grounded: bool) -> GeminiError:
+    """Classify a non-2xx answer; `body` is the decoded JSON, or anything at all."""
+    error = body.get("error", body) if isinstance(body, Mapping) else {}
+    if not isinstance(error, Mapping):
+        error = {}
+    status, message = _text(error.get("status")), _text(error.get("message"))
+    if code == 429:
+        return _classify_429(status, message, error.get("details"), grounded)
+    wrong_address = 300 <= code < 400
+    if wrong_address or code in (401, 403, 404) or (code == 400 and "api key" in message.lower()):
+        kind = ErrorKind.MISCONFIGURED
+    elif 400 <= code < 500 and code != 408:
+        kind = ErrorKind.REFUSED
+    else:
+        kind = ErrorKind.OVERLOADED
+    return GeminiError(kind, code, status, message)
+
+
+def _classify_429(status: str, message: str, raw_details: Any, grounded: bool) -> GeminiError:
+    details = [item for item in raw_details if isinstance(item, Mapping)] if isinstance(raw_details, list) else []
+    quota_ids = [
+        _text(violation.get("quotaId"))
+        for item in details
+        if isinstance(item.get("violations"), list)
+        for violation in item["violations"]
+        if isinstance(violation, Mapping)
+    ]
+    daily = next((quota_id for quota_id in quota_ids if "PerDay" in quota_id), None)
+    if daily:
+        return GeminiError(ErrorKind.QUOTA_DAY, 429, status, message, quota_id=daily)
+    only_help = bool(details) and all(_text(item.get("@type")).endswith("Help") for item in details)
+    if grounded and only_help:
+        return GeminiError(ErrorKind.GROUNDING_EXHAUSTED, 429, status, message)
+    told = next((wait for item in details if (wait := _seconds(item.get("retryDelay"))) is not None), DEFAULT_WAIT_S)
+    quota_id = quota_ids[0] if quota_ids else None
+    return GeminiError(
+        ErrorKind.QUOTA_MINUTE, 429, status, message, quota_id=quota_id, wait_s=min(told, LONGEST_WAIT_S)
+    )
+
+
+def _seconds(delay: Any) -> float | None:
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)s", delay) if isinstance(delay, str) else None
+    return float(match[1]) if match else None
+
+
+def _text(value: Any) -> str:
+    return value[:500] if isinstance(value, str) else ""

@@ -1,0 +1,63 @@
+"""Every statement that touches `gemini_spend_daily`: usage and cost a quota day, kept from the ledger."""
+
+from datetime import date
+from typing import Any
+
+from psycopg.rows import class_row
+
+from entity_pipeline.core.ports import Database
+from entity_pipeline.core.usage import SpendDay
+
+_ROLL_UP = """
+with days as (
+  select coalesce(quota_day, (created_at at time zone 'America/Los_Angeles')::date) as quota_day,
+    pipeline, step, model, grounded, search_queries, prompt_tokens, cached_tokens, output_tokens,
+    thoughts_tokens, tool_tokens, cost_usd
+  from gemini_usage_events
+  where state not in ('released', 'reserved') and pipeline is not null and step is not null and model is not null
+    and created_at >= %(since)s::date - interval '2 days'
+), totals as (
+  select quota_day, pipeline, step, model,
+    count(*)::int as requests, count(*) filter (where grounded)::int as grounded_requests,
+    coalesce(sum(search_queries), 0)::int as search_queries,
+    coalesce(sum(prompt_tokens), 0) as prompt_tokens, coalesce(sum(cached_tokens), 0) as cached_tokens,
+    coalesce(sum(output_tokens), 0) as output_tokens, coalesce(sum(thoughts_tokens), 0) as thoughts_tokens,
+    coalesce(sum(tool_tokens), 0) as tool_tokens, coalesce(sum(cost_usd), 0) as cost_usd
+  from days where quota_day >= %(since)s
+  group by quota_day, pipeline, step, model
+)
+insert into gemini_spend_daily as kept (quota_day, pipeline, step, model, requests, grounded_requests,
+  search_queries, prompt_tokens, cached_tokens, output_tokens, thoughts_tokens, tool_tokens, cost_usd, updated_at)
+select quota_day, pipeline, step, model, requests, grounded_requests, search_queries, prompt_tokens,
+  cached_tokens, output_tokens, thoughts_tokens, tool_tokens, cost_usd, now()
+from totals order by quota_day, pipeline, step, model
+on conflict (quota_day, pipeline, step, model) do update
+set requests = excluded.requests, grounded_requests = excluded.grounded_requests,
+  search_queries = excluded.search_queries, prompt_tokens = excluded.prompt_tokens,
+  cached_tokens = excluded.cached_tokens, output_tokens = excluded.output_tokens,
+  thoughts_tokens = excluded.thoughts_tokens, tool_tokens = excluded.tool_tokens,
+  cost_usd = excluded.cost_usd, updated_at = excluded.updated_at
+where (kept.requests, kept.grounded_requests, kept.search_queries, kept.prompt_tokens, kept.cached_tokens,
+    kept.output_tokens, kept.thoughts_tokens, kept.tool_tokens, kept.cost_usd)
+  is distinct from (excluded.requests, excluded.grounded_requests, excluded.search_queries,
+    excluded.prompt_tokens, excluded.cached_tokens, excluded.output_tokens, excluded.thoughts_tokens,
+    excluded.tool_tokens, excluded.cost_usd)
+"""
+
+_READ = """
+select quota_day, pipeline, step, model, requests, grounded_requests, search_queries, cost_usd
+from gemini_spend_daily where quota_day >= %s order by quota_day desc, cost_usd desc, pipeline, step, model
+"""
+
+
+def roll_up_spend(database: Database, since: date) -> int:
+    """Bring the quota days from `since` on up to date; returns the number of rows that changed."""
+    with database.connection() as connection:
+        parameters: dict[str, Any] = {"since": since}
+        return int(connection.execute(_ROLL_UP, parameters).rowcount)
+
+
+def read_spend(database: Database, since: date) -> list[SpendDay]:
+    """The kept rows from `since` on, newest day first."""
+    with database.connection() as connection:
+        return list(connection.cursor(row_factory=class_row(SpendDay)).execute(_READ, [since]))

@@ -1,0 +1,44 @@
+"""Bounds on one HTTP exchange with Gemini.
+
+The SDK's own timeout starts again with every chunk, so a server that drips bytes could hold a call, and with
+it a place in the ledger, for ever. The hooks are given to the SDK's httpx client.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from entity_pipeline.core.ledger import CALL_LIMIT_S
+
+MAX_REPLY_BYTES = 4_000_000
+
+
+def bounded_event_hooks() -> dict[str, list[Callable[..., None]]]:
+    """Hooks that end an exchange after `CALL_LIMIT_S` seconds, and a body after `MAX_REPLY_BYTES`."""
+    import httpx2
+
+    class BoundedStream(httpx2.SyncByteStream):
+        def __init__(self, inner: Any, request: httpx2.Request) -> None:
+            self._inner = inner
+            self._request = request
+
+        def __iter__(self) -> Iterator[bytes]:
+            size = 0
+            for chunk in self._inner:
+                size += len(chunk)
+                if time.monotonic() > self._request.extensions["deadline"]:
+                    raise httpx2.ReadTimeout(f"no whole answer within {CALL_LIMIT_S} s", request=self._request)
+                if size > MAX_REPLY_BYTES:
+                    raise httpx2.ReadError(f"the answer exceeds {MAX_REPLY_BYTES} bytes", request=self._request)
+                yield chunk
+
+        def close(self) -> None:
+            self._inner.close()
+
+    def start_clock(request: httpx2.Request) -> None:
+        request.extensions["deadline"] = time.monotonic() + CALL_LIMIT_S
+
+    def bound_body(response: httpx2.Response) -> None:
+        response.stream = BoundedStream(response.stream, response.request)
+
+    return {"request": [start_clock], "response": [bound_body]}

@@ -1,0 +1,62 @@
+"""Values the governor hands out: a seat (who asks, by which way out), a slot (one counted request), or a
+wait.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+DIRECT = "direct"
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """The right to ask Instagram as one account by one route, or anonymously (`account` is None).
+
+    `fence` and `owner` prove the lease of an account: once somebody else leased it, they prove nothing.
+    The secrets are encrypted texts.
+    """
+
+    account: str | None = None
+    route: str = DIRECT
+    fence: int = 0
+    owner: str = ""
+    session_secret: str | None = None
+    proxy_secret: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The key under which this seat's requests are counted."""
+        return f"anonymous:{self.route}" if self.account is None else f"session:{self.account}"
+
+    @property
+    def source(self) -> str:
+        """What answers, for a person to read; no secret in it."""
+        return self.key if self.account is None else f"{self.key}@{self.route}"
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One request, already counted at `at`; it may be sent now."""
+
+    id: UUID
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """Nothing may be sent yet. `next_at` and `now` are on the database's clock."""
+
+    next_at: datetime
+    now: datetime
+    detail: str
+
+    @property
+    def wait_s(self) -> float:
+        """Seconds from `now` to `next_at`."""
+        return (self.next_at - self.now).total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseLost:
+    """The lease ended before the request; somebody else may hold the account."""

@@ -1,0 +1,205 @@
+"""PostgreSQL, through `psycopg_pool`: the `Database` of `core.ports`, inside Dagster and outside.
+
+Surprising: nothing connects before the first `connection()`, and an idle pool holds no connection. Everything
+must work through a transaction pooler, so prepared statements are off and nothing is set per session.
+"""
+
+import logging
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from pydantic import Field, PrivateAttr
+
+from entity_pipeline.core.failures import ConfigurationFailure, DatabaseUnavailable
+
+if TYPE_CHECKING:
+    import psycopg
+    from psycopg_pool import ConnectionPool
+
+APPLICATION_NAME = "entity_pipeline"
+CONNECT_TIMEOUT_S = 10
+WAIT_FOR_CONNECTION_S = 30.0
+_IDLE_CONNECTION_S = 60.0
+# After this long without a connection we look whether the server is down or our own connections are all busy.
+_DIAGNOSE_AFTER_S = 1.0
+
+
+class PooledDatabase:
+    """One database and its pool; safe for threads. Made by `open_database`, which also closes it."""
+
+    def __init__(self, url: str, *, max_connections: int, application_name: str) -> None:
+        self._url = libpq_url(url)
+        self._place, self._password = _place_and_password(self._url)
+        self._max_connections = max_connections
+        self._options: dict[str, Any] = {
+            "autocommit": True,
+            "prepare_threshold": None,
+            "application_name": application_name,
+            "connect_timeout": CONNECT_TIMEOUT_S,
+            "keepalives_idle": 30,
+        }
+        self._pool: ConnectionPool[psycopg.Connection[Any]] | None = None
+        self._opening = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"PooledDatabase({self._place})"
+
+    @contextmanager
+    def connection(self) -> "Iterator[psycopg.Connection[Any]]":
+        """A connection in autocommit mode, valid inside the `with` block; see `core.ports.Database`.
+
+        Raises:
+            DatabaseUnavailable: it can't be reached, it dropped the connection, or all were busy for 30 s.
+        """
+        import psycopg
+
+        pool = self._opened()
+        connection = self._take(pool)
+        try:
+            yield connection
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            if not connection.closed:
+                raise
+            raise self._unavailable("dropped the connection", error) from error
+        finally:
+            pool.putconn(connection)
+
+    def close(self) -> None:
+        """Close all connections; a later `connection()` opens the pool again."""
+        with self._opening:
+            if self._pool is not None:
+                self._pool.close()
+                self._pool = None
+
+    def _opened(self) -> "ConnectionPool[psycopg.Connection[Any]]":
+        from psycopg_pool import ConnectionPool
+
+        with self._opening:
+            if self._pool is None:
+                # Every failed attempt would be logged; we raise it once, as one sentence.
+                logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+                self._pool = ConnectionPool(
+                    self._url,
+                    kwargs=self._options,
+                    min_size=0,
+                    max_size=self._max_connections,
+                    max_idle=_IDLE_CONNECTION_S,
+                    check=ConnectionPool.check_connection,
+                    open=False,
+                )
+                self._pool.open()
+            return self._pool
+
+    def _take(self, pool: "ConnectionPool[psycopg.Connection[Any]]") -> "psycopg.Connection[Any]":
+        import psycopg
+        from psycopg_pool import PoolTimeout
+
+        deadline = time.monotonic() + WAIT_FOR_CONNECTION_S
+        with suppress(PoolTimeout):
+            return pool.getconn(timeout=_DIAGNOSE_AFTER_S)
+        try:
+            psycopg.connect(self._url, **self._options).close()
+        except psycopg.OperationalError as error:
+            raise self._unavailable("can't be reached", error) from None
+        try:
+            return pool.getconn(timeout=deadline - time.monotonic())
+        except PoolTimeout as error:
+            raise self._unavailable(
+                f"gave no connection within {WAIT_FOR_CONNECTION_S:.0f} s "
+                f"(at most {self._max_connections} at once)",
+                error,
+            ) from None
+
+    def _unavailable(self, what: str, error: Exception) -> DatabaseUnavailable:
+        reason = " ".join(str(error).split())
+        if self._password:
+            reason = reason.replace(self._password, "***")
+        return DatabaseUnavailable(
+            f"PostgreSQL at {self._place} {what}: check its address and that it runs ({reason})."
+        )
+
+
+class PostgresResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """A PostgreSQL database as a Dagster resource; all threads of a step share its pool.
+
+    Give `url` as `dg.EnvVar`, so that Dagster stores the variable's name and not its value.
+    """
+
+    # Dagster shows field descriptions in its UI, and pydantic shows fields in reprs: this one is a secret.
+    url: str = Field(description="postgresql://user:password@host:port/database", repr=False)
+    max_connections: int = Field(default=4, ge=1, description="Most connections of one process at once.")
+    application_name: str = Field(default=APPLICATION_NAME, description="Seen in pg_stat_activity.")
+
+    _database: PooledDatabase | None = PrivateAttr(default=None)
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["PostgresResource"]:
+        """Close the pool when Dagster is done with the resource."""
+        with self._opened() as database:
+            self._database = database
+            try:
+                yield self
+            finally:
+                self._database = None
+
+    @contextmanager
+    def connection(self) -> "Iterator[psycopg.Connection[Any]]":
+        """See `core.ports.Database`. Where Dagster did not start the resource, a pool for this one block."""
+        if self._database is not None:
+            with self._database.connection() as connection:
+                yield connection
+        else:
+            with self._opened() as database, database.connection() as connection:
+                yield connection
+
+    def _opened(self) -> Any:
+        return open_database(
+            self.url, max_connections=self.max_connections, application_name=self.application_name
+        )
+
+
+@contextmanager
+def open_database(
+    url: str, *, max_connections: int = 4, application_name: str = APPLICATION_NAME
+) -> Iterator[PooledDatabase]:
+    """A `Database` outside Dagster, closed at the end of the `with` block. Connects at first use.
+
+    Raises:
+        ConfigurationFailure: `url` is not the address of a PostgreSQL database.
+    """
+    database = PooledDatabase(url, max_connections=max_connections, application_name=application_name)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def libpq_url(url: str) -> str:
+    """`url` without SQLAlchemy's driver suffix: ``postgresql+psycopg2://`` becomes ``postgresql://``."""
+    return re.sub(r"^(postgres(?:ql)?)\+\w+://", r"\1://", url.strip())
+
+
+def _place_and_password(url: str) -> tuple[str, str]:
+    """host:port/database for messages, and the password to keep out of them."""
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict
+
+    if not url:
+        raise ConfigurationFailure(
+            "The address of a PostgreSQL database is empty: set it to postgresql://user:password@host:port/database."
+        )
+    try:
+        parts = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        # libpq's own message quotes the address, password included.
+        raise ConfigurationFailure(
+            "The address of a PostgreSQL database can't be read: it must look like "
+            "postgresql://user:password@host:port/database, special characters percent-encoded."
+        ) from None
+    host, port = parts.get("host") or "localhost", parts.get("port") or 5432
+    return f"{host}:{port}/{parts.get('dbname') or parts.get('user') or ''}", str(parts.get("password") or "")

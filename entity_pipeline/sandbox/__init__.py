@@ -1,0 +1,1 @@
+"""The embedded default: local servers and sample data. Nothing outside this package knows that it exists."""

@@ -1,0 +1,107 @@
+"""The profiles that the Instagram stand-in shows, as the page has them and as its older JSON endpoint does.
+
+Nothing is invented for a real account: the bio is "Simulated profile:" and the sample's evidence, the counts
+are hashes and the picture is a tile with initials. Picture URLs are signed and expire, as the real ones do.
+"""
+
+import hashlib
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from entity_pipeline.sandbox.truth import Truth, seeded_int
+
+CANARY = "instagram"  # always there, whatever happens to the others
+_PICTURE_LIFE_S = 4 * 86_400
+_REASSIGNED_FROM_OFFSET = 7_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class PictureUrl:
+    """A signed URL of a profile picture, taken apart."""
+
+    host: str
+    path: str
+    expires_at: int  # Unix seconds
+
+    @property
+    def signature(self) -> str:
+        return hashlib.sha256(f"{self.path}:{self.expires_at}:simulated".encode()).hexdigest()[:40]
+
+    def __str__(self) -> str:
+        query = f"stp=dst-jpg_s150x150&_nc_ht={self.host}&oh={self.signature}&oe={self.expires_at:X}"
+        return f"https://{self.host}{self.path}?{query}"
+
+
+def canary() -> Truth:
+    """The account that a client looks at to know whether pages can be read at all."""
+    return Truth(
+        CANARY, "other", "primary", "Instagram", None, None, None, None, "the canary account", "made up"
+    )
+
+
+def pk_of(username: str) -> int:
+    """The numeric id that the stand-in serves for a handle."""
+    return 10_000_000_000 + seeded_int("pk", username) % 50_000_000_000
+
+
+def former_pk_of(username: str) -> int:
+    """The id that a handle with the behaviour ``reassigned`` had under its former owner."""
+    return pk_of(username) - _REASSIGNED_FROM_OFFSET
+
+
+def picture_url(account: Truth, now: float | None = None) -> PictureUrl:
+    """The signed URL of today's page; already past its time for the behaviour ``picture_expired``."""
+    day = int(now if now is not None else time.time()) // 86_400 * 86_400
+    expires_at = day - 86_400 if account.instagram == "picture_expired" else day + _PICTURE_LIFE_S
+    host = f"scontent-sim{1 + seeded_int('host', account.username) % 3}-1.cdninstagram.com"
+    return PictureUrl(host, f"/v/t51.2885-19/{pk_of(account.username)}_{account.username}_n.jpg", expires_at)
+
+
+def page_user(account: Truth) -> dict[str, Any]:
+    """The `xig_user_by_username` object of a profile page. Its `id` is not the user id; `pk` is."""
+    pk = pk_of(account.username)
+    links = [{"title": "", "url": f"https://{account.username}.example/", "link_type": "external"}]
+    url = str(picture_url(account))
+    return {
+        "__typename": "XDTUserDict",
+        "id": str(seeded_int("page id", account.username) % 10**17),
+        "pk": str(pk),
+        "username": account.username,
+        "full_name": account.name_en,
+        "biography": f"Simulated profile: {account.evidence.strip()}",
+        "bio_links": links if account.made_up else [],
+        "external_url": links[0]["url"] if account.made_up else None,
+        "profile_pic_url": url,
+        "hd_profile_pic_url_info": {"url": url},
+        "is_private": account.instagram == "private",
+        "is_verified": False,
+        "is_business": account.type == "brand",
+        "category": None,
+        "follower_count": 1_000 + seeded_int("followers", account.username) % 900_000,
+        "following_count": seeded_int("following", account.username) % 900,
+        "all_media_count": seeded_int("media", account.username) % 3_000,
+    }
+
+
+def legacy_user(account: Truth) -> dict[str, Any]:
+    """The same profile as `web_profile_info` returns it."""
+    user = page_user(account)
+    return {
+        "id": user["pk"],
+        "username": user["username"],
+        "full_name": user["full_name"],
+        "biography": user["biography"],
+        "bio_links": user["bio_links"],
+        "external_url": user["external_url"],
+        "profile_pic_url": user["profile_pic_url"],
+        "profile_pic_url_hd": user["profile_pic_url"],
+        "is_private": user["is_private"],
+        "is_verified": user["is_verified"],
+        "is_business_account": user["is_business"],
+        "business_category_name": None,
+        "edge_followed_by": {"count": user["follower_count"]},
+        "edge_follow": {"count": user["following_count"]},
+        "edge_owner_to_timeline_media": {"count": user["all_media_count"], "edges": []},
+        "edge_felix_video_timeline": {"count": 0, "edges": []},
+    }

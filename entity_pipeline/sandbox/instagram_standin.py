@@ -1,0 +1,187 @@
+"""A local server that answers as Instagram and its picture hosts do, from the sample.
+
+All of them share one base URL; the Host header tells which is meant. `behaviours.csv` gives an account one of
+these words: ``not_found``, ``wall`` (redirect to the login), ``rate_limited`` (429), ``challenge`` (a
+redirect that leads to itself), ``drift`` (readable JSON under unknown names), ``private``, ``reassigned``
+(another pk than before), ``picture_expired`` (403), ``picture_is_html``. A chaos seed deals some of them, and
+errors, to any request.
+"""
+
+import json
+import re
+import time
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qs
+
+from entity_pipeline.sandbox.instagram_pages import notice_page, profile_page, start_page
+from entity_pipeline.sandbox.instagram_pictures import tile
+from entity_pipeline.sandbox.instagram_profiles import (
+    CANARY,
+    PictureUrl,
+    canary,
+    legacy_user,
+    page_user,
+    picture_url,
+    pk_of,
+)
+from entity_pipeline.sandbox.loopback_http import LoopbackServer, Reply, Request, html_reply, json_reply
+from entity_pipeline.sandbox.request_counts import RequestCounts
+from entity_pipeline.sandbox.truth import Truth, load_truth, seeded_share
+
+_PICTURE_HOST = re.compile(r"[a-z0-9.-]+\.(cdninstagram\.com|fbcdn\.net)")
+_SITE_HOSTS = frozenset(
+    {"www.instagram.com", "i.instagram.com", "instagram.com", "127.0.0.1", "localhost", ""}
+)
+_PROFILE_PATH = re.compile(r"/([A-Za-z0-9._]{1,30})/?")
+_PICTURE_PATH = re.compile(r"/v/t51\.2885-19/\d+_([a-z0-9._]+)_n\.jpg")
+_CSRF_COOKIE = "csrftoken=simulated; Path=/; Secure; SameSite=Lax"
+_CHAOS = (
+    ("rate_limited", 0.03),
+    ("wall", 0.03),
+    ("challenge", 0.01),
+    ("server_error", 0.03),
+    ("not_found", 0.02),
+    ("drift", 0.02),
+    ("dropped", 0.03),
+    ("truncated", 0.02),
+)
+
+
+class InstagramStandin(LoopbackServer):
+    """The server; ``with InstagramStandin() as standin`` or `start` and `close`.
+
+    Args:
+        port: 0 takes a free one.
+        latency_ms: delay of each answer.
+        chaos: a seed switches random trouble on; the canary account is spared.
+    """
+
+    def __init__(self, *, port: int = 0, latency_ms: int = 20, chaos: int | None = None) -> None:
+        super().__init__(self._respond, port=port)
+        self._latency_s = latency_ms / 1000
+        self._chaos = chaos
+        self._counts = RequestCounts()
+        self._accounts = {**load_truth(), CANARY: canary()}
+        self._by_pk = {str(pk_of(username)): account for username, account in self._accounts.items()}
+
+    @property
+    def requests(self) -> dict[str, Any]:
+        """``{"total", "by_username", "by_status", ...}``; a picture counts for its account."""
+        return self._counts.snapshot()
+
+    def _respond(self, request: Request) -> Reply:
+        if request.path == "/_standin/health":
+            return json_reply({"status": "ok"})
+        if request.path == "/_standin/requests":
+            return json_reply(self.requests)
+        reply = self._route(request)
+        self._counts.answered("dropped" if reply.drop else str(reply.status))
+        return replace(reply, after_s=self._latency_s)
+
+    def _route(self, request: Request) -> Reply:
+        if _PICTURE_HOST.fullmatch(request.host) or (
+            request.host in _SITE_HOSTS and request.path.startswith("/v/t51.2885-19/")
+        ):
+            return self._picture(request)
+        if request.host not in _SITE_HOSTS:
+            return html_reply(notice_page("Unknown host"), 421)
+        match request.path:
+            case "/":
+                return replace(html_reply(start_page()), headers={"Set-Cookie": _CSRF_COOKIE})
+            case "/accounts/login/":
+                return html_reply(notice_page("Login • Instagram (simulated)"))
+            case "/challenge/":
+                return _redirect("/challenge/")
+            case "/api/v1/users/web_profile_info/":
+                return self._web_profile_info(next(iter(request.query.get("username", [])), "").lower())
+            case "/graphql/query" | "/graphql/query/" | "/api/graphql":
+                return self._profile_query(request.body)
+        named = _PROFILE_PATH.fullmatch(request.path)
+        return self._profile(named[1].lower()) if named else html_reply(notice_page("Page not found"), 404)
+
+    def _profile(self, username: str) -> Reply:
+        nth = self._counts.seen(username)
+        account = self._accounts.get(username)
+        odd = self._drawn(username, nth) or (account.instagram if account else "not_found")
+        match odd:
+            case "not_found":
+                return html_reply(notice_page("Page not found • Instagram (simulated)"), 404)
+            case "wall":
+                return _redirect(f"/accounts/login/?next=%2F{username}%2F")
+            case "challenge":
+                return _redirect("/challenge/")
+            case "rate_limited":
+                return html_reply(notice_page("Please wait a few minutes before you try again."), 429)
+            case "server_error":
+                return html_reply(notice_page("5xx Server Error"), 503)
+            case "dropped":
+                return Reply(drop=True)
+        page = profile_page(username, page_user(account) if account else None, drift=odd == "drift")
+        return html_reply(page[: len(page) // 2] if odd == "truncated" else page)
+
+    def _web_profile_info(self, username: str) -> Reply:
+        self._counts.seen(username)
+        account = self._accounts.get(username)
+        if account is None or account.instagram == "not_found":
+            return json_reply({"message": "", "status": "fail"}, 404)
+        if account.instagram == "rate_limited":
+            return json_reply(
+                {"message": "Please wait a few minutes before you try again.", "status": "fail"}, 429
+            )
+        return json_reply({"data": {"user": legacy_user(account)}, "status": "ok"})
+
+    def _profile_query(self, body: bytes) -> Reply:
+        account = self._by_pk.get(_profile_id(body))
+        if account is None or account.instagram == "not_found":
+            return json_reply({"data": {"user": None}, "status": "ok"})
+        self._counts.seen(account.username)
+        return json_reply({"data": {"user": page_user(account)}, "status": "ok"})
+
+    def _picture(self, request: Request) -> Reply:
+        named = _PICTURE_PATH.fullmatch(request.path)
+        account = self._accounts.get(named[1]) if named else None
+        if account is None:
+            return Reply(404, b"Not Found", "text/plain")
+        self._counts.seen(account.username)
+        refusal = _signature_refusal(request, account)
+        if refusal:
+            return Reply(403, refusal.encode(), "text/plain")
+        if account.instagram == "picture_is_html":
+            return html_reply(notice_page("This is a page that says it is a picture"))
+        return Reply(200, tile(account), "image/jpeg", {"Cache-Control": "max-age=1209600, no-transform"})
+
+    def _drawn(self, username: str, nth: int) -> str:
+        if self._chaos is None or username == CANARY:
+            return ""
+        left = seeded_share("instagram chaos", self._chaos, username, nth)
+        for name, share in _CHAOS:
+            if left < share:
+                return name
+            left -= share
+        return ""
+
+
+def _redirect(path: str) -> Reply:
+    return replace(html_reply("", 302), headers={"Location": f"https://www.instagram.com{path}"})
+
+
+def _signature_refusal(request: Request, account: Truth) -> str:
+    today = picture_url(account)
+    try:
+        expires_at = int(request.query["oe"][0], 16)
+        signature = request.query["oh"][0]
+    except (KeyError, ValueError):
+        return "Bad URL timestamp"
+    if signature != PictureUrl(today.host, request.path, expires_at).signature:
+        return "Bad URL hash"
+    return "URL signature expired" if expires_at <= time.time() else ""
+
+
+def _profile_id(body: bytes) -> str:
+    """The `id` among the variables of a form-encoded profile query."""
+    form = parse_qs(body.decode("utf-8", "replace"))
+    try:
+        return str(json.loads(form["variables"][0])["id"])
+    except (KeyError, ValueError, TypeError):
+        return ""

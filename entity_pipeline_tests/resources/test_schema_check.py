@@ -1,0 +1,169 @@
+"""What `missing_schema` finds, one damage at a time, on real databases."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from entity_pipeline.migrations import migrate
+from entity_pipeline.resources.schema_check import missing_schema
+from entity_pipeline_tests.databases import DatabaseServer
+from entity_pipeline_tests.migrations.older_installation import older_installation
+
+Connection = psycopg.Connection[Any]
+
+
+@pytest.fixture
+def role(assets: Connection) -> Iterator[sql.Identifier]:
+    """A role without any right; `set role` in a test makes the connection its own."""
+    name = sql.Identifier(f"test_role_{assets.info.dbname}")
+    assets.execute(sql.SQL("create role {}").format(name))
+    yield name
+    assets.execute("reset role")
+    assets.execute(sql.SQL("drop owned by {0}; drop role {0}").format(name))
+
+
+def test_migrated_databases_lack_nothing(assets: Connection, operation: Connection) -> None:
+    assert missing_schema(assets, operation) == []
+
+
+def test_an_older_installation_lacks_nothing_but_what_only_people_may_change(
+    database_server: DatabaseServer,
+) -> None:
+    with older_installation(database_server) as urls:
+        migrate(*urls)
+        with psycopg.connect(urls[0]) as assets, psycopg.connect(urls[1]) as operation:
+            problems = [str(problem) for problem in missing_schema(assets, operation)]
+    assert problems == [
+        "assets: the column pipeline_settings.updated_by is uuid where the pipeline needs text; change its type.",
+        "assets: the column gemini_spend_daily.day must be given in every row and the pipeline does not know it; "
+        "give it a default.",
+    ]
+
+
+def test_every_table_of_an_empty_server_is_named_with_what_to_do(database_server: DatabaseServer) -> None:
+    with database_server.empty() as url, psycopg.connect(url) as nothing:
+        problems = missing_schema(nothing, nothing)
+    assert {problem.table for problem in problems} >= {"raw_posts", "tagged_usernames", "artists", "brands"}
+    assert all(str(problem).endswith("is missing; run `entity-pipeline migrate`.") for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("damage", "table", "column", "says"),
+    [
+        ("drop table tagged_usernames", "tagged_usernames", None, "run `entity-pipeline migrate`"),
+        (
+            "alter table gemini_usage_events drop column subject",
+            "gemini_usage_events",
+            "subject",
+            "is missing",
+        ),
+        ("alter table raw_posts drop column updated_at", "raw_posts", "updated_at", "add it as timestamptz"),
+        (
+            "alter table raw_posts alter platform_metadata type json",
+            "raw_posts",
+            "platform_metadata",
+            "is json where the pipeline needs jsonb",
+        ),
+        (
+            "alter table pipeline_settings drop constraint pipeline_settings_pkey",
+            "pipeline_settings",
+            "platform",
+            "no unique key on (platform)",
+        ),
+        (
+            "drop index entity_pipeline_usage_claim",
+            "gemini_usage_events",
+            None,
+            "entity_pipeline_usage_claim",
+        ),
+        (
+            "update pg_index set indisvalid = false where indexrelid = 'entity_pipeline_usage_claim'::regclass",
+            "gemini_usage_events",
+            None,
+            "unfinished",
+        ),
+        (
+            "alter table gemini_usage_events add column tenant text not null",
+            "gemini_usage_events",
+            "tenant",
+            "give it a default",
+        ),
+    ],
+)
+def test_one_difference_in_assets_is_one_sentence(
+    assets: Connection, operation: Connection, damage: str, table: str, column: str | None, says: str
+) -> None:
+    assets.execute(damage)
+    [problem, *others] = missing_schema(assets, operation)
+    assert (problem.database, problem.table, problem.column) == ("assets", table, column)
+    assert says in str(problem)
+    assert {other.table for other in others} <= {table}
+
+
+@pytest.mark.parametrize(
+    ("damage", "table", "says"),
+    [
+        (
+            "alter table instagram_accounts drop column account_type",
+            "instagram_accounts",
+            "entity-pipeline migrate",
+        ),
+        ("alter table instagram_accounts drop column bio", "instagram_accounts", "add it as text"),
+        (
+            "alter table instagram_accounts drop constraint instagram_accounts_username_key",
+            "instagram_accounts",
+            "(username)",
+        ),
+        ("alter table brands drop column country_of_origin", "brands", "entity-pipeline migrate"),
+        ("drop index artists_primary_instagram_account_id_key", "artists", "primary_instagram_account_id"),
+        ("drop function entity_pipeline_normalise_name cascade", "", "entity_pipeline_normalise_name"),
+    ],
+)
+def test_one_difference_in_operation_is_one_sentence(
+    assets: Connection, operation: Connection, damage: str, table: str, says: str
+) -> None:
+    operation.execute(damage)
+    [problem] = missing_schema(assets, operation)
+    assert (problem.database, problem.table) == ("operation", table)
+    assert says in str(problem)
+
+
+def test_a_role_without_rights_is_told_which_it_lacks(
+    assets: Connection, operation: Connection, role: sql.Identifier
+) -> None:
+    assets.execute(sql.SQL("grant select on raw_posts to {0}; set role {0}").format(role))
+    problems = {problem.table: str(problem) for problem in missing_schema(assets, operation)}
+    assert "may not select, insert, update on gemini_usage_events" in problems["gemini_usage_events"]
+
+
+def test_rows_that_would_be_hidden_in_silence_are_a_problem_until_a_policy_shows_them(
+    assets: Connection, operation: Connection, role: sql.Identifier
+) -> None:
+    assets.execute(sql.SQL("grant all on all tables in schema public to {}").format(role))
+    assets.execute("insert into raw_posts (platform, external_id) values ('instagram', 'p1')")
+
+    def hidden() -> list[str]:
+        assets.execute(sql.SQL("set role {}").format(role))
+        try:
+            return [
+                str(problem) for problem in missing_schema(assets, operation) if problem.table == "raw_posts"
+            ]
+        finally:
+            assets.execute("reset role")
+
+    [sentence] = hidden()
+    assert "hides the rows of raw_posts from this role: no policy allows select" in sentence
+    assets.execute(sql.SQL("create policy readers on raw_posts for select to {} using (true)").format(role))
+    assert hidden() == []
+
+
+def test_a_policy_for_somebody_else_does_not_help(
+    assets: Connection, operation: Connection, role: sql.Identifier
+) -> None:
+    assets.execute(sql.SQL("grant all on all tables in schema public to {}").format(role))
+    assets.execute("create policy others on raw_posts to pg_monitor using (true)")
+    assets.execute(sql.SQL("set role {}").format(role))
+    assert "raw_posts" in {problem.table for problem in missing_schema(assets, operation)}
