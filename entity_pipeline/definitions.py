@@ -13,7 +13,9 @@ def build_definitions(overrides: Mapping[str, Any] | None = None) -> dg.Definiti
     """All domains with the resources of the environment; `overrides` replaces resources by key."""
     return dg.Definitions.merge(
         entities_definitions,
-        dg.Definitions(resources={**resources_of_environment(), **(overrides or {})}, executor=dg.in_process_executor),
+        dg.Definitions(
+            resources={**resources_of_environment(), **(overrides or {})}, executor=dg.in_process_executor
+        ),
     )
 
 

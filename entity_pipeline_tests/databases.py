@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import psycopg
 from psycopg import sql
@@ -45,19 +45,10 @@ class ClonedDatabase:
 class DatabaseServer:
     """The server of the test run; one object a process."""
 
-    def __init__(self, postgres: EmbeddedPostgres, folder: Path) -> None:
+    def __init__(self, postgres: EmbeddedPostgres, admin: psycopg.Connection[Any]) -> None:
         self._postgres = postgres
+        self._admin = admin
         self._version = _migrations_version()
-        self._admin = psycopg.connect(postgres.url("postgres"), autocommit=True)
-        with open(folder / "templates.lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            self._make_templates()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._admin.close()
 
     def url(self, database: str) -> str:
         """Address of any database of the server, as its superuser."""
@@ -87,7 +78,8 @@ class DatabaseServer:
                 return
             time.sleep(0.001)
 
-    def _make_templates(self) -> None:
+    def make_templates(self) -> None:
+        """Migrate the databases that `clone` copies, once for all; one process at a time may do it."""
         there = {row[0] for row in self._admin.execute("SELECT datname FROM pg_database")}
         if there.issuperset(map(self._template, _KINDS)):
             return
@@ -113,7 +105,11 @@ def shared_database_server() -> Iterator[DatabaseServer]:
     postgres = EmbeddedPostgres(folder, databases=(), durable=False)
     servers = SharedServers(folder, [postgres])
     try:
-        with servers, DatabaseServer(postgres, folder) as server:
+        with servers, psycopg.connect(postgres.url("postgres"), autocommit=True) as admin:
+            server = DatabaseServer(postgres, admin)
+            with open(folder / "templates.lock", "w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                server.make_templates()
             yield server
     finally:
         with suppress(InputRejected):

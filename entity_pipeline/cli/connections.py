@@ -27,7 +27,9 @@ _LOCAL_DEFAULTS: Mapping[str, Mapping[str, str]] = {
 
 
 @contextmanager
-def connected(sandbox_directory: Path, *, start_sandbox: bool = False, chaos: int | None = None) -> Iterator[bool]:
+def connected(
+    sandbox_directory: Path, *, start_sandbox: bool = False, chaos: int | None = None
+) -> Iterator[bool]:
     """Put the variables of the databases and services into the environment; yields whether they are the sandbox's.
 
     Raises:
@@ -36,7 +38,9 @@ def connected(sandbox_directory: Path, *, start_sandbox: bool = False, chaos: in
     named = [name for name in DATABASES if os.environ.get(name)]
     if len(named) == 1:
         missing = next(name for name in DATABASES if name not in named)
-        raise ConfigurationFailure(f"{named[0]} is set and {missing} is not: set both, or neither to use the sandbox.")
+        raise ConfigurationFailure(
+            f"{named[0]} is set and {missing} is not: set both, or neither to use the sandbox."
+        )
     if named:
         if start_sandbox:
             raise ConfigurationFailure(

@@ -58,7 +58,9 @@ def run_demo(directory: Path, *, check: bool) -> None:
     grounded_before = _grounded_requests_seen()
     with pipeline() as stages:
         _switch_on_once(stages)
-        console.print(f"Posts of {sample.first_day} to {sample.last_day}: tags, accounts, profiles, reviews, links.")
+        console.print(
+            f"Posts of {sample.first_day} to {sample.last_day}: tags, accounts, profiles, reviews, links."
+        )
         stages.intake()
         stages.review()
         _raise_cap_once(stages, console)
@@ -116,7 +118,11 @@ def _miscounts(summary: Summary, sample: SampleCounts, seen: int) -> list[str]:
         "accounts without a review": (summary.reviews_pending, 0),
         "grounded requests in the ledger and on the wire": (summary.grounded_calls, seen),
     }
-    return [f"{what}: {found}, and should be {right}" for what, (found, right) in figures.items() if found != right]
+    return [
+        f"{what}: {found}, and should be {right}"
+        for what, (found, right) in figures.items()
+        if found != right
+    ]
 
 
 def _mismatches(stages: Pipeline) -> list[str]:
@@ -128,7 +134,10 @@ def _mismatches(stages: Pipeline) -> list[str]:
         from instagram_accounts
     """
     with stages.services.operation_db.connection() as connection:
-        found = {name: (review, decision, set(reasons)) for name, review, decision, reasons in connection.execute(query)}
+        found = {
+            name: (review, decision, set(reasons))
+            for name, review, decision, reasons in connection.execute(query)
+        }
     problems = []
     for name, expected in expected_accounts().items():
         if not expected.certain:

@@ -10,7 +10,7 @@ from entity_pipeline.cli.services import services
 from entity_pipeline.core.failures import PipelineFailure
 from entity_pipeline.core.gemini_models import find_model
 from entity_pipeline.core.settings import Closed, PipelineSettings, WindowSettings
-from entity_pipeline.resources.postgres import open_database
+from entity_pipeline.resources.postgres import database_clock, open_database
 from entity_pipeline.resources.schema_check import missing_schema
 
 # What the project's rules hold prudent for one real Instagram account.
@@ -21,7 +21,14 @@ Finding = tuple[str, str]
 
 def examine() -> bool:
     """Print a line a finding; True when nothing stands in the way of a run."""
-    checks: list[Callable[[], Iterator[Finding]]] = [_databases, _settings, _gemini, _instagram, _r2, _dagster]
+    checks: list[Callable[[], Iterator[Finding]]] = [
+        _databases,
+        _settings,
+        _gemini,
+        _instagram,
+        _r2,
+        _dagster,
+    ]
     sound = True
     for check in checks:
         try:
@@ -43,13 +50,16 @@ def _databases() -> Iterator[Finding]:
         ):
             yield "ok", "The operation database answers."
             problems = missing_schema(assets_connection, operation_connection)
-            skew_s = abs((assets_connection.execute("select now()").fetchone()[0] - datetime.now(UTC)).total_seconds())
+            skew_s = abs((database_clock(assets_connection) - datetime.now(UTC)).total_seconds())
     for problem in problems:
         yield "error", str(problem)
     if not problems:
         yield "ok", "Both schemas have what the pipeline needs."
     if skew_s > 30:
-        yield "warn", f"The assets database's clock is {skew_s:.0f} s away from this machine's: set both by NTP."
+        yield (
+            "warn",
+            f"The assets database's clock is {skew_s:.0f} s away from this machine's: set both by NTP.",
+        )
 
 
 def _settings() -> Iterator[Finding]:
@@ -63,12 +73,18 @@ def _gemini() -> Iterator[Finding]:
         name = built.gemini.model
     model = find_model(name)
     if model is None:
-        yield "error", f"GEMINI_MODEL is '{name}', which core/gemini_models.py does not know: choose another or add it."
+        yield (
+            "error",
+            f"GEMINI_MODEL is '{name}', which core/gemini_models.py does not know: choose another or add it.",
+        )
         return
     if model.retires_on and datetime.now(UTC).date() >= model.retires_on:
         yield "error", f"{name} was retired on {model.retires_on}: set GEMINI_MODEL={model.successor}."
     elif model.retires_on:
-        yield "warn", f"{name} is reported to retire on {model.retires_on}; {model.successor} follows (GEMINI_MODEL)."
+        yield (
+            "warn",
+            f"{name} is reported to retire on {model.retires_on}; {model.successor} follows (GEMINI_MODEL).",
+        )
     if os.environ.get("GEMINI_API_KEY"):
         where = os.environ.get("GEMINI_BASE_URL") or "Google"
         yield "ok", f"A Gemini key is set; requests go to {where}."
@@ -83,15 +99,21 @@ def _instagram() -> Iterator[Finding]:
     if not settings.instagram_backfill_enabled:
         yield "ok", "The profile backfill is switched off; reviews go on without it."
         return
-    yield "ok", f"The profile backfill is on and goes to {os.environ.get('INSTAGRAM_BASE_URL') or 'Instagram'}."
+    yield (
+        "ok",
+        f"The profile backfill is on and goes to {os.environ.get('INSTAGRAM_BASE_URL') or 'Instagram'}.",
+    )
     windows = settings.instagram_windows
     hasty = windows.gap_s < _PRUDENT.gap_s or any(
         getattr(windows, name) > getattr(_PRUDENT, name) for name in ("per_minute", "per_hour", "per_day")
     )
     if hasty and not os.environ.get("INSTAGRAM_BASE_URL"):
-        yield "warn", (
-            "instagram_windows allow more than 2 s apart, 20 a minute, 200 an hour and 1,000 a day: "
-            "Instagram may lock accounts."
+        yield (
+            "warn",
+            (
+                "instagram_windows allow more than 2 s apart, 20 a minute, 200 an hour and 1,000 a day: "
+                "Instagram may lock accounts."
+            ),
         )
 
 
@@ -111,4 +133,7 @@ def _dagster() -> Iterator[Finding]:
         with open_database(os.environ["DAGSTER_POSTGRES_URL"]) as database, database.connection():
             yield "ok", "Dagster's own database answers."
     else:
-        yield "warn", "DAGSTER_HOME and DAGSTER_POSTGRES_URL are not set: `enrich` works, but its runs are not kept."
+        yield (
+            "warn",
+            "DAGSTER_HOME and DAGSTER_POSTGRES_URL are not set: `enrich` works, but its runs are not kept.",
+        )

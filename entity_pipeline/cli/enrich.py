@@ -48,6 +48,8 @@ def parse_cohorts(texts: Sequence[str]) -> list[date] | None:
         except ValueError:
             raise InputRejected(f"'{text}' is no day: write --cohort YYYY-MM-DD.") from None
         if not FIRST_DAY <= day <= last_day(datetime.now(UTC)):
-            raise InputRejected(f"There is no cohort {day}: the first is {FIRST_DAY}, the last is today (UTC).")
+            raise InputRejected(
+                f"There is no cohort {day}: the first is {FIRST_DAY}, the last is today (UTC)."
+            )
         days.append(day)
     return days or None

@@ -1,6 +1,7 @@
 """The commands and their options. What they do is in the modules beside this one."""
 
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -43,6 +44,8 @@ def main() -> None:
     """The console script."""
     # Dagster calls long-used parameters beta, at length.
     warnings.filterwarnings("ignore", category=BetaWarning)
+    # Ends like Ctrl-C: the sandbox's servers are given back, and requests on the wire come home.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         cli(standalone_mode=False)
     except PipelineFailure as failure:
@@ -131,7 +134,9 @@ def doctor(context: click.Context) -> None:
 
 
 @cli.command()
-@click.option("--cohort", "cohorts", multiple=True, metavar="YYYY-MM-DD", help="Only these days. May be repeated.")
+@click.option(
+    "--cohort", "cohorts", multiple=True, metavar="YYYY-MM-DD", help="Only these days. May be repeated."
+)
 @click.option("--limit", type=click.IntRange(min=0), help="Most accounts to review, most-tagged first.")
 @click.option("--refresh", type=click.Choice(["none", "stale", "all"]), default="none", show_default=True)
 @click.option("--dry-run", is_flag=True, help="Say what would be done and how many paid calls it takes.")

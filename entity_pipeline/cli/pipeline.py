@@ -73,7 +73,9 @@ class Pipeline:
         chosen = self._chosen(limit, refresh)
         for days in self._ranges(chosen):
             share = sum(count for day, count in chosen.items() if days[0] <= day <= days[1])
-            result = self._runner.run("enrichment_job", days, enrichment_config(share, refresh=refresh, dry_run=True))
+            result = self._runner.run(
+                "enrichment_job", days, enrichment_config(share, refresh=refresh, dry_run=True)
+            )
             total += would_be_asked(result)
         return total
 

@@ -59,7 +59,9 @@ class Runner:
         quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
         job = self._definitions.resolve_job_def(job_name)
         try:
-            return job.execute_in_process(instance=self._instance, tags=tags, run_config={**(config or {}), **quiet})
+            return job.execute_in_process(
+                instance=self._instance, tags=tags, run_config={**(config or {}), **quiet}
+            )
         except Exception as error:
             raise _as_failure(error, job_name) from error
 
@@ -96,5 +98,3 @@ def _is_alive(pid: int, started_at: int) -> bool:
         return abs(int(psutil.Process(pid).create_time()) - started_at) <= 1
     except psutil.Error:
         return False
-
-

@@ -38,7 +38,9 @@ def check_port(port: int) -> None:
         try:
             probe.bind((HOST, port))
         except OSError:
-            raise ConfigurationFailure(f"Port {port} is taken: end what uses it, or choose another with --port.") from None
+            raise ConfigurationFailure(
+                f"Port {port} is taken: end what uses it, or choose another with --port."
+            ) from None
 
 
 def serve(port: int, directory: Path) -> None:
@@ -50,7 +52,6 @@ def serve(port: int, directory: Path) -> None:
         "webserver": ["dagster_webserver", "-h", HOST, "-p", str(port), "-w", workspace],
         "daemon": ["dagster._daemon", "run", "-w", workspace],
     }
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     processes = {name: _start(command, logs / f"{name}.log") for name, command in commands.items()}
     click.echo(f"Dagster UI: http://{HOST}:{port}   logs: {logs}   Ctrl-C ends both.")
     try:
@@ -85,5 +86,7 @@ def _start(module_and_arguments: list[str], log: Path) -> subprocess.Popen[bytes
 def _project_file(name: str) -> Path:
     path = Path(entity_pipeline.__file__).parents[1] / name
     if not path.exists():
-        raise ConfigurationFailure(f"{name} is not beside the package in {path.parent}: run this from a checkout.")
+        raise ConfigurationFailure(
+            f"{name} is not beside the package in {path.parent}: run this from a checkout."
+        )
     return path

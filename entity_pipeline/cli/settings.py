@@ -56,7 +56,9 @@ def parse_assignment(text: str) -> tuple[list[str], Any]:
     path, equals, value = text.partition("=")
     keys = path.strip().split(".")
     if not equals or not all(keys):
-        raise InputRejected(f"'{text}' is no assignment: write KEY=VALUE, for example daily_grounding_cap=1200.")
+        raise InputRejected(
+            f"'{text}' is no assignment: write KEY=VALUE, for example daily_grounding_cap=1200."
+        )
     try:
         return keys, json.loads(value)
     except ValueError:

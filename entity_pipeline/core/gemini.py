@@ -67,7 +67,14 @@ class GeminiAccess(Protocol):
         """The configured model's name."""
 
     def ask(
-        self, intent: CallIntent, prompt: Prompt, limits: Limits, *, run_id: str, stop: Event, deadline: datetime
+        self,
+        intent: CallIntent,
+        prompt: Prompt,
+        limits: Limits,
+        *,
+        run_id: str,
+        stop: Event,
+        deadline: datetime,
     ) -> Answered | NotAnswered:
         """One question under the ledger, waiting for the rate limit until `deadline` or `stop`.
 

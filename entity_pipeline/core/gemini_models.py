@@ -56,8 +56,8 @@ class GeminiModel:
         return valid[-1] if valid else self.prices[0]
 
 
-DAILY_PROMPTS = GroundingPool("gemini-2.5", "prompt", "day", 1_500, Decimal("35"), reserve_units=1)
-MONTHLY_QUERIES = GroundingPool("gemini-3", "query", "month", 5_000, Decimal("14"), reserve_units=8)
+DAILY_PROMPTS = GroundingPool("gemini-2.5", "prompt", "day", 1_500, Decimal(35), reserve_units=1)
+MONTHLY_QUERIES = GroundingPool("gemini-3", "query", "month", 5_000, Decimal(14), reserve_units=8)
 
 
 def _price(since: date, input_usd: str, cached_usd: str, output_usd: str) -> Price:
@@ -101,4 +101,7 @@ def is_same_model(asked: str, answered: str | None) -> bool:
     if not answered:
         return False
     name = answered.removeprefix("models/")
-    return re.fullmatch(re.escape(asked) + r"(-\d[\d-]*|-preview[\w.-]*|-exp[\w.-]*|@[\w.-]+)?", name) is not None
+    return (
+        re.fullmatch(re.escape(asked) + r"(-\d[\d-]*|-preview[\w.-]*|-exp[\w.-]*|@[\w.-]+)?", name)
+        is not None
+    )

@@ -47,8 +47,9 @@ class CallIntent:
     """One request that wants to go out.
 
     `subject` is the account; with `pipeline` and `step` it is the claim. `config_hash` covers prompt, schema,
-    model and configuration, `input_hash` the same and the profile. `max_cost_usd` is for tokens alone. `consumed_event_id` is the paid reply that
-    the account already holds: any later one was paid for and never used, and is replayed.
+    model and configuration, `input_hash` the same and the profile. `max_cost_usd` is for tokens alone.
+    `consumed_event_id` is the paid reply that the account already holds: any later one was paid for and never
+    used, and is replayed.
     """
 
     pipeline: str

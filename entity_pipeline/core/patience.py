@@ -9,7 +9,9 @@ from entity_pipeline.core.failures import DatabaseUnavailable
 T = TypeVar("T")
 
 
-def patiently(action: Callable[[], T], *, patience_s: float = 30.0, sleep: Callable[[float], object] = time.sleep) -> T:
+def patiently(
+    action: Callable[[], T], *, patience_s: float = 30.0, sleep: Callable[[float], object] = time.sleep
+) -> T:
     """Repeat an idempotent action while the database is away, for at most `patience_s` seconds.
 
     Raises:

@@ -20,8 +20,6 @@ def period_start(day: date, period: Literal["day", "month"]) -> date:
 def next_reset(at: datetime, period: Literal["day", "month"] = "day") -> datetime:
     """When the period of `at` ends, as an instant in UTC."""
     day = quota_day(at)
-    if period == "day":
-        following = day + timedelta(days=1)
-    else:
-        following = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+    first_of_next_month = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+    following = day + timedelta(days=1) if period == "day" else first_of_next_month
     return datetime.combine(following, time(), tzinfo=QUOTA_ZONE).astimezone(UTC)

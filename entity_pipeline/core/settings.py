@@ -120,7 +120,9 @@ def gate(row: SettingsRow | None) -> Gate:
             "run `entity-pipeline settings enable` to create it."
         )
     if row.is_enabled is None:
-        return Closed("pipeline_settings.is_enabled is empty: run `entity-pipeline settings enable` or `disable`.")
+        return Closed(
+            "pipeline_settings.is_enabled is empty: run `entity-pipeline settings enable` or `disable`."
+        )
     if not row.is_enabled:
         return Closed("The pipeline is switched off: run `entity-pipeline settings enable` to switch it on.")
     try:

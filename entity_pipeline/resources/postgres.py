@@ -10,12 +10,13 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
-from entity_pipeline.core.failures import ConfigurationFailure, DatabaseUnavailable
+from entity_pipeline.core.failures import ConfigurationFailure, DatabaseUnavailable, SchemaMismatch
 
 if TYPE_CHECKING:
     import psycopg
@@ -55,13 +56,20 @@ class PooledDatabase:
 
         Raises:
             DatabaseUnavailable: it can't be reached, it dropped the connection, or all were busy for 30 s.
+            SchemaMismatch: a table, column or function is missing.
         """
         import psycopg
+        from psycopg import errors
 
         pool = self._opened()
         connection = self._take(pool)
         try:
             yield connection
+        except (errors.UndefinedTable, errors.UndefinedColumn, errors.UndefinedFunction) as error:
+            raise SchemaMismatch(
+                f"PostgreSQL at {self._place} lacks something the pipeline needs ({error.diag.message_primary}): "
+                "run `entity-pipeline migrate`, and `entity-pipeline doctor` to see all of it."
+            ) from error
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             if not connection.closed:
                 raise
@@ -124,7 +132,7 @@ class PooledDatabase:
         )
 
 
-class PostgresResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+class PostgresResource(dg.ConfigurableResource):
     """A PostgreSQL database as a Dagster resource; all threads of a step share its pool.
 
     Give `url` as `dg.EnvVar`, so that Dagster stores the variable's name and not its value.
@@ -177,6 +185,15 @@ def open_database(
         yield database
     finally:
         database.close()
+
+
+def database_clock(connection: "psycopg.Connection[Any]") -> datetime:
+    """The time on the database's clock, moving on within a transaction."""
+    row = connection.execute("select clock_timestamp()").fetchone()
+    if row is None:
+        raise AssertionError("a select without a from always returns a row")
+    at: datetime = row[0]
+    return at
 
 
 def libpq_url(url: str) -> str:

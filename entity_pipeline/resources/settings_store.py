@@ -65,8 +65,6 @@ class SettingsStore(dg.ConfigurableResource):
                 .execute("select settings from pipeline_settings where platform = %s for update", [PLATFORM])
                 .fetchone()
             )
-            changed = edit(row["settings"])
-            connection.execute(
-                _SAVE, {"platform": PLATFORM, "settings": jsonb_text(changed), "who": who}
-            )
+            changed = edit(row["settings"] if row is not None else {})
+            connection.execute(_SAVE, {"platform": PLATFORM, "settings": jsonb_text(changed), "who": who})
         return changed

@@ -6,6 +6,7 @@ refuses to run as root, so for root it runs in a user namespace in which root is
 
 import importlib.util
 import os
+import pwd
 import secrets
 import shutil
 import signal
@@ -23,7 +24,7 @@ from entity_pipeline.sandbox.state import State
 
 DATABASES = ("dagster", "assets", "operation")
 SUPERUSER = "postgres"
-_AS_ORDINARY_USER = ("unshare", "--user", "--map-user=1000")
+_NOBODY = 65534
 # Fast shutdown ends clients at once; immediate shutdown leaves a recovery to the next start.
 _SHUTDOWN = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
 
@@ -180,21 +181,35 @@ def _binary(name: str) -> Path:
 
 def _prefix() -> Sequence[str]:
     """How to run PostgreSQL as who we are; checked by running it, so that a refusal has its reason."""
-    if os.geteuid() != 0:
+    if os.geteuid() != 0 and _has_name(os.geteuid()):
         return ()
-    if shutil.which("unshare") is None or _run([*_AS_ORDINARY_USER, "true"]).returncode:
+    as_ordinary_user = ("unshare", "--user", f"--map-user={_ordinary_uid()}")
+    if shutil.which("unshare") is None or _run([*as_ordinary_user, "true"]).returncode:
         raise ConfigurationFailure(
-            "PostgreSQL refuses to run as root, and this machine does not allow user namespaces: "
-            "run the command as a normal user (in Docker: --user 1000), "
+            "PostgreSQL refuses to run as root or as a user without a name, and this machine does not allow user "
+            "namespaces: run the command as a normal user of /etc/passwd, "
             "or allow user namespaces (in Docker: --security-opt seccomp=unconfined)."
         )
     binary = _binary("postgres")
-    if _run([*_AS_ORDINARY_USER, str(binary), "--version"]).returncode:
+    if _run([*as_ordinary_user, str(binary), "--version"]).returncode:
         raise ConfigurationFailure(
             f"PostgreSQL runs without root's rights and so can't read {binary}: "
             "run the command as the owner of that folder, or let others read it."
         )
-    return _AS_ORDINARY_USER
+    return as_ordinary_user
+
+
+def _ordinary_uid() -> int:
+    """A user PostgreSQL agrees to run as: not root, and with a name, which initdb looks up."""
+    others = (entry.pw_uid for entry in pwd.getpwall() if entry.pw_uid != 0)
+    return _NOBODY if _has_name(_NOBODY) else next(others, _NOBODY)
+
+
+def _has_name(uid: int) -> bool:
+    try:
+        return bool(pwd.getpwuid(uid).pw_name)
+    except KeyError:
+        return False
 
 
 def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:

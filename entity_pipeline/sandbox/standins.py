@@ -54,7 +54,7 @@ def _announce(directory: Path, gemini_url: str, instagram_url: str) -> Path:
 
 
 def _port_taken(option: str, port: int) -> int:
-    print(f"Port {port} on 127.0.0.1 is taken: free it, or give another one with {option}.", file=sys.stderr)
+    sys.stderr.write(f"Port {port} on 127.0.0.1 is taken: free it, or give another one with {option}.\n")
     return 1
 
 

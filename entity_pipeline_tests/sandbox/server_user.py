@@ -1,6 +1,6 @@
 """A process that uses the PostgreSQL of a folder until its standard input ends: ``server_user.py FOLDER``.
 
-Prints the address of the database `assets` once it answers. Run as a file, so that any user may run it.
+Writes the address of the database `assets` once it answers. Run as a file, so that any user may run it.
 """
 
 import sys
@@ -14,7 +14,8 @@ def main(folder: Path) -> None:
     """Start or join, tell, wait, leave."""
     server = EmbeddedPostgres(folder, durable=False)
     with SharedServers(folder, [server]):
-        print(server.url("assets"), flush=True)
+        sys.stdout.write(server.url("assets") + "\n")
+        sys.stdout.flush()
         sys.stdin.read()
 
 

@@ -4,7 +4,7 @@ State is read from the databases and not from Dagster's own records, so it does 
 a backfill or a person at the command line made it so. Nothing here works on data: SQL only, within Dagster's 60 s.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 
 import dagster as dg
@@ -130,7 +130,7 @@ def catalog_links_sensor(
 @dg.sensor(
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="While the pipeline is switched off, cancels runs that wait in the queue. Running ones stop by themselves.",
+    description="While the pipeline is switched off, cancels runs in the queue. Running ones stop by themselves.",
 )
 def switch_off_sensor(
     context: dg.SensorEvaluationContext, settings: dg.ResourceParam[SettingsAccess]
@@ -162,7 +162,8 @@ schedules = [enrichment_schedule, spend_schedule]
 def _range_request(first: date, last: date, now: datetime) -> dg.RunRequest:
     """The run key changes with every tick: Dagster never repeats a key, and the same day changes again."""
     return dg.RunRequest(
-        run_key=f"{first}..{last}@{now.isoformat()}", tags=jobs.range_tags(first.isoformat(), last.isoformat())
+        run_key=f"{first}..{last}@{now.isoformat()}",
+        tags=jobs.range_tags(first.isoformat(), last.isoformat()),
     )
 
 
@@ -172,8 +173,11 @@ def _in_flight(instance: dg.DagsterInstance, job_name: str) -> set[date]:
     return {day for run in runs for day in _days_of(run.tags)}
 
 
-def _days_of(tags: dict[str, str]) -> Sequence[date]:
-    first, last = tags.get("dagster/asset_partition_range_start"), tags.get("dagster/asset_partition_range_end")
+def _days_of(tags: Mapping[str, str]) -> Sequence[date]:
+    first, last = (
+        tags.get("dagster/asset_partition_range_start"),
+        tags.get("dagster/asset_partition_range_end"),
+    )
     if first and last:
         start, end = cohort_days([first, last])
         return [date.fromordinal(day) for day in range(start.toordinal(), end.toordinal() + 1)]

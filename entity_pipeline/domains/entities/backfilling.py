@@ -35,7 +35,9 @@ STAGE = "profile_backfill"
 MAX_ATTEMPTS = 5
 # An account that is known to exist; when it can't be found either, "not found" says nothing.
 CANARY = "instagram"
-GIVE_UP_STORING_AFTER = 3  # failed uploads in one run; a wrong bucket should not cost a time-out for each picture
+GIVE_UP_STORING_AFTER = (
+    3  # failed uploads in one run; a wrong bucket should not cost a time-out for each picture
+)
 
 
 @dataclass
@@ -93,7 +95,11 @@ class Backfiller:
             return None
         self._count("stored")
         return Image(
-            key=key, url=url, sha256=picture.sha256, bytes=len(picture.data), content_type=picture.content_type
+            key=key,
+            url=url,
+            sha256=picture.sha256,
+            bytes=len(picture.data),
+            content_type=picture.content_type,
         )
 
     def _count(self, outcome: str) -> None:

@@ -137,10 +137,14 @@ class Entity:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A review with what grounding and calibration make of it; the input of the decision."""
+    """A review with what grounding and calibration make of it; the input of the decision.
+
+    `claims` are the sentences of the reply that name the account and that a source supports.
+    """
 
     review: Review
     confidence: float  # calibrated and capped
     grounded: bool
     chunks: int
     supported: bool
+    claims: tuple[str, ...] = ()

@@ -12,7 +12,9 @@ from entity_pipeline.domains.entities.queries.enrichment import CohortRange
 
 FIRST_DAY = date(2024, 1, 1)
 
-daily_partitions = dg.DailyPartitionsDefinition(start_date=FIRST_DAY.isoformat(), timezone="UTC", end_offset=1)
+daily_partitions = dg.DailyPartitionsDefinition(
+    start_date=FIRST_DAY.isoformat(), timezone="UTC", end_offset=1
+)
 
 
 def last_day(now: datetime) -> date:

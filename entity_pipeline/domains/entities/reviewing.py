@@ -25,9 +25,9 @@ from entity_pipeline.domains.entities.logic.input_hash import SCHEMA_VERSION, co
 from entity_pipeline.domains.entities.logic.reply import ParsedReply, Unparseable, parse_reply
 from entity_pipeline.domains.entities.logic.reply_body import reply_text
 from entity_pipeline.domains.entities.logic.review_record import (
-    MAX_ATTEMPTS,
     ReviewInputs,
     attempts,
+    consumed_event_id,
     deferred_record,
     failed_record,
     is_pending,
@@ -98,8 +98,7 @@ class Reviewer:
         previous = _section(account.enrichment, STAGE)
         if not self._wanted(previous, question.inputs):
             return Done("unchanged")
-        consumed = _uuid(previous.get("usage_event_id")) if previous else None
-        answer = self._ask("review", account.handle, question, consumed)
+        answer = self._ask("review", account.handle, question, consumed_event_id(previous))
         if isinstance(answer, NotAnswered):
             return self._not_answered(account_id, previous, question.inputs, answer)
         parsed = parse_reply(answer.reply.body, handle=account.handle)
@@ -136,7 +135,9 @@ class Reviewer:
             return not reviewed_here
         return self.refresh == "stale" and is_stale(previous, inputs)
 
-    def _ask(self, kind: str, handle: str, question: "_Question", consumed: UUID | None) -> Answered | NotAnswered:
+    def _ask(
+        self, kind: str, handle: str, question: "_Question", consumed: UUID | None
+    ) -> Answered | NotAnswered:
         intent = CallIntent(
             pipeline=PIPELINE,
             step=STEP,
@@ -172,7 +173,7 @@ class Reviewer:
             reason="invalid_username",
             detail="The stored username can't be an Instagram handle: correct it in the catalog screens.",
         )
-        return self._write(account.id, {**record, "attempts": MAX_ATTEMPTS}, "failed:invalid_username")
+        return self._write(account.id, record, "failed:invalid_username")
 
     def _keep(
         self,
@@ -193,7 +194,6 @@ class Reviewer:
                 detail=parsed.detail,
                 usage_event_id=reply.event_id,
                 model_version=version,
-                next_attempt_at=_later(previous),
             )
             return self._write(account.id, record, f"failed:{parsed.reason.value}", version)
         review = parsed.review
@@ -221,9 +221,7 @@ class Reviewer:
         if answer.reason is Unanswered.IN_FLIGHT:
             return Done(IN_FLIGHT)
         if answer.reason is Unanswered.REFUSED:
-            record = failed_record(
-                inputs, previous=previous, reason="refused", detail=answer.detail, next_attempt_at=_later(previous)
-            )
+            record = failed_record(inputs, previous=previous, reason="refused", detail=answer.detail)
             return self._write(account_id, record, "failed:refused")
         record = deferred_record(
             previous=previous,
@@ -283,7 +281,9 @@ class _Question:
     config_hash: str
 
 
-def _question(facts: Mapping[str, Any], rendered: prompts.Prompt, model: str, bound_to: Mapping[str, str]) -> _Question:
+def _question(
+    facts: Mapping[str, Any], rendered: prompts.Prompt, model: str, bound_to: Mapping[str, str]
+) -> _Question:
     prompt = Prompt(rendered.system, rendered.text)
     config = {
         "max_output_tokens": prompt.max_output_tokens,
@@ -308,10 +308,3 @@ def _section(enrichment: Mapping[str, Any], key: str) -> Mapping[str, Any] | Non
 def _later(previous: Mapping[str, Any] | None) -> datetime:
     """15 minutes after a first failure, then an hour, then four."""
     return datetime.now(UTC) + timedelta(minutes=15 * 4 ** min(attempts(previous), 2))
-
-
-def _uuid(value: object) -> UUID | None:
-    try:
-        return UUID(str(value))
-    except ValueError:
-        return None

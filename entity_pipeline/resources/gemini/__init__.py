@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from threading import Event, Lock
 from typing import Any
 
@@ -31,7 +32,7 @@ from entity_pipeline.core.ledger import (
 from entity_pipeline.core.patience import patiently
 from entity_pipeline.core.quota import next_reset
 from entity_pipeline.core.usage import SpendDay, TokenUsage, count_search_queries, read_usage, token_cost_usd
-from entity_pipeline.resources.gemini.client import Body, Exchange, GeminiClient, Lost, Unsent
+from entity_pipeline.resources.gemini.client import Exchange, GeminiClient, Lost, Unsent
 from entity_pipeline.resources.gemini.errors import ErrorKind, GeminiError
 from entity_pipeline.resources.gemini.ledger import Ledger, Reserved
 from entity_pipeline.resources.gemini.spend import read_spend, roll_up_spend
@@ -69,7 +70,14 @@ class GeminiResource(dg.ConfigurableResource):
         return Ledger(self.assets_db)
 
     def ask(
-        self, intent: CallIntent, prompt: Prompt, limits: Limits, *, run_id: str, stop: Event, deadline: datetime
+        self,
+        intent: CallIntent,
+        prompt: Prompt,
+        limits: Limits,
+        *,
+        run_id: str,
+        stop: Event,
+        deadline: datetime,
     ) -> Answered | NotAnswered:
         """See `core.gemini.GeminiAccess.ask`."""
         return MeteredCall(
@@ -118,7 +126,9 @@ class GeminiResource(dg.ConfigurableResource):
         with self._client_lock:
             if self._client is None:
                 if not self.api_key:
-                    raise ConfigurationFailure("GEMINI_API_KEY is not set: set it to a key of your Google project.")
+                    raise ConfigurationFailure(
+                        "GEMINI_API_KEY is not set: set it to a key of your Google project."
+                    )
                 self._client = GeminiClient(self.api_key, self.base_url or None)
             return self._client
 
@@ -154,11 +164,13 @@ class MeteredCall:
         while attempt <= ATTEMPTS_PER_CALL:
             if self._stop.is_set():
                 return NotAnswered(Unanswered.STOPPED, "The run is stopping.")
-            place = patiently(lambda n=attempt: self._reserve(n), sleep=self._stop.wait)
+            place = patiently(partial(self._reserve, attempt), sleep=self._stop.wait)
             if isinstance(place, Replay):
                 return Answered(place.reply, replayed=True)
             if isinstance(place, InFlight):
-                return NotAnswered(Unanswered.IN_FLIGHT, "Another worker is asking for this account.", place.until)
+                return NotAnswered(
+                    Unanswered.IN_FLIGHT, "Another worker is asking for this account.", place.until
+                )
             if isinstance(place, Refused):
                 if not self._may_wait(place):
                     return _refusal(place)
@@ -196,7 +208,9 @@ class MeteredCall:
             self._ledger.release(place.event_id, {"kind": "unsent", "message": exchange.message})
             return NotAnswered(Unanswered.UNREACHABLE, f"Gemini can't be reached ({exchange.message}).")
         if isinstance(exchange, Lost):
-            self._ledger.mark_unknown(place.event_id, {"kind": "lost", "message": exchange.message}, latency_ms)
+            self._ledger.mark_unknown(
+                place.event_id, {"kind": "lost", "message": exchange.message}, latency_ms
+            )
             return NotAnswered(Unanswered.NO_REPLY, f"Gemini gave no whole answer ({exchange.message}).")
         if isinstance(exchange, GeminiError):
             return self._record_error(place, exchange, latency_ms)

@@ -66,7 +66,9 @@ def classify_error(code: int, body: Any, grounded: bool) -> GeminiError:
 
 
 def _classify_429(status: str, message: str, raw_details: Any, grounded: bool) -> GeminiError:
-    details = [item for item in raw_details if isinstance(item, Mapping)] if isinstance(raw_details, list) else []
+    details = (
+        [item for item in raw_details if isinstance(item, Mapping)] if isinstance(raw_details, list) else []
+    )
     quota_ids = [
         _text(violation.get("quotaId"))
         for item in details
@@ -80,7 +82,9 @@ def _classify_429(status: str, message: str, raw_details: Any, grounded: bool) -
     only_help = bool(details) and all(_text(item.get("@type")).endswith("Help") for item in details)
     if grounded and only_help:
         return GeminiError(ErrorKind.GROUNDING_EXHAUSTED, 429, status, message)
-    told = next((wait for item in details if (wait := _seconds(item.get("retryDelay"))) is not None), DEFAULT_WAIT_S)
+    told = next(
+        (wait for item in details if (wait := _seconds(item.get("retryDelay"))) is not None), DEFAULT_WAIT_S
+    )
     quota_id = quota_ids[0] if quota_ids else None
     return GeminiError(
         ErrorKind.QUOTA_MINUTE, 429, status, message, quota_id=quota_id, wait_s=min(told, LONGEST_WAIT_S)

@@ -42,28 +42,49 @@ _DAY = "coalesce(quota_day, (created_at at time zone 'America/Los_Angeles')::dat
 _UNITS = "case when %(unit)s = 'prompt' then 1 else coalesce(search_queries, %(reserve_units)s) end"
 _IN_POOL = "(model = any(%(pool_models)s) or not model = any(%(known_models)s))"
 
-_CLOCK = """
+_CLOCK = (
+    """
 clock as (
   select clock_timestamp() as now, (clock_timestamp() at time zone 'America/Los_Angeles')::date as today
 ), pool_events as (
-  select state, """ + _DAY + """ as day, """ + _UNITS + """ as units
+  select state, """
+    + _DAY
+    + """ as day, """
+    + _UNITS
+    + """ as units
   from gemini_usage_events
-  where grounded and state <> 'released' and """ + _IN_POOL + """
-    and """ + _DAY + """ >= (select case when %(period)s = 'month' then date_trunc('month', today)::date
+  where grounded and state <> 'released' and """
+    + _IN_POOL
+    + """
+    and """
+    + _DAY
+    + """ >= (select case when %(period)s = 'month' then date_trunc('month', today)::date
                                           else today end from clock)
 )
 """
-_SPENT = """
+)
+_SPENT = (
+    """
 (select coalesce(sum(cost_usd), 0) from gemini_usage_events
   where state <> 'released' and created_at > (select now from clock) - interval '26 hours'
-    and """ + _DAY + """ = (select today from clock))
+    and """
+    + _DAY
+    + """ = (select today from clock))
 """
-_BLOCKED = """
+)
+_BLOCKED = (
+    """
 (select max(blocked_until) from gemini_usage_events
-  where blocked_until > (select now from clock) and """ + _IN_POOL + """)
+  where blocked_until > (select now from clock) and """
+    + _IN_POOL
+    + """)
 """
+)
 
-_VIEW = "with " + _CLOCK + """, minute as (
+_VIEW = (
+    "with "
+    + _CLOCK
+    + """, minute as (
   select count(*) as requests, min(created_at) + interval '60 seconds' as frees_at
   from gemini_usage_events
   where state <> 'released' and created_at > (select now from clock) - interval '60 seconds'
@@ -71,14 +92,19 @@ _VIEW = "with " + _CLOCK + """, minute as (
 select clock.now, clock.today,
   (select coalesce(sum(units), 0) from pool_events) as units_in_period,
   (select coalesce(sum(units), 0) from pool_events where day = clock.today) as units_today,
-  """ + _SPENT + """ as spent_usd,
+  """
+    + _SPENT
+    + """ as spent_usd,
   minute.requests, minute.frees_at,
-  """ + _BLOCKED + """ as blocked_until,
+  """
+    + _BLOCKED
+    + """ as blocked_until,
   (select max(state_changed_at) + %(stale_after)s * interval '1 second' from gemini_usage_events
     where pipeline = %(pipeline)s and step = %(step)s and subject = %(subject)s
       and state in ('reserved', 'sent')) as claimed_until
 from clock, minute
 """
+)
 
 _REPLAY = """
 select id, reply, model_version, input_hash from gemini_usage_events
@@ -253,15 +279,23 @@ class Ledger:
 
     def status(self, limits: Limits, model: GeminiModel) -> QuotaStatus:
         """Today's figures for people and for planning; takes no lock."""
-        query = "with " + _CLOCK + """
+        query = (
+            "with "
+            + _CLOCK
+            + """
             select clock.now, clock.today,
               (select coalesce(sum(units), 0) from pool_events
                 where day = clock.today and state not in ('reserved')) as used_today,
               (select coalesce(sum(units), 0) from pool_events
                 where day = clock.today and state = 'reserved') as reserved_today,
               (select coalesce(sum(units), 0) from pool_events) as units_in_period,
-              """ + _SPENT + """ as spent_usd, """ + _BLOCKED + """ as blocked_until
+              """
+            + _SPENT
+            + """ as spent_usd, """
+            + _BLOCKED
+            + """ as blocked_until
             from clock"""
+        )
         with self._database.connection() as connection:
             row = connection.cursor(row_factory=dict_row).execute(query, _pool_parameters(model)).fetchone()
         return quota_status(row, limits, model)
@@ -297,7 +331,9 @@ class Ledger:
 def quota_status(row: Mapping[str, Any], limits: Limits, model: GeminiModel) -> QuotaStatus:
     """Figures of the period as a value; a monthly pool also closes the day when the month is used up."""
     earlier = row["units_in_period"] - row["used_today"] - row["reserved_today"]
-    month_left = model.pool.free_units - earlier if model.pool.period == "month" else limits.daily_grounding_cap
+    month_left = (
+        model.pool.free_units - earlier if model.pool.period == "month" else limits.daily_grounding_cap
+    )
     return QuotaStatus(
         model=model.name,
         unit=model.pool.unit,
@@ -337,5 +373,7 @@ def _read_view(connection: Connection, parameters: Mapping[str, Any]) -> LedgerV
         minute_frees_at=row["frees_at"],
         blocked_until=row["blocked_until"],
         claimed_until=row["claimed_until"],
-        replay=stored and StoredReply(stored["id"], stored["reply"], stored["model_version"], stored["input_hash"]),
+        replay=StoredReply(stored["id"], stored["reply"], stored["model_version"], stored["input_hash"])
+        if stored is not None
+        else None,
     )

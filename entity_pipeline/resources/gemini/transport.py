@@ -27,9 +27,13 @@ def bounded_event_hooks() -> dict[str, list[Callable[..., None]]]:
             for chunk in self._inner:
                 size += len(chunk)
                 if time.monotonic() > self._request.extensions["deadline"]:
-                    raise httpx2.ReadTimeout(f"no whole answer within {CALL_LIMIT_S} s", request=self._request)
+                    raise httpx2.ReadTimeout(
+                        f"no whole answer within {CALL_LIMIT_S} s", request=self._request
+                    )
                 if size > MAX_REPLY_BYTES:
-                    raise httpx2.ReadError(f"the answer exceeds {MAX_REPLY_BYTES} bytes", request=self._request)
+                    raise httpx2.ReadError(
+                        f"the answer exceeds {MAX_REPLY_BYTES} bytes", request=self._request
+                    )
                 yield chunk
 
         def close(self) -> None:

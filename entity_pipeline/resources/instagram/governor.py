@@ -17,6 +17,7 @@ from entity_pipeline.core.profiles import InstagramWindows, ProfileOutcome
 from entity_pipeline.resources.instagram.cooling import Consequence, RouteHealth, consequence, route_after
 from entity_pipeline.resources.instagram.seats import DIRECT, Busy, LeaseLost, Seat, Slot
 from entity_pipeline.resources.instagram.windows import LONGEST_WINDOW, next_slot, pause_s
+from entity_pipeline.resources.postgres import database_clock
 
 LEASE = timedelta(seconds=120)  # several times the 20 s a request may take
 _LEASED_RETRY = timedelta(seconds=2)  # a leased account is usually free again within a request
@@ -98,15 +99,6 @@ set state = %(state)s, cooling_until = %(cooling_until)s, failures = %(failures)
     updated_at = %(now)s
 where name = %(route)s
 """
-
-
-def database_clock(connection: Connection[Any]) -> datetime:
-    """The time on the database's clock, moving on within a transaction."""
-    row = connection.execute("select clock_timestamp()").fetchone()
-    if row is None:
-        raise AssertionError("a select without a from always returns a row")
-    at: datetime = row[0]
-    return at
 
 
 @dataclass(frozen=True, slots=True)

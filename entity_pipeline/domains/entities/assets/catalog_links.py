@@ -104,7 +104,9 @@ def catalog_links(
             "held_because": held_because or "nothing",
             "rules_version": RULES_VERSION,
             "this_run": counts_table(outcomes, "decision"),
-            "all_of_the_cohorts": counts_table(status_counts(connection, cohorts, "catalog_link", "status"), "decision"),
+            "all_of_the_cohorts": counts_table(
+                status_counts(connection, cohorts, "catalog_link", "status"), "decision"
+            ),
             "held_reasons": rows_table(
                 [
                     {"reason": reason, "accounts": count, "meaning": HoldReason(reason).sentence}

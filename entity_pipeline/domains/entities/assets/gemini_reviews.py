@@ -53,7 +53,9 @@ CAP_CHECK = "cap_is_not_near"
 class ReviewConfig(dg.Config):
     """What one run may do."""
 
-    limit: int = Field(default=10_000, ge=0, description="Most accounts reviewed in this run, most-tagged first.")
+    limit: int = Field(
+        default=10_000, ge=0, description="Most accounts reviewed in this run, most-tagged first."
+    )
     refresh: Literal["none", "stale", "all"] = Field(
         default="none",
         description=(
@@ -61,7 +63,9 @@ class ReviewConfig(dg.Config):
             "all: every review again. Anything but none pays again."
         ),
     )
-    dry_run: bool = Field(default=False, description="Only say how many accounts would be asked for; pay nothing.")
+    dry_run: bool = Field(
+        default=False, description="Only say how many accounts would be asked for; pay nothing."
+    )
 
 
 @dg.asset(
@@ -87,7 +91,9 @@ class ReviewConfig(dg.Config):
             description="At most a fifth of this run's reviews came without search results.",
         ),
         dg.AssetCheckSpec(
-            CAP_CHECK, asset="gemini_reviews", description="Less than nine tenths of today's grounding cap are used."
+            CAP_CHECK,
+            asset="gemini_reviews",
+            description="Less than nine tenths of today's grounding cap are used.",
         ),
     ],
 )
@@ -135,7 +141,11 @@ def gemini_reviews(
         else:
             session = ReviewSession(reviewer, settings, gate.settings.concurrency)
             session.work_through(chosen)
-            outcomes, other_models, held_because = session.outcomes, session.other_models, session.held_because
+            outcomes, other_models, held_because = (
+                session.outcomes,
+                session.other_models,
+                session.held_because,
+            )
         quota = gemini.quota(limits_of(gate.settings))
     with operation_db.connection() as connection:
         progress = cohort_progress(connection, cohorts, datetime.now(UTC))
@@ -247,7 +257,9 @@ class ReviewSession:
         if answered_by_other_model(self._reviewer.gemini.model, result):
             self.other_models.add(str(result.model_version))
             self._stop.set()
-            self.held_because = f"Gemini answered with {result.model_version} in place of {self._reviewer.gemini.model}."
+            self.held_because = (
+                f"Gemini answered with {result.model_version} in place of {self._reviewer.gemini.model}."
+            )
         self._unavailable_in_a_row = self._unavailable_in_a_row + 1 if result.unavailable else 0
         if self._unavailable_in_a_row >= OUTAGE_AFTER:
             self._stop.set()

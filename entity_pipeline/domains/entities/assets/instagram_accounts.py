@@ -10,7 +10,13 @@ from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import Closed, SettingsAccess
 from entity_pipeline.domains.entities.assets.reporting import GROUP, OWNERS, rows_table
 from entity_pipeline.domains.entities.assets.tagged_usernames import tagged_usernames
-from entity_pipeline.domains.entities.partitions import FIRST_DAY, cohort_days, cohort_range, daily_partitions, last_day
+from entity_pipeline.domains.entities.partitions import (
+    FIRST_DAY,
+    cohort_days,
+    cohort_range,
+    daily_partitions,
+    last_day,
+)
 from entity_pipeline.domains.entities.queries.accounts_intake import (
     adopt,
     count_unusable_metadata,

@@ -26,7 +26,9 @@ STEP_LIMIT = timedelta(minutes=10)
 class ProfileConfig(dg.Config):
     """What one run may do."""
 
-    limit: int = Field(default=10_000, ge=0, description="Most profiles looked at in this run, most-tagged first.")
+    limit: int = Field(
+        default=10_000, ge=0, description="Most profiles looked at in this run, most-tagged first."
+    )
 
 
 @dg.asset(
@@ -90,7 +92,9 @@ def instagram_profiles(
         statuses = status_counts(connection, cohorts, "profile_backfill", "status")
         samples = profile_samples(connection, cohorts)
     if held_because:
-        context.log.warning(f"Left {len(waiting) - sum(outcomes.values())} profiles for later: {held_because}")
+        context.log.warning(
+            f"Left {len(waiting) - sum(outcomes.values())} profiles for later: {held_because}"
+        )
     metadata: dict[str, Any] = {
         "profiles_looked_at": sum(outcomes.values()),
         "profiles_left_for_later": len(waiting) - sum(outcomes.values()),

@@ -24,7 +24,10 @@ def rows_table(rows: Sequence[Mapping[str, Any]]) -> dg.MetadataValue:
     if not rows:
         return dg.MetadataValue.text("none")
     return dg.MetadataValue.table(
-        [dg.TableRecord({key: "–" if value is None else value for key, value in row.items()}) for row in rows[:SAMPLE_ROWS]]
+        [
+            dg.TableRecord({key: "–" if value is None else value for key, value in row.items()})
+            for row in rows[:SAMPLE_ROWS]
+        ]
     )
 
 

@@ -7,7 +7,13 @@ import dagster as dg
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import Closed, SettingsAccess
 from entity_pipeline.domains.entities.assets.raw_posts import raw_posts
-from entity_pipeline.domains.entities.assets.reporting import GROUP, OWNERS, counts_table, profile_link, rows_table
+from entity_pipeline.domains.entities.assets.reporting import (
+    GROUP,
+    OWNERS,
+    counts_table,
+    profile_link,
+    rows_table,
+)
 from entity_pipeline.domains.entities.logic.tagging import TagCounts
 from entity_pipeline.domains.entities.partitions import FIRST_DAY, cohort_days, daily_partitions
 from entity_pipeline.domains.entities.queries.tagged_usernames import DayRecount, most_tagged, recount_days

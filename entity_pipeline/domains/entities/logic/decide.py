@@ -18,6 +18,7 @@ from entity_pipeline.domains.entities.logic.decisions import (
     Hold,
     Link,
 )
+from entity_pipeline.domains.entities.logic.fashion_only import fashion_only
 from entity_pipeline.domains.entities.logic.gates import (
     contradicted,
     dishonest,
@@ -84,6 +85,7 @@ def decide(
         return Hold((HoldReason.UNDONE,))
     if verdict is None:
         return Hold((HoldReason.NOT_REVIEWED,))
+    verdict = fashion_only(verdict)
     review = verdict.review
     reasons = (
         dishonest(verdict, settings)

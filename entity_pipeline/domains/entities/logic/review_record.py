@@ -92,15 +92,14 @@ def failed_record(
     detail: str,
     usage_event_id: UUID | None = None,
     model_version: str | None = None,
-    next_attempt_at: datetime | None = None,
 ) -> dict[str, Any]:
-    """An attempt that gave no review; counts towards MAX_ATTEMPTS. `detail` is a sentence without secrets."""
+    """A reply that gives no review, or a request that never will get one. `detail` is a sentence without secrets."""
     return _unfinished(
         ReviewStatus.FAILED,
         previous,
         error={"reason": reason, "detail": detail},
         attempts=attempts(previous) + 1,
-        next_attempt_at=next_attempt_at,
+        next_attempt_at=None,
         call={
             "model": inputs.model,
             "model_version": model_version,
@@ -134,6 +133,18 @@ def deferred_record(
     )
 
 
+def consumed_event_id(record: Mapping[str, Any] | None) -> UUID | None:
+    """The newest paid reply that this record has dealt with, whether or not it could be used."""
+    for key in ("failed_event_id", "usage_event_id"):
+        value = record.get(key) if record is not None else None
+        if isinstance(value, str):
+            try:
+                return UUID(value)
+            except ValueError:
+                continue
+    return None
+
+
 def attempts(record: Mapping[str, Any] | None) -> int:
     """Attempts of an unfinished review so far; a finished one starts again at 0 when it is renewed."""
     if record is None or record.get("status") == ReviewStatus.REVIEWED:
@@ -143,15 +154,8 @@ def attempts(record: Mapping[str, Any] | None) -> int:
 
 
 def is_final(record: Mapping[str, Any] | None) -> bool:
-    """Nothing is left to do for this account: reviewed, or MAX_ATTEMPTS used up. The green of a cohort."""
-    if record is None:
-        return False
-    if record.get("status") == ReviewStatus.REVIEWED:
-        return True
-    return (
-        record.get("status") in (ReviewStatus.FAILED, ReviewStatus.DEFERRED)
-        and attempts(record) >= MAX_ATTEMPTS
-    )
+    """Nothing is left to do for this account. The green of a cohort."""
+    return record is not None and record.get("status") in (ReviewStatus.REVIEWED, ReviewStatus.FAILED)
 
 
 def is_pending(record: Mapping[str, Any] | None, now: datetime) -> bool:
@@ -193,13 +197,15 @@ def verdict_from_record(record: Mapping[str, Any] | None) -> Verdict | None:
         review = Review.model_validate(record.get("review"))
     except ValidationError:
         return None
+    items = [item for item in evidence if isinstance(item, Mapping)] if isinstance(evidence, list) else []
+    naming = [item for item in items if item.get("names_account") is True]
     return Verdict(
         review=review,
         confidence=float(confidence),
         grounded=record.get("grounded") is True,
         chunks=chunks if type(chunks) is int and chunks > 0 else 0,
-        supported=isinstance(evidence, list)
-        and any(isinstance(item, Mapping) and item.get("names_account") is True for item in evidence),
+        supported=bool(naming),
+        claims=tuple(str(item.get("claim", "")) for item in naming),
     )
 
 
@@ -213,7 +219,8 @@ def _unfinished(
     call: Mapping[str, Any],
 ) -> dict[str, Any]:
     if previous is not None and previous.get("status") == ReviewStatus.REVIEWED:
-        return {**previous, "error": dict(error)}
+        used_up = {"failed_event_id": call["usage_event_id"]} if call.get("usage_event_id") else {}
+        return {**previous, "error": dict(error), **used_up}
     if attempts >= MAX_ATTEMPTS:
         status, next_attempt_at = ReviewStatus.FAILED, None
     earlier = {key: previous[key] for key in _CALL_KEYS if key in previous} if previous is not None else {}

@@ -15,7 +15,6 @@ from psycopg.rows import class_row, dict_row
 
 from entity_pipeline.core.jsonb import jsonb_text
 from entity_pipeline.domains.entities.logic.plan import PendingAccount
-from entity_pipeline.domains.entities.logic.review_record import MAX_ATTEMPTS
 
 # The cohort of an account that no run has adopted yet is the day of its created_at, within the partitions.
 COHORT = """
@@ -31,11 +30,7 @@ _NOT_DUE = "coalesce({stage} ->> 'next_attempt_at', '') > %(now)s"
 
 _REVIEW = "(metadata #> '{entity_enrichment,gemini_review}')"
 _REVIEW_STATUS = f"coalesce({_REVIEW} ->> 'status', 'pending')"
-# Comparing as jsonb never fails, whatever somebody stored there.
-REVIEW_PENDING = f"""
-(is_active and ({_REVIEW_STATUS} = 'pending'
-  or ({_REVIEW_STATUS} in ('failed', 'deferred') and coalesce({_REVIEW} -> 'attempts', '0') < '{MAX_ATTEMPTS}')))
-"""
+REVIEW_PENDING = f"(is_active and {_REVIEW_STATUS} not in ('reviewed', 'failed'))"
 _PROFILE = "(metadata #> '{entity_enrichment,profile_backfill}')"
 _PROFILE_PENDING = f"(is_active and coalesce({_PROFILE} ->> 'status', 'pending') in ('pending', 'deferred'))"
 _LINK = "(metadata #> '{entity_enrichment,catalog_link}')"
@@ -79,12 +74,16 @@ class CohortProgress:
 
 def pending_profiles(connection: Connection, cohorts: CohortRange, now: datetime, limit: int) -> list[UUID]:
     """Accounts whose profile may be looked at now, most-tagged first."""
-    return _select_ids(connection, f"{_PROFILE_PENDING} and not ({_NOT_DUE.format(stage=_PROFILE)})", cohorts, now, limit)
+    return _select_ids(
+        connection, f"{_PROFILE_PENDING} and not ({_NOT_DUE.format(stage=_PROFILE)})", cohorts, now, limit
+    )
 
 
 def pending_reviews(connection: Connection, cohorts: CohortRange, now: datetime, limit: int) -> list[UUID]:
     """Accounts that may be reviewed now, most-tagged first."""
-    return _select_ids(connection, f"{REVIEW_PENDING} and not ({_NOT_DUE.format(stage=_REVIEW)})", cohorts, now, limit)
+    return _select_ids(
+        connection, f"{REVIEW_PENDING} and not ({_NOT_DUE.format(stage=_REVIEW)})", cohorts, now, limit
+    )
 
 
 def reviewed_accounts(connection: Connection, cohorts: CohortRange, now: datetime) -> list[UUID]:
@@ -104,7 +103,12 @@ def decided_accounts(connection: Connection, cohorts: CohortRange, now: datetime
 
 
 def plannable_reviews(
-    connection: Connection, first_day: date, last_day: date, now: datetime, limit: int, in_flight: Sequence[date],
+    connection: Connection,
+    first_day: date,
+    last_day: date,
+    now: datetime,
+    limit: int,
+    in_flight: Sequence[date],
     only: Sequence[date] | None = None,
 ) -> list[PendingAccount]:
     """The most-tagged accounts that may be reviewed now, over all cohorts, or `only` some, but those in flight."""
@@ -166,7 +170,7 @@ def status_counts(connection: Connection, cohorts: CohortRange, stage: str, fiel
 
 
 _SAMPLED = {
-    "account": "username, metadata #>> '{entity_enrichment,cohort}' as cohort, {posts}::int as posts, is_active as active",
+    "account": "username, metadata #>> '{entity_enrichment,cohort}' as cohort, {posts}::int as posts, is_active",
     "profile": "username, {profile} ->> 'status' as status, {profile} ->> 'outcome' as outcome, display_name, "
     "profile_image_url",
     "review": "username, {review} #>> '{review,account_type}' as type, {review} #>> '{review,account_role}' as role, "
@@ -222,19 +226,26 @@ def held_reasons(connection: Connection, cohorts: CohortRange) -> dict[str, int]
 
 
 def write_stage(
-    connection: Connection, account_id: UUID, stage: str, value: Mapping[str, Any], columns: Mapping[str, str] | None = None
+    connection: Connection,
+    account_id: UUID,
+    stage: str,
+    value: Mapping[str, Any],
+    columns: Mapping[str, str] | None = None,
 ) -> bool:
     """Replace one sub-key of `metadata.entity_enrichment`, and set profile columns with it.
 
     Returns False when the account is gone, or when its metadata is no JSON object and must not be destroyed.
     """
-    assignments = [sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in columns or {}]
+    assignments = [
+        sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in columns or {}
+    ]
     query = sql.SQL(
         """
         update instagram_accounts set {assignments}
           metadata = coalesce(metadata, '{{}}') || jsonb_build_object('entity_enrichment',
             case when jsonb_typeof(metadata -> 'entity_enrichment') = 'object'
-              then metadata -> 'entity_enrichment' else '{{}}' end || jsonb_build_object(%(stage)s::text, %(value)s::jsonb))
+              then metadata -> 'entity_enrichment' else '{{}}' end
+            || jsonb_build_object(%(stage)s::text, %(value)s::jsonb))
         where id = %(id)s and (metadata is null or jsonb_typeof(metadata) = 'object')
         """
     ).format(assignments=sql.SQL("").join(assignment + sql.SQL(", ") for assignment in assignments))

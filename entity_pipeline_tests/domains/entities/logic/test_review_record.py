@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from entity_pipeline.domains.entities.logic.confidence import Calibrated
 from entity_pipeline.domains.entities.logic.review_record import (
-    MAX_ATTEMPTS,
     ReviewInputs,
+    consumed_event_id,
     deferred_record,
     failed_record,
     is_final,
@@ -50,8 +50,10 @@ def reviewed(previous: dict[str, Any] | None = None, inputs: ReviewInputs = INPU
     )
 
 
-def failed(previous: dict[str, Any] | None = None, at: datetime | None = None) -> dict[str, Any]:
-    return failed_record(INPUTS, previous=previous, reason="no_json", detail="No JSON.", next_attempt_at=at)
+def failed(previous: dict[str, Any] | None = None, event: UUID | None = None) -> dict[str, Any]:
+    return failed_record(
+        INPUTS, previous=previous, reason="no_json", detail="No JSON.", usage_event_id=event
+    )
 
 
 def deferred(previous: dict[str, Any] | None = None, *, counts: bool) -> dict[str, Any]:
@@ -148,21 +150,15 @@ def test_a_doubtful_proof_is_no_proof(change: dict[str, Any], expected: tuple[bo
     assert (verdict.grounded, verdict.chunks, verdict.supported) == expected
 
 
-def test_three_failures_are_final() -> None:
-    record: dict[str, Any] | None = None
-    finals = []
-    for _ in range(MAX_ATTEMPTS):
-        record = failed(record)
-        finals.append(is_final(record))
-    assert finals == [False, False, True]
+def test_a_paid_reply_that_can_not_be_used_is_final_since_the_same_input_is_never_paid_twice() -> None:
+    assert is_final(failed())
 
 
 def test_a_deferral_that_made_no_call_never_uses_up_the_attempts() -> None:
-    record: dict[str, Any] | None = failed()
+    record: dict[str, Any] = deferred(counts=True)
     for _ in range(10):
         record = deferred(record, counts=False)
-    assert record is not None
-    assert (record["status"], record["attempts"], record["input_hash"]) == ("deferred", 1, "h1")
+    assert (record["status"], record["attempts"]) == ("deferred", 1)
     assert not is_final(record)
 
 
@@ -179,16 +175,12 @@ def test_the_last_counted_deferral_is_a_failure() -> None:
         ({}, NOW, True),
         ({"status": "pending"}, NOW, True),
         ({"status": "something else", "attempts": 9}, NOW, True),
-        (failed(), NOW, True),
-        (failed(at=LATER), NOW, False),
-        (failed(at=LATER), LATER, True),
+        (failed(), NOW, False),
         (deferred(counts=False), NOW, False),
         (deferred(counts=False), LATER, True),
-        ({**failed(), "next_attempt_at": "soon"}, NOW, True),
-        ({**failed(), "next_attempt_at": 5}, NOW, True),
-        ({**failed(), "next_attempt_at": "2026-11-21T00:00:01"}, NOW, False),
-        ({**failed(), "attempts": MAX_ATTEMPTS}, NOW, False),
-        ({**failed(), "attempts": "3"}, NOW, True),
+        ({**deferred(counts=False), "next_attempt_at": "soon"}, NOW, True),
+        ({**deferred(counts=False), "next_attempt_at": 5}, NOW, True),
+        ({**deferred(counts=False), "next_attempt_at": "2026-11-21T00:00:01"}, NOW, False),
         (reviewed(), NOW, False),
     ],
 )
@@ -200,10 +192,20 @@ def test_pending_means_it_may_be_tried_now(
 
 def test_a_failed_renewal_leaves_the_earlier_review_in_place() -> None:
     before = reviewed()
-    after = failed(before, LATER)
+    after = failed(before)
     assert after == {**before, "error": {"reason": "no_json", "detail": "No JSON."}}
     assert is_final(deferred(after, counts=True))
     assert reviewed(after)["attempts"] == 1
+
+
+def test_a_failed_renewal_remembers_its_reply_so_that_the_next_one_is_not_answered_with_it_again() -> None:
+    newer = UUID(int=7)
+    renewed = failed(reviewed(), newer)
+    assert consumed_event_id(reviewed()) == EVENT
+    assert consumed_event_id(renewed) == newer
+    assert consumed_event_id(reviewed(renewed)) == EVENT
+    assert consumed_event_id(None) is None
+    assert consumed_event_id({"usage_event_id": "not an id"}) is None
 
 
 @pytest.mark.parametrize(
@@ -222,7 +224,7 @@ def test_a_finished_review_is_stale_when_its_inputs_changed(
     assert stale_reasons(reviewed(), current) == reasons
     assert is_stale(reviewed(), current) is bool(reasons)
     assert not is_stale(None, current)
-    assert not is_stale(failed(), current)
+    assert not is_stale(deferred(counts=True), current)
 
 
 json_values = st.recursive(
