@@ -24,7 +24,7 @@ help:
 	@echo 'make demo    the whole pipeline once on sample posts, with a summary (2 minutes)'
 	@echo 'make up      the same, then the Dagster UI until Ctrl-C'
 	@echo 'make test    every test'
-	@echo 'make check   format, lint, types, import contracts'
+	@echo 'make check   format, lint, types, import contracts, Dagster definitions'
 	@echo 'make fix     let the formatter and the linter repair what they can'
 	@echo 'make lock    choose versions again within pyproject.toml and write constraints.txt'
 	@echo 'make clean   delete .venv and caches; the sandbox stays (entity-pipeline sandbox reset)'
@@ -43,6 +43,8 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@home=$$(mktemp -d) && DAGSTER_HOME="$$home" $(BIN)/dagster definitions validate -w workspace.yaml; \
+	  state=$$?; rm -rf "$$home"; exit $$state
 
 fix: install
 	$(BIN)/ruff format .

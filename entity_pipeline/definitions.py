@@ -12,7 +12,7 @@ from entity_pipeline.resources.registry import resources_of_environment
 def build_definitions(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
     """All domains with the resources of the environment; `overrides` replaces resources by key."""
     return dg.Definitions.merge(
-        entities_definitions,
+        entities_definitions(),
         dg.Definitions(
             resources={**resources_of_environment(), **(overrides or {})}, executor=dg.in_process_executor
         ),

@@ -149,7 +149,8 @@ def admit(view: LedgerView, intent: CallIntent, limits: Limits, pool: GroundingP
 class QuotaStatus:
     """The ledger's day for people: units of the configured model's pool, and USD of the whole project.
 
-    `used` were sent, `reserved` hold a place; `remaining` is what the cap still allows.
+    `used` were sent, `reserved` hold a place; `remaining` is what the cap still allows. A request needs
+    `units_per_request` of them.
     """
 
     model: str
@@ -162,6 +163,7 @@ class QuotaStatus:
     spent_usd: Decimal
     spend_limit_usd: Decimal
     blocked_until: datetime | None
+    units_per_request: int = 1
 
     @property
     def remaining(self) -> int:
@@ -171,4 +173,4 @@ class QuotaStatus:
     @property
     def cap_reached(self) -> bool:
         """No further grounded request may go out before `resets_at`."""
-        return self.remaining == 0
+        return self.remaining < self.units_per_request

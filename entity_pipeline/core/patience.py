@@ -12,7 +12,9 @@ T = TypeVar("T")
 def patiently(
     action: Callable[[], T], *, patience_s: float = 30.0, sleep: Callable[[float], object] = time.sleep
 ) -> T:
-    """Repeat an idempotent action while the database is away, for at most `patience_s` seconds.
+    """Repeat an idempotent action while the database is away, with pauses of `patience_s` seconds in all.
+
+    What the attempts themselves take comes on top.
 
     Raises:
         DatabaseUnavailable: it is still away.

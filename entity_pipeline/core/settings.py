@@ -4,12 +4,13 @@ A missing key has the documented default; a present but bad value closes the gat
 a typing error never turns into a default in silence.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from entity_pipeline.core.profiles import InstagramWindows
 
@@ -18,10 +19,13 @@ PLATFORM = "entity_enrichment"
 Share = Annotated[float, Field(ge=0, le=1)]
 # JSON has no tuples, so a strict one would refuse every point a person can write.
 CalibrationPoint = Annotated[tuple[Share, Share], Field(strict=False)]  # (raw, calibrated)
+# The upper bounds are what the database's integers and intervals hold without fail, not advice.
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Seconds = Annotated[float, Field(ge=0, le=86_400)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Thresholds(_Strict):
@@ -35,18 +39,18 @@ class Thresholds(_Strict):
 class WindowSettings(_Strict):
     """Instagram limits of one account or route; see `core.profiles.InstagramWindows`."""
 
-    gap_s: float = Field(default=2.0, ge=0)
-    jitter_s: tuple[float, float] = Field(default=(2.0, 5.0), strict=False)
-    per_minute: int = Field(default=20, ge=1)
-    per_hour: int = Field(default=30, ge=1)
-    per_day: int = Field(default=1_000, ge=1)
+    gap_s: Seconds = 2.0
+    jitter_s: tuple[Seconds, Seconds] = Field(default=(2.0, 5.0), strict=False)
+    per_minute: Count = 20
+    per_hour: Count = 30
+    per_day: Count = 1_000
 
-    @model_validator(mode="after")
-    def _jitter_is_a_range(self) -> "WindowSettings":
-        low, high = self.jitter_s
-        if not 0 <= low <= high:
-            raise ValueError("jitter_s must be two numbers, the smaller first")
-        return self
+    @field_validator("jitter_s")
+    @classmethod
+    def _jitter_is_a_range(cls, jitter_s: tuple[float, float]) -> tuple[float, float]:
+        if jitter_s[0] > jitter_s[1]:
+            raise ValueError("must have its smaller number first")
+        return jitter_s
 
     def windows(self) -> InstagramWindows:
         """The same limits as the value the governor takes."""
@@ -62,10 +66,10 @@ class WindowSettings(_Strict):
 class PipelineSettings(_Strict):
     """The limits and switches a person may change. Units are in the names."""
 
-    daily_grounding_cap: int = Field(default=1_450, ge=0)
-    requests_per_minute: int = Field(default=60, ge=1)
-    daily_spend_usd: float = Field(default=10.0, ge=0)
-    accounts_per_tick: int = Field(default=200, ge=1)
+    daily_grounding_cap: int = Field(default=1_450, ge=0, le=1_000_000)
+    requests_per_minute: Count = 60
+    daily_spend_usd: float = Field(default=10.0, ge=0, le=1_000_000)
+    accounts_per_tick: Count = 200
     concurrency: int = Field(default=8, ge=1, le=64)
     thresholds: Thresholds = Thresholds()
     evidence_level: Literal["supports", "chunks"] = "supports"
@@ -128,7 +132,7 @@ def gate(row: SettingsRow | None) -> Gate:
     try:
         return Open(parse_settings(row.settings))
     except ValueError as error:
-        return Closed(f"pipeline_settings.settings can't be used: {error}")
+        return Closed(f"pipeline_settings.settings can't be used: {error}.")
 
 
 def parse_settings(raw: Any) -> PipelineSettings:
@@ -136,19 +140,49 @@ def parse_settings(raw: Any) -> PipelineSettings:
     if raw is None:
         raw = {}
     if not isinstance(raw, Mapping):
-        raise ValueError(f"it must be a JSON object, and is {type(raw).__name__}.")
+        raise ValueError(f"the value is {_shown(raw)} and must be a JSON object")
     try:
         return PipelineSettings.model_validate(dict(raw))
     except ValidationError as error:
         raise ValueError("; ".join(_sentence(problem) for problem in error.errors())) from None
 
 
+_EXPECTED = {
+    "bool_type": "must be true or false",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "finite_number": "must be a finite number",
+    "greater_than_equal": "must be at least {ge:,.10g}",
+    "less_than_equal": "must be at most {le:,.10g}",
+    "literal_error": "must be {expected}",
+    "dict_type": "must be a JSON object",
+    "model_type": "must be a JSON object",
+    "list_type": "must be a list",
+    "tuple_type": "must be a pair of numbers",
+    "missing": "must be a pair of numbers",  # only the pairs have mandatory parts
+    "too_long": "must be a pair of numbers",
+    "value_error": "{error}",
+}
+
+
 def _sentence(problem: Mapping[str, Any]) -> str:
-    key = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        return f"'{key}' is not a known setting"
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    return f"'{key}' = {problem['input']!r}: {message}" if key else message
+    kind, path = problem["type"], [str(part) for part in problem["loc"]]
+    expected = _EXPECTED[kind].format(**problem.get("ctx", {})) if kind in _EXPECTED else str(problem["msg"])
+    if kind == "extra_forbidden":
+        return f"'{'.'.join(path)}' is not a known setting"
+    if not path:
+        return expected
+    if path[-1] == "[key]":
+        return f"'{'.'.join(path[:-2])}' has the key '{path[-2]}', which {expected}"
+    if kind == "missing":
+        path.pop()
+    return f"'{'.'.join(path)}' is {_shown(problem['input'])} and {expected}"
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else text[:59] + "…"
 
 
 class SettingsAccess(Protocol):

@@ -12,17 +12,19 @@ from entity_pipeline.domains.entities.assets.tagged_usernames import tagged_user
 from entity_pipeline.domains.entities.automation import schedules, sensors
 from entity_pipeline.domains.entities.jobs import jobs
 
-entities_definitions = dg.Definitions(
-    assets=[
-        raw_posts,
-        tagged_usernames,
-        instagram_accounts,
-        instagram_profiles,
-        gemini_reviews,
-        catalog_links,
-        gemini_spend_daily,
-    ],
-    jobs=jobs,
-    sensors=sensors,
-    schedules=schedules,
-)
+def entities_definitions() -> dg.Definitions:
+    """Assets, jobs, sensors and schedules, without resources."""
+    return dg.Definitions(
+        assets=[
+            raw_posts,
+            tagged_usernames,
+            instagram_accounts,
+            instagram_profiles,
+            gemini_reviews,
+            catalog_links,
+            gemini_spend_daily,
+        ],
+        jobs=jobs,
+        sensors=sensors,
+        schedules=schedules,
+    )

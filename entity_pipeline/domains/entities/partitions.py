@@ -10,7 +10,7 @@ import dagster as dg
 
 from entity_pipeline.domains.entities.queries.enrichment import CohortRange
 
-FIRST_DAY = date(2024, 1, 1)
+FIRST_DAY = date(2026, 10, 1)
 
 daily_partitions = dg.DailyPartitionsDefinition(
     start_date=FIRST_DAY.isoformat(), timezone="UTC", end_offset=1

@@ -46,7 +46,7 @@ class GeminiResource(dg.ConfigurableResource):
     """The configured model behind the ledger in the assets database."""
 
     assets_db: dg.ResourceDependency[PostgresResource]
-    api_key: str = Field(description="Secret. Key of the Google project whose quota is counted.")
+    api_key: str = Field(repr=False, description="Secret. Key of the Google project whose quota is counted.")
     base_url: str | None = Field(default=None, description="Another server that speaks the same protocol.")
     model_name: str = Field(default="gemini-2.5-flash", description="A model of core/gemini_models.py.")
 
@@ -177,7 +177,9 @@ class MeteredCall:
                 self._wait_until(place.retry_at)
                 continue
             outcome = self._attempt(place)
-            if outcome is None:  # the place was lost before anything was sent
+            if outcome is None:
+                attempt += 1
+                failure = NotAnswered(Unanswered.OVERLOADED, "The ledger is too slow: nothing was sent.")
                 continue
             if isinstance(outcome, Answered) or outcome.reason is not Unanswered.OVERLOADED:
                 return outcome
@@ -191,6 +193,7 @@ class MeteredCall:
         return self._ledger.reserve(self._intent, self._limits, self._model, attempt, self._run_id)
 
     def _attempt(self, place: Reserved) -> Answered | NotAnswered | None:
+        """One request, or None when its place was lost before anything was sent."""
         asked_at = time.monotonic()
         if not patiently(lambda: self._ledger.mark_sent(place.event_id), sleep=self._stop.wait):
             self._ledger.release(place.event_id, {"kind": "lost", "message": "the reservation ran out"})
@@ -243,7 +246,7 @@ class MeteredCall:
             blocked_until = next_reset(now, "day")
         elif error.kind is ErrorKind.GROUNDING_EXHAUSTED:
             blocked_until = next_reset(now, self._model.pool.period)
-        if error.code == 200:  # an unreadable success may have been billed
+        if 200 <= error.code < 300:  # an unreadable success may have been billed
             self._ledger.mark_unknown(place.event_id, error.as_record(), latency_ms)
         else:
             self._ledger.fail(place.event_id, error.as_record(), latency_ms, blocked_until)
@@ -255,7 +258,11 @@ class MeteredCall:
             )
         if error.kind is ErrorKind.REFUSED:
             return NotAnswered(Unanswered.REFUSED, said)
-        # A block is found by the next reservation, which waits for a short one and reports a long one.
+        if error.kind in (ErrorKind.QUOTA_DAY, ErrorKind.GROUNDING_EXHAUSTED):
+            return NotAnswered(
+                Unanswered.BLOCKED_BY_GOOGLE, f"Google's quota is used up ({said}).", blocked_until
+            )
+        # A short block is found by the next reservation, which waits for it.
         return NotAnswered(Unanswered.OVERLOADED, said, blocked_until)
 
     def _may_wait(self, refused: Refused) -> bool:

@@ -83,7 +83,7 @@ class GeminiClient:
             return classify_error(error.code or 0, error.details, grounded)
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
             return Unsent(f"{type(error).__name__}: {error}")
-        except (httpx2.HTTPError, ValueError) as error:
+        except (httpx2.HTTPError, ValueError, RecursionError) as error:
             return Lost(f"{type(error).__name__}: {error}")
         return _decode(answer.sdk_http_response.body if answer.sdk_http_response else None)
 

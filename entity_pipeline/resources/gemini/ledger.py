@@ -2,14 +2,14 @@
 
 Admission holds one advisory transaction lock for the whole Google project. It must be the first statement of
 its transaction: READ COMMITTED gives the next statement a snapshot taken after the lock was won, so that no
-two processes ever count the same free place.
+two processes ever count the same free place. A server that defaults to a stricter level would oversell.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from psycopg import Connection
@@ -34,13 +34,16 @@ from entity_pipeline.core.ports import Database
 from entity_pipeline.core.quota import next_reset
 from entity_pipeline.core.usage import TokenUsage, search_cost_usd
 
-_LOCK = "select pg_advisory_xact_lock(hashtextextended('entity_pipeline.gemini_ledger', 0))"
+_LOCK = (
+    "set transaction isolation level read committed; "
+    "select pg_advisory_xact_lock(hashtextextended('entity_pipeline.gemini_ledger', 0))"
+)
 
-# Rows of other code may lack quota_day: their day is that of created_at. An event with a model that the
-# registry does not know counts in every pool.
+# Rows of other code may lack quota_day: their day is that of created_at. An event without a model, or with one
+# that the registry does not know, counts in every pool.
 _DAY = "coalesce(quota_day, (created_at at time zone 'America/Los_Angeles')::date)"
 _UNITS = "case when %(unit)s = 'prompt' then 1 else coalesce(search_queries, %(reserve_units)s) end"
-_IN_POOL = "(model = any(%(pool_models)s) or not model = any(%(known_models)s))"
+_IN_POOL = "(model = any(%(pool_models)s) or (model = any(%(known_models)s)) is not true)"
 
 _CLOCK = (
     """
@@ -330,21 +333,26 @@ class Ledger:
 
 def quota_status(row: Mapping[str, Any], limits: Limits, model: GeminiModel) -> QuotaStatus:
     """Figures of the period as a value; a monthly pool also closes the day when the month is used up."""
-    earlier = row["units_in_period"] - row["used_today"] - row["reserved_today"]
-    month_left = (
-        model.pool.free_units - earlier if model.pool.period == "month" else limits.daily_grounding_cap
-    )
+    pool, now = model.pool, row["now"]
+    today = row["used_today"] + row["reserved_today"]
+    cap = limits.daily_grounding_cap
+    period: Literal["day", "month"] = "day"
+    if pool.period == "month":
+        month_left = pool.free_units - (row["units_in_period"] - today)
+        if month_left < cap:
+            cap, period = max(month_left, 0), "month"
     return QuotaStatus(
         model=model.name,
-        unit=model.pool.unit,
+        unit=pool.unit,
         quota_day=row["today"],
         used=row["used_today"],
         reserved=row["reserved_today"],
-        cap=max(min(limits.daily_grounding_cap, month_left), 0),
-        resets_at=next_reset(row["now"], "day"),
+        cap=cap,
+        resets_at=next_reset(now, period),
         spent_usd=row["spent_usd"],
         spend_limit_usd=limits.daily_spend_usd,
         blocked_until=row["blocked_until"],
+        units_per_request=pool.reserve_units,
     )
 
 

@@ -8,13 +8,15 @@ from psycopg.rows import class_row
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.usage import SpendDay
 
+# Only requests that have ended: one that is under way may still be released, and a group that vanishes from
+# the ledger would keep its row here.
 _ROLL_UP = """
 with days as (
   select coalesce(quota_day, (created_at at time zone 'America/Los_Angeles')::date) as quota_day,
     pipeline, step, model, grounded, search_queries, prompt_tokens, cached_tokens, output_tokens,
     thoughts_tokens, tool_tokens, cost_usd
   from gemini_usage_events
-  where state not in ('released', 'reserved') and pipeline is not null and step is not null and model is not null
+  where state in ('settled', 'failed', 'unknown') and pipeline is not null and step is not null and model is not null
     and created_at >= %(since)s::date - interval '2 days'
 ), totals as (
   select quota_day, pipeline, step, model,

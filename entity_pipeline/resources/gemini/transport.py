@@ -1,7 +1,8 @@
 """Bounds on one HTTP exchange with Gemini.
 
-The SDK's own timeout starts again with every chunk, so a server that drips bytes could hold a call, and with
-it a place in the ledger, for ever. The hooks are given to the SDK's httpx client.
+The SDK's own timeout holds for each phase and starts again with every chunk, so a server that drips bytes could
+hold a call for ever, and a claim in the ledger ends after `STALE_AFTER_S`. The hooks are given to the SDK's
+httpx client; the timeouts of a request are a dict that httpcore reads at the start of each phase.
 """
 
 import time
@@ -11,6 +12,8 @@ from typing import Any
 from entity_pipeline.core.ledger import CALL_LIMIT_S
 
 MAX_REPLY_BYTES = 4_000_000
+CONNECT_LIMIT_S = 5.0  # to connect, to agree on TLS, to write: each is a matter of milliseconds
+SILENCE_LIMIT_S = 10.0  # a body comes at once when its headers have come
 
 
 def bounded_event_hooks() -> dict[str, list[Callable[..., None]]]:
@@ -41,8 +44,11 @@ def bounded_event_hooks() -> dict[str, list[Callable[..., None]]]:
 
     def start_clock(request: httpx2.Request) -> None:
         request.extensions["deadline"] = time.monotonic() + CALL_LIMIT_S
+        limits = {"connect": CONNECT_LIMIT_S, "write": CONNECT_LIMIT_S, "pool": CONNECT_LIMIT_S}
+        request.extensions["timeout"].update(limits)
 
     def bound_body(response: httpx2.Response) -> None:
+        response.request.extensions["timeout"]["read"] = SILENCE_LIMIT_S
         response.stream = BoundedStream(response.stream, response.request)
 
     return {"request": [start_clock], "response": [bound_body]}

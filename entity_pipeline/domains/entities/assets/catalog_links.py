@@ -113,7 +113,7 @@ def catalog_links(
                     for reason, count in held_reasons(connection, cohorts).items()
                 ]
             ),
-            "sample": rows_table(link_samples(connection, cohorts, context.run_id)),
+            "sample": rows_table(link_samples(connection, cohorts)),
         }
     pending = pending_by_cohort(progress, links=True)
     yield from green_when_finished(context, "catalog_links", pending, metadata)

@@ -31,6 +31,7 @@ from entity_pipeline.domains.entities.queries.enrichment import (
     pending_reviews,
     review_samples,
     reviewed_accounts,
+    status_counts,
 )
 from entity_pipeline.domains.entities.reviewing import (
     IN_FLIGHT,
@@ -149,7 +150,8 @@ def gemini_reviews(
         quota = gemini.quota(limits_of(gate.settings))
     with operation_db.connection() as connection:
         progress = cohort_progress(connection, cohorts, datetime.now(UTC))
-        samples = review_samples(connection, cohorts, context.run_id)
+        samples = review_samples(connection, cohorts)
+        statuses = status_counts(connection, cohorts, "gemini_review", "status")
     if held_because:
         context.log.warning(f"Stopped before the end: {held_because}")
     metadata = {
@@ -157,7 +159,8 @@ def gemini_reviews(
         **({"would_be_asked": would_be_asked} if config.dry_run else {}),
         "accounts_pending": sum(item.reviews_pending for item in progress),
         "held_because": held_because or "nothing",
-        "outcomes": counts_table(outcomes),
+        "this_run": counts_table(outcomes),
+        "all_of_the_cohorts": counts_table(statuses, "status"),
         "sample": rows_table(samples),
         **quota_metadata(quota),
     }
@@ -213,7 +216,8 @@ class ReviewSession:
                     if claimed and claimed == accounts:
                         self._stop.wait(CLAIM_POLL_S)
                     accounts = claimed
-                self.outcomes["in_flight_elsewhere"] += len(accounts)
+                if accounts:
+                    self.outcomes["in_flight_elsewhere"] += len(accounts)
             finally:
                 self._stop.set()
                 for future in list(running):

@@ -1,6 +1,5 @@
 """`instagram_accounts`: the tagged accounts in the operation database, each with its cohort."""
 
-from collections import Counter
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -8,7 +7,7 @@ import dagster as dg
 
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import Closed, SettingsAccess
-from entity_pipeline.domains.entities.assets.reporting import GROUP, OWNERS, rows_table
+from entity_pipeline.domains.entities.assets.reporting import EMPTY_COHORT, GROUP, OWNERS, rows_table
 from entity_pipeline.domains.entities.assets.tagged_usernames import tagged_usernames
 from entity_pipeline.domains.entities.partitions import (
     FIRST_DAY,
@@ -52,7 +51,6 @@ def instagram_accounts(
     if isinstance(gate, Closed):
         raise dg.Failure(gate.reason, allow_retries=False)
     last = last_day(datetime.now(UTC))
-    totals: Counter[str] = Counter()
     with assets_db.connection() as assets, operation_db.connection() as operation:
         for day in cohort_days(context.partition_keys):
             counts = asdict(
@@ -66,15 +64,14 @@ def instagram_accounts(
                 )
             )
             counts["adopted"] += adopt(operation, day, FIRST_DAY, last)
-            totals.update(counts)
-            context.add_asset_metadata(counts, partition_key=day.isoformat())
+            samples = account_samples(operation, cohort_range([day.isoformat()]))
+            context.add_asset_metadata(
+                {**counts, "most_tagged": rows_table(samples)} if samples else EMPTY_COHORT,
+                partition_key=day.isoformat(),
+            )
         unusable = count_unusable_metadata(operation)
-        samples = account_samples(operation, cohort_range(context.partition_keys))
-    return dg.MaterializeResult(
-        metadata={
-            "accounts_inserted": totals["inserted"],
-            "accounts_adopted": totals["adopted"],
-            "accounts_with_unusable_metadata": unusable,
-            "most_tagged": rows_table(samples),
-        }
-    )
+    if unusable:
+        context.log.warning(
+            f"{unusable} accounts can't be enriched: their metadata, or its entity_enrichment, is no JSON object."
+        )
+    return dg.MaterializeResult()

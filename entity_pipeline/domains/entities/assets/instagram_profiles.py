@@ -11,10 +11,11 @@ from entity_pipeline.core.ports import Database
 from entity_pipeline.core.profiles import InstagramAccess, ObjectStore, ProfileOutcome
 from entity_pipeline.core.settings import Closed, PipelineSettings, SettingsAccess
 from entity_pipeline.domains.entities.assets.instagram_accounts import instagram_accounts
-from entity_pipeline.domains.entities.assets.reporting import GROUP, OWNERS, counts_table, rows_table
+from entity_pipeline.domains.entities.assets.reporting import EMPTY_COHORT, GROUP, OWNERS, counts_table, rows_table
 from entity_pipeline.domains.entities.backfilling import Backfiller
 from entity_pipeline.domains.entities.partitions import cohort_range, daily_partitions
 from entity_pipeline.domains.entities.queries.enrichment import (
+    occupied_cohorts,
     pending_profiles,
     profile_samples,
     status_counts,
@@ -90,6 +91,7 @@ def instagram_profiles(
         pictures = backfiller.picture_outcomes
     with operation_db.connection() as connection:
         statuses = status_counts(connection, cohorts, "profile_backfill", "status")
+        occupied = {day.isoformat() for day in occupied_cohorts(connection, cohorts)}
         samples = profile_samples(connection, cohorts)
     if held_because:
         context.log.warning(
@@ -104,7 +106,9 @@ def instagram_profiles(
         "all_of_the_cohorts": counts_table(statuses, "status"),
         "sample": rows_table(samples),
     }
-    return dg.MaterializeResult(metadata=metadata)
+    for key in context.partition_keys:
+        context.add_asset_metadata(metadata if key in occupied else EMPTY_COHORT, partition_key=key)
+    return dg.MaterializeResult()
 
 
 def _permitted(settings: SettingsAccess) -> PipelineSettings | str:

@@ -11,12 +11,15 @@ from entity_pipeline.domains.entities.queries.enrichment import CohortProgress
 OWNERS = ["team:data-engineering"]
 GROUP = "entities"
 SAMPLE_ROWS = 20
+EMPTY_COHORT: Mapping[str, Any] = {"accounts": 0}
 
 
-def counts_table(counts: Mapping[str, int], label: str = "outcome") -> dg.MetadataValue:
+def counts_table(
+    counts: Mapping[str, int], label: str = "outcome", counted: str = "accounts"
+) -> dg.MetadataValue:
     """Counts by name, the largest first."""
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return rows_table([{label: name, "accounts": count} for name, count in ordered])
+    return rows_table([{label: name, counted: count} for name, count in ordered if count])
 
 
 def rows_table(rows: Sequence[Mapping[str, Any]]) -> dg.MetadataValue:
@@ -43,14 +46,15 @@ def green_when_finished(
     metadata: Mapping[str, Any],
 ) -> Iterator[dg.MaterializeResult]:
     """Record a materialisation for each partition of the run in which nothing is pending, and an observation
-    with the same metadata for every other one.
+    with the same metadata for every other one. `pending` holds every cohort that has accounts.
 
     One `MaterializeResult` turns every partition of a run green, so it is only given when all of them are done.
     """
     keys = list(context.partition_keys)
     unfinished = [key for key in keys if pending.get(date.fromisoformat(key), 0)]
     for key in keys:
-        details = {**metadata, "pending": pending.get(date.fromisoformat(key), 0)}
+        day = date.fromisoformat(key)
+        details = {**metadata, "pending": pending[day]} if day in pending else EMPTY_COHORT
         if not unfinished:
             context.add_asset_metadata(details, partition_key=key)
         elif key in unfinished:

@@ -14,7 +14,6 @@ from entity_pipeline.domains.entities.assets.reporting import (
     profile_link,
     rows_table,
 )
-from entity_pipeline.domains.entities.logic.tagging import TagCounts
 from entity_pipeline.domains.entities.partitions import FIRST_DAY, cohort_days, daily_partitions
 from entity_pipeline.domains.entities.queries.tagged_usernames import DayRecount, most_tagged, recount_days
 
@@ -44,31 +43,26 @@ def tagged_usernames(
     if isinstance(gate, Closed):
         raise dg.Failure(gate.reason, allow_retries=False)
     days = cohort_days(context.partition_keys)
-    tags, recounts = TagCounts(), []
     with assets_db.connection() as reader, assets_db.connection() as writer:
         for recount in recount_days(reader, writer, min(days), max(days), first_partition=FIRST_DAY):
-            tags.add(recount.tags)
-            recounts.append(recount)
-            context.add_asset_metadata(_day_metadata(recount), partition_key=recount.day.isoformat())
-        top = most_tagged(writer, min(days), max(days))
-    for item in top:
-        item["profile"] = profile_link(item["username"])
-    return dg.MaterializeResult(
-        metadata={
-            "dagster/row_count": sum(r.rows.inserted + r.rows.updated + r.rows.unchanged for r in recounts),
-            "refused_items": counts_table(tags.bad_items, "reason"),
-            "refused_arrays": counts_table(tags.bad_arrays, "found_in_place_of_array"),
-            "refused_examples": rows_table(
-                [{"reason": reason, "examples": ", ".join(items)} for reason, items in tags.examples.items()]
-            ),
-            "most_tagged": rows_table(top),
-        }
-    )
+            top = most_tagged(writer, recount.day) if recount.posts else []
+            context.add_asset_metadata(_day_metadata(recount, top), partition_key=recount.day.isoformat())
+    return dg.MaterializeResult()
 
 
-def _day_metadata(recount: DayRecount) -> dict[str, Any]:
+def _day_metadata(recount: DayRecount, top: list[dict[str, Any]]) -> dict[str, Any]:
+    if not recount.posts:
+        return {"posts": 0, "usernames_deleted": recount.rows.deleted}
+    tags, rows = recount.tags, recount.rows
     return {
         "posts": recount.posts,
+        "dagster/row_count": rows.inserted + rows.updated + rows.unchanged,
+        "refused_items": counts_table(tags.bad_items, "reason", "items"),
+        "refused_arrays": counts_table(tags.bad_arrays, "found_in_place_of_array", "posts"),
+        "refused_examples": rows_table(
+            [{"reason": reason, "examples": ", ".join(items)} for reason, items in tags.examples.items()]
+        ),
+        "most_tagged": rows_table([{**item, "profile": profile_link(item["username"])} for item in top]),
         "posts_with_tags": recount.tags.posts - recount.tags.posts_without_username,
         "tags": recount.tags.tags,
         "usernames_inserted": recount.rows.inserted,

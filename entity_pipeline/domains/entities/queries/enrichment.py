@@ -117,7 +117,7 @@ def plannable_reviews(
         from instagram_accounts
         where {REVIEW_PENDING} and not ({_NOT_DUE.format(stage=_REVIEW)}) and not {COHORT} = any(%(in_flight)s)
           and (%(only)s::text[] is null or {COHORT} = any(%(only)s))
-        order by {_POSTS} desc, created_at, id limit %(limit)s
+        order by {_POSTS} desc, username limit %(limit)s
     """
     parameters = {
         "first_day": first_day,
@@ -191,27 +191,26 @@ def profile_samples(connection: Connection, cohorts: CohortRange) -> list[dict[s
     return _sample(connection, cohorts, _SAMPLED["profile"], f"{_PROFILE} is not null")
 
 
-def review_samples(connection: Connection, cohorts: CohortRange, run_id: str) -> list[dict[str, Any]]:
-    """The most-tagged accounts that a run reviewed, for its report."""
-    return _sample(connection, cohorts, _SAMPLED["review"], f"{_REVIEW} ->> 'run_id' = %(run_id)s", run_id)
+def review_samples(connection: Connection, cohorts: CohortRange) -> list[dict[str, Any]]:
+    """The most-tagged accounts with a review, for a report."""
+    return _sample(connection, cohorts, _SAMPLED["review"], f"{_REVIEW} ->> 'status' = 'reviewed'")
 
 
-def link_samples(connection: Connection, cohorts: CohortRange, run_id: str) -> list[dict[str, Any]]:
-    """The most-tagged accounts that a run decided, for its report."""
-    return _sample(connection, cohorts, _SAMPLED["link"], f"{_LINK} ->> 'run_id' = %(run_id)s", run_id)
+def link_samples(connection: Connection, cohorts: CohortRange) -> list[dict[str, Any]]:
+    """The most-tagged accounts with a link decision, for a report."""
+    return _sample(connection, cohorts, _SAMPLED["link"], f"{_LINK} is not null")
 
 
 def _sample(
-    connection: Connection, cohorts: CohortRange, columns: str, condition: str, run_id: str = ""
+    connection: Connection, cohorts: CohortRange, columns: str, condition: str
 ) -> list[dict[str, Any]]:
     for name, expression in (("posts", _POSTS), ("profile", _PROFILE), ("review", _REVIEW), ("link", _LINK)):
         columns = columns.replace(f"{{{name}}}", expression)
     query = f"""
         select {columns} from instagram_accounts where {condition} and {_IN_COHORTS}
-        order by {_POSTS} desc, created_at, id limit 20
+        order by {_POSTS} desc, username limit 20
     """
-    parameters = cohorts.parameters() | {"run_id": run_id}
-    return connection.cursor(row_factory=dict_row).execute(sql.SQL(query), parameters).fetchall()
+    return connection.cursor(row_factory=dict_row).execute(sql.SQL(query), cohorts.parameters()).fetchall()
 
 
 def held_reasons(connection: Connection, cohorts: CohortRange) -> dict[str, int]:
@@ -265,7 +264,7 @@ def _select_ids(
 ) -> list[UUID]:
     query = f"""
         select id from instagram_accounts where {condition} and {_IN_COHORTS}
-        order by {_POSTS} desc, created_at, id limit %(limit)s
+        order by {_POSTS} desc, username limit %(limit)s
     """
     parameters = cohorts.parameters() | {"now": now.isoformat(), "limit": limit}
     return [row[0] for row in connection.execute(sql.SQL(query), parameters)]

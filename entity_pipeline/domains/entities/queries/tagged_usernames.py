@@ -173,13 +173,10 @@ def _totals(connection: psycopg.Connection[Any], usernames: str, parameter: obje
             yield bytes(block)
 
 
-def most_tagged(connection: psycopg.Connection[Any], first: date, last: date) -> list[dict[str, Any]]:
-    """The 20 most-tagged usernames of the days, for a report."""
-    query = """
-        select username, sum(posts)::int as posts, count(*)::int as days from tagged_usernames
-        where day between %s and %s group by username order by 2 desc, 1 limit 20
-    """
-    return connection.cursor(row_factory=dict_row).execute(query, (first, last)).fetchall()
+def most_tagged(connection: psycopg.Connection[Any], day: date) -> list[dict[str, Any]]:
+    """The 20 most-tagged usernames of the day, for a report."""
+    query = "select username, posts from tagged_usernames where day = %s order by posts desc, username limit 20"
+    return connection.cursor(row_factory=dict_row).execute(query, (day,)).fetchall()
 
 
 def count_tags(connection: psycopg.Connection[Any]) -> tuple[int, int]:

@@ -1,0 +1,242 @@
+"""One paid call an account: claims, replays, and the crash after every statement."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from entity_pipeline.core.ledger import STALE_AFTER_S, InFlight, Refusal, Refused, Replay
+from entity_pipeline.resources.gemini.ledger import Ledger, Reserved
+from entity_pipeline_tests.databases import ClonedDatabase
+from entity_pipeline_tests.resources.gemini.ledger_cases import (
+    BODY,
+    FLASH,
+    LIMITS,
+    REVIEW,
+    about,
+    ask,
+    capped,
+    grow_old,
+    reserved,
+    row_of,
+    sent,
+    settle,
+    settled,
+    states,
+)
+
+
+@pytest.fixture
+def ledger(assets_db: ClonedDatabase) -> Ledger:
+    return Ledger(assets_db)
+
+
+@pytest.mark.parametrize("state", ["reserved", "sent"])
+def test_an_open_request_is_a_claim_on_its_account(
+    ledger: Ledger, assets_db: ClonedDatabase, state: str
+) -> None:
+    place = reserved(ledger) if state == "reserved" else sent(ledger)
+    answer = ask(ledger, replace(REVIEW, kind="repair", grounded=False, config_hash="other"))
+    changed_at = row_of(assets_db, place.event_id)["state_changed_at"]
+    assert answer == InFlight(changed_at + timedelta(seconds=STALE_AFTER_S))
+
+
+@pytest.mark.parametrize("change", [{"subject": "other"}, {"step": "other"}, {"pipeline": "other"}])
+def test_a_claim_is_on_one_account_and_step(ledger: Ledger, change: dict[str, str]) -> None:
+    reserved(ledger)
+    assert reserved(ledger, replace(REVIEW, **change))
+
+
+@pytest.mark.parametrize("end", ["released", "failed", "unknown"])
+def test_a_claim_ends_with_its_request(ledger: Ledger, end: str) -> None:
+    place = sent(ledger)
+    if end == "released":
+        ledger.release(place.event_id, {})
+    elif end == "failed":
+        ledger.fail(place.event_id, {}, 1)
+    else:
+        ledger.mark_unknown(place.event_id, {}, 1)
+    assert reserved(ledger).event_id != place.event_id
+
+
+def test_of_two_workers_that_ask_for_one_account_one_gets_a_place(ledger: Ledger) -> None:
+    together = threading.Barrier(6)
+
+    def worker() -> Any:
+        together.wait()
+        return ask(ledger)
+
+    with ThreadPoolExecutor(6) as pool:
+        answers = [future.result() for future in [pool.submit(worker) for _ in range(6)]]
+    assert sorted(type(answer).__name__ for answer in answers) == ["InFlight"] * 5 + ["Reserved"]
+
+
+def test_a_paid_reply_is_used_again_although_the_profile_has_changed(ledger: Ledger) -> None:
+    place = settled(ledger)
+    answer = ask(ledger, replace(REVIEW, input_hash="input-2"))
+    assert isinstance(answer, Replay)
+    assert (answer.reply.event_id, answer.reply.body) == (place.event_id, BODY)
+    assert (answer.reply.input_hash, answer.reply.model_version) == ("input-1", FLASH.name)
+
+
+def test_a_replay_needs_no_quota(ledger: Ledger) -> None:
+    settled(ledger)
+    ledger.fail(
+        sent(ledger, about("other")).event_id,
+        {},
+        1,
+        blocked_until=datetime.now(UTC) + timedelta(hours=1),
+    )
+    assert isinstance(ask(ledger, limits=capped(0)), Replay)
+
+
+@pytest.mark.parametrize(
+    "change", [{"config_hash": "other"}, {"kind": "repair"}, {"subject": "other"}, {"step": "other"}]
+)
+def test_a_reply_to_another_question_is_not_used(ledger: Ledger, change: dict[str, str]) -> None:
+    settled(ledger)
+    assert isinstance(ask(ledger, replace(REVIEW, **change)), Reserved)
+
+
+def test_a_reply_that_the_account_already_holds_is_not_used_again(ledger: Ledger) -> None:
+    first = settled(ledger)
+    again = replace(REVIEW, consumed_event_id=first.event_id)
+    second = settled(ledger, again)
+    replayed = ask(ledger, again)
+    assert isinstance(replayed, Replay)
+    assert replayed.reply.event_id == second.event_id
+    assert isinstance(ask(ledger, replace(REVIEW, consumed_event_id=second.event_id)), Reserved)
+
+
+def test_of_several_unused_replies_the_newest_is_used(ledger: Ledger, assets_db: ClonedDatabase) -> None:
+    lost = sent(ledger)
+    grow_old(assets_db)
+    newer = settled(ledger)
+    settle(ledger, lost)
+    replayed = ask(ledger)
+    assert isinstance(replayed, Replay)
+    assert replayed.reply.event_id == newer.event_id
+
+
+def test_a_consumed_reply_that_is_gone_from_the_ledger_is_asked_for_anew(ledger: Ledger) -> None:
+    settled(ledger)
+    assert isinstance(ask(ledger, replace(REVIEW, consumed_event_id=uuid4())), Reserved)
+
+
+@pytest.mark.parametrize("end", ["failed", "unknown", "released"])
+def test_only_a_settled_reply_is_replayed(ledger: Ledger, end: str) -> None:
+    test_a_claim_ends_with_its_request(ledger, end)
+
+
+class Crash(BaseException):
+    """The process dies here."""
+
+
+class DyingLedger(Ledger):
+    """Commits the first `statements` writes of a call, then dies."""
+
+    def __init__(self, database: ClonedDatabase, statements: int) -> None:
+        super().__init__(database)
+        self._left = statements
+
+    def reserve(self, *args: Any, **kwargs: Any) -> Any:
+        return self._then_die(super().reserve(*args, **kwargs))
+
+    def mark_sent(self, *args: Any, **kwargs: Any) -> Any:
+        return self._then_die(super().mark_sent(*args, **kwargs))
+
+    def settle(self, *args: Any, **kwargs: Any) -> Any:
+        return self._then_die(super().settle(*args, **kwargs))
+
+    def _then_die(self, result: Any) -> Any:
+        self._left -= 1
+        if self._left == 0:
+            raise Crash
+        return result
+
+
+class Google:
+    """Counts the requests that reached it."""
+
+    def __init__(self) -> None:
+        self.paid = 0
+
+    def answer(self) -> None:
+        self.paid += 1
+
+
+def call(ledger: Ledger, google: Google, *, dies_after_sending: bool = False) -> Any:
+    """The statements of one call in their order, as `MeteredCall` makes them."""
+    place = ask(ledger)
+    if not isinstance(place, Reserved):
+        return place
+    if ledger.mark_sent(place.event_id):
+        google.answer()
+        if dies_after_sending:
+            raise Crash
+        settle(ledger, place)
+    return place
+
+
+@pytest.mark.parametrize(
+    ("statements", "paid_before", "paid_after", "rows", "used"),
+    [
+        (1, 0, 1, ["released", "settled"], 1),  # reserved, and nothing more
+        (2, 0, 1, ["unknown", "settled"], 2),  # marked sent: nobody can tell, so it counts
+        (3, 1, 1, ["settled"], 1),  # settled: replayed
+    ],
+)
+def test_a_crash_after_any_statement_costs_no_second_paid_reply_and_no_place(
+    assets_db: ClonedDatabase, statements: int, paid_before: int, paid_after: int, rows: list[str], used: int
+) -> None:
+    google = Google()
+    with pytest.raises(Crash):
+        call(DyingLedger(assets_db, statements), google)
+    assert google.paid == paid_before
+    ledger = Ledger(assets_db)
+    at_once = call(ledger, google)
+    assert isinstance(at_once, Replay if statements == 3 else InFlight)
+    assert google.paid == paid_before
+    grow_old(assets_db)
+    call(ledger, google)
+    assert google.paid == paid_after
+    assert sorted(states(assets_db)) == sorted(rows)
+    assert ledger.status(LIMITS, FLASH).used == used
+    assert isinstance(call(ledger, google), Replay)
+    assert google.paid == paid_after
+
+
+def test_a_crash_while_waiting_for_the_answer_counts_both_requests(assets_db: ClonedDatabase) -> None:
+    google, ledger = Google(), Ledger(assets_db)
+    with pytest.raises(Crash):
+        call(ledger, google, dies_after_sending=True)
+    grow_old(assets_db)
+    call(ledger, google)
+    assert google.paid == 2
+    assert ledger.status(LIMITS, FLASH).used == 2
+
+
+def test_a_stale_claim_is_swept_by_whoever_asks_for_the_account_next(
+    ledger: Ledger, assets_db: ClonedDatabase
+) -> None:
+    old = reserved(ledger, limits=capped(1))
+    grow_old(assets_db)
+    assert isinstance(ask(ledger, about("other"), capped(1)), Refused)
+    assert reserved(ledger, limits=capped(1)).event_id != old.event_id
+    assert states(assets_db) == ["released", "reserved"]
+
+
+def test_a_stale_place_of_another_account_counts_until_it_is_swept(
+    ledger: Ledger, assets_db: ClonedDatabase
+) -> None:
+    reserved(ledger, limits=capped(1))
+    grow_old(assets_db)
+    held = ask(ledger, about("other"), capped(1))
+    assert isinstance(held, Refused)
+    assert held.refusal is Refusal.CAP_REACHED
+    assert ledger.sweep() == 1
+    assert reserved(ledger, about("other"), capped(1))
