@@ -50,7 +50,7 @@ def run_demo(directory: Path, *, check: bool) -> None:
     Raises:
         DemoFailed: an account did not end where the sample says it should, or a call was not counted.
     """
-    console = Console()
+    console = Console(soft_wrap=True)
     prepare_dagster_home()
     migrate(os.environ["ASSETS_DATABASE_URL"], os.environ["OPERATION_DATABASE_URL"])
     today = datetime.now(UTC).date()
@@ -115,14 +115,18 @@ def _miscounts(summary: Summary, sample: SampleCounts, seen: int) -> list[str]:
         "posts": (summary.posts, sample.posts),
         "tags": (summary.tags, sample.tags),
         "tagged accounts": (summary.tagged_accounts, sample.accounts),
-        "accounts without a review": (summary.reviews_pending, 0),
-        "grounded requests in the ledger and on the wire": (summary.grounded_calls, seen),
     }
-    return [
-        f"{what}: {found}, and should be {right}"
+    # More than the sample is somebody's own posts.
+    problems = [
+        f"{what}: {found}, and should be at least {right}"
         for what, (found, right) in figures.items()
-        if found != right
+        if found < right
     ]
+    if summary.grounded_calls != seen:
+        problems.append(
+            f"the ledger counted {summary.grounded_calls} grounded requests, and {seen} were received"
+        )
+    return problems
 
 
 def _mismatches(stages: Pipeline) -> list[str]:
@@ -143,6 +147,8 @@ def _mismatches(stages: Pipeline) -> list[str]:
         if not expected.certain:
             continue
         review, decision, reasons = found.get(name, ("missing", "missing", set()))
+        if decision == "undone":  # somebody tried `undo`
+            continue
         right_reason = not expected.reasons or reasons & expected.reasons
         if (review, decision) != (expected.review, str(expected.decision)) or not right_reason:
             problems.append(
@@ -155,9 +161,9 @@ def _mismatches(stages: Pipeline) -> list[str]:
 def _say_where_to_look(console: Console, directory: Path) -> None:
     console.print(
         "Where to look next:\n"
-        "  make up                                   the Dagster UI on http://127.0.0.1:3000, with automation running\n"
-        "  .venv/bin/entity-pipeline status          cohorts, decisions and held reasons\n"
-        "  .venv/bin/entity-pipeline quota           the ledger's day\n"
-        "  .venv/bin/entity-pipeline undo --account gentlemonster   take automatic writes back\n"
-        f"  {directory}/state.json                       ports and passwords of the two local databases"
+        "  make up                                          the Dagster UI, with automation running\n"
+        "  .venv/bin/entity-pipeline status                 cohorts, decisions and held reasons\n"
+        "  .venv/bin/entity-pipeline quota                  the ledger's day\n"
+        "  .venv/bin/entity-pipeline undo --account prada   take automatic writes back\n"
+        f"  {directory}/state.json                             ports and passwords of the local servers"
     )

@@ -20,7 +20,7 @@ def enrich(days: Sequence[date] | None, *, limit: int | None, refresh: str, dry_
     Raises:
         ConfigurationFailure: the pipeline is switched off, or its settings can't be used.
     """
-    console = Console()
+    console = Console(soft_wrap=True)
     with pipeline(days) as stages:
         settings = stages.settings
         if dry_run:

@@ -57,7 +57,6 @@ class Pipeline:
                 days.update(days_with_posts(connection, FIRST_DAY))
             with self.services.operation_db.connection() as connection:
                 days.update(unadopted_days(connection, FIRST_DAY, last_day(now)))
-            days |= self._missing("tagged_usernames", "instagram_accounts")
         self._run_ranges("intake_job", {day for day in days if day <= last_day(now)})
 
     def review(self, *, limit: int | None = None, refresh: str = "none") -> None:
@@ -86,7 +85,7 @@ class Pipeline:
             cohorts = undecided_cohorts(connection, every_cohort(datetime.now(UTC)))
         if self._days is not None:
             cohorts = [day for day in cohorts if day in self._days]
-        self._run_ranges("linking_job", {*cohorts, *self._missing("catalog_links")})
+        self._run_ranges("linking_job", cohorts)
 
     def roll_up(self) -> None:
         """The ledger by quota day."""
@@ -102,18 +101,10 @@ class Pipeline:
                 cohorts = self._days or occupied_cohorts(connection, every_cohort(now))
                 return dict.fromkeys(cohorts, most)
             pending = plannable_reviews(connection, FIRST_DAY, last_day(now), now, most, [], self._days)
-            cohorts = self._missing("instagram_profiles", "gemini_reviews")
-            chosen = dict.fromkeys({*cohorts, *self._due_profiles(connection, settings, now)}, 0)
+            chosen = dict.fromkeys(self._due_profiles(connection, settings, now), 0)
         for account in pending:
             chosen[account.cohort] = chosen.get(account.cohort, 0) + 1
         return chosen
-
-    def _missing(self, *assets: str) -> set[date]:
-        """Days that nothing is known to be pending in, and that would be shown as missing for ever."""
-        if self._days is not None:
-            return set()
-        last = last_day(datetime.now(UTC))
-        return {day for asset in assets for day in self._runner.never_materialized(asset, last)}
 
     def _due_profiles(self, connection: Any, settings: PipelineSettings, now: datetime) -> list[date]:
         if not settings.instagram_backfill_enabled:

@@ -14,7 +14,6 @@ from dagster import DagsterUserCodeExecutionError
 
 from entity_pipeline.core.failures import PipelineFailure
 from entity_pipeline.domains.entities.jobs import range_tags
-from entity_pipeline.domains.entities.partitions import cohort_days, daily_partitions
 
 PROCESS_TAG = ".dagster/process"  # hidden in the UI
 _UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
@@ -45,14 +44,6 @@ class Runner:
 
         self._definitions = defs
         self._instance = instance
-
-    def never_materialized(self, asset: str, last: date) -> set[date]:
-        """Partitions up to `last` that the UI still shows as missing; none where records are not kept."""
-        if self._instance.is_ephemeral:
-            return set()
-        done = self._instance.get_materialized_partitions(dg.AssetKey(asset))
-        keys = set(daily_partitions.get_partition_keys()) - done
-        return {day for day in cohort_days(sorted(keys)) if day <= last}
 
     def run(
         self, job_name: str, days: tuple[date, date] | None = None, config: dict[str, Any] | None = None

@@ -28,7 +28,7 @@ def show() -> None:
     for name in sorted(defaults | dict(stored)):
         value = stored.get(name, defaults.get(name))
         table.add_row(name, json.dumps(value, ensure_ascii=False), "set" if name in stored else "default")
-    Console().print(table)
+    Console(soft_wrap=True).print(table)
 
 
 def switch(is_enabled: bool) -> None:

@@ -18,7 +18,7 @@ def show_status() -> None:
     """Print the switch, the cohorts with pending work, and all decisions."""
     now = datetime.now(UTC)
     cohorts = every_cohort(now)
-    console = Console()
+    console = Console(soft_wrap=True)
     with services() as built:
         state = gate(built.settings.row())
         with built.operation_db.connection() as connection:
@@ -44,7 +44,7 @@ def show_quota() -> None:
         if isinstance(state, Closed):
             click.echo(state.reason)
         settings = PipelineSettings() if isinstance(state, Closed) else state.settings
-        print_quota(Console(), built.gemini.quota(limits_of(settings)))
+        print_quota(Console(soft_wrap=True), built.gemini.quota(limits_of(settings)))
 
 
 def print_quota(console: Console, quota: QuotaStatus) -> None:

@@ -85,6 +85,13 @@ def print_summary(console: Console, stages: Pipeline) -> Summary:
     return summary
 
 
+_WORDS = {
+    ("profiles", "pending"): "not looked at yet",
+    ("profiles", "not_found"): "not found once, to be confirmed",
+    ("links", "pending"): "no decision, for want of a review",
+}
+
+
 def _rows(summary: Summary) -> list[tuple[str, str, int]]:
     rows = [
         ("posts", "collected", summary.posts),
@@ -98,5 +105,5 @@ def _rows(summary: Summary) -> list[tuple[str, str, int]]:
         ("links", summary.decisions),
         ("held because", summary.held),
     ):
-        rows += [(stage, name, count) for name, count in counts.most_common()]
+        rows += [(stage, _WORDS.get((stage, name), name), count) for name, count in counts.most_common()]
     return rows

@@ -19,4 +19,4 @@ def undo_writes(run_id: str | None, account: str | None) -> None:
         table = Table("table", "id", "column", "why", title="Left as it is")
         for item in report.kept:
             table.add_row(item.table, str(item.target_id), item.column or "–", item.why)
-        Console().print(table)
+        Console(soft_wrap=True).print(table)

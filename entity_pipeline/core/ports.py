@@ -1,5 +1,6 @@
 """What the domains need of the outside world, as protocols. `resources/` implements them."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -16,3 +17,10 @@ class Database(Protocol):
         Raises:
             DatabaseUnavailable: the database can't be reached.
         """
+
+
+class SchemaAccess(Protocol):
+    """What both databases lack; implemented by `resources/schema_check.py`."""
+
+    def problems(self) -> Sequence[str]:
+        """A sentence for each missing table, column, right or hidden row, with what to do."""

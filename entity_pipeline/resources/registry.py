@@ -13,6 +13,7 @@ from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.instagram import InstagramResource
 from entity_pipeline.resources.postgres import PostgresResource
 from entity_pipeline.resources.r2 import R2Resource
+from entity_pipeline.resources.schema_check import SchemaProbe
 from entity_pipeline.resources.settings_store import SettingsStore
 
 DEFAULT_MODEL = "gemini-2.5-flash"
@@ -21,9 +22,11 @@ DEFAULT_MODEL = "gemini-2.5-flash"
 def resources_of_environment() -> dict[str, Any]:
     """Resources by key, configured by the environment. Nothing is connected here."""
     assets_db = PostgresResource(url=dg.EnvVar("ASSETS_DATABASE_URL"))
+    operation_db = PostgresResource(url=dg.EnvVar("OPERATION_DATABASE_URL"))
     return {
         "assets_db": assets_db,
-        "operation_db": PostgresResource(url=dg.EnvVar("OPERATION_DATABASE_URL")),
+        "operation_db": operation_db,
+        "schema": SchemaProbe(assets_db=assets_db, operation_db=operation_db),
         "settings": SettingsStore(assets_db=assets_db),
         "gemini": GeminiResource(
             assets_db=assets_db,

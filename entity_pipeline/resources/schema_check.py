@@ -8,8 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import dagster as dg
 import psycopg
 from psycopg.rows import dict_row
+
+from entity_pipeline.resources.postgres import PostgresResource
 
 Database = Literal["assets", "operation"]
 Privilege = Literal["select", "insert", "update", "delete"]
@@ -271,3 +274,15 @@ def _access_differences(
                 f"row-level security hides the rows of {table} from this role: no policy allows {rights}; "
                 "create one for the role, or give the role bypassrls",
             )
+
+
+class SchemaProbe(dg.ConfigurableResource):
+    """Both databases under `missing_schema`; implements `core.ports.SchemaAccess`."""
+
+    assets_db: dg.ResourceDependency[PostgresResource]
+    operation_db: dg.ResourceDependency[PostgresResource]
+
+    def problems(self) -> list[str]:
+        """See `core.ports.SchemaAccess.problems`."""
+        with self.assets_db.connection() as assets, self.operation_db.connection() as operation:
+            return [str(problem) for problem in missing_schema(assets, operation)]

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from entity_pipeline.core.quota import next_reset, period_start, quota_day
 
 Period = Literal["day", "month"]
-INSTANTS = st.floats(1_740_000_000, 1_920_000_000).map(lambda s: datetime.fromtimestamp(s, UTC))  # 2025 to 2030
+INSTANTS = st.floats(1_740_000_000, 1_920_000_000).map(
+    lambda s: datetime.fromtimestamp(s, UTC)
+)  # 2025 to 2030
 
 
 def utc(text: str) -> datetime:

@@ -9,9 +9,10 @@ from datetime import UTC, date, datetime
 
 import dagster as dg
 
+from entity_pipeline.core.failures import PipelineFailure
 from entity_pipeline.core.gemini import GeminiAccess
 from entity_pipeline.core.ports import Database
-from entity_pipeline.core.settings import Closed, SettingsAccess
+from entity_pipeline.core.settings import Closed, Gate, SettingsAccess
 from entity_pipeline.domains.entities import jobs
 from entity_pipeline.domains.entities.logic.plan import HoldOff, contiguous, plan
 from entity_pipeline.domains.entities.partitions import FIRST_DAY, cohort_days, every_cohort, last_day
@@ -43,7 +44,7 @@ def new_posts_sensor(
     settings: dg.ResourceParam[SettingsAccess],
 ) -> dg.SensorResult | dg.SkipReason:
     """Watch `raw_posts` by (updated_at, id)."""
-    gate = settings.gate()
+    gate = _gate(settings)
     if isinstance(gate, Closed):
         return dg.SkipReason(gate.reason)
     now = datetime.now(UTC)
@@ -55,7 +56,7 @@ def new_posts_sensor(
         adoptable = unadopted_days(connection, FIRST_DAY, last_day(now))
     # A post dated in the future waits for its day to come.
     wanted = {day for day in days if day <= last_day(now)} | set(adoptable)
-    wanted -= _in_flight(context.instance, jobs.intake_job.name) - set(days)
+    wanted -= _in_flight(context.instance, jobs.INTAKE) - set(days)
     if not wanted:
         return dg.SensorResult(skip_reason="No post changed since the last look.", cursor=cursor.to_json())
     return dg.SensorResult(
@@ -78,12 +79,12 @@ def enrichment_schedule(
     gemini: dg.ResourceParam[GeminiAccess],
 ) -> list[dg.RunRequest] | dg.SkipReason:
     """One run for each cohort that has accounts among the chosen ones."""
-    gate = settings.gate()
+    gate = _gate(settings)
     if isinstance(gate, Closed):
         return dg.SkipReason(gate.reason)
     gemini.sweep()
     now = datetime.now(UTC)
-    in_flight = _in_flight(context.instance, jobs.enrichment_job.name)
+    in_flight = _in_flight(context.instance, jobs.ENRICHMENT)
     with operation_db.connection() as connection:
         pending = plannable_reviews(
             connection, FIRST_DAY, last_day(now), now, gate.settings.accounts_per_tick, sorted(in_flight)
@@ -113,7 +114,7 @@ def catalog_links_sensor(
     settings: dg.ResourceParam[SettingsAccess],
 ) -> list[dg.RunRequest] | dg.SkipReason:
     """Look for reviewed but undecided accounts."""
-    gate = settings.gate()
+    gate = _gate(settings)
     if isinstance(gate, Closed):
         return dg.SkipReason(gate.reason)
     now = datetime.now(UTC)
@@ -121,7 +122,7 @@ def catalog_links_sensor(
         cohorts = undecided_cohorts(connection, every_cohort(now))
     if not cohorts:
         return dg.SkipReason("Every reviewed account has a decision.")
-    free = set(cohorts) - _in_flight(context.instance, jobs.linking_job.name)
+    free = set(cohorts) - _in_flight(context.instance, jobs.LINKING)
     if not free:
         return dg.SkipReason("Every cohort with undecided accounts is already being worked on.")
     return [_range_request(first, last, now) for first, last in contiguous(free)]
@@ -136,7 +137,7 @@ def switch_off_sensor(
     context: dg.SensorEvaluationContext, settings: dg.ResourceParam[SettingsAccess]
 ) -> dg.SkipReason:
     """Empty the queue of this pipeline's runs while the gate is closed."""
-    gate = settings.gate()
+    gate = _gate(settings)
     if not isinstance(gate, Closed):
         return dg.SkipReason("The pipeline is switched on.")
     queued = context.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED]))
@@ -167,10 +168,25 @@ def _range_request(first: date, last: date, now: datetime) -> dg.RunRequest:
     )
 
 
-def _in_flight(instance: dg.DagsterInstance, job_name: str) -> set[date]:
-    """Partitions that a queued or running run of the job covers."""
-    runs = instance.get_runs(dg.RunsFilter(job_name=job_name, statuses=_ACTIVE))
-    return {day for run in runs for day in _days_of(run.tags)}
+def _gate(settings: SettingsAccess) -> Gate:
+    """The gate; closed with the reason when nobody can read it."""
+    try:
+        return settings.gate()
+    except PipelineFailure as failure:
+        return Closed(str(failure))
+
+
+def _in_flight(instance: dg.DagsterInstance, assets: Sequence[str]) -> set[date]:
+    """Partitions of one of the assets that a queued or running run covers, be it of our jobs or a backfill."""
+    keys = {dg.AssetKey(asset) for asset in assets}
+    runs = instance.get_runs(dg.RunsFilter(statuses=_ACTIVE))
+    return {day for run in runs if keys & _assets_of(run) for day in _days_of(run.tags)}
+
+
+def _assets_of(run: dg.DagsterRun) -> set[dg.AssetKey]:
+    if run.asset_selection:
+        return set(run.asset_selection)
+    return {dg.AssetKey(asset) for asset in jobs.ASSETS_OF_JOB.get(run.job_name, [])}
 
 
 def _days_of(tags: Mapping[str, str]) -> Sequence[date]:

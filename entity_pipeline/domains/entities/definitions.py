@@ -10,7 +10,9 @@ from entity_pipeline.domains.entities.assets.instagram_profiles import instagram
 from entity_pipeline.domains.entities.assets.raw_posts import raw_posts
 from entity_pipeline.domains.entities.assets.tagged_usernames import tagged_usernames
 from entity_pipeline.domains.entities.automation import schedules, sensors
+from entity_pipeline.domains.entities.checks import checks
 from entity_pipeline.domains.entities.jobs import jobs
+
 
 def entities_definitions() -> dg.Definitions:
     """Assets, jobs, sensors and schedules, without resources."""
@@ -24,6 +26,7 @@ def entities_definitions() -> dg.Definitions:
             catalog_links,
             gemini_spend_daily,
         ],
+        asset_checks=checks,
         jobs=jobs,
         sensors=sensors,
         schedules=schedules,

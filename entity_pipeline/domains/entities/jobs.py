@@ -33,6 +33,7 @@ spend_job = dg.define_asset_job(
 )
 
 jobs = [intake_job, enrichment_job, linking_job, spend_job]
+ASSETS_OF_JOB = {"intake_job": INTAKE, "enrichment_job": ENRICHMENT, "linking_job": LINKING}
 
 
 def range_tags(first: str, last: str) -> dict[str, str]:

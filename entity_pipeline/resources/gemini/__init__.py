@@ -80,10 +80,11 @@ class GeminiResource(dg.ConfigurableResource):
         deadline: datetime,
     ) -> Answered | NotAnswered:
         """See `core.gemini.GeminiAccess.ask`."""
+        model, client = self._registered_model(), self._connected()
         return MeteredCall(
             ledger=self.ledger,
-            send=lambda: self._connected().send(self.model_name, prompt, grounded=intent.grounded),
-            model=self._registered_model(),
+            send=lambda: client.send(self.model_name, prompt, grounded=intent.grounded),
+            model=model,
             intent=intent,
             limits=limits,
             run_id=run_id,

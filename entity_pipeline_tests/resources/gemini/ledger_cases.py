@@ -44,7 +44,9 @@ def about(subject: str, **changes: Any) -> CallIntent:
     return replace(REVIEW, subject=subject, **changes)
 
 
-def ask(ledger: Ledger, intent: CallIntent = REVIEW, limits: Limits = LIMITS, model: GeminiModel = FLASH) -> Any:
+def ask(
+    ledger: Ledger, intent: CallIntent = REVIEW, limits: Limits = LIMITS, model: GeminiModel = FLASH
+) -> Any:
     return ledger.reserve(intent, limits, model, 1, "run-1")
 
 
@@ -112,6 +114,4 @@ def add_event(connection: Connection, **columns: Any) -> None:
     values |= columns
     marks = ", ".join(value[0] if isinstance(value, tuple) else "%s" for value in values.values())
     plain = [value for value in values.values() if not isinstance(value, tuple)]
-    connection.execute(
-        f"insert into gemini_usage_events ({', '.join(values)}) values ({marks})", plain
-    )
+    connection.execute(f"insert into gemini_usage_events ({', '.join(values)}) values ({marks})", plain)

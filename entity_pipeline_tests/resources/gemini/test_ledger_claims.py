@@ -52,7 +52,7 @@ def test_a_claim_is_on_one_account_and_step(ledger: Ledger, change: dict[str, st
 
 
 @pytest.mark.parametrize("end", ["released", "failed", "unknown"])
-def test_a_claim_ends_with_its_request(ledger: Ledger, end: str) -> None:
+def test_a_claim_ends_with_its_request_and_only_a_settled_one_is_replayed(ledger: Ledger, end: str) -> None:
     place = sent(ledger)
     if end == "released":
         ledger.release(place.event_id, {})
@@ -125,11 +125,6 @@ def test_of_several_unused_replies_the_newest_is_used(ledger: Ledger, assets_db:
 def test_a_consumed_reply_that_is_gone_from_the_ledger_is_asked_for_anew(ledger: Ledger) -> None:
     settled(ledger)
     assert isinstance(ask(ledger, replace(REVIEW, consumed_event_id=uuid4())), Reserved)
-
-
-@pytest.mark.parametrize("end", ["failed", "unknown", "released"])
-def test_only_a_settled_reply_is_replayed(ledger: Ledger, end: str) -> None:
-    test_a_claim_ends_with_its_request(ledger, end)
 
 
 class Crash(BaseException):

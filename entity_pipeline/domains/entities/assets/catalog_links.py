@@ -109,7 +109,7 @@ def catalog_links(
             ),
             "held_reasons": rows_table(
                 [
-                    {"reason": reason, "accounts": count, "meaning": HoldReason(reason).sentence}
+                    {"reason": reason, "accounts": count, "meaning": _meaning(reason)}
                     for reason, count in held_reasons(connection, cohorts).items()
                 ]
             ),
@@ -117,6 +117,11 @@ def catalog_links(
         }
     pending = pending_by_cohort(progress, links=True)
     yield from green_when_finished(context, "catalog_links", pending, metadata)
+
+
+def _meaning(reason: str) -> str:
+    """Older rules, or a person, may have left a reason that is not known here."""
+    return HoldReason(reason).sentence if reason in set(HoldReason) else "not known to these rules"
 
 
 def _decided_under(settings: PipelineSettings, account: Any, verdict: Any, candidates: Any) -> Any:

@@ -1,6 +1,7 @@
 """`instagram_profiles`: public profile fields and pictures, best effort."""
 
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,13 @@ from entity_pipeline.core.ports import Database
 from entity_pipeline.core.profiles import InstagramAccess, ObjectStore, ProfileOutcome
 from entity_pipeline.core.settings import Closed, PipelineSettings, SettingsAccess
 from entity_pipeline.domains.entities.assets.instagram_accounts import instagram_accounts
-from entity_pipeline.domains.entities.assets.reporting import EMPTY_COHORT, GROUP, OWNERS, counts_table, rows_table
+from entity_pipeline.domains.entities.assets.reporting import (
+    EMPTY_COHORT,
+    GROUP,
+    OWNERS,
+    counts_table,
+    rows_table,
+)
 from entity_pipeline.domains.entities.backfilling import Backfiller
 from entity_pipeline.domains.entities.partitions import cohort_range, daily_partitions
 from entity_pipeline.domains.entities.queries.enrichment import (
@@ -22,6 +29,7 @@ from entity_pipeline.domains.entities.queries.enrichment import (
 )
 
 STEP_LIMIT = timedelta(minutes=10)
+POOL_CHECK = "instagram_can_be_looked_at"
 
 
 class ProfileConfig(dg.Config):
@@ -41,6 +49,13 @@ class ProfileConfig(dg.Config):
     partitions_def=daily_partitions,
     backfill_policy=dg.BackfillPolicy.single_run(),
     pool="instagram",
+    check_specs=[
+        dg.AssetCheckSpec(
+            POOL_CHECK,
+            asset="instagram_profiles",
+            description="Some account or route is free to look at Instagram; otherwise profiles wait, reviews go on.",
+        )
+    ],
 )
 def instagram_profiles(
     context: dg.AssetExecutionContext,
@@ -49,7 +64,7 @@ def instagram_profiles(
     settings: dg.ResourceParam[SettingsAccess],
     instagram: dg.ResourceParam[InstagramAccess],
     r2: dg.ResourceParam[ObjectStore],
-) -> dg.MaterializeResult:
+) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """Display name, bio and picture of the accounts of the cohort, as far as Instagram shows them now.
 
     **Reads** pending accounts of `instagram_accounts`, most-tagged first, and their public profile pages.
@@ -67,6 +82,7 @@ def instagram_profiles(
         waiting = pending_profiles(connection, cohorts, datetime.now(UTC), config.limit)
     current = _permitted(settings)
     held_because = current if isinstance(current, str) else ""
+    refused = ""
     if isinstance(current, PipelineSettings):
         backfiller = Backfiller(
             operation_db=operation_db,
@@ -85,7 +101,7 @@ def instagram_profiles(
                 continue
             if fetch.outcome is ProfileOutcome.DEFERRED:
                 until = f" Next try: {fetch.next_at:%Y-%m-%d %H:%M} UTC." if fetch.next_at else ""
-                held_because = f"{fetch.detail}{until}"
+                held_because = refused = f"{fetch.detail}{until}"
                 break
             outcomes[fetch.outcome.value] += 1
         pictures = backfiller.picture_outcomes
@@ -108,7 +124,13 @@ def instagram_profiles(
     }
     for key in context.partition_keys:
         context.add_asset_metadata(metadata if key in occupied else EMPTY_COHORT, partition_key=key)
-    return dg.MaterializeResult()
+    yield dg.AssetCheckResult(
+        check_name=POOL_CHECK,
+        passed=not refused or bool(outcomes),
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"held_because": refused or "nothing"},
+    )
+    yield dg.MaterializeResult()
 
 
 def _permitted(settings: SettingsAccess) -> PipelineSettings | str:

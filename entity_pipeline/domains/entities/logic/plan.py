@@ -39,7 +39,7 @@ def plan(
 
     Args:
         gate: The answer of `core.settings.gate`.
-        pending: Accounts that may be reviewed now, in any order, of all cohorts.
+        pending: Accounts that may be reviewed now, in any order; those of cohorts in flight may be missing.
         in_flight: Cohorts that a queued or running run already works on.
         quota: The ledger's figures of today.
     """
@@ -57,12 +57,12 @@ def plan(
             f"The spending limit of {quota.spend_limit_usd} USD is reached for the Pacific day {quota.quota_day}; "
             f"it opens again at {quota.resets_at:%Y-%m-%d %H:%M} UTC."
         )
-    if not pending:
-        return HoldOff("No account waits for a review.")
     free = [account for account in pending if account.cohort not in in_flight]
+    if not free and in_flight:
+        return HoldOff("No account waits for a review but those of cohorts that are being worked on.")
     if not free:
-        return HoldOff("Every cohort with waiting accounts is already being worked on.")
-    take = min(gate.settings.accounts_per_tick, quota.remaining)
+        return HoldOff("No account waits for a review.")
+    take = min(gate.settings.accounts_per_tick, quota.remaining // quota.units_per_request)
     chosen = sorted(free, key=lambda account: (-account.posts, account.cohort))[:take]
     return Launch(dict(sorted(Counter(account.cohort for account in chosen).items())))
 

@@ -1,7 +1,8 @@
 """What waits in `instagram_accounts`, and writing one stage's result into `metadata.entity_enrichment`.
 
 A write replaces one sub-key in one statement computed from the row as it then stands, so that a stage never
-undoes what another stage, another run or a person wrote meanwhile.
+undoes what another stage, another run or a person wrote meanwhile. People edit the metadata too: a cohort, count
+or time that can't be read counts as absent and fails no query.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,30 +17,44 @@ from psycopg.rows import class_row, dict_row
 from entity_pipeline.core.jsonb import jsonb_text
 from entity_pipeline.domains.entities.logic.plan import PendingAccount
 
-# The cohort of an account that no run has adopted yet is the day of its created_at, within the partitions.
-COHORT = """
-coalesce(metadata #>> '{entity_enrichment,cohort}',
-  to_char(least(greatest((created_at at time zone 'UTC')::date, %(first_day)s::date), %(last_day)s::date),
-    'YYYY-MM-DD'))
+# Metadata that can't hold ours without losing what is there; such accounts are left alone and are not pending.
+_USABLE = """(
+coalesce(jsonb_typeof(metadata), 'null') in ('object', 'null')
+and coalesce(jsonb_typeof(metadata -> 'entity_enrichment'), 'null') in ('object', 'null'))
+"""
+# The cohort of an account that no run has adopted yet is the day of its created_at; all are within the partitions.
+# A day that its month lacks runs over into the next: a cast would fail.
+_COHORT_TEXT = "(metadata #>> '{entity_enrichment,cohort}')"
+COHORT = f"""
+least(greatest(
+  case when {_COHORT_TEXT} ~ '^20[0-9][0-9]-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$'
+    then (left({_COHORT_TEXT}, 8) || '01')::date + right({_COHORT_TEXT}, 2)::int - 1
+    else (created_at at time zone 'UTC')::date end,
+  %(first_day)s::date), %(last_day)s::date)
 """
 _POSTS = """
 coalesce(case when jsonb_typeof(metadata #> '{entity_enrichment,tagging,posts}') = 'number'
-  then (metadata #>> '{entity_enrichment,tagging,posts}')::numeric end, 0)
+  then least(greatest((metadata #>> '{entity_enrichment,tagging,posts}')::numeric, 0), 1000000000)::int end, 0)
 """
-_NOT_DUE = "coalesce({stage} ->> 'next_attempt_at', '') > %(now)s"
+_NOT_DUE = """
+(({stage} ->> 'next_attempt_at' ~ '^20[0-9][0-9]-[01][0-9]-[0-3][0-9]T' and {stage} ->> 'next_attempt_at' > %(now)s)
+  is true)
+"""
 
 _REVIEW = "(metadata #> '{entity_enrichment,gemini_review}')"
 _REVIEW_STATUS = f"coalesce({_REVIEW} ->> 'status', 'pending')"
-REVIEW_PENDING = f"(is_active and {_REVIEW_STATUS} not in ('reviewed', 'failed'))"
+REVIEW_PENDING = f"(is_active and {_USABLE} and {_REVIEW_STATUS} not in ('reviewed', 'failed'))"
 _PROFILE = "(metadata #> '{entity_enrichment,profile_backfill}')"
-_PROFILE_PENDING = f"(is_active and coalesce({_PROFILE} ->> 'status', 'pending') in ('pending', 'deferred'))"
+_PROFILE_PENDING = (
+    f"(is_active and {_USABLE} and coalesce({_PROFILE} ->> 'status', 'pending') in ('pending', 'deferred'))"
+)
 _LINK = "(metadata #> '{entity_enrichment,catalog_link}')"
 # A renewed review is decided again, unless a person had the earlier decision undone.
 UNDECIDED = f"""
 ({_REVIEW_STATUS} = 'reviewed' and ({_LINK} ->> 'status' is null or ({_LINK} ->> 'status' <> 'undone'
   and {_LINK} ->> 'reviewed_at' is distinct from {_REVIEW} ->> 'reviewed_at')))
 """
-_IN_COHORTS = f"{COHORT} between %(start)s and %(end)s"
+_IN_COHORTS = f"{COHORT} between %(start)s::date and %(end)s::date"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +69,8 @@ class CohortRange:
     def parameters(self) -> dict[str, Any]:
         """Query parameters shared by every statement here."""
         return {
-            "start": self.start.isoformat(),
-            "end": self.end.isoformat(),
+            "start": self.start,
+            "end": self.end,
             "first_day": self.first_day,
             "last_day": self.last_day,
         }
@@ -75,20 +90,22 @@ class CohortProgress:
 def pending_profiles(connection: Connection, cohorts: CohortRange, now: datetime, limit: int) -> list[UUID]:
     """Accounts whose profile may be looked at now, most-tagged first."""
     return _select_ids(
-        connection, f"{_PROFILE_PENDING} and not ({_NOT_DUE.format(stage=_PROFILE)})", cohorts, now, limit
+        connection, f"{_PROFILE_PENDING} and not {_NOT_DUE.format(stage=_PROFILE)}", cohorts, now, limit
     )
 
 
 def pending_reviews(connection: Connection, cohorts: CohortRange, now: datetime, limit: int) -> list[UUID]:
     """Accounts that may be reviewed now, most-tagged first."""
     return _select_ids(
-        connection, f"{REVIEW_PENDING} and not ({_NOT_DUE.format(stage=_REVIEW)})", cohorts, now, limit
+        connection, f"{REVIEW_PENDING} and not {_NOT_DUE.format(stage=_REVIEW)}", cohorts, now, limit
     )
 
 
 def reviewed_accounts(connection: Connection, cohorts: CohortRange, now: datetime) -> list[UUID]:
     """Accounts with a finished review, good or bad: those a refresh may do again."""
-    return _select_ids(connection, f"is_active and not {REVIEW_PENDING}", cohorts, now, None)
+    return _select_ids(
+        connection, f"is_active and {_REVIEW_STATUS} in ('reviewed', 'failed')", cohorts, now, None
+    )
 
 
 def undecided_accounts(connection: Connection, cohorts: CohortRange, now: datetime) -> list[UUID]:
@@ -113,10 +130,10 @@ def plannable_reviews(
 ) -> list[PendingAccount]:
     """The most-tagged accounts that may be reviewed now, over all cohorts, or `only` some, but those in flight."""
     query = f"""
-        select {COHORT}::date as cohort, {_POSTS}::int as posts
+        select {COHORT} as cohort, {_POSTS} as posts
         from instagram_accounts
-        where {REVIEW_PENDING} and not ({_NOT_DUE.format(stage=_REVIEW)}) and not {COHORT} = any(%(in_flight)s)
-          and (%(only)s::text[] is null or {COHORT} = any(%(only)s))
+        where {REVIEW_PENDING} and not {_NOT_DUE.format(stage=_REVIEW)} and not {COHORT} = any(%(in_flight)s::date[])
+          and (%(only)s::date[] is null or {COHORT} = any(%(only)s::date[]))
         order by {_POSTS} desc, username limit %(limit)s
     """
     parameters = {
@@ -124,8 +141,8 @@ def plannable_reviews(
         "last_day": last_day,
         "now": now.isoformat(),
         "limit": limit,
-        "in_flight": [day.isoformat() for day in in_flight],
-        "only": None if only is None else [day.isoformat() for day in only],
+        "in_flight": list(in_flight),
+        "only": None if only is None else list(only),
     }
     return list(connection.cursor(row_factory=class_row(PendingAccount)).execute(sql.SQL(query), parameters))
 
@@ -133,9 +150,9 @@ def plannable_reviews(
 def cohort_progress(connection: Connection, cohorts: CohortRange, now: datetime) -> list[CohortProgress]:
     """One row for each cohort that has accounts."""
     query = f"""
-        select {COHORT}::date as cohort, count(*)::int as accounts,
+        select {COHORT} as cohort, count(*)::int as accounts,
           (count(*) filter (where {REVIEW_PENDING}))::int as reviews_pending,
-          (count(*) filter (where {REVIEW_PENDING} and not ({_NOT_DUE.format(stage=_REVIEW)})))::int as reviews_due,
+          (count(*) filter (where {REVIEW_PENDING} and not {_NOT_DUE.format(stage=_REVIEW)}))::int as reviews_due,
           (count(*) filter (where {UNDECIDED}))::int as undecided
         from instagram_accounts where {_IN_COHORTS} group by 1 order by 1
     """
@@ -148,9 +165,31 @@ def undecided_cohorts(connection: Connection, cohorts: CohortRange) -> list[date
     return _cohorts_where(connection, UNDECIDED, cohorts, {})
 
 
+@dataclass(frozen=True, slots=True)
+class OldestPending:
+    """The account that has been waiting longest for its first review, and how many wait in all."""
+
+    username: str
+    created_at: datetime
+    waiting: int
+
+
+def oldest_pending_review(connection: Connection, cohorts: CohortRange) -> OldestPending | None:
+    """None when nobody waits."""
+    query = f"""
+        select username, created_at, (count(*) over ())::int as waiting from instagram_accounts
+        where {REVIEW_PENDING} and {_IN_COHORTS} order by created_at limit 1
+    """
+    return (
+        connection.cursor(row_factory=class_row(OldestPending))
+        .execute(sql.SQL(query), cohorts.parameters())
+        .fetchone()
+    )
+
+
 def due_profile_cohorts(connection: Connection, cohorts: CohortRange, now: datetime) -> list[date]:
     """Cohorts with accounts whose profile may be looked at now."""
-    due = f"{_PROFILE_PENDING} and not ({_NOT_DUE.format(stage=_PROFILE)})"
+    due = f"{_PROFILE_PENDING} and not {_NOT_DUE.format(stage=_PROFILE)}"
     return _cohorts_where(connection, due, cohorts, {"now": now.isoformat()})
 
 
@@ -170,7 +209,7 @@ def status_counts(connection: Connection, cohorts: CohortRange, stage: str, fiel
 
 
 _SAMPLED = {
-    "account": "username, metadata #>> '{entity_enrichment,cohort}' as cohort, {posts}::int as posts, is_active",
+    "account": "username, metadata #>> '{entity_enrichment,cohort}' as cohort, {posts} as posts, is_active",
     "profile": "username, {profile} ->> 'status' as status, {profile} ->> 'outcome' as outcome, display_name, "
     "profile_image_url",
     "review": "username, {review} #>> '{review,account_type}' as type, {review} #>> '{review,account_role}' as role, "
@@ -233,7 +272,7 @@ def write_stage(
 ) -> bool:
     """Replace one sub-key of `metadata.entity_enrichment`, and set profile columns with it.
 
-    Returns False when the account is gone, or when its metadata is no JSON object and must not be destroyed.
+    Returns False when the account is gone, or when its metadata can't hold ours without losing what is there.
     """
     assignments = [
         sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in columns or {}
@@ -241,13 +280,15 @@ def write_stage(
     query = sql.SQL(
         """
         update instagram_accounts set {assignments}
-          metadata = coalesce(metadata, '{{}}') || jsonb_build_object('entity_enrichment',
-            case when jsonb_typeof(metadata -> 'entity_enrichment') = 'object'
-              then metadata -> 'entity_enrichment' else '{{}}' end
+          metadata = coalesce(nullif(metadata, 'null'), '{{}}') || jsonb_build_object('entity_enrichment',
+            coalesce(nullif(metadata -> 'entity_enrichment', 'null'), '{{}}')
             || jsonb_build_object(%(stage)s::text, %(value)s::jsonb))
-        where id = %(id)s and (metadata is null or jsonb_typeof(metadata) = 'object')
+        where id = %(id)s and {usable}
         """
-    ).format(assignments=sql.SQL("").join(assignment + sql.SQL(", ") for assignment in assignments))
+    ).format(
+        assignments=sql.SQL("").join(assignment + sql.SQL(", ") for assignment in assignments),
+        usable=sql.SQL(_USABLE),
+    )
     parameters = dict(columns or {}) | {"id": account_id, "stage": stage, "value": jsonb_text(value)}
     return bool(connection.execute(query, parameters).rowcount)
 
@@ -255,7 +296,7 @@ def write_stage(
 def _cohorts_where(
     connection: Connection, condition: str, cohorts: CohortRange, more: Mapping[str, Any]
 ) -> list[date]:
-    query = f"select distinct {COHORT}::date from instagram_accounts where {condition} and {_IN_COHORTS} order by 1"
+    query = f"select distinct {COHORT} from instagram_accounts where {condition} and {_IN_COHORTS} order by 1"
     return [row[0] for row in connection.execute(sql.SQL(query), cohorts.parameters() | dict(more))]
 
 

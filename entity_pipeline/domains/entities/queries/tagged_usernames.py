@@ -175,7 +175,9 @@ def _totals(connection: psycopg.Connection[Any], usernames: str, parameter: obje
 
 def most_tagged(connection: psycopg.Connection[Any], day: date) -> list[dict[str, Any]]:
     """The 20 most-tagged usernames of the day, for a report."""
-    query = "select username, posts from tagged_usernames where day = %s order by posts desc, username limit 20"
+    query = (
+        "select username, posts from tagged_usernames where day = %s order by posts desc, username limit 20"
+    )
     return connection.cursor(row_factory=dict_row).execute(query, (day,)).fetchall()
 
 

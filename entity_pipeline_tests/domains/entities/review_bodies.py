@@ -1,0 +1,27 @@
+"""Raw replies about any handle, grounded or not, for the tests of reviewing."""
+
+from typing import Any
+
+from entity_pipeline_tests.domains.entities.logic.gemini_replies import body_of, fenced, segment_of
+
+
+def grounded_body(handle: str, *, block: str | None = None, **review: Any) -> dict[str, Any]:
+    """A reply whose one cited sentence names the handle; `block` replaces its JSON."""
+    sentence = f"The official account is @{handle}."
+    text = f"{sentence}\n\n{fenced(**review) if block is None else block}"
+    metadata = {
+        "webSearchQueries": [f"{handle} instagram"],
+        "groundingChunks": [{"web": {"uri": "https://source.example/1", "title": "source.example"}}],
+        "groundingSupports": [{"segment": segment_of(text, sentence), "groundingChunkIndices": [0]}],
+    }
+    return body_of(text, metadata=metadata)
+
+
+def broken_body(handle: str) -> dict[str, Any]:
+    """A grounded reply whose JSON never closes."""
+    return grounded_body(handle, block='```json\n{"name_en": "Gentle Monster", "account_type"')
+
+
+def refused_body() -> dict[str, Any]:
+    """A reply that was stopped for safety: nothing in it can be mended."""
+    return {"candidates": [{"finishReason": "SAFETY"}], "modelVersion": "gemini-2.5-flash"}

@@ -1,0 +1,125 @@
+"""Gemini behind the port `core.gemini.GeminiAccess`, with outcomes by account and no ledger."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from threading import Event, Lock
+from typing import Any
+from uuid import UUID, uuid5
+
+from entity_pipeline.core.gemini import Answered, NotAnswered, Prompt
+from entity_pipeline.core.ledger import CallIntent, Limits, QuotaStatus, StoredReply
+from entity_pipeline.core.usage import SpendDay
+
+_EVENTS = UUID("00000000-0000-4000-8000-0000000000e7")
+
+# A raw body is answered with; an exception is raised; a function decides when it is asked.
+Outcome = Mapping[str, Any] | NotAnswered | Exception | Callable[[CallIntent], "Outcome"]
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """A body that was paid for before."""
+
+    body: Mapping[str, Any]
+
+
+def event_id(subject: str, number: int) -> UUID:
+    """The ledger's id of the account's `number`-th answer, counted from 1."""
+    return uuid5(_EVENTS, f"{subject} {number}")
+
+
+class FakeGemini:
+    """`outcomes` are used up in order, an account each; one question too many is an error of the test.
+
+    `asked` and `prompts` tell what was asked, in order.
+    """
+
+    def __init__(
+        self,
+        outcomes: Mapping[str, Sequence[Outcome | Replayed]] | None = None,
+        *,
+        model: str = "gemini-2.5-flash",
+        cap: int = 100,
+        used: int = 0,
+        blocked_until: datetime | None = None,
+    ) -> None:
+        self._left = {subject: list(sequence) for subject, sequence in (outcomes or {}).items()}
+        self._model = model
+        self._cap = cap
+        self._used = used
+        self._blocked_until = blocked_until
+        self._answers: dict[str, int] = {}
+        self._lock = Lock()
+        self.asked: list[CallIntent] = []
+        self.prompts: list[Prompt] = []
+        self.sweeps = 0
+
+    @property
+    def model(self) -> str:
+        return self._model
+
+    def ask(
+        self,
+        intent: CallIntent,
+        prompt: Prompt,
+        limits: Limits,
+        *,
+        run_id: str,
+        stop: Event,
+        deadline: datetime,
+    ) -> Answered | NotAnswered:
+        with self._lock:
+            self.asked.append(intent)
+            self.prompts.append(prompt)
+            left = self._left.get(intent.subject)
+            if not left:
+                raise AssertionError(f"{intent.subject} was asked for once too often")
+            outcome: Any = left.pop(0)
+        while callable(outcome):
+            outcome = outcome(intent)
+        if isinstance(outcome, Exception):
+            raise outcome
+        if isinstance(outcome, NotAnswered):
+            return outcome
+        replayed = isinstance(outcome, Replayed)
+        body = outcome.body if isinstance(outcome, Replayed) else outcome
+        with self._lock:
+            number = self._answers[intent.subject] = self._answers.get(intent.subject, 0) + 1
+        version = body.get("modelVersion")
+        reply = StoredReply(event_id(intent.subject, number), body, version, intent.input_hash)
+        return Answered(reply, replayed)
+
+    def max_cost_usd(self, prompt: Prompt) -> Decimal:
+        return Decimal("0.01")
+
+    def sweep(self) -> int:
+        self.sweeps += 1
+        return 0
+
+    def quota(self, limits: Limits) -> QuotaStatus:
+        now = datetime.now(UTC)
+        return QuotaStatus(
+            model=self._model,
+            unit="prompt",
+            quota_day=now.date(),
+            used=self._used,
+            reserved=0,
+            cap=self._cap,
+            resets_at=now + timedelta(hours=8),
+            spent_usd=Decimal(0),
+            spend_limit_usd=limits.daily_spend_usd,
+            blocked_until=self._blocked_until,
+        )
+
+    def roll_up_spend(self, since: date) -> int:
+        return 0
+
+    def spend(self, since: date) -> Sequence[SpendDay]:
+        return ()
+
+    @property
+    def left(self) -> Iterable[str]:
+        """Accounts with outcomes that nobody asked for."""
+        return [subject for subject, outcomes in self._left.items() if outcomes]

@@ -1,0 +1,112 @@
+"""The fakes of the ports do what their docstrings say; those of the ledger have their own files."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from threading import Event
+from typing import Any
+
+import pytest
+
+from entity_pipeline.core.failures import DatabaseUnavailable, TransientFailure
+from entity_pipeline.core.gemini import Answered, GeminiAccess, NotAnswered, Prompt, Unanswered
+from entity_pipeline.core.ledger import CallIntent, Limits
+from entity_pipeline.core.ports import Database
+from entity_pipeline.core.profiles import (
+    InstagramAccess,
+    InstagramWindows,
+    ObjectStore,
+    PictureRefused,
+    ProfileFetch,
+    ProfileOutcome,
+)
+from entity_pipeline.core.settings import Closed, Open, PipelineSettings, SettingsAccess
+from entity_pipeline_tests.databases import ClonedDatabase
+from entity_pipeline_tests.fakes.database import FlakyDatabase
+from entity_pipeline_tests.fakes.gemini import FakeGemini, Replayed, event_id
+from entity_pipeline_tests.fakes.instagram import FakeInstagram
+from entity_pipeline_tests.fakes.object_store import FakeObjectStore
+from entity_pipeline_tests.fakes.settings import FakeSettings
+
+LIMITS = Limits(100, 60, Decimal(10))
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def ask(gemini: GeminiAccess, subject: str = "brand") -> Any:
+    intent = CallIntent("p", "s", "review", subject, "m", True, "input", "config", Decimal(0))
+    return gemini.ask(intent, Prompt("", ""), LIMITS, run_id="r", stop=Event(), deadline=NOW)
+
+
+def test_gemini_gives_its_outcomes_in_order_and_fails_the_test_when_there_are_none() -> None:
+    refused = NotAnswered(Unanswered.REFUSED, "no")
+    fake = FakeGemini({"brand": [{"modelVersion": "v"}, refused, Replayed({}), lambda intent: refused]})
+    first = ask(fake)
+    assert (first.reply.event_id, first.reply.model_version, first.replayed) == (
+        event_id("brand", 1),
+        "v",
+        False,
+    )
+    assert ask(fake) is refused
+    again = ask(fake)
+    assert isinstance(again, Answered)
+    assert (again.reply.event_id, again.replayed) == (event_id("brand", 2), True)
+    assert list(fake.left) == ["brand"]
+    assert ask(fake) is refused
+    assert list(fake.left) == []
+    with pytest.raises(AssertionError, match="brand was asked for once too often"):
+        ask(fake)
+    assert [intent.subject for intent in fake.asked] == ["brand"] * 5
+
+
+def test_gemini_raises_what_it_is_given() -> None:
+    with pytest.raises(DatabaseUnavailable):
+        ask(FakeGemini({"brand": [DatabaseUnavailable("away")]}))
+
+
+def test_gemini_tells_a_quota() -> None:
+    quota = FakeGemini(cap=5, used=5).quota(LIMITS)
+    assert quota.cap_reached
+
+
+def test_settings_give_their_gates_in_order_and_the_last_one_for_ever() -> None:
+    settings: SettingsAccess = FakeSettings(Open(PipelineSettings()), DatabaseUnavailable("a"), Closed("b"))
+    assert settings.gate() == Open(PipelineSettings())
+    with pytest.raises(DatabaseUnavailable):
+        settings.gate()
+    assert [settings.gate(), settings.gate()] == [Closed("b")] * 2
+
+
+def test_instagram_finds_whom_it_knows_and_tells_who_was_looked_at() -> None:
+    wall = ProfileFetch(ProfileOutcome.WALL)
+    budget = ProfileFetch(ProfileOutcome.BUDGET)
+    seen: list[str] = []
+    fake = FakeInstagram({"a": [wall, budget], "b": wall}, meanwhile=seen.append)
+    access: InstagramAccess = fake
+    fetched = [
+        access.fetch_profile(name, windows=InstagramWindows(), deadline=NOW).outcome for name in "aaabbx"
+    ]
+    assert fetched == ["wall", "budget", "budget", "wall", "wall", "not_found"]
+    assert fake.looked_at == seen == list("aaabbx")
+    assert access.fetch_picture("https://p.example") == PictureRefused("not_there")
+    assert fake.downloaded == ["https://p.example"]
+
+
+def test_the_object_store_fails_as_often_as_it_is_told() -> None:
+    fake = FakeObjectStore(TransientFailure("down"), None)
+    store: ObjectStore = fake
+    with pytest.raises(TransientFailure):
+        store.put("k", b"1", "image/png")
+    assert store.put("k", b"2", "image/png") == "https://img.example/k"
+    assert (fake.objects, fake.puts) == ({"k": (b"2", "image/png")}, 2)
+
+
+def test_the_flaky_database_fails_at_the_chosen_connection_alone(operation_db: ClonedDatabase) -> None:
+    seen: list[int] = []
+    fake = FlakyDatabase(operation_db, {2: DatabaseUnavailable("away")}, seen.append)
+    database: Database = fake
+    with database.connection() as connection:
+        assert connection.execute("select 1").fetchone() == (1,)
+    with pytest.raises(DatabaseUnavailable), database.connection():
+        pass
+    with database.connection() as connection:
+        assert connection.execute("select 1").fetchone() == (1,)
+    assert seen == [1, 2, 3]

@@ -1,0 +1,136 @@
+"""What each error answer means, by table; and that no answer breaks the judgement."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from entity_pipeline.resources.gemini.errors import ErrorKind, GeminiError, classify_error
+
+TYPE = "type.googleapis.com/google.rpc."
+HELP = {"@type": TYPE + "Help", "links": [{"description": "Learn more", "url": "https://ai.google.dev/x"}]}
+PER_DAY = "GenerateRequestsPerDayPerProjectPerModel"
+PER_MINUTE = "GenerateRequestsPerMinutePerProjectPerModel"
+TOKENS_PER_MINUTE = "GenerateContentPaidTierInputTokensPerModelPerMinute"
+KEYS = ["error", "details", "@type", "violations", "quotaId", "retryDelay", "status", "message"]
+ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=6)
+    | st.sampled_from([PER_DAY, "28s"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=3), inner, max_size=5)
+    ),
+    max_leaves=20,
+)
+
+
+def violations(*quota_ids: Any) -> dict[str, Any]:
+    return {"@type": TYPE + "QuotaFailure", "violations": [{"quotaId": quota_id} for quota_id in quota_ids]}
+
+
+def retry(delay: Any) -> dict[str, Any]:
+    return {"@type": TYPE + "RetryInfo", "retryDelay": delay}
+
+
+def body(*details: Any, status: str = "RESOURCE_EXHAUSTED", message: str = "Quota.") -> dict[str, Any]:
+    error: dict[str, Any] = {"code": 429, "message": message, "status": status}
+    return {"error": error | ({"details": list(details)} if details else {})}
+
+
+@pytest.mark.parametrize(
+    ("details", "grounded", "kind", "quota_id", "wait_s"),
+    [
+        ([violations(PER_MINUTE), HELP, retry("28s")], True, ErrorKind.QUOTA_MINUTE, PER_MINUTE, 28),
+        ([violations(PER_MINUTE), HELP, retry("0.5s")], True, ErrorKind.QUOTA_MINUTE, PER_MINUTE, 0.5),
+        ([violations(PER_MINUTE), HELP, retry("0s")], True, ErrorKind.QUOTA_MINUTE, PER_MINUTE, 0),
+        ([violations(TOKENS_PER_MINUTE), retry("40s")], True, ErrorKind.QUOTA_MINUTE, TOKENS_PER_MINUTE, 40),
+        ([violations(PER_MINUTE)], True, ErrorKind.QUOTA_MINUTE, PER_MINUTE, 60),
+        ([violations(PER_MINUTE), retry("9999s")], True, ErrorKind.QUOTA_MINUTE, PER_MINUTE, 600),
+        ([violations(PER_MINUTE), retry("soon")], True, ErrorKind.QUOTA_MINUTE, PER_MINUTE, 60),
+        ([violations(PER_MINUTE), retry("-5s")], True, ErrorKind.QUOTA_MINUTE, PER_MINUTE, 60),
+        ([violations(PER_MINUTE), retry(28)], True, ErrorKind.QUOTA_MINUTE, PER_MINUTE, 60),
+        ([violations(PER_DAY), HELP, retry("28s")], True, ErrorKind.QUOTA_DAY, PER_DAY, None),
+        ([violations(PER_DAY), HELP, retry("28s")], False, ErrorKind.QUOTA_DAY, PER_DAY, None),
+        ([HELP, retry("28s"), violations(PER_MINUTE, PER_DAY)], True, ErrorKind.QUOTA_DAY, PER_DAY, None),
+        ([violations(PER_MINUTE), violations(PER_DAY)], True, ErrorKind.QUOTA_DAY, PER_DAY, None),
+        ([HELP], True, ErrorKind.GROUNDING_EXHAUSTED, None, None),
+        ([HELP, HELP], True, ErrorKind.GROUNDING_EXHAUSTED, None, None),
+        ([HELP], False, ErrorKind.QUOTA_MINUTE, None, 60),
+        ([HELP, retry("7s")], True, ErrorKind.QUOTA_MINUTE, None, 7),
+        ([retry("7s")], True, ErrorKind.QUOTA_MINUTE, None, 7),
+        ([], True, ErrorKind.QUOTA_MINUTE, None, 60),
+        ([], False, ErrorKind.QUOTA_MINUTE, None, 60),
+        (["text", None, 7], True, ErrorKind.QUOTA_MINUTE, None, 60),
+        ([{"violations": "text"}], True, ErrorKind.QUOTA_MINUTE, None, 60),
+        ([violations(None, 7)], True, ErrorKind.QUOTA_MINUTE, "", 60),
+    ],
+)
+def test_a_429_is_judged_by_its_quota_and_never_by_its_delay(
+    details: list[Any], grounded: bool, kind: ErrorKind, quota_id: str | None, wait_s: float | None
+) -> None:
+    error = classify_error(429, body(*details), grounded)
+    assert error == GeminiError(kind, 429, "RESOURCE_EXHAUSTED", "Quota.", quota_id, wait_s)
+
+
+@pytest.mark.parametrize("grounded", [True, False])
+@pytest.mark.parametrize(
+    ("code", "status", "message", "kind"),
+    [
+        (500, "INTERNAL", "An internal error has occurred.", ErrorKind.OVERLOADED),
+        (502, "Bad Gateway", "<html>", ErrorKind.OVERLOADED),
+        (503, "UNAVAILABLE", "The model is overloaded.", ErrorKind.OVERLOADED),
+        (504, "DEADLINE_EXCEEDED", "", ErrorKind.OVERLOADED),
+        (408, "", "", ErrorKind.OVERLOADED),
+        (204, "", "", ErrorKind.OVERLOADED),
+        (0, "", "", ErrorKind.OVERLOADED),
+        (400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key.", ErrorKind.MISCONFIGURED),
+        (400, "INVALID_ARGUMENT", "API Key expired.", ErrorKind.MISCONFIGURED),
+        (400, "INVALID_ARGUMENT", "Tool use with a response mime type is unsupported", ErrorKind.REFUSED),
+        (400, "FAILED_PRECONDITION", "User location is not supported", ErrorKind.REFUSED),
+        (413, "", "", ErrorKind.REFUSED),
+        (401, "UNAUTHENTICATED", "", ErrorKind.MISCONFIGURED),
+        (403, "PERMISSION_DENIED", "", ErrorKind.MISCONFIGURED),
+        (404, "NOT_FOUND", "no longer available to new users", ErrorKind.MISCONFIGURED),
+        (302, "Found", "", ErrorKind.MISCONFIGURED),
+        (308, "", "", ErrorKind.MISCONFIGURED),
+    ],
+)
+def test_any_other_code_says_whether_to_try_again(
+    code: int, status: str, message: str, kind: ErrorKind, grounded: bool
+) -> None:
+    error = classify_error(code, body(status=status, message=message), grounded)
+    assert error == GeminiError(kind, code, status, message)
+
+
+def test_an_error_that_is_not_wrapped_is_read_as_well() -> None:
+    unwrapped = body(violations(PER_DAY))["error"]
+    assert classify_error(429, unwrapped, True).kind is ErrorKind.QUOTA_DAY
+
+
+def test_what_is_kept_of_an_error_is_short_and_complete() -> None:
+    error = classify_error(429, body(violations(PER_DAY + "x" * 900), message="m" * 900), True)
+    record = error.as_record()
+    assert record == {
+        "kind": "quota_day",
+        "code": 429,
+        "status": "RESOURCE_EXHAUSTED",
+        "message": "m" * 500,
+        "quota_id": (PER_DAY + "x" * 900)[:500],
+    }
+
+
+@given(st.integers(0, 999), ANYTHING, st.booleans())
+def test_no_body_whatever_is_in_it_breaks_the_judgement(code: int, hostile: Any, grounded: bool) -> None:
+    error = classify_error(code, hostile, grounded)
+    assert (error.wait_s is not None) == (error.kind is ErrorKind.QUOTA_MINUTE)
+    assert error.wait_s is None or 0 <= error.wait_s <= 600
+
+
+@given(st.lists(ANYTHING, max_size=4), st.booleans())
+def test_no_details_of_a_429_break_the_judgement(details: list[Any], grounded: bool) -> None:
+    assert classify_error(429, body(*details), grounded).code == 429

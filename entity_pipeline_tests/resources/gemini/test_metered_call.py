@@ -1,0 +1,383 @@
+"""`MeteredCall`: every answer of the ledger and of Gemini, and the rows and words that come of it."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from threading import Event, Timer
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from entity_pipeline.core.failures import DatabaseUnavailable, ModelUnavailable
+from entity_pipeline.core.gemini import Answered, NotAnswered, Unanswered
+from entity_pipeline.core.gemini_models import MODELS, GeminiModel
+from entity_pipeline.core.ledger import InFlight, Refusal, Refused, Replay, StoredReply
+from entity_pipeline.core.quota import next_reset
+from entity_pipeline.core.usage import TokenUsage
+from entity_pipeline.resources import gemini
+from entity_pipeline.resources.gemini import MeteredCall
+from entity_pipeline.resources.gemini.client import Body, Exchange, Lost, Unsent
+from entity_pipeline.resources.gemini.errors import ErrorKind, GeminiError
+from entity_pipeline_tests.fakes.ledger import FakeLedger
+from entity_pipeline_tests.fakes.stop import ImpatientStop
+from entity_pipeline_tests.resources.gemini.ledger_cases import FLASH, LIMITS, REVIEW
+
+ANSWER = Body(
+    {
+        "candidates": [{"groundingMetadata": {"webSearchQueries": ["a", "", "b"]}}],
+        "usageMetadata": {"promptTokenCount": 1_000_000, "thoughtsTokenCount": 100_000},
+        "modelVersion": "gemini-2.5-flash-001",
+    }
+)
+OVERLOADED = GeminiError(ErrorKind.OVERLOADED, 503, "UNAVAILABLE", "The model is overloaded.")
+UNREADABLE = GeminiError(ErrorKind.OVERLOADED, 200, "UNREADABLE", "The answer is no JSON object.")
+REFUSED = GeminiError(ErrorKind.REFUSED, 400, "INVALID_ARGUMENT", "Unsupported.")
+NOT_FOUND = GeminiError(ErrorKind.MISCONFIGURED, 404, "NOT_FOUND", "models/x is not found.")
+PER_DAY = GeminiError(ErrorKind.QUOTA_DAY, 429, "RESOURCE_EXHAUSTED", "Quota.", "PerDay")
+EXHAUSTED = GeminiError(ErrorKind.GROUNDING_EXHAUSTED, 429, "RESOURCE_EXHAUSTED", "Exhausted.")
+AWAY = DatabaseUnavailable("The database is away.")
+
+
+def per_minute(wait_s: float) -> GeminiError:
+    return GeminiError(ErrorKind.QUOTA_MINUTE, 429, "RESOURCE_EXHAUSTED", "Quota.", "PerMinute", wait_s)
+
+
+def seconds_from_now(seconds: float) -> datetime:
+    return datetime.now(UTC) + timedelta(seconds=seconds)
+
+
+def rate_limited(seconds: float) -> Refused:
+    return Refused(Refusal.RATE_LIMITED, seconds_from_now(seconds))
+
+
+class Gemini:
+    """Answers in the given order; keeps the ledger's states at the moment of each request."""
+
+    def __init__(self, ledger: FakeLedger, exchanges: Sequence[Exchange]) -> None:
+        self._ledger = ledger
+        self._exchanges = list(exchanges)
+        self.seen: list[list[str]] = []
+
+    def __call__(self) -> Exchange:
+        self.seen.append(self._ledger.states)
+        return self._exchanges.pop(0)
+
+
+def run(
+    ledger: FakeLedger,
+    *exchanges: Exchange,
+    stop: Event | None = None,
+    time_left_s: float = 3_600,
+    model: GeminiModel = FLASH,
+    **intent: Any,
+) -> tuple[Answered | NotAnswered, Gemini]:
+    send = Gemini(ledger, exchanges)
+    call = MeteredCall(
+        ledger=ledger,  # type: ignore[arg-type]
+        send=send,
+        model=model,
+        intent=replace(REVIEW, **intent),
+        limits=LIMITS,
+        run_id="run-1",
+        stop=stop or ImpatientStop(),
+        deadline=seconds_from_now(time_left_s),
+    )
+    return call.run(), send
+
+
+def reason(answer: Answered | NotAnswered) -> Unanswered:
+    assert isinstance(answer, NotAnswered), answer
+    return answer.reason
+
+
+def test_an_answer_is_settled_in_its_row_and_returned() -> None:
+    ledger = FakeLedger()
+    answer, send = run(ledger, ANSWER)
+    [row] = ledger.rows
+    reply = StoredReply(row.event_id, ANSWER.body, "gemini-2.5-flash-001", "input-1")
+    assert answer == Answered(reply, replayed=False)
+    assert send.seen == [["sent"]]
+    assert (row.state, row.attempt, row.run_id) == ("settled", 1, "run-1")
+    settled = dict(row.settled)
+    assert 0 <= settled.pop("latency_ms") < 5_000
+    assert settled == {
+        "body": ANSWER.body,
+        "model_version": "gemini-2.5-flash-001",
+        "usage": TokenUsage(prompt=1_000_000, thoughts=100_000),
+        "search_queries": 2,
+        "token_cost_usd": Decimal("0.55"),
+        "grounded": True,
+    }
+
+
+def test_queries_are_counted_only_where_a_search_was_asked_for() -> None:
+    ledger = FakeLedger()
+    run(ledger, ANSWER, grounded=False)
+    assert ledger.rows[0].settled["search_queries"] == 0
+
+
+@pytest.mark.parametrize("version", [None, 7, ["x"]])
+def test_a_version_that_is_no_text_is_not_kept(version: Any) -> None:
+    answer, _ = run(FakeLedger(), Body({"modelVersion": version}))
+    assert isinstance(answer, Answered)
+    assert answer.reply.model_version is None
+
+
+def test_a_paid_reply_is_returned_without_a_request() -> None:
+    stored = StoredReply(uuid4(), {"candidates": []}, None, "input-0")
+    ledger = FakeLedger(Replay(stored))
+    answer, send = run(ledger)
+    assert answer == Answered(stored, replayed=True)
+    assert (send.seen, ledger.rows) == ([], ())
+
+
+def test_an_account_that_another_worker_asks_for_is_left_to_it() -> None:
+    until = seconds_from_now(90)
+    answer, send = run(FakeLedger(InFlight(until)))
+    assert answer == NotAnswered(Unanswered.IN_FLIGHT, "Another worker is asking for this account.", until)
+    assert send.seen == []
+
+
+@pytest.mark.parametrize(
+    ("refusal", "sentence"),
+    [
+        (Refusal.CAP_REACHED, "The grounding cap of the quota period is reached."),
+        (Refusal.SPEND_REACHED, "The spending limit of the quota day is reached."),
+        (Refusal.BLOCKED_BY_GOOGLE, "Google refuses further requests until then."),
+    ],
+)
+def test_a_refusal_for_the_day_is_reported_at_once(refusal: Refusal, sentence: str) -> None:
+    until = seconds_from_now(3_000)
+    stop = ImpatientStop()
+    answer, send = run(FakeLedger(Refused(refusal, until)), stop=stop)
+    assert answer == NotAnswered(Unanswered(refusal.value), sentence, until)
+    assert (send.seen, stop.waits) == ([], [])
+
+
+@pytest.mark.parametrize("refusal", [Refusal.CAP_REACHED, Refusal.SPEND_REACHED])
+def test_a_cap_or_budget_is_not_waited_for_however_soon_it_opens(refusal: Refusal) -> None:
+    answer, _ = run(FakeLedger(Refused(refusal, seconds_from_now(1))), ANSWER)
+    assert reason(answer) == refusal.value
+
+
+def test_a_full_minute_is_waited_for() -> None:
+    stop = ImpatientStop()
+    answer, send = run(FakeLedger(rate_limited(30), rate_limited(10)), ANSWER, stop=stop)
+    assert isinstance(answer, Answered)
+    assert len(send.seen) == 1
+    assert [round(seconds) for seconds in stop.waits] == [30, 10]
+
+
+def test_a_full_minute_beyond_the_deadline_ends_the_call() -> None:
+    stop = ImpatientStop()
+    full = rate_limited(30)
+    answer, send = run(FakeLedger(full), stop=stop, time_left_s=20)
+    assert answer == NotAnswered(Unanswered.STOPPED, "The step's time is up.", full.retry_at)
+    assert (send.seen, stop.waits) == ([], [])
+
+
+def test_an_overloaded_model_is_asked_again_with_a_row_each() -> None:
+    ledger, stop = FakeLedger(), ImpatientStop()
+    answer, send = run(ledger, OVERLOADED, ANSWER, stop=stop)
+    assert isinstance(answer, Answered)
+    assert send.seen == [["sent"], ["failed", "sent"]]
+    assert ledger.states == ["failed", "settled"]
+    assert [row.attempt for row in ledger.rows] == [1, 2]
+    assert ledger.rows[0].error == OVERLOADED.as_record()
+    assert ledger.rows[0].blocked_until is None
+    assert len(stop.waits) == 1
+    assert 0.5 <= stop.waits[0] <= 1
+
+
+def test_after_three_overloaded_answers_the_account_is_put_off() -> None:
+    ledger, stop = FakeLedger(), ImpatientStop()
+    answer, send = run(ledger, OVERLOADED, OVERLOADED, OVERLOADED, stop=stop)
+    assert answer == NotAnswered(Unanswered.OVERLOADED, "HTTP 503 UNAVAILABLE: The model is overloaded.")
+    assert len(send.seen) == 3
+    assert ledger.states == ["failed"] * 3
+    assert [row.attempt for row in ledger.rows] == [1, 2, 3]
+    assert len(stop.waits) == 2
+    assert 1 <= stop.waits[1] <= 2
+
+
+def test_an_unreadable_success_may_have_been_paid_and_is_tried_again() -> None:
+    ledger = FakeLedger()
+    answer, _ = run(ledger, UNREADABLE, ANSWER)
+    assert isinstance(answer, Answered)
+    assert ledger.states == ["unknown", "settled"]
+
+
+def test_a_full_minute_at_google_is_noted_for_all_and_waited_for() -> None:
+    ledger, stop = FakeLedger(None, Refused(Refusal.BLOCKED_BY_GOOGLE, seconds_from_now(28))), ImpatientStop()
+    before = datetime.now(UTC)
+    answer, send = run(ledger, per_minute(28), ANSWER, stop=stop)
+    assert isinstance(answer, Answered)
+    assert len(send.seen) == 2
+    blocked = ledger.rows[0].blocked_until
+    assert blocked is not None
+    assert 28 <= (blocked - before).total_seconds() <= 28 * 1.2 + 1
+    assert round(stop.waits[-1]) == 28
+
+
+def test_three_full_minutes_at_google_put_the_account_off_until_then() -> None:
+    ledger = FakeLedger()
+    answer, _ = run(ledger, per_minute(5), per_minute(5), per_minute(5))
+    assert isinstance(answer, NotAnswered)
+    assert (answer.reason, answer.retry_at) == (Unanswered.OVERLOADED, ledger.rows[-1].blocked_until)
+
+
+@pytest.mark.parametrize(("wait_s", "time_left_s"), [(130, 3_600), (60, 30)])
+def test_a_long_block_or_one_beyond_the_deadline_is_reported(wait_s: float, time_left_s: float) -> None:
+    blocked = Refused(Refusal.BLOCKED_BY_GOOGLE, seconds_from_now(wait_s))
+    answer, send = run(FakeLedger(None, blocked), per_minute(wait_s), time_left_s=time_left_s)
+    assert isinstance(answer, NotAnswered)
+    assert (answer.reason, answer.retry_at) == (Unanswered.BLOCKED_BY_GOOGLE, blocked.retry_at)
+    assert len(send.seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "model", "period"),
+    [
+        (PER_DAY, "gemini-2.5-flash", "day"),
+        (PER_DAY, "gemini-3.8-flash", "day"),
+        (EXHAUSTED, "gemini-2.5-flash", "day"),
+        (EXHAUSTED, "gemini-3.8-flash", "month"),
+    ],
+)
+@pytest.mark.parametrize("earlier", [0, 2])
+def test_a_used_up_quota_holds_everybody_until_its_period_ends(
+    error: GeminiError, model: str, period: Any, earlier: int
+) -> None:
+    ledger = FakeLedger()
+    answer, send = run(ledger, *[OVERLOADED] * earlier, error, model=MODELS[model])
+    reset = next_reset(datetime.now(UTC), period)
+    said = f"HTTP 429 RESOURCE_EXHAUSTED: {error.message}"
+    assert answer == NotAnswered(Unanswered.BLOCKED_BY_GOOGLE, f"Google's quota is used up ({said}).", reset)
+    assert ledger.rows[-1].blocked_until == reset
+    assert len(send.seen) == earlier + 1
+
+
+def test_an_unknown_model_ends_the_run_with_what_to_do() -> None:
+    ledger = FakeLedger()
+    with pytest.raises(ModelUnavailable) as raised:
+        run(ledger, NOT_FOUND)
+    assert str(raised.value) == (
+        "Gemini refuses every request (HTTP 404 NOT_FOUND: models/x is not found.): check GEMINI_API_KEY, "
+        "GEMINI_MODEL ('gemini-2.5-flash') and GEMINI_BASE_URL."
+    )
+    assert ledger.states == ["failed"]
+
+
+def test_a_request_that_can_never_work_is_not_repeated() -> None:
+    ledger = FakeLedger()
+    answer, _ = run(ledger, REFUSED)
+    assert answer == NotAnswered(Unanswered.REFUSED, "HTTP 400 INVALID_ARGUMENT: Unsupported.")
+    assert ledger.states == ["failed"]
+
+
+def test_a_lost_answer_counts_and_is_not_asked_for_again() -> None:
+    ledger = FakeLedger()
+    answer, send = run(ledger, Lost("ReadTimeout: timed out"))
+    assert answer == NotAnswered(Unanswered.NO_REPLY, "Gemini gave no whole answer (ReadTimeout: timed out).")
+    assert ledger.states == ["unknown"]
+    assert len(send.seen) == 1
+
+
+def test_a_request_that_never_left_gives_its_place_back() -> None:
+    ledger = FakeLedger()
+    answer, _ = run(ledger, Unsent("ConnectError: refused"))
+    assert answer == NotAnswered(Unanswered.UNREACHABLE, "Gemini can't be reached (ConnectError: refused).")
+    assert ledger.states == ["released"]
+
+
+def test_a_lost_place_is_never_sent_and_asked_for_again() -> None:
+    ledger = FakeLedger(marks=[False])
+    answer, send = run(ledger, ANSWER)
+    assert isinstance(answer, Answered)
+    assert send.seen == [["released", "sent"]]
+
+
+def test_places_that_are_lost_again_and_again_end_the_call() -> None:
+    ledger = FakeLedger(marks=[False] * 9)
+    answer, send = run(ledger)
+    assert answer == NotAnswered(Unanswered.OVERLOADED, "The ledger is too slow: nothing was sent.")
+    assert (send.seen, ledger.states) == ([], ["released"] * 3)
+
+
+class SlowOnce(FakeLedger):
+    """Marking the first row as sent takes 21 seconds of its own clock, which stands for the module `time`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._now = 0.0
+
+    def monotonic(self) -> float:
+        return self._now
+
+    def mark_sent(self, event_id: UUID) -> bool:
+        self._now = 21.0
+        return super().mark_sent(event_id)
+
+
+def test_a_process_that_slept_after_marking_does_not_send(monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = SlowOnce()
+    monkeypatch.setattr(gemini, "time", ledger)
+    answer, send = run(ledger, ANSWER)
+    assert isinstance(answer, Answered)
+    assert send.seen == [["unknown", "sent"]]
+    assert ledger.rows[0].error == {"kind": "late", "message": "never sent; counted"}
+
+
+def test_a_ledger_that_is_away_for_a_moment_is_waited_for() -> None:
+    stop = ImpatientStop()
+    ledger = FakeLedger(AWAY, AWAY, marks=[AWAY, True])
+    answer, send = run(ledger, ANSWER, stop=stop)
+    assert isinstance(answer, Answered)
+    assert len(send.seen) == 1
+    assert stop.waits == [0.25, 0.5, 0.25]
+
+
+def test_a_ledger_that_stays_away_means_nothing_is_sent() -> None:
+    ledger = FakeLedger(*[AWAY] * 99)
+    send = Gemini(ledger, [ANSWER])
+    with pytest.raises(DatabaseUnavailable):
+        run(ledger, ANSWER)
+    assert (send.seen, ledger.rows) == ([], ())
+
+
+def test_a_ledger_that_goes_away_before_sending_means_nothing_is_sent() -> None:
+    ledger = FakeLedger(marks=[AWAY] * 99)
+    with pytest.raises(DatabaseUnavailable):
+        run(ledger)
+    assert ledger.states == ["reserved"]
+
+
+def test_a_paid_answer_is_written_down_when_the_ledger_comes_back() -> None:
+    ledger, stop = FakeLedger(writes=[AWAY]), ImpatientStop()
+    answer, send = run(ledger, ANSWER, stop=stop)
+    assert isinstance(answer, Answered)
+    assert (ledger.states, len(send.seen)) == (["settled"], 1)
+    assert stop.waits == []  # a run that is stopping waits for this all the same
+
+
+def test_a_run_that_is_stopping_asks_nothing() -> None:
+    stop, ledger = ImpatientStop(), FakeLedger()
+    stop.set()
+    answer, send = run(ledger, stop=stop)
+    assert answer == NotAnswered(Unanswered.STOPPED, "The run is stopping.")
+    assert (send.seen, ledger.rows) == ([], ())
+
+
+@pytest.mark.parametrize("waits_for", ["rate limit", "another attempt"])
+def test_a_stop_ends_every_wait_at_once(waits_for: str) -> None:
+    ledger = FakeLedger(rate_limited(50)) if waits_for == "rate limit" else FakeLedger()
+    stop, started = Event(), time.monotonic()
+    timer = Timer(0.05, stop.set)
+    timer.start()
+    answer, _ = run(ledger, OVERLOADED, stop=stop)
+    timer.join()
+    assert reason(answer) is Unanswered.STOPPED
+    assert time.monotonic() - started < 0.45

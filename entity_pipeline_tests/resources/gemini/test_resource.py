@@ -1,0 +1,141 @@
+"""`GeminiResource` as the domains use it: real ledger, real SDK, the local stand-in for Gemini."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from entity_pipeline.core.failures import ConfigurationFailure, DatabaseUnavailable, ModelUnavailable
+from entity_pipeline.core.gemini import Answered, GeminiAccess, NotAnswered, Prompt, Unanswered
+from entity_pipeline.resources import postgres
+from entity_pipeline.resources.gemini import GeminiResource
+from entity_pipeline.resources.postgres import PostgresResource
+from entity_pipeline.sandbox.gemini_standin import INVALID_KEY, GeminiStandin
+from entity_pipeline.sandbox.processes import free_port
+from entity_pipeline_tests.databases import ClonedDatabase
+from entity_pipeline_tests.fakes.stop import ImpatientStop
+from entity_pipeline_tests.resources.gemini.ledger_cases import LIMITS, REVIEW, about, capped, row_of, states
+
+PROMPT = Prompt(system="Be exact.", text='Who is {"username": "somebody.kr"}?')
+BASE_URL_OF_NOBODY = f"http://127.0.0.1:{free_port()}"
+
+
+@pytest.fixture
+def standin() -> Iterator[GeminiStandin]:
+    with GeminiStandin(latency_ms=0) as server:
+        yield server
+
+
+def resource(database: ClonedDatabase | str, base_url: str, **changes: Any) -> GeminiResource:
+    url = database if isinstance(database, str) else database.url
+    settings: dict[str, Any] = {"api_key": "any", "base_url": base_url, "model_name": "gemini-2.5-flash"}
+    return GeminiResource(assets_db=PostgresResource(url=url), **settings | changes)
+
+
+def ask(gemini: GeminiAccess, intent: Any = REVIEW, limits: Any = LIMITS) -> Answered | NotAnswered:
+    deadline = datetime.now(UTC) + timedelta(minutes=5)
+    return gemini.ask(intent, PROMPT, limits, run_id="run-1", stop=ImpatientStop(), deadline=deadline)
+
+
+def test_a_question_is_paid_once_and_replayed_afterwards(
+    assets_db: ClonedDatabase, standin: GeminiStandin
+) -> None:
+    gemini = resource(assets_db, standin.url)
+    first, second = ask(gemini), ask(gemini)
+    assert isinstance(first, Answered)
+    assert isinstance(second, Answered)
+    assert (first.replayed, second.replayed) == (False, True)
+    assert second.reply == first.reply
+    assert standin.requests["total"] == 1
+    row = row_of(assets_db, first.reply.event_id)
+    usage = first.reply.body["usageMetadata"]
+    assert (row["state"], row["grounded"], row["model_version"]) == ("settled", True, "gemini-2.5-flash")
+    assert (row["prompt_tokens"], row["thoughts_tokens"]) == (
+        usage["promptTokenCount"],
+        usage["thoughtsTokenCount"],
+    )
+    assert Decimal(0) < row["cost_usd"] <= gemini.max_cost_usd(PROMPT)
+    assert gemini.quota(capped(10)).remaining == 9
+    today = gemini.quota(LIMITS).quota_day
+    assert gemini.roll_up_spend(today) == 1
+    assert [(day.requests, day.cost_usd) for day in gemini.spend(today)] == [(1, row["cost_usd"])]
+    gemini.teardown_after_execution(dg.build_init_resource_context())
+    assert isinstance(ask(gemini, about("other")), Answered)
+    gemini.teardown_after_execution(dg.build_init_resource_context())
+
+
+def test_the_cap_holds_to_the_last_request(assets_db: ClonedDatabase, standin: GeminiStandin) -> None:
+    gemini = resource(assets_db, standin.url)
+    answers = [ask(gemini, about(f"account_{nth}"), capped(3)) for nth in range(5)]
+    assert [isinstance(answer, Answered) for answer in answers] == [True] * 3 + [False] * 2
+    assert isinstance(answers[-1], NotAnswered)
+    assert answers[-1].reason is Unanswered.CAP_REACHED
+    assert standin.requests["grounded"] == 3
+
+
+def test_a_question_without_search_is_not_counted_as_one(
+    assets_db: ClonedDatabase, standin: GeminiStandin
+) -> None:
+    gemini = resource(assets_db, standin.url)
+    answer = ask(gemini, replace(REVIEW, kind="repair", grounded=False), capped(0))
+    assert isinstance(answer, Answered)
+    assert standin.requests["grounded"] == 0
+    assert row_of(assets_db, answer.reply.event_id)["search_queries"] == 0
+
+
+def test_a_refused_key_ends_the_run(assets_db: ClonedDatabase, standin: GeminiStandin) -> None:
+    with pytest.raises(ModelUnavailable, match="check GEMINI_API_KEY, GEMINI_MODEL") as raised:
+        ask(resource(assets_db, standin.url, api_key=INVALID_KEY))
+    assert INVALID_KEY not in str(raised.value).replace("API key not valid", "")
+    assert states(assets_db) == ["failed"]
+
+
+def test_a_missing_key_is_told_before_anything_is_sent(assets_db: ClonedDatabase) -> None:
+    with pytest.raises(ConfigurationFailure, match=r"^GEMINI_API_KEY is not set: set it to a key"):
+        ask(resource(assets_db, BASE_URL_OF_NOBODY, api_key=""))
+    assert states(assets_db) == []
+
+
+def test_a_model_without_a_known_price_is_not_asked(assets_db: ClonedDatabase) -> None:
+    gemini = resource(assets_db, BASE_URL_OF_NOBODY, model_name="gemini-9-ultra")
+    for action in (lambda: ask(gemini), lambda: gemini.max_cost_usd(PROMPT), lambda: gemini.quota(LIMITS)):
+        with pytest.raises(ConfigurationFailure, match="GEMINI_MODEL is 'gemini-9-ultra', whose prices"):
+            action()
+    assert states(assets_db) == []
+
+
+def test_an_unreachable_server_costs_no_place(assets_db: ClonedDatabase) -> None:
+    gemini = resource(assets_db, BASE_URL_OF_NOBODY)
+    answer = ask(gemini)
+    assert isinstance(answer, NotAnswered)
+    assert answer.reason is Unanswered.UNREACHABLE
+    assert states(assets_db) == ["released"]
+    assert gemini.quota(capped(1)).remaining == 1
+
+
+def test_without_the_ledger_nothing_is_sent(standin: GeminiStandin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres, "_DIAGNOSE_AFTER_S", 0.01)
+    gemini = resource(f"postgresql://nobody@127.0.0.1:{free_port()}/assets", standin.url)
+    for action in (lambda: ask(gemini), gemini.sweep, lambda: gemini.quota(LIMITS)):
+        with pytest.raises(DatabaseUnavailable):
+            action()
+    assert standin.requests["total"] == 0
+
+
+def test_the_dearest_answer_is_priced_by_bytes_and_the_output_limit(assets_db: ClonedDatabase) -> None:
+    gemini = resource(assets_db, BASE_URL_OF_NOBODY)
+    prompt = Prompt(system="한", text="x" * 999_997, max_output_tokens=100_000)
+    assert gemini.max_cost_usd(prompt) == Decimal("0.30") + Decimal("0.25")
+
+
+def test_sweeping_closes_what_a_dead_process_left_open(assets_db: ClonedDatabase) -> None:
+    gemini = resource(assets_db, BASE_URL_OF_NOBODY)
+    gemini.ledger.reserve(REVIEW, LIMITS, gemini._registered_model(), 1, "dead run")
+    with assets_db.connection() as connection:
+        connection.execute("update gemini_usage_events set state_changed_at = now() - interval '91 seconds'")
+    assert gemini.sweep() == 1
+    assert states(assets_db) == ["released"]
