@@ -220,7 +220,9 @@ def _sentences_of_the_code() -> str:
 
 def test_the_runbook_quotes_the_code() -> None:
     prose = _FENCED.sub("", _text(ROOT / "docs" / "runbook.md"))
-    quoted = [part.strip(" .:'") for quote in re.findall(r'"([^"\n]+)"', prose) for part in quote.split("...")]
+    quoted = [
+        part.strip(" .:'") for quote in re.findall(r'"([^"\n]+)"', prose) for part in quote.split("...")
+    ]
     missing = [part for part in quoted if part and part not in _sentences_of_the_code()]
     assert not missing
 
@@ -232,12 +234,15 @@ def test_the_first_partition_is_the_one_of_the_code() -> None:
 def test_every_part_of_the_graph_is_named() -> None:
     definitions = build_definitions()
     assets = {key.to_user_string() for key in definitions.resolve_all_asset_keys()}
-    automation = {item.name for item in (*jobs, *sensors, *schedules)}
+    automation = {item.name for item in [*jobs, *sensors, *schedules]}  # type: ignore[attr-defined]
+    checks = {key.name for key in definitions.resolve_asset_graph().asset_check_keys}
+    resources = set(definitions.resources or {})
     picture, readme = _text(ROOT / "docs" / "graph.svg"), _text(README)
     architecture = _text(ROOT / "docs" / "architecture.md")
     assert {name for name in assets if f">{name}<" not in picture} == set()
     assert {name for name in assets if f"`{name}`" not in readme} == set()
-    assert {name for name in automation if f"`{name}`" not in architecture} == set()
+    named = automation | checks | resources
+    assert {name for name in named if f"`{name}`" not in architecture} == set()
 
 
 def test_every_requirement_is_in_the_table_once() -> None:

@@ -2,8 +2,6 @@
 
 import dagster as dg
 
-from entity_pipeline.domains.entities.partitions import daily_partitions
-
 INTAKE = ["tagged_usernames", "instagram_accounts"]
 ENRICHMENT = ["instagram_profiles", "gemini_reviews"]
 LINKING = ["catalog_links"]
@@ -11,19 +9,16 @@ LINKING = ["catalog_links"]
 intake_job = dg.define_asset_job(
     "intake_job",
     selection=dg.AssetSelection.assets(*INTAKE),
-    partitions_def=daily_partitions,
     description="Brings the tagged accounts of some days of posts into instagram_accounts.",
 )
 enrichment_job = dg.define_asset_job(
     "enrichment_job",
     selection=dg.AssetSelection.assets(*ENRICHMENT),
-    partitions_def=daily_partitions,
     description="Looks at the profiles of a cohort and reviews its accounts, within a limit.",
 )
 linking_job = dg.define_asset_job(
     "linking_job",
     selection=dg.AssetSelection.assets(*LINKING),
-    partitions_def=daily_partitions,
     description="Decides what the reviews of a cohort mean for the catalog.",
 )
 spend_job = dg.define_asset_job(
