@@ -79,7 +79,7 @@ def _gemini() -> Iterator[Finding]:
         )
         return
     if model.retires_on and datetime.now(UTC).date() >= model.retires_on:
-        yield "error", f"{name} was retired on {model.retires_on}: set GEMINI_MODEL={model.successor}."
+        yield "warn", f"{name} is reported to have been retired on {model.retires_on}: set GEMINI_MODEL={model.successor}."
     elif model.retires_on:
         yield (
             "warn",

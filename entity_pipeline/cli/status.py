@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from entity_pipeline.cli.services import services
+from entity_pipeline.cli.summary import in_words
 from entity_pipeline.core.ledger import QuotaStatus
 from entity_pipeline.core.settings import Closed, PipelineSettings, gate
 from entity_pipeline.domains.entities.partitions import every_cohort
@@ -23,6 +24,7 @@ def show_status() -> None:
         state = gate(built.settings.row())
         with built.operation_db.connection() as connection:
             progress = cohort_progress(connection, cohorts, now)
+            reviews = status_counts(connection, cohorts, "gemini_review", "status")
             decisions = status_counts(connection, cohorts, "catalog_link", "status")
             reasons = held_reasons(connection, cohorts)
         click.echo("The pipeline is switched on." if not isinstance(state, Closed) else state.reason)
@@ -31,10 +33,10 @@ def show_status() -> None:
     table = Table("cohort", "accounts", "reviews pending", "of these due now", "undecided", title="Cohorts")
     for item in progress:
         cells = (item.accounts, item.reviews_pending, item.reviews_due, item.undecided)
-        table.add_row(item.cohort.isoformat(), *map(str, cells))
+        table.add_row(item.cohort.isoformat(), *(f"{cell:,}" for cell in cells))
     console.print(table)
-    console.print(_counts("Decisions", decisions))
-    console.print(_counts("Held", reasons))
+    for stage, counts in (("reviews", reviews), ("links", decisions), ("held because", reasons)):
+        console.print(_counts(stage, counts))
 
 
 def show_quota() -> None:
@@ -62,8 +64,8 @@ def print_quota(console: Console, quota: QuotaStatus) -> None:
     console.print(f"Spent today: {quota.spent_usd:.4f} of {quota.spend_limit_usd} USD, model {quota.model}.")
 
 
-def _counts(title: str, counts: dict[str, int]) -> Table:
-    table = Table(title, "accounts")
+def _counts(stage: str, counts: dict[str, int]) -> Table:
+    table = Table(stage, "accounts")
     for name, count in counts.items():
-        table.add_row(name, str(count))
+        table.add_row(in_words(stage, name), f"{count:,}")
     return table

@@ -92,6 +92,11 @@ _WORDS = {
 }
 
 
+def in_words(stage: str, value: str) -> str:
+    """A stored status or outcome as a person would say it."""
+    return _WORDS.get((stage, value), value)
+
+
 def _rows(summary: Summary) -> list[tuple[str, str, int]]:
     rows = [
         ("posts", "collected", summary.posts),
@@ -105,5 +110,5 @@ def _rows(summary: Summary) -> list[tuple[str, str, int]]:
         ("links", summary.decisions),
         ("held because", summary.held),
     ):
-        rows += [(stage, _WORDS.get((stage, name), name), count) for name, count in counts.most_common()]
+        rows += [(stage, in_words(stage, name), count) for name, count in counts.most_common()]
     return rows

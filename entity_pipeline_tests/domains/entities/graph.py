@@ -87,7 +87,7 @@ class Graph:
         result = self.definitions.resolve_job_def(job).execute_in_process(
             instance=self.instance, run_config={**(config or {}), **quiet}, raise_on_error=False, **how
         )
-        assert result.success is succeeds, [str(event.event_specific_data) for event in result.all_events][-3:]
+        assert result.success is succeeds, reasons(result)
         return result
 
     def run_all(self, first: date = MONDAY, last: date | None = None, limit: int = 100) -> None:
@@ -133,6 +133,19 @@ class Graph:
     def calls(self) -> int:
         """Requests that reached Gemini or Instagram."""
         return int(self.gemini.requests["total"]) + int(self.instagram.requests["total"])
+
+
+def reasons(result: dg.ExecuteInProcessResult) -> list[str]:
+    """The innermost message of every failed step."""
+    found = []
+    for event in result.all_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            while error is not None and error.cause is not None:
+                error = error.cause
+            described = event.step_failure_data.user_failure_data
+            found.append(str(described.description if described else error and error.message).strip())
+    return found
 
 
 def plain(metadata: Mapping[str, Any]) -> dict[str, Any]:
