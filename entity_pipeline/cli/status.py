@@ -25,7 +25,7 @@ def show_status() -> None:
         with built.operation_db.connection() as connection:
             progress = cohort_progress(connection, cohorts, now)
             reviews = status_counts(connection, cohorts, "gemini_review", "status")
-            decisions = status_counts(connection, cohorts, "catalog_link", "status")
+            decisions = status_counts(connection, cohorts, "catalog_link", "status", "no decision")
             reasons = held_reasons(connection, cohorts)
         click.echo("The pipeline is switched on." if not isinstance(state, Closed) else state.reason)
         if not isinstance(state, Closed):

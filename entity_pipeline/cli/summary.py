@@ -47,7 +47,7 @@ def summarise(stages: Pipeline) -> Summary:
         progress = cohort_progress(connection, cohorts, now)
         profiles = status_counts(connection, cohorts, "profile_backfill", "outcome")
         reviews = status_counts(connection, cohorts, "gemini_review", "status")
-        decisions = status_counts(connection, cohorts, "catalog_link", "status")
+        decisions = status_counts(connection, cohorts, "catalog_link", "status", "no decision")
         held = held_reasons(connection, cohorts)
     calls, grounded_calls = built.gemini.ledger.count_sent(stages.started_at)
     return Summary(

@@ -144,7 +144,8 @@ def switch_off_sensor(
     ours = [run for run in queued if run.job_name != jobs.spend_job.name]
     for run in ours:
         context.instance.run_coordinator.cancel_run(run.run_id)
-    return dg.SkipReason(f"{gate.reason} {len(ours)} queued runs were cancelled.")
+    cancelled = f"{len(ours)} queued runs were cancelled" if ours else "No run was in the queue"
+    return dg.SkipReason(f"{gate.reason} {cancelled}.")
 
 
 spend_schedule = dg.ScheduleDefinition(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import dagster as dg
@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 
 from entity_pipeline.definitions import build_definitions
 from entity_pipeline.domains.entities.jobs import enrichment_config, range_tags
+from entity_pipeline.domains.entities.partitions import FIRST_DAY
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.instagram import InstagramResource
 from entity_pipeline.resources.postgres import PostgresResource
@@ -22,7 +23,7 @@ from entity_pipeline.sandbox.instagram_standin import InstagramStandin
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.fakes.object_store import FakeObjectStore
 
-MONDAY, TUESDAY, WEDNESDAY = date(2026, 3, 2), date(2026, 3, 3), date(2026, 3, 4)
+MONDAY, TUESDAY, WEDNESDAY = (FIRST_DAY + timedelta(days=days) for days in (4, 5, 6))
 WIDE = {"gap_s": 0, "jitter_s": [0, 0], "per_minute": 10_000, "per_hour": 10_000, "per_day": 10_000}
 SETTINGS: Mapping[str, Any] = {
     "requests_per_minute": 10_000,

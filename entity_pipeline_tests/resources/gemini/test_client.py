@@ -19,7 +19,6 @@ from entity_pipeline.resources.postgres import PostgresResource
 from entity_pipeline.sandbox.gemini_errors import trouble, unknown_model
 from entity_pipeline.sandbox.gemini_standin import GeminiStandin
 from entity_pipeline.sandbox.loopback_http import LoopbackServer, Reply, Request, json_reply
-from entity_pipeline.sandbox.processes import free_port
 
 KEY = "secret-key-0123456789"
 MODEL = "gemini-2.5-flash"
@@ -109,7 +108,15 @@ def test_a_request_without_search_has_no_tools() -> None:
 
 
 def test_a_reply_that_was_cut_off_is_not_continued_at_our_cost() -> None:
-    cut = {"candidates": [{"content": {"parts": [{"text": "a"}]}, "finishReason": "MAX_TOKENS"}]}
+    cut = {
+        "candidates": [
+            {
+                "content": {"parts": [{"text": "a"}]},
+                "finishReason": "CONTINUATION",
+                "continuationToken": "dG9rZW4=",
+            }
+        ]
+    }
     answer, requests = exchange(json_reply(cut))
     assert answer == Body(cut)
     assert len(requests) == 1
@@ -174,8 +181,8 @@ def test_a_dropped_connection_is_lost_and_not_tried_again() -> None:
     assert len(requests) == 1
 
 
-def test_a_refused_connection_is_provably_unsent() -> None:
-    with client_of(f"http://127.0.0.1:{free_port()}") as client:
+def test_a_refused_connection_is_provably_unsent(closed_port: int) -> None:
+    with client_of(f"http://127.0.0.1:{closed_port}") as client:
         answer = client.send(MODEL, PROMPT, grounded=True)
     assert isinstance(answer, Unsent)
     assert "ConnectError" in answer.message

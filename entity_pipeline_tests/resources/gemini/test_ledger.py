@@ -13,7 +13,6 @@ from entity_pipeline.core.ledger import Replay
 from entity_pipeline.core.quota import quota_day
 from entity_pipeline.resources.gemini.ledger import Ledger, Reserved
 from entity_pipeline.resources.postgres import open_database
-from entity_pipeline.sandbox.processes import free_port
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.resources.gemini.ledger_cases import (
     BODY,
@@ -214,7 +213,7 @@ def test_an_error_that_comes_after_the_sweep_is_kept_all_the_same(
     assert row_of(assets_db, place.event_id)["error"] == {"kind": "overloaded"}
 
 
-def test_without_a_connection_to_the_ledger_there_is_no_place() -> None:
-    url = f"postgresql://nobody@127.0.0.1:{free_port()}/assets"
+def test_without_a_connection_to_the_ledger_there_is_no_place(closed_port: int) -> None:
+    url = f"postgresql://nobody@127.0.0.1:{closed_port}/assets"
     with open_database(url) as database, pytest.raises(DatabaseUnavailable, match="can't be reached"):
         ask(Ledger(database))

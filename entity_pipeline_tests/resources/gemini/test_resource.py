@@ -15,19 +15,23 @@ from entity_pipeline.resources import postgres
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.postgres import PostgresResource
 from entity_pipeline.sandbox.gemini_standin import INVALID_KEY, GeminiStandin
-from entity_pipeline.sandbox.processes import free_port
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.fakes.stop import ImpatientStop
 from entity_pipeline_tests.resources.gemini.ledger_cases import LIMITS, REVIEW, about, capped, row_of, states
 
 PROMPT = Prompt(system="Be exact.", text='Who is {"username": "somebody.kr"}?')
-BASE_URL_OF_NOBODY = f"http://127.0.0.1:{free_port()}"
 
 
 @pytest.fixture
 def standin() -> Iterator[GeminiStandin]:
     with GeminiStandin(latency_ms=0) as server:
         yield server
+
+
+@pytest.fixture
+def nobody(closed_port: int) -> str:
+    """The address of no Gemini."""
+    return f"http://127.0.0.1:{closed_port}"
 
 
 def resource(database: ClonedDatabase | str, base_url: str, **changes: Any) -> GeminiResource:
@@ -94,22 +98,22 @@ def test_a_refused_key_ends_the_run(assets_db: ClonedDatabase, standin: GeminiSt
     assert states(assets_db) == ["failed"]
 
 
-def test_a_missing_key_is_told_before_anything_is_sent(assets_db: ClonedDatabase) -> None:
+def test_a_missing_key_is_told_before_anything_is_sent(assets_db: ClonedDatabase, nobody: str) -> None:
     with pytest.raises(ConfigurationFailure, match=r"^GEMINI_API_KEY is not set: set it to a key"):
-        ask(resource(assets_db, BASE_URL_OF_NOBODY, api_key=""))
+        ask(resource(assets_db, nobody, api_key=""))
     assert states(assets_db) == []
 
 
-def test_a_model_without_a_known_price_is_not_asked(assets_db: ClonedDatabase) -> None:
-    gemini = resource(assets_db, BASE_URL_OF_NOBODY, model_name="gemini-9-ultra")
+def test_a_model_without_a_known_price_is_not_asked(assets_db: ClonedDatabase, nobody: str) -> None:
+    gemini = resource(assets_db, nobody, model_name="gemini-9-ultra")
     for action in (lambda: ask(gemini), lambda: gemini.max_cost_usd(PROMPT), lambda: gemini.quota(LIMITS)):
         with pytest.raises(ConfigurationFailure, match="GEMINI_MODEL is 'gemini-9-ultra', whose prices"):
             action()
     assert states(assets_db) == []
 
 
-def test_an_unreachable_server_costs_no_place(assets_db: ClonedDatabase) -> None:
-    gemini = resource(assets_db, BASE_URL_OF_NOBODY)
+def test_an_unreachable_server_costs_no_place(assets_db: ClonedDatabase, nobody: str) -> None:
+    gemini = resource(assets_db, nobody)
     answer = ask(gemini)
     assert isinstance(answer, NotAnswered)
     assert answer.reason is Unanswered.UNREACHABLE
@@ -117,23 +121,27 @@ def test_an_unreachable_server_costs_no_place(assets_db: ClonedDatabase) -> None
     assert gemini.quota(capped(1)).remaining == 1
 
 
-def test_without_the_ledger_nothing_is_sent(standin: GeminiStandin, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_ledger_nothing_is_sent(
+    standin: GeminiStandin, closed_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(postgres, "_DIAGNOSE_AFTER_S", 0.01)
-    gemini = resource(f"postgresql://nobody@127.0.0.1:{free_port()}/assets", standin.url)
+    gemini = resource(f"postgresql://nobody@127.0.0.1:{closed_port}/assets", standin.url)
     for action in (lambda: ask(gemini), gemini.sweep, lambda: gemini.quota(LIMITS)):
         with pytest.raises(DatabaseUnavailable):
             action()
     assert standin.requests["total"] == 0
 
 
-def test_the_dearest_answer_is_priced_by_bytes_and_the_output_limit(assets_db: ClonedDatabase) -> None:
-    gemini = resource(assets_db, BASE_URL_OF_NOBODY)
+def test_the_dearest_answer_is_priced_by_bytes_and_the_output_limit(
+    assets_db: ClonedDatabase, nobody: str
+) -> None:
+    gemini = resource(assets_db, nobody)
     prompt = Prompt(system="한", text="x" * 999_997, max_output_tokens=100_000)
     assert gemini.max_cost_usd(prompt) == Decimal("0.30") + Decimal("0.25")
 
 
-def test_sweeping_closes_what_a_dead_process_left_open(assets_db: ClonedDatabase) -> None:
-    gemini = resource(assets_db, BASE_URL_OF_NOBODY)
+def test_sweeping_closes_what_a_dead_process_left_open(assets_db: ClonedDatabase, nobody: str) -> None:
+    gemini = resource(assets_db, nobody)
     gemini.ledger.reserve(REVIEW, LIMITS, gemini._registered_model(), 1, "dead run")
     with assets_db.connection() as connection:
         connection.execute("update gemini_usage_events set state_changed_at = now() - interval '91 seconds'")

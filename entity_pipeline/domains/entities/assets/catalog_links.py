@@ -92,7 +92,7 @@ def catalog_links(
                 connection,
                 account_id,
                 partial(_decided_under, gate.settings),
-                context.run_id,
+                context.run.run_id,
                 datetime.now(UTC),
                 vocabulary=vocabulary,
             )
@@ -105,7 +105,7 @@ def catalog_links(
             "rules_version": RULES_VERSION,
             "this_run": counts_table(outcomes, "decision"),
             "all_of_the_cohorts": counts_table(
-                status_counts(connection, cohorts, "catalog_link", "status"), "decision"
+                status_counts(connection, cohorts, "catalog_link", "status", "no decision"), "decision"
             ),
             "held_reasons": rows_table(
                 [

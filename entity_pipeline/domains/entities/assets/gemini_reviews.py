@@ -130,7 +130,7 @@ def gemini_reviews(
             operation_db=operation_db,
             gemini=gemini,
             settings=gate.settings,
-            run_id=context.run_id,
+            run_id=context.run.run_id,
             refresh=config.refresh,
             stop=stop,
             deadline=now + STEP_LIMIT,

@@ -198,13 +198,15 @@ def occupied_cohorts(connection: Connection, cohorts: CohortRange) -> list[date]
     return _cohorts_where(connection, "true", cohorts, {})
 
 
-def status_counts(connection: Connection, cohorts: CohortRange, stage: str, field: str) -> dict[str, int]:
-    """How many accounts of the cohorts hold each value of ``entity_enrichment.<stage>.<field>``."""
+def status_counts(
+    connection: Connection, cohorts: CohortRange, stage: str, field: str, absent: str = "pending"
+) -> dict[str, int]:
+    """How many accounts of the cohorts hold each value of ``entity_enrichment.<stage>.<field>``, or none."""
     query = f"""
-        select coalesce(metadata #>> array['entity_enrichment', %(stage)s, %(field)s], 'pending'), count(*)::int
+        select coalesce(metadata #>> array['entity_enrichment', %(stage)s, %(field)s], %(absent)s), count(*)::int
         from instagram_accounts where {_IN_COHORTS} group by 1 order by 2 desc, 1
     """
-    parameters = cohorts.parameters() | {"stage": stage, "field": field}
+    parameters = cohorts.parameters() | {"stage": stage, "field": field, "absent": absent}
     return dict(connection.execute(sql.SQL(query), parameters).fetchall())
 
 
