@@ -95,7 +95,8 @@ class Pipeline:
         """How many accounts of which cohorts; the most-tagged of all cohorts come first."""
         settings, now = self.settings, datetime.now(UTC)
         quota = self.services.gemini.quota(limits_of(settings))
-        most = quota.remaining if limit is None else min(limit, quota.remaining)
+        affordable = quota.remaining // quota.units_per_request
+        most = affordable if limit is None else min(limit, affordable)
         with self.services.operation_db.connection() as connection:
             if refresh != "none":
                 cohorts = self._days or occupied_cohorts(connection, every_cohort(now))

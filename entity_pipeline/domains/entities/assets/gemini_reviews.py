@@ -196,6 +196,7 @@ class ReviewSession:
         self._settings = settings
         self._stop = reviewer.stop
         self._concurrency = concurrency
+        self._quota_is_used_up = False
         self._unavailable_in_a_row = 0
         self.outcomes: Counter[str] = Counter()
         self.other_models: set[str] = set()
@@ -211,7 +212,7 @@ class ReviewSession:
         with ThreadPoolExecutor(self._concurrency, thread_name_prefix="review") as threads:
             running: dict[Future[Done | Stopped], UUID] = {}
             try:
-                while accounts and not self._stop.is_set():
+                while accounts and self._may_go_on():
                     claimed = self._once_through(accounts, threads, running)
                     if claimed and claimed == accounts:
                         self._stop.wait(CLAIM_POLL_S)
@@ -229,7 +230,11 @@ class ReviewSession:
         """One pass; returns the accounts that another worker holds."""
         queue, claimed = iter(accounts), set()
         while not self._stop.is_set():
-            while len(running) < self._concurrency and (account := next(queue, None)) is not None:
+            while (
+                len(running) < self._concurrency
+                and self._may_go_on()
+                and (account := next(queue, None)) is not None
+            ):
                 running[threads.submit(self._one, account)] = account
             if not running:
                 break
@@ -243,6 +248,9 @@ class ReviewSession:
                     self._note(result)
         return [account for account in accounts if account in claimed]
 
+    def _may_go_on(self) -> bool:
+        return not (self._stop.is_set() or self._quota_is_used_up)
+
     def _one(self, account: UUID) -> Done | Stopped:
         gate = self._settings.gate()
         if isinstance(gate, Closed):
@@ -253,7 +261,11 @@ class ReviewSession:
 
     def _note(self, result: Done | Stopped) -> None:
         if isinstance(result, Stopped):
-            self._stop.set()
+            # A used-up quota lets no new account in; what is paid for may still be repaired and written.
+            if result.reason is Unanswered.STOPPED:
+                self._stop.set()
+            else:
+                self._quota_is_used_up = True
             until = f" Next try: {result.retry_at:%Y-%m-%d %H:%M} UTC." if result.retry_at else ""
             self.held_because = self.held_because or f"{result.detail}{until}"
             return

@@ -114,7 +114,12 @@ def test_a_finished_review_has_the_documented_form() -> None:
 def test_a_stored_review_gives_the_verdict_it_was_made_from() -> None:
     stored = json.loads(json.dumps(reviewed()))
     assert verdict_from_record(stored) == Verdict(
-        review=Review.model_validate(REVIEW), confidence=0.8, grounded=True, chunks=2, supported=True
+        review=Review.model_validate(REVIEW),
+        confidence=0.8,
+        grounded=True,
+        chunks=2,
+        supported=True,
+        claims=("See @gentlemonster.",),
     )
 
 
