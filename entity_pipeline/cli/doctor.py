@@ -22,35 +22,46 @@ Finding = tuple[str, str]
 def examine() -> bool:
     """Print a line a finding; True when nothing stands in the way of a run."""
     checks: list[Callable[[], Iterator[Finding]]] = [
-        _databases,
+        lambda: _database("assets"),
+        lambda: _database("operation"),
+        _schema,
         _settings,
         _gemini,
         _instagram,
         _r2,
         _dagster,
     ]
-    sound = True
+    said: set[Finding] = set()
     for check in checks:
-        try:
-            for state, sentence in check():
-                sound = sound and state != "error"
-                click.echo(f"{state:<5} {sentence}")
-        except PipelineFailure as failure:
-            sound = False
-            click.echo(f"error {failure}")
-    return sound
+        for finding in _findings(check):
+            # What is away is away for several checks, and one line says so.
+            if finding not in said:
+                click.echo(f"{finding[0]:<5} {finding[1]}")
+            said.add(finding)
+    return all(state != "error" for state, _ in said)
 
 
-def _databases() -> Iterator[Finding]:
-    with open_database(os.environ["ASSETS_DATABASE_URL"]) as assets, assets.connection() as assets_connection:
-        yield "ok", "The assets database answers."
-        with (
-            open_database(os.environ["OPERATION_DATABASE_URL"]) as operation,
-            operation.connection() as operation_connection,
-        ):
-            yield "ok", "The operation database answers."
-            problems = missing_schema(assets_connection, operation_connection)
-            skew_s = abs((database_clock(assets_connection) - datetime.now(UTC)).total_seconds())
+def _findings(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    try:
+        yield from check()
+    except PipelineFailure as failure:
+        yield "error", str(failure)
+
+
+def _database(name: str) -> Iterator[Finding]:
+    with open_database(os.environ[f"{name.upper()}_DATABASE_URL"]) as database, database.connection():
+        yield "ok", f"The {name} database answers."
+
+
+def _schema() -> Iterator[Finding]:
+    with (
+        open_database(os.environ["ASSETS_DATABASE_URL"]) as assets,
+        open_database(os.environ["OPERATION_DATABASE_URL"]) as operation,
+        assets.connection() as assets_connection,
+        operation.connection() as operation_connection,
+    ):
+        problems = missing_schema(assets_connection, operation_connection)
+        skew_s = abs((database_clock(assets_connection) - datetime.now(UTC)).total_seconds())
     for problem in problems:
         yield "error", str(problem)
     if not problems:
@@ -79,7 +90,10 @@ def _gemini() -> Iterator[Finding]:
         )
         return
     if model.retires_on and datetime.now(UTC).date() >= model.retires_on:
-        yield "warn", f"{name} is reported to have been retired on {model.retires_on}: set GEMINI_MODEL={model.successor}."
+        yield (
+            "warn",
+            f"{name} is reported to have been retired on {model.retires_on}: set GEMINI_MODEL={model.successor}.",
+        )
     elif model.retires_on:
         yield (
             "warn",

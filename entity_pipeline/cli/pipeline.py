@@ -1,9 +1,11 @@
 """The stages as commands run them: what is pending is asked of the databases, then done by the Dagster jobs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import Any
+
+import dagster as dg
 
 from entity_pipeline.cli.progress import review_progress
 from entity_pipeline.cli.runs import Runner, dagster_instance
@@ -25,6 +27,7 @@ from entity_pipeline.domains.entities.reviewing import limits_of
 
 # One run over a month with a few empty days is quicker than a run a day.
 LONGEST_STEP = 31
+ALL_PROFILES = 1_000_000  # the windows and the step's time decide, not this
 
 
 class Pipeline:
@@ -61,22 +64,20 @@ class Pipeline:
 
     def review(self, *, limit: int | None = None, refresh: str = "none") -> None:
         """Profiles and reviews of the most-tagged accounts that the quota and `limit` allow."""
-        chosen = self._chosen(limit, refresh)
-        with review_progress(self.services.gemini.ledger, sum(chosen.values()), self.started_at):
-            for first, last in self._ranges(chosen):
-                share = sum(count for day, count in chosen.items() if first <= day <= last)
-                self._runner.run("enrichment_job", (first, last), enrichment_config(share, refresh=refresh))
+        chosen, most = self._chosen(limit, refresh)
+        profiles = ALL_PROFILES if limit is None else limit
+        with review_progress(self.services.gemini.ledger, min(sum(chosen.values()), most), self.started_at):
+            for days, share in self._shares(chosen):
+                config = enrichment_config(min(share, most), profiles=profiles, refresh=refresh)
+                most -= reported(self._runner.run("enrichment_job", days, config), "accounts_done")
 
     def count_paid_calls(self, *, limit: int | None = None, refresh: str = "none") -> int:
         """The most calls that `review` would pay for; asks nobody."""
+        chosen, most = self._chosen(limit, refresh)
         total = 0
-        chosen = self._chosen(limit, refresh)
-        for days in self._ranges(chosen):
-            share = sum(count for day, count in chosen.items() if days[0] <= day <= days[1])
-            result = self._runner.run(
-                "enrichment_job", days, enrichment_config(share, refresh=refresh, dry_run=True)
-            )
-            total += would_be_asked(result)
+        for days, share in self._shares(chosen):
+            config = enrichment_config(min(share, most - total), refresh=refresh, dry_run=True)
+            total += reported(self._runner.run("enrichment_job", days, config), "would_be_asked")
         return total
 
     def link(self) -> None:
@@ -91,8 +92,8 @@ class Pipeline:
         """The ledger by quota day."""
         self._runner.run("spend_job")
 
-    def _chosen(self, limit: int | None, refresh: str) -> dict[date, int]:
-        """How many accounts of which cohorts; the most-tagged of all cohorts come first."""
+    def _chosen(self, limit: int | None, refresh: str) -> tuple[dict[date, int], int]:
+        """How many accounts of which cohorts, the most-tagged of all cohorts first, and how many in all."""
         settings, now = self.settings, datetime.now(UTC)
         quota = self.services.gemini.quota(limits_of(settings))
         affordable = quota.remaining // quota.units_per_request
@@ -100,12 +101,18 @@ class Pipeline:
         with self.services.operation_db.connection() as connection:
             if refresh != "none":
                 cohorts = self._days or occupied_cohorts(connection, every_cohort(now))
-                return dict.fromkeys(cohorts, most)
+                return dict.fromkeys(cohorts, most), most
             pending = plannable_reviews(connection, FIRST_DAY, last_day(now), now, most, [], self._days)
             chosen = dict.fromkeys(self._due_profiles(connection, settings, now), 0)
         for account in pending:
             chosen[account.cohort] = chosen.get(account.cohort, 0) + 1
-        return chosen
+        return chosen, most
+
+    def _shares(self, chosen: dict[date, int]) -> list[tuple[tuple[date, date], int]]:
+        return [
+            ((first, last), sum(count for day, count in chosen.items() if first <= day <= last))
+            for first, last in self._ranges(chosen)
+        ]
 
     def _due_profiles(self, connection: Any, settings: PipelineSettings, now: datetime) -> list[date]:
         if not settings.instagram_backfill_enabled:
@@ -128,14 +135,14 @@ def pipeline(days: Sequence[date] | None = None) -> Iterator[Pipeline]:
         yield Pipeline(built, Runner(instance), days)
 
 
-def would_be_asked(result: Any) -> int:
-    """The dry run's count, from the metadata of what `gemini_reviews` recorded."""
+def reported(result: dg.ExecuteInProcessResult, key: str) -> int:
+    """A count from what `gemini_reviews` recorded for the first of the run's partitions that has accounts."""
     for event in result.all_events:
-        metadata = {}
+        metadata: Mapping[str, Any] = {}
         if event.is_asset_observation:
             metadata = event.asset_observation_data.asset_observation.metadata
         elif event.is_step_materialization:
             metadata = event.step_materialization_data.materialization.metadata
-        if "would_be_asked" in metadata:
-            return int(metadata["would_be_asked"].value)
+        if key in metadata:
+            return int(metadata[key].value)
     return 0

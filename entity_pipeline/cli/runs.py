@@ -10,8 +10,8 @@ from typing import Any
 
 import dagster as dg
 import psutil
-from dagster import DagsterUserCodeExecutionError
 
+from entity_pipeline.cli.services import innermost
 from entity_pipeline.core.failures import PipelineFailure
 from entity_pipeline.domains.entities.jobs import range_tags
 
@@ -52,6 +52,7 @@ class Runner:
 
         Raises:
             PipelineFailure: what stopped it, as a sentence.
+            KeyboardInterrupt: Ctrl-C; what was on the wire has come home.
         """
         tags = {PROCESS_TAG: _this_process()}
         if days is not None:
@@ -62,20 +63,22 @@ class Runner:
             return job.execute_in_process(
                 instance=self._instance, tags=tags, run_config={**(config or {}), **quiet}
             )
+        except dg.DagsterExecutionInterruptedError:
+            raise KeyboardInterrupt from None
         except Exception as error:
             raise _as_failure(error, job_name) from error
 
 
 def _as_failure(error: Exception, job_name: str) -> PipelineFailure:
     """Dagster wraps what an asset raised; the sentence for a person is in the innermost exception."""
-    root: BaseException = error
-    while isinstance(root, DagsterUserCodeExecutionError):
-        root = root.user_exception
+    root = innermost(error)
     if isinstance(root, PipelineFailure):
         return root
     if isinstance(root, dg.Failure):
         return RunFailed(root.description or str(root))
     reason = " ".join(str(root).split())[:500]
+    if isinstance(root, dg.DagsterError) and "blocking asset check" in reason:
+        return RunFailed(f"{job_name} stopped: {reason}. See docs/runbook.md.")
     return RunFailed(f"{job_name} stopped on an unexpected {type(root).__name__}: {reason}")
 
 

@@ -19,9 +19,9 @@ def show() -> None:
     with services() as built:
         row: SettingsRow | None = built.settings.row()
     state = gate(row)
-    click.echo("switched on" if not isinstance(state, Closed) else state.reason)
+    click.echo("The pipeline is switched on." if not isinstance(state, Closed) else state.reason)
     if row is not None and row.updated_at is not None:
-        click.echo(f"last changed {row.updated_at:%Y-%m-%d %H:%M:%S %Z} by {row.updated_by or 'unknown'}")
+        click.echo(f"Last changed {row.updated_at:%Y-%m-%d %H:%M:%S %Z} by {row.updated_by or 'unknown'}.")
     stored: Mapping[str, Any] = row.settings if row is not None and isinstance(row.settings, Mapping) else {}
     table = Table("setting", "value", "from")
     defaults = PipelineSettings().model_dump(mode="json")

@@ -14,7 +14,10 @@ def undo_writes(run_id: str | None, account: str | None) -> None:
     """Undo one run or one account, and list what people changed since and therefore stays."""
     with open_database(os.environ["OPERATION_DATABASE_URL"]) as database, database.connection() as connection:
         report = undo(connection, run_id=run_id, username=account)
-    click.echo(f"{len(report.restored)} values put back, {len(report.removed)} created entities removed.")
+    if report.restored or report.removed:
+        click.echo(f"{len(report.restored)} values put back, {len(report.removed)} created entities removed.")
+    else:
+        click.echo("Nothing is left to put back.")
     if report.kept:
         table = Table("table", "id", "column", "why", title="Left as it is")
         for item in report.kept:

@@ -4,6 +4,7 @@ State is read from the databases and not from Dagster's own records, so it does 
 a backfill or a person at the command line made it so. Nothing here works on data: SQL only, within Dagster's 60 s.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 
@@ -12,12 +13,16 @@ import dagster as dg
 from entity_pipeline.core.failures import PipelineFailure
 from entity_pipeline.core.gemini import GeminiAccess
 from entity_pipeline.core.ports import Database
-from entity_pipeline.core.settings import Closed, Gate, SettingsAccess
+from entity_pipeline.core.settings import Closed, Gate, PipelineSettings, SettingsAccess
 from entity_pipeline.domains.entities import jobs
 from entity_pipeline.domains.entities.logic.plan import HoldOff, contiguous, plan
 from entity_pipeline.domains.entities.partitions import FIRST_DAY, cohort_days, every_cohort, last_day
 from entity_pipeline.domains.entities.queries.accounts_intake import unadopted_days
-from entity_pipeline.domains.entities.queries.enrichment import plannable_reviews, undecided_cohorts
+from entity_pipeline.domains.entities.queries.enrichment import (
+    due_profile_cohorts,
+    plannable_reviews,
+    undecided_cohorts,
+)
 from entity_pipeline.domains.entities.queries.raw_posts import ChangeCursor, changed_days
 from entity_pipeline.domains.entities.reviewing import limits_of
 
@@ -89,14 +94,19 @@ def enrichment_schedule(
         pending = plannable_reviews(
             connection, FIRST_DAY, last_day(now), now, gate.settings.accounts_per_tick, sorted(in_flight)
         )
-    decision = plan(gate, pending, in_flight, gemini.quota(limits_of(gate.settings)))
+        due_profiles = (
+            due_profile_cohorts(connection, every_cohort(now), now, _profiles_per_tick(gate.settings))
+            if gate.settings.instagram_backfill_enabled
+            else []
+        )
+    decision = plan(gate, pending, in_flight, gemini.quota(limits_of(gate.settings)), due_profiles)
     if isinstance(decision, HoldOff):
         return dg.SkipReason(decision.reason)
     return [
         dg.RunRequest(
             run_key=f"{day}@{now.isoformat()}",
             partition_key=day.isoformat(),
-            run_config=jobs.enrichment_config(limit),
+            run_config=jobs.enrichment_config(limit, profiles=gate.settings.accounts_per_tick),
         )
         for day, limit in decision.limits.items()
     ]
@@ -159,6 +169,11 @@ spend_schedule = dg.ScheduleDefinition(
 
 sensors = [new_posts_sensor, catalog_links_sensor, switch_off_sensor]
 schedules = [enrichment_schedule, spend_schedule]
+
+
+def _profiles_per_tick(settings: PipelineSettings) -> int:
+    """What the hourly window lets through in the quarter of an hour between two ticks."""
+    return math.ceil(settings.instagram_windows.per_hour / 4)
 
 
 def _range_request(first: date, last: date, now: datetime) -> dg.RunRequest:

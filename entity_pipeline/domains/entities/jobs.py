@@ -36,11 +36,14 @@ def range_tags(first: str, last: str) -> dict[str, str]:
     return {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
 
 
-def enrichment_config(limit: int, *, refresh: str = "none", dry_run: bool = False) -> dict[str, object]:
-    """Run config of `enrichment_job`: at most `limit` accounts, profiles and reviews alike."""
+def enrichment_config(
+    reviews: int, *, profiles: int | None = None, refresh: str = "none", dry_run: bool = False
+) -> dict[str, object]:
+    """Run config of `enrichment_job`: at most so many reviews, and profiles (as many as reviews when None)."""
+    most_profiles = reviews if profiles is None else profiles
     return {
         "ops": {
-            "instagram_profiles": {"config": {"limit": 0 if dry_run else limit}},
-            "gemini_reviews": {"config": {"limit": limit, "refresh": refresh, "dry_run": dry_run}},
+            "instagram_profiles": {"config": {"limit": 0 if dry_run else most_profiles}},
+            "gemini_reviews": {"config": {"limit": reviews, "refresh": refresh, "dry_run": dry_run}},
         }
     }

@@ -10,7 +10,7 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobO
 from psycopg.types.json import Jsonb
 
 from entity_pipeline.core.failures import DatabaseUnavailable
-from entity_pipeline.core.settings import Closed, Open, PipelineSettings, SettingsRow, gate
+from entity_pipeline.core.settings import Closed, Open, PipelineSettings, SettingsRow, gate, WindowSettings
 from entity_pipeline.definitions import build_definitions
 from entity_pipeline.domains.entities import automation
 from entity_pipeline.domains.entities.partitions import FIRST_DAY, last_day
@@ -339,6 +339,38 @@ def test_nothing_to_review_is_said_so(tick: Tick, operation_db: ClonedDatabase) 
     later = (datetime.now(UTC) + timedelta(hours=1)).isoformat(timespec="seconds")
     account(operation_db, "later", MONDAY, gemini_review={"status": "deferred", "next_attempt_at": later})
     assert tick.schedule().skip_message == "No account waits for a review."
+
+
+def test_profiles_that_were_put_off_are_looked_at_again_although_the_reviews_are_done(
+    assets_db: ClonedDatabase, operation_db: ClonedDatabase, instance: dg.DagsterInstance
+) -> None:
+    done = {"status": "reviewed"}
+    later = (datetime.now(UTC) + timedelta(hours=1)).isoformat(timespec="seconds")
+    account(operation_db, "due", MONDAY, gemini_review=done, profile_backfill={"status": "deferred"})
+    account(operation_db, "found", TUESDAY, gemini_review=done, profile_backfill={"status": "found"})
+    deferred = {"status": "deferred", "next_attempt_at": later}
+    account(operation_db, "not_yet", WEDNESDAY, gemini_review=done, profile_backfill=deferred)
+    assert Tick(assets_db, operation_db, instance).schedule().run_requests == []
+    on = PipelineSettings(instagram_backfill_enabled=True, instagram_terms_acknowledged=True)
+    data = Tick(assets_db, operation_db, instance, FakeSettings(Open(on))).schedule()
+    assert asked_for(data) == days((MONDAY, MONDAY))
+    ops = data.run_requests[0].run_config["ops"]
+    assert ops["gemini_reviews"]["config"]["limit"] == 0
+    assert ops["instagram_profiles"]["config"]["limit"] > 0
+
+
+def test_no_more_profiles_are_planned_than_the_window_lets_through_before_the_next_tick(
+    assets_db: ClonedDatabase, operation_db: ClonedDatabase, instance: dg.DagsterInstance
+) -> None:
+    for posts, cohort in enumerate([MONDAY, TUESDAY, WEDNESDAY], start=1):
+        account(operation_db, f"account{posts}", cohort, posts, gemini_review={"status": "reviewed"})
+    on = PipelineSettings(
+        instagram_backfill_enabled=True,
+        instagram_terms_acknowledged=True,
+        instagram_windows=WindowSettings(per_hour=8),
+    )
+    data = Tick(assets_db, operation_db, instance, FakeSettings(Open(on))).schedule()
+    assert asked_for(data) == days((TUESDAY, TUESDAY), (WEDNESDAY, WEDNESDAY))
 
 
 def test_reviewed_accounts_without_a_decision_are_linked_by_range(

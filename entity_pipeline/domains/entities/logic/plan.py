@@ -20,7 +20,7 @@ class PendingAccount:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """One run a cohort, each with the number of accounts it may review."""
+    """One run a cohort, each with the number of accounts it may review; 0 where only profiles are due."""
 
     limits: Mapping[date, int]
 
@@ -33,7 +33,11 @@ class HoldOff:
 
 
 def plan(
-    gate: Gate, pending: Sequence[PendingAccount], in_flight: AbstractSet[date], quota: QuotaStatus
+    gate: Gate,
+    pending: Sequence[PendingAccount],
+    in_flight: AbstractSet[date],
+    quota: QuotaStatus,
+    due_profiles: Sequence[date] = (),
 ) -> Launch | HoldOff:
     """Decide one tick.
 
@@ -42,6 +46,7 @@ def plan(
         pending: Accounts that may be reviewed now, in any order; those of cohorts in flight may be missing.
         in_flight: Cohorts that a queued or running run already works on.
         quota: The ledger's figures of today.
+        due_profiles: Cohorts with profiles that were put off and may be looked at now.
     """
     if isinstance(gate, Closed):
         return HoldOff(gate.reason)
@@ -58,13 +63,17 @@ def plan(
             f"it opens again at {quota.resets_at:%Y-%m-%d %H:%M} UTC."
         )
     free = [account for account in pending if account.cohort not in in_flight]
+    profiles_only = [cohort for cohort in due_profiles if cohort not in in_flight]
+    if not free and profiles_only:
+        return Launch(dict.fromkeys(sorted(profiles_only), 0))
     if not free and in_flight:
         return HoldOff("No account waits for a review but those of cohorts that are being worked on.")
     if not free:
         return HoldOff("No account waits for a review.")
     take = min(gate.settings.accounts_per_tick, quota.remaining // quota.units_per_request)
     chosen = sorted(free, key=lambda account: (-account.posts, account.cohort))[:take]
-    return Launch(dict(sorted(Counter(account.cohort for account in chosen).items())))
+    limits = dict.fromkeys(profiles_only, 0) | Counter(account.cohort for account in chosen)
+    return Launch(dict(sorted(limits.items())))
 
 
 def contiguous(days: Iterable[date], *, longest_step: int = 1) -> list[tuple[date, date]]:

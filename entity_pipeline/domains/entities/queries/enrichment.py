@@ -187,10 +187,12 @@ def oldest_pending_review(connection: Connection, cohorts: CohortRange) -> Oldes
     )
 
 
-def due_profile_cohorts(connection: Connection, cohorts: CohortRange, now: datetime) -> list[date]:
-    """Cohorts with accounts whose profile may be looked at now."""
+def due_profile_cohorts(
+    connection: Connection, cohorts: CohortRange, now: datetime, limit: int | None = None
+) -> list[date]:
+    """Cohorts of the `limit` most-tagged accounts, or of all, whose profile may be looked at now."""
     due = f"{_PROFILE_PENDING} and not {_NOT_DUE.format(stage=_PROFILE)}"
-    return _cohorts_where(connection, due, cohorts, {"now": now.isoformat()})
+    return _cohorts_where(connection, due, cohorts, {"now": now.isoformat()}, limit)
 
 
 def occupied_cohorts(connection: Connection, cohorts: CohortRange) -> list[date]:
@@ -296,10 +298,20 @@ def write_stage(
 
 
 def _cohorts_where(
-    connection: Connection, condition: str, cohorts: CohortRange, more: Mapping[str, Any]
+    connection: Connection,
+    condition: str,
+    cohorts: CohortRange,
+    more: Mapping[str, Any],
+    limit: int | None = None,
 ) -> list[date]:
-    query = f"select distinct {COHORT} from instagram_accounts where {condition} and {_IN_COHORTS} order by 1"
-    return [row[0] for row in connection.execute(sql.SQL(query), cohorts.parameters() | dict(more))]
+    most_tagged_first = f"order by {_POSTS} desc, username limit %(limit)s" if limit is not None else ""
+    query = f"""
+        select distinct cohort from (
+          select {COHORT} as cohort from instagram_accounts where {condition} and {_IN_COHORTS} {most_tagged_first}
+        ) accounts order by 1
+    """
+    parameters = cohorts.parameters() | dict(more) | {"limit": limit}
+    return [row[0] for row in connection.execute(sql.SQL(query), parameters)]
 
 
 def _select_ids(

@@ -179,3 +179,22 @@ def test_ranges_hold_every_day_and_are_further_apart_than_a_step(offsets: set[in
         (later[0] - earlier[1]).days > longest_step
         for earlier, later in zip(ranges, ranges[1:], strict=False)
     )
+
+
+@pytest.mark.parametrize(
+    ("pending", "in_flight", "due", "expected"),
+    [
+        ([], set(), [TUESDAY, MONDAY], {MONDAY: 0, TUESDAY: 0}),
+        ([], {MONDAY}, [MONDAY, TUESDAY], {TUESDAY: 0}),
+        (waiting(MONDAY, 3), set(), [MONDAY, TUESDAY], {MONDAY: 1, TUESDAY: 0}),
+        (waiting(MONDAY, 3), {MONDAY}, [TUESDAY], {TUESDAY: 0}),
+    ],
+)
+def test_cohorts_with_nothing_but_due_profiles_are_launched_without_reviews(
+    pending: list[PendingAccount], in_flight: set[date], due: list[date], expected: dict[date, int]
+) -> None:
+    assert plan(OPEN, pending, in_flight, FREE, due) == Launch(expected)
+
+
+def test_due_profiles_wait_with_everything_else_when_the_quota_is_used_up() -> None:
+    assert isinstance(plan(OPEN, [], set(), replace(FREE, used=100), [MONDAY]), HoldOff)

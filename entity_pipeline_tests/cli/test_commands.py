@@ -1,0 +1,387 @@
+"""Commands as processes, against databases that somebody else runs and stand-ins over real sockets."""
+
+import json
+import re
+import signal
+import time
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from psycopg.types.json import Jsonb
+
+from entity_pipeline.domains.entities.partitions import FIRST_DAY
+from entity_pipeline.sandbox.gemini_standin import GeminiStandin
+from entity_pipeline_tests.cli.command import Command
+from entity_pipeline_tests.databases import ClonedDatabase, DatabaseServer
+
+MONDAY = FIRST_DAY + timedelta(days=4)
+MADE_UP_PASSWORD = "s3cret-word"
+
+
+@pytest.fixture
+def gemini() -> Iterator[GeminiStandin]:
+    with GeminiStandin(latency_ms=0) as standin:
+        yield standin
+
+
+@pytest.fixture
+def command(
+    tmp_path: Path, assets_db: ClonedDatabase, operation_db: ClonedDatabase, gemini: GeminiStandin
+) -> Command:
+    return Command(
+        tmp_path,
+        {
+            "ASSETS_DATABASE_URL": assets_db.url,
+            "OPERATION_DATABASE_URL": operation_db.url,
+            "GEMINI_BASE_URL": gemini.url,
+        },
+    )
+
+
+def post(database: ClonedDatabase, *usernames: str, day: date = MONDAY) -> None:
+    with database.connection() as connection:
+        connection.execute(
+            "insert into raw_posts (platform, external_id, platform_metadata, created_at) "
+            "values ('instagram', %s, %s, %s)",
+            [" ".join(usernames), Jsonb({"tagged_usernames": usernames}), day],
+        )
+
+
+def switch_on(database: ClonedDatabase, **settings: Any) -> None:
+    with database.connection() as connection:
+        connection.execute(
+            "insert into pipeline_settings (platform, is_enabled, settings) values ('entity_enrichment', true, %s) "
+            "on conflict (platform) do update set is_enabled = true, settings = excluded.settings",
+            [Jsonb({"requests_per_minute": 10_000, **settings})],
+        )
+
+
+def statuses(database: ClonedDatabase, stage: str = "gemini_review") -> dict[str, str | None]:
+    with database.connection() as connection:
+        rows = connection.execute(
+            "select username, metadata #>> array['entity_enrichment', %s, 'status'] from instagram_accounts", [stage]
+        )
+        return dict(rows.fetchall())
+
+
+def table_row(text: str, *cells: str) -> bool:
+    """Whether a table in the text has a row with these cells in this order."""
+    return re.search(r"│\s*" + r"\s*│\s*".join(map(re.escape, cells)) + r"\s*│", text) is not None
+
+
+def test_enrich_does_everything_once_and_then_nothing(
+    command: Command, assets_db: ClonedDatabase, operation_db: ClonedDatabase, gemini: GeminiStandin
+) -> None:
+    post(assets_db, "prada", "timberland", "garbledreply.madeup")
+    switch_on(assets_db)
+    dry = command("enrich", "--dry-run")
+    assert dry.code == 0, dry.said
+    assert "At most 0 paid calls" in dry.out
+    first = command("enrich")
+    assert first.code == 0, first.said
+    assert "Traceback" not in first.said
+    assert statuses(operation_db) == {
+        "prada": "reviewed",
+        "timberland": "reviewed",
+        "garbledreply.madeup": "failed",
+    }
+    assert table_row(first.out, "reviews", "reviewed", "2")
+    assert table_row(first.out, "links", "created", "2")
+    assert "3 of 1450 grounded requests" in first.out
+    assert gemini.requests["grounded"] == 3
+    total = gemini.requests["total"]
+    again = command("enrich")
+    assert again.code == 0, again.said
+    assert "Calls to Gemini in this command: 0." in again.out
+    assert gemini.requests["total"] == total
+
+
+def test_a_dry_run_of_enrich_says_how_many_calls_and_makes_none(
+    command: Command, assets_db: ClonedDatabase, operation_db: ClonedDatabase, gemini: GeminiStandin
+) -> None:
+    switch_on(assets_db, daily_grounding_cap=2)
+    with operation_db.connection() as connection:
+        for name in ("prada", "timberland", "uniqlo_jp"):
+            connection.execute("insert into instagram_accounts (username) values (%s)", [name])
+    ended = command("enrich", "--dry-run")
+    assert ended.code == 0, ended.said
+    assert "At most 2 paid calls would be made for the accounts that are known now." in ended.out
+    assert "0 of 2 grounded prompts used" in ended.out
+    assert gemini.requests["total"] == 0
+    assert set(statuses(operation_db).values()) == {None}
+
+
+def test_a_cohort_and_a_limit_hold_enrich_to_them(
+    command: Command, assets_db: ClonedDatabase, operation_db: ClonedDatabase
+) -> None:
+    post(assets_db, "prada", "timberland")
+    post(assets_db, "uniqlo_jp", day=MONDAY + timedelta(days=1))
+    switch_on(assets_db)
+    ended = command("enrich", "--cohort", MONDAY.isoformat(), "--limit", "1")
+    assert ended.code == 0, ended.said
+    assert statuses(operation_db) == {"prada": "reviewed", "timberland": None}
+    assert "1 accounts still wait for a review." in ended.out
+
+
+def test_ctrl_c_ends_enrich_with_one_sentence_and_loses_nothing_paid(
+    command: Command, assets_db: ClonedDatabase, operation_db: ClonedDatabase, gemini: GeminiStandin
+) -> None:
+    names = [f"stranger{number}" for number in range(40)]
+    post(assets_db, *names)
+    switch_on(assets_db, concurrency=2)
+    with GeminiStandin(latency_ms=250) as slow:
+        process = command.start("enrich", GEMINI_BASE_URL=slow.url)
+        try:
+            wait_for(lambda: slow.requests["grounded"] >= 3)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
+        sent = slow.requests["grounded"]
+    assert process.returncode == 130, out + err
+    assert err.strip().splitlines()[-1] == (
+        "error: Interrupted. What was finished is kept; run the same command again to go on."
+    )
+    assert "Traceback" not in out + err
+    assert 3 <= sent < len(names)
+    with assets_db.connection() as connection:
+        states = connection.execute("select state, count(*) from gemini_usage_events group by 1").fetchall()
+    assert states == [("settled", sent)]
+    assert sum(status == "reviewed" for status in statuses(operation_db).values()) == sent
+    again = command("enrich")
+    assert again.code == 0, again.said
+    assert gemini.requests["grounded"] == len(names) - sent
+    assert set(statuses(operation_db).values()) == {"reviewed"}
+
+
+def wait_for(condition: Any) -> None:
+    deadline = time.monotonic() + 40
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_pipeline_that_is_off_is_a_failure_with_what_to_do(
+    command: Command, assets_db: ClonedDatabase
+) -> None:
+    disabled = command("settings", "disable")
+    assert disabled.code == 0
+    assert command("enrich").failure == (
+        "The pipeline is switched off: run `entity-pipeline settings enable` to switch it on."
+    )
+    enabled = command("settings", "enable")
+    assert (enabled.code, enabled.out) == (0, "The pipeline is switched on.\n")
+
+
+@pytest.mark.parametrize(
+    ("assignments", "sentence"),
+    [
+        (["daily_grounding_cap=many"], "Nothing was changed: 'daily_grounding_cap' is \"many\" and must be a whole number."),
+        (["concurrency=4", "cap=1"], "Nothing was changed: 'cap' is not a known setting."),
+        (["cap"], "'cap' is no assignment: write KEY=VALUE, for example daily_grounding_cap=1200."),
+    ],
+)
+def test_a_setting_that_is_not_allowed_is_refused_in_one_sentence(
+    command: Command, assets_db: ClonedDatabase, assignments: list[str], sentence: str
+) -> None:
+    ended = command("settings", "set", *assignments)
+    assert (ended.code, ended.failure) == (1, sentence)
+    with assets_db.connection() as connection:
+        stored = connection.execute("select settings from pipeline_settings").fetchall()
+    assert stored in ([], [({},)])
+
+
+def test_a_setting_is_stored_with_who_changed_it_and_shown(
+    command: Command, assets_db: ClonedDatabase
+) -> None:
+    ended = command("settings", "set", "thresholds.brand=0.9", "daily_grounding_cap=1200")
+    assert ended.code == 0, ended.said
+    with assets_db.connection() as connection:
+        row = connection.execute("select is_enabled, settings, updated_by from pipeline_settings").fetchone()
+    assert row is not None
+    assert row[:2] == (False, {"thresholds": {"brand": 0.9}, "daily_grounding_cap": 1200})
+    assert row[2].startswith("cli")
+    shown = command("settings", "show")
+    assert shown.code == 0
+    assert table_row(shown.out, "daily_grounding_cap", "1200", "set")
+    assert table_row(shown.out, "concurrency", "8", "default")
+
+
+def test_empty_databases_are_migrated_once_and_doctor_agrees(
+    tmp_path: Path, database_server: DatabaseServer, gemini: GeminiStandin
+) -> None:
+    with database_server.empty() as assets_url, database_server.empty() as operation_url:
+        command = Command(
+            tmp_path,
+            {
+                "ASSETS_DATABASE_URL": assets_url,
+                "OPERATION_DATABASE_URL": operation_url,
+                "GEMINI_BASE_URL": gemini.url,
+            },
+        )
+        bare = command("status")
+        assert "run `entity-pipeline migrate`" in bare.failure
+        first = command("migrate")
+        assert first.code == 0, first.said
+        assert re.search(r"^applied .*catalog", first.out, re.MULTILINE)
+        assert command("migrate").out == "Both databases are up to date.\n"
+        doctor = command("doctor")
+        assert doctor.code == 0, doctor.said
+        for line in (
+            "ok    The assets database answers.",
+            "ok    The operation database answers.",
+            "ok    Both schemas have what the pipeline needs.",
+            f"ok    A Gemini key is set; requests go to {gemini.url}.",
+        ):
+            assert line in doctor.out.splitlines()
+        assert not [line for line in doctor.out.splitlines() if line.startswith("error")]
+
+
+def test_doctor_names_what_is_missing_and_fails(command: Command, operation_db: ClonedDatabase) -> None:
+    with operation_db.connection() as connection:
+        connection.execute("drop table brands cascade")
+    ended = command("doctor")
+    assert ended.code == 1
+    errors = [line for line in ended.out.splitlines() if line.startswith("error")]
+    assert any("brands" in line and "migrate" in line for line in errors), ended.out
+    assert "Traceback" not in ended.said
+    assert gone_quiet(ended.said)
+
+
+def gone_quiet(text: str) -> bool:
+    """No line is said twice."""
+    lines = text.splitlines()
+    return len(lines) == len(set(lines))
+
+
+def test_a_database_that_is_away_is_one_sentence_without_its_password(tmp_path: Path) -> None:
+    away = f"postgresql://user:{MADE_UP_PASSWORD}@127.0.0.1:1/away"
+    command = Command(tmp_path, {"ASSETS_DATABASE_URL": away, "OPERATION_DATABASE_URL": away})
+    ended = command("status")
+    assert ended.failure.startswith("PostgreSQL at 127.0.0.1:1/away can't be reached: check its address")
+    doctor = command("doctor")
+    assert (doctor.code, gone_quiet(doctor.said)) == (1, True)
+    assert MADE_UP_PASSWORD not in ended.said + doctor.said
+
+
+@pytest.mark.parametrize("name", ["status", "enrich", "migrate", "undo"])
+def test_an_address_that_is_none_is_one_sentence_without_its_password(tmp_path: Path, name: str) -> None:
+    bad = f"postgres//user:{MADE_UP_PASSWORD}@host"
+    command = Command(tmp_path, {"ASSETS_DATABASE_URL": bad, "OPERATION_DATABASE_URL": bad})
+    ended = command(name, *(["--account", "prada"] if name == "undo" else []))
+    assert "postgresql://user:password@" in ended.failure
+    assert MADE_UP_PASSWORD not in ended.said
+
+
+def test_a_model_that_nobody_knows_is_one_sentence(command: Command, assets_db: ClonedDatabase) -> None:
+    switch_on(assets_db)
+    ended = command("enrich", GEMINI_MODEL="gemini-99")
+    assert "GEMINI_MODEL is 'gemini-99'" in ended.failure
+
+
+def test_a_key_that_gemini_refuses_is_one_sentence(command: Command, assets_db: ClonedDatabase) -> None:
+    post(assets_db, "prada")
+    switch_on(assets_db)
+    ended = command("enrich", GEMINI_API_KEY="invalid")
+    assert ended.failure.startswith("Gemini refuses every request (HTTP 400 ")
+    assert "check GEMINI_API_KEY" in ended.failure
+
+
+def test_status_and_quota_read_the_databases(
+    command: Command, assets_db: ClonedDatabase, operation_db: ClonedDatabase
+) -> None:
+    switch_on(assets_db, daily_grounding_cap=7)
+    held = {
+        "cohort": MONDAY.isoformat(),
+        "gemini_review": {"status": "reviewed"},
+        "catalog_link": {"status": "held", "reasons": ["below_threshold"]},
+    }
+    with operation_db.connection() as connection:
+        connection.execute(
+            "insert into instagram_accounts (username, metadata, created_at) values ('a', %s, now()), ('b', %s, %s)",
+            [Jsonb({"entity_enrichment": held}), Jsonb({}), MONDAY],
+        )
+    status = command("status")
+    assert status.code == 0, status.said
+    assert "The pipeline is switched on." in status.out
+    assert table_row(status.out, MONDAY.isoformat(), "2", "1", "1", "0")
+    assert table_row(status.out, "held", "1")
+    quota = command("quota")
+    assert quota.code == 0, quota.said
+    assert "0 of 7 grounded prompts used, 0 reserved, 7 left" in quota.out
+    assert "model gemini-2.5-flash" in quota.out
+
+
+def test_undo_puts_back_what_enrich_wrote(
+    command: Command, assets_db: ClonedDatabase, operation_db: ClonedDatabase
+) -> None:
+    post(assets_db, "prada", "timberland")
+    switch_on(assets_db)
+    assert command("enrich").code == 0
+    ended = command("undo", "--account", "@Prada")
+    assert ended.code == 0, ended.said
+    assert "1 created" in ended.out
+    assert statuses(operation_db, "catalog_link") == {"prada": "undone", "timberland": "created"}
+    assert command("undo", "--account", "@Prada").out == "Nothing is left to put back.\n"
+    assert command("undo").failure == "Say what to undo: either --run ID or --account NAME."
+    assert "there is nothing to undo" in command("undo", "--account", "nobody").failure
+    with assets_db.connection() as connection:
+        connection.execute("update pipeline_settings set updated_at = now()")
+    assert command("enrich").code == 0
+    assert statuses(operation_db, "catalog_link")["prada"] == "undone"
+
+
+def test_posts_are_imported_once_and_what_is_wrong_is_listed(
+    command: Command, assets_db: ClonedDatabase, tmp_path: Path
+) -> None:
+    taken_at = int(datetime(2026, 11, 1, tzinfo=UTC).timestamp())
+    node = {
+        "id": "1",
+        "shortcode": "Cabc",
+        "taken_at_timestamp": taken_at,
+        "edge_media_to_tagged_user": {"edges": [{"node": {"user": {"username": "prada"}}}]},
+    }
+    folder = tmp_path / "posts"
+    folder.mkdir()
+    (folder / "a.json").write_text(json.dumps({"node": node, "instaloader": {"node_type": "Post"}}))
+    (folder / "b.json").write_text("{broken")
+    first = command("import-posts", str(folder))
+    assert first.code == 0, first.said
+    assert "1 posts read: 1 new" in first.out
+    assert "not imported: " in first.err
+    assert "0 new, 0 updated, 1 unchanged" in command("import-posts", str(folder)).out
+    with assets_db.connection() as connection:
+        tags = connection.execute("select platform_metadata -> 'tagged_usernames' from raw_posts").fetchall()
+    assert tags == [(["prada"],)]
+    assert command("import-posts", str(tmp_path / "none")).failure == f"{tmp_path / 'none'} does not exist."
+    (folder / "a.json").unlink()
+    assert command("import-posts", str(folder)).failure.startswith("Nothing of ")
+
+
+def test_half_a_configuration_and_no_sandbox_are_refused(tmp_path: Path) -> None:
+    alone = Command(tmp_path, {})
+    assert "run `entity-pipeline demo` first" in alone("status").failure
+    half = alone("status", ASSETS_DATABASE_URL="postgresql://u@127.0.0.1:1/x")
+    assert half.failure.startswith("ASSETS_DATABASE_URL is set and OPERATION_DATABASE_URL is not")
+    assert alone("sandbox", "reset").out.startswith("There is no sandbox in")
+
+
+def test_a_file_named_env_beside_us_is_read_and_never_wins_over_the_environment(tmp_path: Path) -> None:
+    away = "postgresql://u@127.0.0.1:1/"
+    (tmp_path / ".env").write_text(f"ASSETS_DATABASE_URL={away}file\nOPERATION_DATABASE_URL={away}file\n")
+    command = Command(tmp_path, {})
+    assert "127.0.0.1:1/file" in command("status").failure
+    assert "127.0.0.1:1/environment" in command("status", ASSETS_DATABASE_URL=f"{away}environment").failure
+
+
+@pytest.mark.parametrize(
+    "arguments", [["enrich", "--limit", "-1"], ["enrich", "--refresh", "some"], ["no-such-command"], ["up", "--port", "x"]]
+)
+def test_a_wrong_use_is_told_with_its_help(tmp_path: Path, arguments: list[str]) -> None:
+    ended = Command(tmp_path, {})(*arguments)
+    assert ended.code == 2
+    assert "--help" in ended.err
+    assert "Traceback" not in ended.said
