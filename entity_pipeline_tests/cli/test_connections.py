@@ -66,7 +66,9 @@ def test_a_command_that_fills_a_sandbox_refuses_named_databases() -> None:
 
 
 def test_without_databases_and_without_a_sandbox_it_says_what_to_do() -> None:
-    with pytest.raises(ConfigurationFailure, match=r"no sandbox in sandbox: .* run `entity-pipeline demo` first"):
+    with pytest.raises(
+        ConfigurationFailure, match=r"no sandbox in sandbox: .* run `entity-pipeline demo` first"
+    ):
         connect()
     assert not Path("sandbox").exists()
 

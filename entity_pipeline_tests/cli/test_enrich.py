@@ -26,5 +26,7 @@ def test_what_is_no_day_is_refused_with_the_form(text: str) -> None:
     "day", [FIRST_DAY - timedelta(days=1), last_day(datetime.now(UTC)) + timedelta(days=2)]
 )
 def test_a_day_without_a_partition_is_refused(day: object) -> None:
-    with pytest.raises(InputRejected, match=f"^There is no cohort {day}: the first is {FIRST_DAY}, the last is today"):
+    with pytest.raises(
+        InputRejected, match=f"^There is no cohort {day}: the first is {FIRST_DAY}, the last is today"
+    ):
         parse_cohorts([str(day)])

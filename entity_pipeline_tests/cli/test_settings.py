@@ -25,7 +25,9 @@ def test_an_assignment_is_a_path_and_a_json_value_or_text(text: str, parsed: Any
     assert parse_assignment(text) == parsed
 
 
-@pytest.mark.parametrize("text", ["concurrency", "=4", ".brand=1", "thresholds..brand=1", "thresholds.=1", ""])
+@pytest.mark.parametrize(
+    "text", ["concurrency", "=4", ".brand=1", "thresholds..brand=1", "thresholds.=1", ""]
+)
 def test_what_is_no_assignment_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(InputRejected, match="is no assignment: write KEY=VALUE, for example"):
         parse_assignment(text)

@@ -193,9 +193,13 @@ def graph(assets_db: ClonedDatabase, operation_db: ClonedDatabase, **overrides: 
 def _rows(connection: psycopg.Connection[Any]) -> dict[str, Sequence[Any]]:
     tables = [
         row[0]
-        for row in connection.execute("select tablename from pg_tables where schemaname = 'public' order by 1")
+        for row in connection.execute(
+            "select tablename from pg_tables where schemaname = 'public' order by 1"
+        )
     ]
     return {
-        name: connection.execute(f'select t.ctid::text, t.xmin::text, to_jsonb(t) from "{name}" t order by 1').fetchall()
+        name: connection.execute(
+            f'select t.ctid::text, t.xmin::text, to_jsonb(t) from "{name}" t order by 1'
+        ).fetchall()
         for name in tables
     }

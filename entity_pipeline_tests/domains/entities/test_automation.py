@@ -10,7 +10,7 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobO
 from psycopg.types.json import Jsonb
 
 from entity_pipeline.core.failures import DatabaseUnavailable
-from entity_pipeline.core.settings import Closed, Open, PipelineSettings, SettingsRow, gate, WindowSettings
+from entity_pipeline.core.settings import Closed, Open, PipelineSettings, SettingsRow, WindowSettings, gate
 from entity_pipeline.definitions import build_definitions
 from entity_pipeline.domains.entities import automation
 from entity_pipeline.domains.entities.partitions import FIRST_DAY, last_day
@@ -317,7 +317,10 @@ def test_a_backfill_from_the_ui_is_in_flight_as_well(tick: Tick, operation_db: C
     ("gemini", "sentence"),
     [
         (FakeGemini(cap=5, used=5), "The cap of 5 grounded requests is reached"),
-        (FakeGemini(blocked_until=datetime(2099, 1, 1, tzinfo=UTC)), "Google refuses requests until 2099-01-01"),
+        (
+            FakeGemini(blocked_until=datetime(2099, 1, 1, tzinfo=UTC)),
+            "Google refuses requests until 2099-01-01",
+        ),
     ],
     ids=["cap", "blocked"],
 )

@@ -118,14 +118,18 @@ def test_an_edit_made_while_instagram_answers_is_kept(operation_db: ClonedDataba
         with operation_db.connection() as connection:
             connection.execute("update instagram_accounts set bio = 'typed just now'")
 
-    backfiller(operation_db, FakeInstagram({"madeup": found(picture_url=None)}, meanwhile=edit)).backfill(account)
+    backfiller(operation_db, FakeInstagram({"madeup": found(picture_url=None)}, meanwhile=edit)).backfill(
+        account
+    )
     columns, _, _ = row_of(operation_db, account)
     assert (columns["bio"], columns["display_name"]) == ("typed just now", "Made Up")
 
 
 def test_a_second_look_replaces_what_is_still_ours_and_nothing_else(operation_db: ClonedDatabase) -> None:
     account = add(operation_db)
-    seen = FakeInstagram({"madeup": [found(picture_url=None), found(picture_url=None, bio="new", display_name="N")]})
+    seen = FakeInstagram(
+        {"madeup": [found(picture_url=None), found(picture_url=None, bio="new", display_name="N")]}
+    )
     work = backfiller(operation_db, seen)
     work.backfill(account)
     with operation_db.connection() as connection:
@@ -137,12 +141,18 @@ def test_a_second_look_replaces_what_is_still_ours_and_nothing_else(operation_db
 
 def test_a_name_that_belongs_to_somebody_else_now_gives_nothing(operation_db: ClonedDatabase) -> None:
     account, store = add(operation_db), FakeObjectStore()
-    seen = FakeInstagram({"madeup": [found(picture_url=None), found(pk="78", bio="another's")]}, {URL: PICTURE})
+    seen = FakeInstagram(
+        {"madeup": [found(picture_url=None), found(pk="78", bio="another's")]}, {URL: PICTURE}
+    )
     work = backfiller(operation_db, seen, store)
     work.backfill(account)
     work.backfill(account)
     columns, backfill, _ = row_of(operation_db, account)
-    assert (columns["bio"], backfill["outcome"], backfill["instagram_id"]) == ("글\nsecond line", "reassigned", "77")
+    assert (columns["bio"], backfill["outcome"], backfill["instagram_id"]) == (
+        "글\nsecond line",
+        "reassigned",
+        "77",
+    )
     assert (store.puts, seen.downloaded) == (0, [])
 
 
@@ -230,7 +240,9 @@ def test_every_other_outcome_is_noted_and_comes_again_later(
     operation_db: ClonedDatabase, outcome: ProfileOutcome
 ) -> None:
     account = add(operation_db, bio="theirs")
-    backfiller(operation_db, FakeInstagram({"madeup": ProfileFetch(outcome, detail="HTTP")})).backfill(account)
+    backfiller(operation_db, FakeInstagram({"madeup": ProfileFetch(outcome, detail="HTTP")})).backfill(
+        account
+    )
     columns, backfill, _ = row_of(operation_db, account)
     assert columns["bio"] == "theirs"
     assert (backfill["status"], backfill["outcome"]) == ("deferred", outcome)
@@ -280,7 +292,9 @@ def test_metadata_that_cannot_hold_the_result_is_left_as_it_is(operation_db: Clo
         with operation_db.connection() as connection:
             connection.execute("update instagram_accounts set metadata = '[1]'")
 
-    backfiller(operation_db, FakeInstagram({"madeup": found(picture_url=None)}, meanwhile=spoil)).backfill(account)
+    backfiller(operation_db, FakeInstagram({"madeup": found(picture_url=None)}, meanwhile=spoil)).backfill(
+        account
+    )
     with operation_db.connection() as connection:
         row = connection.execute("select metadata, bio from instagram_accounts").fetchone()
     assert row == ([1], None)

@@ -26,11 +26,12 @@ SOON = datetime(2099, 1, 1, 8, tzinfo=UTC)
 FIRST_EVENT, SECOND_EVENT = event_id(HANDLE, 1), event_id(HANDLE, 2)
 
 
-def add(
-    database: ClonedDatabase, username: str = HANDLE, review: Any = None, **columns: Any
-) -> UUID:
+def add(database: ClonedDatabase, username: str = HANDLE, review: Any = None, **columns: Any) -> UUID:
     section = {"cohort": "2026-03-02", "tagging": {"posts": 7}}
-    metadata = {"note": "a person's", "entity_enrichment": section | ({"gemini_review": review} if review else {})}
+    metadata = {
+        "note": "a person's",
+        "entity_enrichment": section | ({"gemini_review": review} if review else {}),
+    }
     with database.connection() as connection:
         row = connection.execute(
             "insert into instagram_accounts (username, metadata, bio) values (%s, %s, %s) returning id",
@@ -305,7 +306,7 @@ def test_what_a_person_writes_while_gemini_thinks_is_kept(operation_db: ClonedDa
         with operation_db.connection() as connection:
             connection.execute(
                 "update instagram_accounts set bio = 'theirs', metadata = jsonb_set(metadata || "
-                "'{\"note\": \"changed\"}', '{entity_enrichment,catalog_link}', '{\"status\": \"undone\"}')"
+                '\'{"note": "changed"}\', \'{entity_enrichment,catalog_link}\', \'{"status": "undone"}\')'
             )
         return grounded_body(HANDLE)
 
@@ -361,7 +362,9 @@ def test_a_crash_between_the_paid_reply_and_the_account_costs_no_second_call(
         assert done.outcome == "reviewed:replayed"
         assert standin.requests["total"] == requests
     with assets_db.connection() as connection:
-        states = connection.execute("select state, id::text from gemini_usage_events order by created_at").fetchall()
+        states = connection.execute(
+            "select state, id::text from gemini_usage_events order by created_at"
+        ).fetchall()
     assert [state for state, _ in states] == ["settled"] * requests
     assert review_of(operation_db, account)["usage_event_id"] == states[0][1]
 

@@ -68,9 +68,7 @@ def test_no_more_accounts_run_at_once_than_allowed(concurrency: int) -> None:
         time.sleep(0.005)
         return REVIEWED
 
-    reviewer, _ = through(
-        ACCOUNTS, {account: [slowly] for account in ACCOUNTS}, concurrency=concurrency
-    )
+    reviewer, _ = through(ACCOUNTS, {account: [slowly] for account in ACCOUNTS}, concurrency=concurrency)
     assert reviewer.most_at_once == concurrency
     assert sorted(reviewer.reviewed) == ACCOUNTS
 

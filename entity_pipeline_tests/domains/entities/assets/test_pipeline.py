@@ -278,7 +278,9 @@ def test_a_reply_of_another_model_fails_the_blocking_check(
         installation.run("intake_job", MONDAY)
         result = installation.run("enrichment_job", MONDAY, None, enrichment_config(10), succeeds=False)
         (check,) = [
-            check for check in result.get_asset_check_evaluations() if check.check_name == "model_is_the_one_asked_for"
+            check
+            for check in result.get_asset_check_evaluations()
+            if check.check_name == "model_is_the_one_asked_for"
         ]
         assert (check.passed, check.blocking) == (False, True)
         assert plain(check.metadata) == {"asked_for": "gemini-2.5-flash", "answered_by": "gemini-3.6-flash"}
@@ -409,7 +411,9 @@ def test_a_missing_column_fails_the_blocking_schema_check(installation: Graph) -
         connection.execute("alter table brands drop column country_of_origin")
     result = installation.run("intake_job", MONDAY, succeeds=False)
     (check,) = [
-        check for check in result.get_asset_check_evaluations() if check.check_name == "databases_have_the_schema"
+        check
+        for check in result.get_asset_check_evaluations()
+        if check.check_name == "databases_have_the_schema"
     ]
     assert not check.passed
     assert "country_of_origin" in plain(check.metadata)["problems"]
@@ -456,7 +460,10 @@ def test_everything_that_starts_by_itself_is_there() -> None:
         "catalog_links_sensor",
         "switch_off_sensor",
     }
-    assert {schedule.name for schedule in repository.schedule_defs} == {"enrichment_schedule", "spend_schedule"}
+    assert {schedule.name for schedule in repository.schedule_defs} == {
+        "enrichment_schedule",
+        "spend_schedule",
+    }
     running = {dg.DefaultSensorStatus.RUNNING, dg.DefaultScheduleStatus.RUNNING}
     started = [*repository.sensor_defs, *repository.schedule_defs]
     assert all(item.default_status in running for item in started)
@@ -468,9 +475,17 @@ def test_the_code_location_loads_without_any_variable_and_without_a_heavy_sdk() 
         "print([m for m in ('google.genai', 'boto3', 'instaloader', 'PIL', 'pycountry', 'psycopg_pool', "
         "'entity_pipeline.sandbox') if m in sys.modules])"
     )
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path), "HOME": "/nonexistent"}
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "HOME": "/nonexistent",
+    }
     ended = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", program], env=environment, capture_output=True, text=True, timeout=60
+        [sys.executable, "-W", "ignore", "-c", program],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert (ended.returncode, ended.stdout.strip()) == (0, "[]"), ended.stderr
 

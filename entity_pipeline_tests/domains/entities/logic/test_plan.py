@@ -1,6 +1,7 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -114,7 +115,9 @@ def test_the_first_reason_that_counts_is_the_switch() -> None:
         pytest.param(
             10, replace(FREE, used=90, reserved=8), set(), {MONDAY: 1, TUESDAY: 1}, id="reservations count"
         ),
-        pytest.param(10, replace(FREE, used=80, units_per_request=8), set(), {MONDAY: 1, TUESDAY: 1}, id="units"),
+        pytest.param(
+            10, replace(FREE, used=80, units_per_request=8), set(), {MONDAY: 1, TUESDAY: 1}, id="units"
+        ),
         pytest.param(3, FREE, {TUESDAY}, {MONDAY: 2, WEDNESDAY: 1}, id="never what is in flight"),
     ],
 )
@@ -128,7 +131,8 @@ def test_the_most_tagged_accounts_that_fit_are_launched_by_cohort(
 
 @given(
     pending=st.lists(
-        st.builds(PendingAccount, st.sampled_from([MONDAY, TUESDAY, WEDNESDAY]), st.integers(0, 20)), min_size=1
+        st.builds(PendingAccount, st.sampled_from([MONDAY, TUESDAY, WEDNESDAY]), st.integers(0, 20)),
+        min_size=1,
     ),
     per_tick=st.integers(1, 30),
     used=st.integers(0, 99),
@@ -170,15 +174,14 @@ def test_days_become_ranges(days: list[date], longest_step: int, ranges: list[tu
 
 
 @given(st.sets(st.integers(0, 60)), st.integers(1, 31))
-def test_ranges_hold_every_day_and_are_further_apart_than_a_step(offsets: set[int], longest_step: int) -> None:
+def test_ranges_hold_every_day_and_are_further_apart_than_a_step(
+    offsets: set[int], longest_step: int
+) -> None:
     days = {MONDAY + timedelta(days=offset) for offset in offsets}
     ranges = contiguous(days, longest_step=longest_step)
     assert all(any(first <= day <= last for first, last in ranges) for day in days)
     assert {day for pair in ranges for day in pair} <= days
-    assert all(
-        (later[0] - earlier[1]).days > longest_step
-        for earlier, later in zip(ranges, ranges[1:], strict=False)
-    )
+    assert all((later[0] - earlier[1]).days > longest_step for earlier, later in pairwise(ranges))
 
 
 @pytest.mark.parametrize(

@@ -51,9 +51,7 @@ def reviewed(previous: dict[str, Any] | None = None, inputs: ReviewInputs = INPU
 
 
 def failed(previous: dict[str, Any] | None = None, event: UUID | None = None) -> dict[str, Any]:
-    return failed_record(
-        INPUTS, previous=previous, reason="no_json", detail="No JSON.", usage_event_id=event
-    )
+    return failed_record(INPUTS, previous=previous, reason="no_json", detail="No JSON.", usage_event_id=event)
 
 
 def deferred(previous: dict[str, Any] | None = None, *, counts: bool) -> dict[str, Any]:
