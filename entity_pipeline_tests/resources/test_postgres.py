@@ -13,7 +13,7 @@ import dagster as dg
 import psycopg
 import pytest
 
-from entity_pipeline.core.failures import ConfigurationFailure, DatabaseUnavailable
+from entity_pipeline.core.failures import ConfigurationFailure, DatabaseUnavailable, SchemaMismatch
 from entity_pipeline.resources import postgres
 from entity_pipeline.resources.postgres import PostgresResource, libpq_url, open_database
 from entity_pipeline.sandbox.processes import free_port
@@ -118,8 +118,20 @@ def test_a_connection_that_dies_in_use_is_a_database_unavailable_and_the_next_on
 
 def test_an_error_in_a_statement_stays_what_it_is_and_leaves_the_connection_usable(url: str) -> None:
     with open_database(url, max_connections=1) as database:
-        with pytest.raises(psycopg.errors.UndefinedTable), database.connection() as connection:
-            connection.execute("SELECT * FROM nowhere")
+        with pytest.raises(psycopg.errors.DivisionByZero), database.connection() as connection:
+            connection.execute("SELECT 1 / 0")
+        with database.connection() as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("missing", ["SELECT * FROM nowhere", "SELECT nothing", "SELECT no_function()"])
+def test_a_missing_table_column_or_function_says_to_migrate(url: str, missing: str) -> None:
+    with open_database(url, max_connections=1) as database:
+        with (
+            pytest.raises(SchemaMismatch, match="run `entity-pipeline migrate`"),
+            database.connection() as connection,
+        ):
+            connection.execute(missing)
         with database.connection() as connection:
             assert connection.execute("SELECT 1").fetchone() == (1,)
 

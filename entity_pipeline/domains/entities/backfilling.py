@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
 
+import psycopg
+
 from entity_pipeline.core.failures import ConfigurationFailure, TransientFailure
 from entity_pipeline.core.object_keys import picture_key
 from entity_pipeline.core.patience import patiently
@@ -50,6 +52,7 @@ class Backfiller:
     windows: InstagramWindows
     deadline: datetime
     picture_outcomes: dict[str, int] = field(default_factory=dict)
+    columns_refused: int = 0  # accounts whose fields a constraint or trigger of the catalog did not take
     _canary_passed: bool | None = None
     _failed_puts: int = 0
 
@@ -106,6 +109,22 @@ class Backfiller:
         self.picture_outcomes[outcome] = self.picture_outcomes.get(outcome, 0) + 1
 
     def _write(self, account_id: UUID, fetch: ProfileFetch, canary: bool | None, image: Image | None) -> None:
+        try:
+            self._write_row(account_id, fetch, canary, image, with_columns=True)
+        except (psycopg.IntegrityError, psycopg.DataError, psycopg.errors.RaiseException):
+            # A rule of the catalog that we do not know; the look itself must be remembered all the same.
+            self._write_row(account_id, fetch, canary, image, with_columns=False)
+            self.columns_refused += 1
+
+    def _write_row(
+        self,
+        account_id: UUID,
+        fetch: ProfileFetch,
+        canary: bool | None,
+        image: Image | None,
+        *,
+        with_columns: bool,
+    ) -> None:
         """Under the row's lock, so that a person's edit made meanwhile is seen and kept."""
         now = datetime.now(UTC)
         with self.operation_db.connection() as connection, connection.transaction():
@@ -117,6 +136,7 @@ class Backfiller:
             columns: dict[str, str] = {}
             if fetch.profile is not None:
                 image_url = image["url"] if image else None
-                columns = fields_to_write(account, fetch.profile, previous, image_url)
+                if with_columns:
+                    columns = fields_to_write(account, fetch.profile, previous, image_url)
                 backfill = record_written(backfill, columns, image)
             write_stage(connection, account_id, STAGE, backfill, columns)

@@ -91,6 +91,18 @@ class Graph:
         assert result.success is succeeds, reasons(result)
         return result
 
+    def materialize(self, asset: str, day: date, *, succeeds: bool = True) -> dg.ExecuteInProcessResult:
+        """One asset alone, as the UI does it."""
+        result = self.definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+            instance=self.instance,
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            raise_on_error=False,
+            asset_selection=[dg.AssetKey(asset)],
+            partition_key=day.isoformat(),
+        )
+        assert result.success is succeeds, reasons(result)
+        return result
+
     def run_all(self, first: date = MONDAY, last: date | None = None, limit: int = 100) -> None:
         """Every stage over the days."""
         self.run("intake_job", first, last)

@@ -306,3 +306,30 @@ def test_a_database_that_is_away_for_a_moment_costs_no_second_look(operation_db:
     backfiller(FlakyDatabase(operation_db, {1: away, 3: away}), seen).backfill(account)
     assert row_of(operation_db, account)[1]["status"] == "found"
     assert seen.looked_at == ["madeup"]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "alter table instagram_accounts add check (length(bio) < 5)",
+        "alter table instagram_accounts alter bio type varchar(4)",
+        "create function no_bio() returns trigger language plpgsql as "
+        "$$ begin if new.bio is not null then raise 'no bio here'; end if; return new; end $$; "
+        "create trigger no_bio before update on instagram_accounts for each row execute function no_bio()",
+    ],
+    ids=["check", "length", "trigger"],
+)
+def test_a_rule_of_the_catalog_that_refuses_a_field_stops_nothing(
+    operation_db: ClonedDatabase, rule: str
+) -> None:
+    accounts = [add(operation_db, name) for name in ("a", "b")]
+    with operation_db.connection() as connection:
+        connection.execute(rule)
+    seen = FakeInstagram({name: found(name, picture_url=None) for name in ("a", "b")})
+    work = backfiller(operation_db, seen)
+    for account in accounts:
+        work.backfill(account)
+        columns, backfill, _ = row_of(operation_db, account)
+        assert columns == {"display_name": None, "bio": None, "profile_image_url": None}
+        assert (backfill["status"], backfill["fields_written"]) == ("found", {})
+    assert work.columns_refused == 2

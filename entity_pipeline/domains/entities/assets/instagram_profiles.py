@@ -78,6 +78,7 @@ def instagram_profiles(
     deadline = datetime.now(UTC) + STEP_LIMIT
     outcomes: Counter[str] = Counter()
     pictures: dict[str, int] = {}
+    columns_refused = 0
     with operation_db.connection() as connection:
         waiting = pending_profiles(connection, cohorts, datetime.now(UTC), config.limit)
     current = _permitted(settings)
@@ -105,6 +106,7 @@ def instagram_profiles(
                 break
             outcomes[fetch.outcome.value] += 1
         pictures = backfiller.picture_outcomes
+        columns_refused = backfiller.columns_refused
     with operation_db.connection() as connection:
         statuses = status_counts(connection, cohorts, "profile_backfill", "status")
         occupied = {day.isoformat() for day in occupied_cohorts(connection, cohorts)}
@@ -119,6 +121,7 @@ def instagram_profiles(
         "held_because": held_because or "nothing",
         "this_run": counts_table(outcomes),
         "pictures": counts_table(pictures),
+        "columns_refused_by_the_catalog": columns_refused,
         "all_of_the_cohorts": counts_table(statuses, "status"),
         "sample": rows_table(samples),
     }

@@ -161,6 +161,19 @@ def test_a_closed_gate_fails_intake_with_the_reason(installation: Graph) -> None
     assert installation.green("tagged_usernames") == set()
 
 
+@pytest.mark.parametrize("asset", STAGES)
+def test_each_asset_asks_the_gate_itself_whoever_starts_it(installation: Graph, asset: str) -> None:
+    small_sample(installation)
+    installation.run("intake_job", MONDAY)
+    installation.run("enrichment_job", MONDAY, None, enrichment_config(1))
+    installation.post(MONDAY, "newbalance")
+    installation.settings(enabled=False)
+    before = installation.everything(), installation.calls()
+    result = installation.materialize(asset, MONDAY, succeeds=asset not in STAGES[:2])
+    assert reasons(result) == ([CLOSED] if asset in STAGES[:2] else [])
+    assert (installation.everything(), installation.calls()) == before
+
+
 def test_a_closed_gate_asks_nobody_and_leaves_what_is_pending_open(installation: Graph) -> None:
     small_sample(installation)
     installation.run("intake_job", MONDAY, WEDNESDAY)
