@@ -66,9 +66,14 @@ def _local_defaults(environment: Mapping[str, str]) -> dict[str, str]:
     """Credentials for servers on this machine that were named without any; never for a real service."""
     found: dict[str, str] = {}
     for address, defaults in _LOCAL_DEFAULTS.items():
-        if urlsplit(environment.get(address, "")).hostname in ("127.0.0.1", "localhost", "::1"):
+        if _is_local(environment.get(address, "")):
             found |= {name: value for name, value in defaults.items() if not environment.get(name)}
-    bucket = environment.get("R2_BUCKET") or found.get("R2_BUCKET")
-    if found.get("R2_ACCESS_KEY_ID") and bucket and not environment.get("R2_PUBLIC_BASE_URL"):
-        found["R2_PUBLIC_BASE_URL"] = f"{environment['R2_ENDPOINT_URL'].rstrip('/')}/{bucket}"
+    endpoint = environment.get("R2_ENDPOINT_URL", "")
+    if _is_local(endpoint) and not environment.get("R2_PUBLIC_BASE_URL"):
+        bucket = environment.get("R2_BUCKET") or found["R2_BUCKET"]
+        found["R2_PUBLIC_BASE_URL"] = f"{endpoint.rstrip('/')}/{bucket}"
     return found
+
+
+def _is_local(url: str) -> bool:
+    return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")

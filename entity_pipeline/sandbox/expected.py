@@ -29,6 +29,7 @@ _HELD_BY_CATALOG: Mapping[str, frozenset[str]] = {
     "kestrelmoth.madeup": frozenset({"several_matches"}),
     "solpaca.madeup": frozenset({"name_conflict"}),
     "duneweave.madeup": frozenset({"country_is_namibia"}),
+    "driftcode.madeup": frozenset({"country_is_namibia"}),
 }
 _LINKED = frozenset(
     {

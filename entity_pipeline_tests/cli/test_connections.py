@@ -116,6 +116,9 @@ def test_what_a_person_set_is_kept() -> None:
     assert (os.environ["GEMINI_API_KEY"], os.environ["R2_BUCKET"]) == ("mine", "pictures")
 
 
-def test_a_store_with_its_own_credentials_gets_no_public_address_invented() -> None:
+def test_a_local_store_is_read_where_it_is_written_whoever_named_its_credentials() -> None:
     named(R2_ENDPOINT_URL="http://127.0.0.1:9", R2_ACCESS_KEY_ID="mine", R2_SECRET_ACCESS_KEY="mine")
-    assert connect() == {"R2_BUCKET": "entity-pipeline"}
+    assert connect() == {
+        "R2_BUCKET": "entity-pipeline",
+        "R2_PUBLIC_BASE_URL": "http://127.0.0.1:9/entity-pipeline",
+    }

@@ -1,8 +1,7 @@
 """Reading a country in the words of a model, English or Korean, as ISO 3166-1 alpha-2.
 
-Surprising: a bare ``NA`` is never Namibia. The prompt asks for null where a country is unknown, so a model
-that writes ``NA`` anyway most likely means "not available"; it is read as unknown and noted as
-``ambiguous_na``. Namibia is only what says so: the name in either language, ``NAM``, or the flag.
+Surprising: a bare ``NA`` may be Namibia or "not available". The prompt asks for null where a country is unknown,
+so it is read as the code it is, noted as ``ambiguous_na``, and a brand with it is held for a person.
 """
 
 import re
@@ -64,7 +63,7 @@ def read_country(value: object) -> tuple[str | None, str | None]:
     if not text or text.casefold() in UNKNOWN_WORDS:
         return None, None
     if text.casefold() == "na":
-        return None, "ambiguous_na"
+        return "NA" if text == "NA" else None, "ambiguous_na"
     if text in {
         "no",
         "is",

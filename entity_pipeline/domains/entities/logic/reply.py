@@ -163,7 +163,7 @@ def _review(fields: Mapping[str, Any], handle: str, notes: list[str]) -> ParsedR
     name_en, name_ko, name_notes = read_names(fields.get("name_en"), fields.get("name_ko"))
     notes.extend(name_notes)
     role = noted("account_role", read_role(fields.get("account_role")))
-    region = noted("entity_region_code", read_country(fields.get("entity_region_code")))
+    region = noted("entity_region_code", _certain(read_country(fields.get("entity_region_code"))))
     confidence = noted("confidence", read_confidence(fields.get("confidence")))
     if confidence is None:
         notes.append("confidence:missing")
@@ -189,6 +189,11 @@ def _review(fields: Mapping[str, Any], handle: str, notes: list[str]) -> ParsedR
         detail = f"The review is not valid: {one_line(str(error.errors()[0]['msg']), 200)}."
         return _no(UnparseableReason.NOT_A_REVIEW, detail, worth_repair=True)
     return ParsedReply(review, tuple(dict.fromkeys(notes))[:_MAX_NOTES])
+
+
+def _certain(reading: tuple[str | None, str | None]) -> tuple[str | None, str | None]:
+    """A region ``NA`` is as likely North America."""
+    return (None, reading[1]) if reading[1] == "ambiguous_na" else reading
 
 
 def _region(code: str | None, role: AccountRole) -> tuple[str | None, str | None]:

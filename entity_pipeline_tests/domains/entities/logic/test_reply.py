@@ -179,7 +179,12 @@ def test_a_cut_last_block_is_never_replaced_by_an_earlier_one() -> None:
         ({"account_type": "fan art"}, {"account_type": "unknown"}, "account_type:unknown_label"),
         ({"account_type": ["brand", "artist"]}, {"account_type": "unknown"}, "account_type:unknown_label"),
         ({"account_role": 3}, {"account_role": "unknown"}, "account_role:unknown_label"),
-        ({"country_of_origin": "NA"}, {"country_of_origin": None}, "country_of_origin:ambiguous_na"),
+        ({"country_of_origin": "NA"}, {"country_of_origin": "NA"}, "country_of_origin:ambiguous_na"),
+        (
+            {"account_role": "regional", "entity_region_code": "NA"},
+            {"entity_region_code": None},
+            "entity_region_code:ambiguous_na",
+        ),
         ({"country_of_origin": "Namibia"}, {"country_of_origin": "NA"}, None),
         ({"country_of_origin": "Atlantis"}, {"country_of_origin": None}, "country_of_origin:unknown_country"),
         ({"entity_region_code": "JP"}, {"entity_region_code": None}, "entity_region_code:not_regional"),
