@@ -67,7 +67,7 @@ class PipelineSettings(_Strict):
     """The limits and switches a person may change. Units are in the names."""
 
     daily_grounding_cap: int = Field(default=1_450, ge=0, le=1_000_000)
-    requests_per_minute: Count = 60
+    requests_per_minute: Count = 200
     daily_spend_usd: float = Field(default=10.0, ge=0, le=1_000_000)
     accounts_per_tick: Count = 200
     concurrency: int = Field(default=8, ge=1, le=64)

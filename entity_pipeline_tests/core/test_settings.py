@@ -74,7 +74,7 @@ def test_missing_keys_have_the_documented_defaults(empty: Any) -> None:
     assert settings == PipelineSettings()
     assert settings.model_dump() == {
         "daily_grounding_cap": 1_450,
-        "requests_per_minute": 60,
+        "requests_per_minute": 200,
         "daily_spend_usd": 10.0,
         "accounts_per_tick": 200,
         "concurrency": 8,
