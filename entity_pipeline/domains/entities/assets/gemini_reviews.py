@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
 from threading import Event
@@ -12,7 +13,7 @@ from uuid import UUID
 import dagster as dg
 from pydantic import Field
 
-from entity_pipeline.core.gemini import GeminiAccess, Unanswered
+from entity_pipeline.core.gemini import GeminiAccess
 from entity_pipeline.core.ledger import QuotaStatus
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import Closed, SettingsAccess
@@ -33,19 +34,10 @@ from entity_pipeline.domains.entities.queries.enrichment import (
     reviewed_accounts,
     status_counts,
 )
-from entity_pipeline.domains.entities.reviewing import (
-    IN_FLIGHT,
-    Done,
-    Reviewer,
-    Stopped,
-    answered_by_other_model,
-    limits_of,
-)
+from entity_pipeline.domains.entities.review_session import ReviewSession
+from entity_pipeline.domains.entities.reviewing import Reviewer
 
 STEP_LIMIT = timedelta(minutes=50)
-# So many accounts without an answer, one after the other, mean that Gemini is down and not that they are odd.
-OUTAGE_AFTER = 10
-CLAIM_POLL_S = 1.0
 MODEL_CHECK = "model_is_the_one_asked_for"
 UNGROUNDED_CHECK = "few_reviews_are_ungrounded"
 CAP_CHECK = "cap_is_not_near"
@@ -114,63 +106,87 @@ def gemini_reviews(
     """
     cohorts = cohort_range(context.partition_keys)
     now = datetime.now(UTC)
-    gate = settings.gate()
     with operation_db.connection() as connection:
         waiting = pending_reviews(connection, cohorts, now, config.limit)
         finished = reviewed_accounts(connection, cohorts, now) if config.refresh != "none" else []
-    outcomes: Counter[str] = Counter()
-    other_models: set[str] = set()
-    would_be_asked = 0
-    held_because = gate.reason if isinstance(gate, Closed) else ""
-    quota: QuotaStatus | None = None
-    if not isinstance(gate, Closed):
-        gemini.sweep()
-        stop = Event()
-        reviewer = Reviewer(
-            operation_db=operation_db,
-            gemini=gemini,
-            settings=gate.settings,
-            run_id=context.run.run_id,
-            refresh=config.refresh,
-            stop=stop,
-            deadline=now + STEP_LIMIT,
-        )
-        again = (account for account in finished if reviewer.wants(account))
-        chosen = list(islice(chain(waiting, again), config.limit))
-        if config.dry_run:
-            would_be_asked = len(chosen)
-        else:
-            session = ReviewSession(reviewer, settings, gate.settings.concurrency)
-            session.work_through(chosen)
-            outcomes, other_models, held_because = (
-                session.outcomes,
-                session.other_models,
-                session.held_because,
-            )
-        quota = gemini.quota(limits_of(gate.settings))
+    work = _work(context.run.run_id, config, waiting, finished, operation_db, settings, gemini)
     with operation_db.connection() as connection:
         progress = cohort_progress(connection, cohorts, datetime.now(UTC))
         samples = review_samples(connection, cohorts)
         statuses = status_counts(connection, cohorts, "gemini_review", "status")
-    if held_because:
-        context.log.warning(f"Stopped before the end: {held_because}")
+    if work.held_because:
+        context.log.warning(f"Stopped before the end: {work.held_because}")
     metadata = {
-        "accounts_done": sum(outcomes.values()),
-        **({"would_be_asked": would_be_asked} if config.dry_run else {}),
+        "accounts_done": sum(work.outcomes.values()),
+        **({"would_be_asked": work.would_be_asked} if config.dry_run else {}),
         "accounts_pending": sum(item.reviews_pending for item in progress),
-        "held_because": held_because or "nothing",
-        "this_run": counts_table(outcomes),
+        "held_because": work.held_because or "nothing",
+        "this_run": counts_table(work.outcomes),
         "all_of_the_cohorts": counts_table(statuses, "status"),
         "sample": rows_table(samples),
-        **quota_metadata(quota),
+        **quota_metadata(work.quota),
     }
-    ungrounded = sum(count for name, count in outcomes.items() if name.startswith("reviewed:ungrounded"))
-    reviewed = sum(count for name, count in outcomes.items() if name.startswith("reviewed"))
+    yield from _check_results(work, gemini.model)
+    pending = pending_by_cohort(progress, links=False)
+    yield from green_when_finished(context, "gemini_reviews", pending, metadata)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What one run did. `quota` is None when the gate was closed and the ledger not asked."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    other_models: AbstractSet[str] = frozenset()
+    held_because: str = ""
+    would_be_asked: int = 0
+    quota: QuotaStatus | None = None
+
+
+def _work(
+    run_id: str,
+    config: ReviewConfig,
+    waiting: list[UUID],
+    finished: list[UUID],
+    operation_db: Database,
+    settings: SettingsAccess,
+    gemini: GeminiAccess,
+) -> _Work:
+    gate = settings.gate()
+    if isinstance(gate, Closed):
+        return _Work(held_because=gate.reason)
+    gemini.sweep()
+    reviewer = Reviewer(
+        operation_db=operation_db,
+        gemini=gemini,
+        settings=gate.settings,
+        run_id=run_id,
+        refresh=config.refresh,
+        stop=Event(),
+        deadline=datetime.now(UTC) + STEP_LIMIT,
+    )
+    again = (account for account in finished if reviewer.wants(account))
+    chosen = list(islice(chain(waiting, again), config.limit))
+    if config.dry_run:
+        return _Work(would_be_asked=len(chosen), quota=gemini.quota(reviewer.limits))
+    session = ReviewSession(reviewer, settings, gate.settings.concurrency)
+    session.work_through(chosen)
+    return _Work(
+        outcomes=session.outcomes,
+        other_models=session.other_models,
+        held_because=session.held_because,
+        quota=gemini.quota(reviewer.limits),
+    )
+
+
+def _check_results(work: _Work, model: str) -> Iterator[dg.AssetCheckResult]:
+    ungrounded = sum(count for name, count in work.outcomes.items() if name.startswith("reviewed:ungrounded"))
+    reviewed = sum(count for name, count in work.outcomes.items() if name.startswith("reviewed"))
+    quota = work.quota
     yield dg.AssetCheckResult(
         check_name=MODEL_CHECK,
-        passed=not other_models,
+        passed=not work.other_models,
         severity=dg.AssetCheckSeverity.ERROR,
-        metadata={"asked_for": gemini.model, "answered_by": ", ".join(sorted(other_models)) or gemini.model},
+        metadata={"asked_for": model, "answered_by": ", ".join(sorted(work.other_models)) or model},
     )
     yield dg.AssetCheckResult(
         check_name=UNGROUNDED_CHECK,
@@ -184,102 +200,6 @@ def gemini_reviews(
         severity=dg.AssetCheckSeverity.WARN,
         metadata=quota_metadata(quota),
     )
-    pending = pending_by_cohort(progress, links=False)
-    yield from green_when_finished(context, "gemini_reviews", pending, metadata)
-
-
-class ReviewSession:
-    """One step's work: some threads, the gate asked before each account, and one reason to stop."""
-
-    def __init__(self, reviewer: Reviewer, settings: SettingsAccess, concurrency: int) -> None:
-        self._reviewer = reviewer
-        self._settings = settings
-        self._stop = reviewer.stop
-        self._concurrency = concurrency
-        self._quota_is_used_up = False
-        self._unavailable_in_a_row = 0
-        self.outcomes: Counter[str] = Counter()
-        self.other_models: set[str] = set()
-        self.held_because = ""
-
-    def work_through(self, accounts: list[UUID]) -> None:
-        """Review the accounts in order until they, the quota or the time are used up.
-
-        Accounts that another worker is asking for come again at the end: it may have died, and its claim then
-        runs out. An interruption lets the requests that are on the wire come home first, so that nothing paid
-        is lost.
-        """
-        with ThreadPoolExecutor(self._concurrency, thread_name_prefix="review") as threads:
-            running: dict[Future[Done | Stopped], UUID] = {}
-            try:
-                while accounts and self._may_go_on():
-                    claimed = self._once_through(accounts, threads, running)
-                    if claimed and claimed == accounts:
-                        self._stop.wait(CLAIM_POLL_S)
-                    accounts = claimed
-                if accounts:
-                    self.outcomes["in_flight_elsewhere"] += len(accounts)
-            finally:
-                self._stop.set()
-                for future in list(running):
-                    self._note(future.result())
-
-    def _once_through(
-        self, accounts: list[UUID], threads: ThreadPoolExecutor, running: dict[Future[Done | Stopped], UUID]
-    ) -> list[UUID]:
-        """One pass; returns the accounts that another worker holds."""
-        queue, claimed = iter(accounts), set()
-        while not self._stop.is_set():
-            while (
-                len(running) < self._concurrency
-                and self._may_go_on()
-                and (account := next(queue, None)) is not None
-            ):
-                running[threads.submit(self._one, account)] = account
-            if not running:
-                break
-            finished, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in finished:
-                account = running.pop(future)
-                result = future.result()
-                if isinstance(result, Done) and result.outcome == IN_FLIGHT:
-                    claimed.add(account)
-                else:
-                    self._note(result)
-        return [account for account in accounts if account in claimed]
-
-    def _may_go_on(self) -> bool:
-        return not (self._stop.is_set() or self._quota_is_used_up)
-
-    def _one(self, account: UUID) -> Done | Stopped:
-        gate = self._settings.gate()
-        if isinstance(gate, Closed):
-            return Stopped(Unanswered.STOPPED, gate.reason, None)
-        if datetime.now(UTC) >= self._reviewer.deadline:
-            return Stopped(Unanswered.STOPPED, "The step's time is up; the next run goes on.", None)
-        return self._reviewer.review(account)
-
-    def _note(self, result: Done | Stopped) -> None:
-        if isinstance(result, Stopped):
-            # A used-up quota lets no new account in; what is paid for may still be repaired and written.
-            if result.reason is Unanswered.STOPPED:
-                self._stop.set()
-            else:
-                self._quota_is_used_up = True
-            until = f" Next try: {result.retry_at:%Y-%m-%d %H:%M} UTC." if result.retry_at else ""
-            self.held_because = self.held_because or f"{result.detail}{until}"
-            return
-        self.outcomes[result.outcome] += 1
-        if answered_by_other_model(self._reviewer.gemini.model, result):
-            self.other_models.add(str(result.model_version))
-            self._stop.set()
-            self.held_because = (
-                f"Gemini answered with {result.model_version} in place of {self._reviewer.gemini.model}."
-            )
-        self._unavailable_in_a_row = self._unavailable_in_a_row + 1 if result.unavailable else 0
-        if self._unavailable_in_a_row >= OUTAGE_AFTER:
-            self._stop.set()
-            self.held_because = f"{OUTAGE_AFTER} accounts in a row got no answer: Gemini seems to be down."
 
 
 def quota_metadata(quota: QuotaStatus | None) -> dict[str, dg.MetadataValue]:

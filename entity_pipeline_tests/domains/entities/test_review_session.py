@@ -14,8 +14,8 @@ import pytest
 from entity_pipeline.core.failures import DatabaseUnavailable, ModelUnavailable
 from entity_pipeline.core.gemini import Unanswered
 from entity_pipeline.core.settings import Closed, Open, PipelineSettings
-from entity_pipeline.domains.entities.assets import gemini_reviews as module
-from entity_pipeline.domains.entities.assets.gemini_reviews import OUTAGE_AFTER, ReviewSession
+from entity_pipeline.domains.entities import review_session as module
+from entity_pipeline.domains.entities.review_session import OUTAGE_AFTER, ReviewSession
 from entity_pipeline.domains.entities.reviewing import IN_FLIGHT, Done, Stopped
 from entity_pipeline_tests.fakes.reviewer import FakeReviewer, Result
 from entity_pipeline_tests.fakes.settings import FakeSettings
