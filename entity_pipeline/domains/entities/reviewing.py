@@ -101,6 +101,9 @@ class Reviewer:
         answer = self._ask("review", account.handle, question, consumed_event_id(previous))
         if isinstance(answer, NotAnswered):
             return self._not_answered(account_id, previous, question.inputs, answer)
+        version = answer.reply.model_version
+        if version is not None and not is_same_model(self.gemini.model, version):
+            return self._refuse_other_model(account, previous, question.inputs, answer)
         parsed = parse_reply(answer.reply.body, handle=account.handle)
         if isinstance(parsed, Unparseable) and parsed.worth_repair:
             repaired = self._repair(account.handle, question.facts, answer)
@@ -212,6 +215,24 @@ class Reviewer:
         )
         outcome = "reviewed" if grounding.grounded else "reviewed:ungrounded"
         return self._write(account.id, record, outcome + (":replayed" if answer.replayed else ""), version)
+
+    def _refuse_other_model(
+        self, account: Account, previous: Mapping[str, Any] | None, inputs: ReviewInputs, answer: Answered
+    ) -> Done:
+        """Thresholds and prompt were made for the configured model: another one's word never gets further."""
+        version = answer.reply.model_version
+        record = failed_record(
+            inputs,
+            previous=previous,
+            reason="other_model",
+            detail=(
+                f"Gemini answered with {version} in place of {self.gemini.model}: set GEMINI_MODEL to the model "
+                "that is meant, then run `entity-pipeline enrich --refresh stale`."
+            ),
+            usage_event_id=answer.reply.event_id,
+            model_version=version,
+        )
+        return self._write(account.id, record, "failed:other_model", version)
 
     def _not_answered(
         self, account_id: UUID, previous: Mapping[str, Any] | None, inputs: ReviewInputs, answer: NotAnswered

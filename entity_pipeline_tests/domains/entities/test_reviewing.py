@@ -102,6 +102,21 @@ def test_a_review_without_search_results_is_kept_and_says_so(operation_db: Clone
     assert record["confidence"] < record["raw_confidence"]
 
 
+def test_another_models_word_gets_no_further_and_is_asked_for_again_once_that_model_is_configured(
+    operation_db: ClonedDatabase,
+) -> None:
+    account = add(operation_db)
+    other = {**grounded_body(HANDLE), "modelVersion": "gemini-3.5-flash-lite"}
+    done = reviewer(operation_db, asking(other)).review(account)
+    assert done == Done("failed:other_model", model_version="gemini-3.5-flash-lite")
+    record = review_of(operation_db, account)
+    assert (record["status"], record["error"]["reason"]) == ("failed", "other_model")
+    assert "set GEMINI_MODEL" in record["error"]["detail"]
+    configured = FakeGemini({HANDLE: [other]}, model="gemini-3.5-flash-lite")
+    again = reviewer(operation_db, configured, refresh="stale").review(account)
+    assert again == Done("reviewed", model_version="gemini-3.5-flash-lite")
+
+
 def test_a_broken_reply_is_mended_by_one_ungrounded_call_and_proven_by_the_first(
     operation_db: ClonedDatabase,
 ) -> None:
@@ -400,6 +415,6 @@ def test_the_limits_come_from_the_settings(operation_db: ClonedDatabase) -> None
     limits = reviewer(operation_db, FakeGemini()).limits
     assert (limits.daily_grounding_cap, limits.requests_per_minute, str(limits.daily_spend_usd)) == (
         1_450,
-        60,
+        200,
         "10.0",
     )
