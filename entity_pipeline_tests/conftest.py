@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from hypothesis import settings
 
+from entity_pipeline_tests import pgbouncer
 from entity_pipeline_tests.databases import (
     ClonedDatabase,
     DatabaseServer,
@@ -27,26 +28,54 @@ for _name in list(os.environ):
     if _name.startswith(_FOREIGN) or _name.endswith("_DATABASE_URL") or _name.lower().endswith("_proxy"):
         del os.environ[_name]
 
-settings.register_profile("entity_pipeline", deadline=None, print_blob=True)
+# hypothesis would leave chance out where CI is set, and the printed seed would mean nothing.
+settings.register_profile("entity_pipeline", deadline=None, print_blob=True, derandomize=False)
 settings.load_profile("entity_pipeline")
+
+_LEFT_OUT = pytest.StashKey[int]()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     config.option.allow_hosts = "127.0.0.1,::1,localhost"
     config.option.allow_unix_socket = True
+    config.addinivalue_line("markers", f"{pgbouncer.MARKER}: left out where it is missing, except in CI")
     if config.option.hypothesis_seed is None:
         config.option.hypothesis_seed = str(random.SystemRandom().randrange(2**32))
 
 
-def pytest_report_header(config: pytest.Config) -> str:
-    return f"random tests: repeat with --hypothesis-seed={config.option.hypothesis_seed}"
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    seed = f"random tests: repeat with --hypothesis-seed={config.option.hypothesis_seed}"
+    left_out = [f"{pgbouncer.WHY}: tests marked {pgbouncer.MARKER} are left out"]
+    return [seed, *left_out] if pgbouncer.is_left_out() else [seed]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not pgbouncer.is_left_out():
+        return
+    left_out = [item for item in items if item.get_closest_marker(pgbouncer.MARKER)]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
+    config.stash[_LEFT_OUT] = len(left_out)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    # With xdist only the workers collect, all of them the same.
+    node.config.stash[_LEFT_OUT] = getattr(node, "workeroutput", {}).get(pgbouncer.MARKER, 0)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput[pgbouncer.MARKER] = session.config.stash.get(_LEFT_OUT, 0)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     # The header is not printed with -q, and a failure without its seed is lost.
     if terminalreporter.stats.get("failed") or terminalreporter.stats.get("error"):
-        terminalreporter.write_line(pytest_report_header(config))
+        terminalreporter.write_line(pytest_report_header(config)[0])
+    if left_out := config.stash.get(_LEFT_OUT, 0):
+        terminalreporter.write_line(f"{left_out} tests were left out: {pgbouncer.WHY}")
 
 
 @pytest.fixture(scope="session")

@@ -43,8 +43,19 @@ class InstagramResource(dg.ConfigurableResource):
 
     def fetch_profile(self, username: str, *, windows: InstagramWindows, deadline: datetime) -> ProfileFetch:
         """One governed attempt. Never raises; waits seconds at most, and never beyond `deadline` (UTC)."""
+        return self._fetch(username, windows, deadline)
+
+    def fetch_profile_as(
+        self, account: str, username: str, *, windows: InstagramWindows, deadline: datetime
+    ) -> ProfileFetch:
+        """The same with one account of the pool and its route, or not at all: to see whether they work."""
+        return self._fetch(username, windows, deadline, only=account)
+
+    def _fetch(
+        self, username: str, windows: InstagramWindows, deadline: datetime, only: str | None = None
+    ) -> ProfileFetch:
         try:
-            return self._reader().fetch(username, windows, deadline)
+            return self._reader(only).fetch(username, windows, deadline)
         except ConfigurationFailure as failure:
             detail = str(failure)
         except Exception as error:  # noqa: BLE001 - the promise of the port: a profile never stops a review
@@ -57,11 +68,12 @@ class InstagramResource(dg.ConfigurableResource):
 
         return fetch_picture(url, base_url=self.base_url or None)
 
-    def _reader(self) -> ProfileReader:
+    def _reader(self, only: str | None = None) -> ProfileReader:
         owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4()}"
         return ProfileReader(
             database=self.assets_db,
             governor=Governor(owner),
             vault=Vault(self.session_keys or None),
             base_url=self.base_url or None,
+            only=only,
         )

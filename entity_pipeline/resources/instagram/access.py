@@ -48,6 +48,7 @@ class ProfileReader:
         governor: Leases and counts.
         vault: Opens the sessions and proxy addresses of the pool.
         base_url: Takes every connection when given.
+        only: The one account of the pool to use; None leaves the choice to the governor.
         sleep, clock: Waits for seconds; the local time in UTC. Others are for simulations.
     """
 
@@ -55,6 +56,7 @@ class ProfileReader:
     governor: Governor
     vault: Vault = field(repr=False)
     base_url: str | None = None
+    only: str | None = None
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC), repr=False)
 
@@ -129,7 +131,7 @@ class ProfileReader:
         busy: list[Busy] = []
         with self.database.connection() as connection:
             while True:
-                seat = self.governor.lease(connection, passed)
+                seat = self.governor.lease(connection, passed, self.only)
                 if isinstance(seat, Busy):
                     return min([*busy, seat], key=lambda one: one.next_at)
                 slot = self._take(connection, seat, windows, _PAGE_HOST, asked)
@@ -138,7 +140,7 @@ class ProfileReader:
                 self.governor.release(connection, seat, None)
                 if isinstance(slot, Busy):
                     busy.append(slot)
-                    if seat.account is None:
+                    if seat.account is None or seat.account == self.only:
                         return slot
                 passed.append(seat.account or "")
 

@@ -32,6 +32,7 @@ with free as (
       and (a.lease_expires_at is null or a.lease_expires_at <= %(now)s)
       and r.state <> 'disabled' and (r.cooling_until is null or r.cooling_until <= %(now)s)
       and a.username <> all(%(except_for)s)
+      and (%(only)s::text is null or a.username = %(only)s)
     order by a.last_leased_at nulls first, a.username
     limit 1
     for update of a skip locked
@@ -53,7 +54,7 @@ select count(*) as usable, count(*) filter (where r.state <> 'disabled') as rout
            filter (where r.state <> 'disabled' and a.username <> all(%(except_for)s)) as next_at
 from public.instagram_pool_accounts a
 join public.instagram_routes r on r.name = a.route
-where a.state in ('active', 'cooling')
+where a.state in ('active', 'cooling') and (%(only)s::text is null or a.username = %(only)s)
 """
 
 _LOCK_SQL = "select pg_advisory_xact_lock(hashtextextended(key, 0)) from unnest(%s::text[]) as key"
@@ -64,6 +65,7 @@ _ROUTE_SQL = "select state, cooling_until, failures from public.instagram_routes
 _HELD_SQL = """
 select 1 from public.instagram_pool_accounts
 where username = %(account)s and fence = %(fence)s and lease_owner = %(owner)s and lease_expires_at > %(now)s
+  and state = 'active'
 for share
 """
 
@@ -88,7 +90,7 @@ _RELEASE_SQL = """
 update public.instagram_pool_accounts
 set lease_owner = null, lease_expires_at = null, updated_at = %(now)s,
     last_outcome = coalesce(%(outcome)s::text, last_outcome),
-    state = coalesce(%(state)s::text, state),
+    state = case state when 'disabled' then state else coalesce(%(state)s::text, state) end,
     cooling_until = coalesce(%(now)s + %(cooling)s::interval, cooling_until)
 where username = %(account)s and fence = %(fence)s and lease_owner = %(owner)s
 """
@@ -108,14 +110,17 @@ class Governor:
     owner: str
     clock: Callable[[Connection[Any]], datetime] = database_clock
 
-    def lease(self, connection: Connection[Any], except_for: Sequence[str] = ()) -> Seat | Busy:
+    def lease(
+        self, connection: Connection[Any], except_for: Sequence[str] = (), only: str | None = None
+    ) -> Seat | Busy:
         """Lease the least recently used account that may work, or take the anonymous direct seat.
 
         The anonymous seat is given only while the pool has no account that is active or cooling; it needs no
-        lease. Accounts in `except_for` are passed over.
+        lease. Accounts in `except_for` are passed over. With `only`, it is that account or nothing.
         """
         now = self.clock(connection)
-        values = {"now": now, "owner": self.owner, "lease": LEASE, "except_for": list(except_for)}
+        values: dict[str, Any] = {"now": now, "owner": self.owner, "lease": LEASE}
+        values |= {"except_for": list(except_for), "only": only}
         with connection.cursor(row_factory=dict_row) as cursor:
             row = cursor.execute(_LEASE_SQL, values).fetchone()
             if row is not None:
@@ -129,10 +134,14 @@ class Governor:
                 )
             pool = cursor.execute(_POOL_SQL, values | {"retry": _LEASED_RETRY}).fetchone()
         if pool is None or pool["usable"] == 0:
+            if only is not None:
+                return Busy(now + _UNSEEN_RETRY, now, f"The account '{only}' is not in use.")
             return self._anonymous(connection, now)
         if not pool["routed"]:
             return Busy(now + _UNSEEN_RETRY, now, "Every account of the pool is on a disabled route.")
         next_at = pool["next_at"] or now + _UNSEEN_RETRY
+        if only is not None:
+            return Busy(next_at, now, f"The account '{only}' or its route is cooling or at work.")
         return Busy(next_at, now, "Every account of the pool is cooling or at work.")
 
     def take_slot(

@@ -59,4 +59,4 @@ class Busy:
 
 @dataclass(frozen=True, slots=True)
 class LeaseLost:
-    """The lease ended before the request; somebody else may hold the account."""
+    """The lease ended before the request: its time was over, or a person changed the account."""

@@ -130,6 +130,27 @@ def test_a_settled_row_is_final(ledger: Ledger, assets_db: ClonedDatabase, late:
     assert row_of(assets_db, place.event_id) == before
 
 
+_LATE: dict[str, Callable[[Ledger, Reserved], object]] = {
+    "sent": lambda ledger, place: ledger.mark_sent(place.event_id),
+    "settled": settle,
+    "failed": lambda ledger, place: ledger.fail(place.event_id, {"kind": "late"}, 1),
+    "unknown": lambda ledger, place: ledger.mark_unknown(place.event_id, {"kind": "late"}, 1),
+    "released": lambda ledger, place: ledger.release(place.event_id, {"kind": "late"}),
+}
+
+
+@pytest.mark.parametrize("late", _LATE)
+@pytest.mark.parametrize("end", ["failed", "released", "unknown"])
+def test_a_row_that_has_ended_only_takes_a_late_answer(
+    ledger: Ledger, assets_db: ClonedDatabase, end: str, late: str
+) -> None:
+    place = sent(ledger)
+    _LATE[end](ledger, place)
+    _LATE[late](ledger, place)
+    takes_it = end == "unknown" and late in ("settled", "failed")
+    assert row_of(assets_db, place.event_id)["state"] == (late if takes_it else end)
+
+
 def test_a_row_that_was_never_sent_does_not_settle(ledger: Ledger, assets_db: ClonedDatabase) -> None:
     place = reserved(ledger)
     settle(ledger, place)

@@ -122,6 +122,20 @@ def test_of_several_unused_replies_the_newest_is_used(ledger: Ledger, assets_db:
     assert replayed.reply.event_id == newer.event_id
 
 
+def test_a_late_reply_is_used_although_the_account_is_being_asked_about_again(
+    ledger: Ledger, assets_db: ClonedDatabase
+) -> None:
+    late = sent(ledger)
+    grow_old(assets_db)
+    ledger.sweep()
+    reserved(ledger)
+    assert isinstance(ask(ledger), InFlight)
+    settle(ledger, late)
+    replayed = ask(ledger)
+    assert isinstance(replayed, Replay)
+    assert replayed.reply.event_id == late.event_id
+
+
 def test_a_consumed_reply_that_is_gone_from_the_ledger_is_asked_for_anew(ledger: Ledger) -> None:
     settled(ledger)
     assert isinstance(ask(ledger, replace(REVIEW, consumed_event_id=uuid4())), Reserved)

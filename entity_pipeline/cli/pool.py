@@ -1,0 +1,213 @@
+"""`pool`: the Instagram accounts of the operator. Sessions and proxies are read here and never shown."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from entity_pipeline.cli.services import services
+from entity_pipeline.core.failures import ConfigurationFailure, InputRejected, TransientFailure
+from entity_pipeline.core.profiles import ProfileOutcome
+from entity_pipeline.core.settings import PipelineSettings, parse_settings
+from entity_pipeline.domains.entities.backfilling import CANARY
+from entity_pipeline.domains.entities.logic.usernames import handle_or_none
+from entity_pipeline.resources.instagram import pool
+from entity_pipeline.resources.instagram.seats import DIRECT
+from entity_pipeline.resources.instagram.session_files import (
+    LARGEST_FILE,
+    read_cookie_export,
+    read_instaloader_session,
+)
+from entity_pipeline.resources.instagram.sessions import REQUIRED_COOKIES, Vault
+from entity_pipeline.resources.postgres import database_clock, open_database
+
+_PATIENCE = timedelta(seconds=30)
+_ROUTE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
+_MEANS = {
+    ProfileOutcome.NOT_FOUND: "no profile came although it exists: do not trust this route's answers",
+    ProfileOutcome.WALL: "the route meets the login wall",
+    ProfileOutcome.RATE_LIMITED: "Instagram asks to wait, so the account rests",
+    ProfileOutcome.CHALLENGE: "Instagram wants a check, so the account rests",
+    ProfileOutcome.LOGGED_OUT: "the session is lost: add new cookies with `entity-pipeline pool add`",
+    ProfileOutcome.SUSPENDED: "Instagram suspended the account",
+    ProfileOutcome.TRANSPORT: "no answer came: check the route's proxy",
+    ProfileOutcome.UPSTREAM: "Instagram failed; try again later",
+    ProfileOutcome.SCHEMA_DRIFT: "the page could not be read: Instaloader may need an update",
+    ProfileOutcome.BUDGET: "it took more requests than one look may make",
+}
+
+
+def add(
+    name: str, cookies: Path | None, instaloader_session: Path | None, *, route: str | None, proxy: str | None
+) -> None:
+    """Seal the session of a file and store it under the account's name."""
+    if (cookies is None) == (instaloader_session is None):
+        raise InputRejected("Say where the session is: either --cookies FILE or --instaloader-session FILE.")
+    username = _handle(name)
+    _check_route(route, proxy)
+    if cookies is not None:
+        session = read_cookie_export(_read(cookies), datetime.now(UTC).timestamp())
+    else:
+        assert instaloader_session is not None
+        session = read_instaloader_session(_read(instaloader_session))
+    missing = sorted(cookie for cookie in REQUIRED_COOKIES if not session.get(cookie))
+    if missing:
+        raise InputRejected(
+            f"The file has no valid cookie {', '.join(missing)} of instagram.com: log in there and export again."
+        )
+    vault = Vault(os.environ.get("INSTAGRAM_SESSION_KEYS"))
+    sealed, sealed_proxy = vault.seal_cookies(session), vault.seal(proxy) if proxy else None
+    with _assets() as (connection, now):
+        added = pool.add_account(
+            connection, username, sealed, now, route=route or None, proxy_secret=sealed_proxy
+        )
+    click.echo(f"'{username}' has the session of the file and goes out by route '{added.route}'.")
+    click.echo(_standing(added))
+
+
+def show() -> None:
+    """Print the pool as a table."""
+    with _assets() as (connection, now):
+        found = pool.accounts(connection, now)
+    if not found:
+        click.echo("The pool is empty: profile pages are read anonymously, by the direct route.")
+        return
+    table = Table("account", "state", "route", "cooling until", "last outcome", "leased")
+    for one in found:
+        table.add_row(
+            escape(one.username),
+            one.state,
+            escape(one.route) + (" (disabled)" if one.route_disabled else ""),
+            _time(max((at for at in (one.cooling_until, one.route_cooling_until) if at), default=None)),
+            escape(one.last_outcome or "–"),
+            f"until {_time(one.leased_until)}" if one.leased_until else "no",
+        )
+    Console(soft_wrap=True).print(table)
+
+
+def try_out(name: str) -> None:
+    """One governed look at the canary profile as this account; a failure unless it was found."""
+    username = _handle(name)
+    with services() as built:
+        windows = _acknowledged(built.settings.row()).instagram_windows.windows()
+        with built.assets_db.connection() as connection:
+            before = pool.account(connection, username, database_clock(connection))
+            if before.state in ("disabled", "needs_session"):
+                raise InputRejected(f"Nothing was sent. {_standing(before)}")
+            fetch = built.instagram.fetch_profile_as(
+                username, CANARY, windows=windows, deadline=datetime.now(UTC) + _PATIENCE
+            )
+            after = pool.account(connection, username, database_clock(connection))
+    if fetch.outcome is ProfileOutcome.DEFERRED:
+        until = f" Next try: {_time(fetch.next_at)}." if fetch.next_at else ""
+        raise TransientFailure(f"Nothing was sent: {fetch.detail}{until}")
+    if fetch.outcome is not ProfileOutcome.FOUND:
+        raise TransientFailure(
+            f"'{CANARY}' was not read by {fetch.source}: {_MEANS[fetch.outcome]} ({fetch.outcome.value}; "
+            f"{fetch.detail.rstrip('.')}). {_standing(after)}"
+        )
+    click.echo(
+        f"'{CANARY}' was found by {fetch.source}: the route works. Profile pages are read without the session, "
+        "so this says little about it."
+    )
+    click.echo(_standing(after))
+
+
+def disable(name: str) -> None:
+    """Take an account out of use."""
+    username = _handle(name)
+    with _assets() as (connection, now):
+        pool.disable_account(connection, username, now)
+    click.echo(f"'{username}' is disabled: nothing more is sent with it.")
+
+
+def enable(name: str) -> None:
+    """Take a disabled account back into use."""
+    with _assets() as (connection, now):
+        click.echo(_standing(pool.enable_account(connection, _handle(name), now)))
+
+
+@contextmanager
+def _assets() -> Iterator[tuple[Any, datetime]]:
+    """A connection and the time on the database's clock, which stamps leases and coolings."""
+    with open_database(os.environ["ASSETS_DATABASE_URL"]) as database, database.connection() as connection:
+        yield connection, database_clock(connection)
+
+
+def _handle(name: str) -> str:
+    username = handle_or_none(name)
+    if username is None:
+        raise InputRejected(f"'{name}' is no Instagram username.")
+    return username
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise InputRejected(f"{path} can't be read ({error.strerror or type(error).__name__}).") from None
+
+
+def _check_route(route: str | None, proxy: str | None) -> None:
+    """Refuse what can't be a route. The proxy's address holds a password, so no sentence quotes it."""
+    if route is not None and not _ROUTE_NAME.fullmatch(route):
+        raise InputRejected(
+            f"'{route}' is no name for a route: use up to 40 lower-case letters, digits, _ . and -."
+        )
+    if proxy is None:
+        return
+    if route is None or route == DIRECT:
+        raise InputRejected(
+            f"Name the proxy's route with --route NAME; '{DIRECT}' is the way without a proxy."
+        )
+    try:
+        parts = urlsplit(proxy)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not proxy.isascii() or not proxy.isprintable() or " " in proxy:
+        raise InputRejected("The proxy's address must look like http://user:password@host:port.")
+
+
+def _acknowledged(row: Any) -> PipelineSettings:
+    """The settings, if a person has acknowledged Instagram's terms in them."""
+    try:
+        settings = parse_settings(row.settings if row is not None else {})
+    except ValueError as error:
+        raise ConfigurationFailure(f"pipeline_settings.settings can't be used: {error}.") from None
+    if not settings.instagram_terms_acknowledged:
+        raise ConfigurationFailure(
+            "Nothing was sent: Instagram's terms forbid automated collection without permission. "
+            "`entity-pipeline settings set instagram_terms_acknowledged=true` says that you have it."
+        )
+    return settings
+
+
+def _standing(one: pool.PoolAccount) -> str:
+    """How the account stands, in a sentence."""
+    rests_until = max((at for at in (one.cooling_until, one.route_cooling_until) if at), default=None)
+    if one.state == "disabled":
+        return f"'{one.username}' is disabled: `entity-pipeline pool enable {one.username}` takes it back."
+    if one.state == "needs_session":
+        return (
+            f"'{one.username}' needs a new session: `entity-pipeline pool add {one.username} --cookies FILE`."
+        )
+    if one.route_disabled:
+        return f"'{one.username}' waits: its route '{one.route}' is disabled."
+    if rests_until is not None:
+        return f"'{one.username}' rests until {_time(rests_until)}."
+    return f"'{one.username}' is in use."
+
+
+def _time(at: datetime | None) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if at else "–"

@@ -1,0 +1,171 @@
+"""`entity-pipeline pool` as a person runs it."""
+
+import json
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+from psycopg.types.json import Jsonb
+
+from entity_pipeline.resources.instagram.sessions import Vault
+from entity_pipeline.sandbox.instagram_standin import InstagramStandin
+from entity_pipeline_tests.cli.command import Command
+from entity_pipeline_tests.databases import ClonedDatabase
+
+KEY = Fernet.generate_key().decode()
+SESSION = {"csrftoken": "c-s3cret", "sessionid": "1%3As3cret", "ds_user_id": "1"}
+PROXY = "http://user:s3cret@127.0.0.1:9"
+
+
+@pytest.fixture
+def instagram() -> Iterator[InstagramStandin]:
+    with InstagramStandin(latency_ms=0) as standin:
+        yield standin
+
+
+@pytest.fixture
+def command(
+    tmp_path: Path, assets_db: ClonedDatabase, operation_db: ClonedDatabase, instagram: InstagramStandin
+) -> Command:
+    cookies = [{"name": name, "value": value, "domain": ".instagram.com"} for name, value in SESSION.items()]
+    foreign = {"name": "other", "value": "x", "domain": ".example.com"}
+    (tmp_path / "cookies.json").write_text(json.dumps([*cookies, foreign]))
+    (tmp_path / "few.json").write_text(json.dumps([*cookies[:1], foreign]))
+    (tmp_path / "session").write_bytes(pickle.dumps(SESSION))
+    (tmp_path / "evil").write_bytes(pickle.dumps({**SESSION, "x": print}))
+    variables = {
+        "ASSETS_DATABASE_URL": assets_db.url,
+        "OPERATION_DATABASE_URL": operation_db.url,
+        "INSTAGRAM_BASE_URL": instagram.url,
+        "INSTAGRAM_SESSION_KEYS": KEY,
+    }
+    return Command(tmp_path, variables)
+
+
+def rows(database: ClonedDatabase, query: str) -> list[tuple[Any, ...]]:
+    with database.connection() as connection:
+        return connection.execute(query).fetchall()
+
+
+def acknowledge(database: ClonedDatabase) -> None:
+    with database.connection() as connection:
+        connection.execute(
+            "insert into pipeline_settings (platform, is_enabled, settings) values ('entity_enrichment', false, %s)"
+            " on conflict (platform) do update set settings = excluded.settings",
+            [Jsonb({"instagram_terms_acknowledged": True})],
+        )
+
+
+def test_an_account_is_added_listed_disabled_and_enabled_without_showing_a_secret(
+    command: Command, assets_db: ClonedDatabase
+) -> None:
+    assert command("pool", "list").out.startswith("The pool is empty")
+    said = [command("pool", "add", "@Our_One", "--cookies", "cookies.json")]
+    said += [
+        command(
+            "pool", "add", "our_two", "--instaloader-session", "session", "--route", "p-1", "--proxy", PROXY
+        )
+    ]
+    said += [command("pool", "disable", "our_two"), command("pool", "list")]
+    assert [one.code for one in said] == [0] * 4, [one.said for one in said]
+    assert "'our_two' has the session of the file and goes out by route 'p-1'." in said[1].out
+    cells = [
+        [cell.strip() for cell in line.split("│")[1:-1]]
+        for line in said[3].out.splitlines()
+        if "our_" in line
+    ]
+    assert cells == [
+        ["our_one", "active", "direct", "–", "–", "no"],
+        ["our_two", "disabled", "p-1", "–", "–", "no"],
+    ]
+    assert not [one.said for one in said if "s3cret" in one.said]
+    stored = rows(assets_db, "select session_secret from instagram_pool_accounts")
+    assert [Vault(KEY).open_cookies(secret) for (secret,) in stored] == [SESSION, SESSION]
+    (sealed_proxy,) = rows(assets_db, "select proxy_secret from instagram_routes where name = 'p-1'")[0]
+    assert Vault(KEY).open(sealed_proxy) == PROXY
+    assert "s3cret" not in repr(stored) + sealed_proxy
+    assert command("pool", "enable", "our_two").out == "'our_two' is in use.\n"
+
+
+def test_a_test_looks_once_and_says_what_came_of_it(
+    command: Command, assets_db: ClonedDatabase, instagram: InstagramStandin
+) -> None:
+    assert command("pool", "add", "our_one", "--cookies", "cookies.json").code == 0
+    assert "Instagram's terms forbid" in command("pool", "test", "our_one").failure
+    assert instagram.requests["total"] == 0
+    acknowledge(assets_db)
+    tested = command("pool", "test", "our_one")
+    assert tested.code == 0, tested.said
+    assert "'instagram' was found by session:our_one@direct: the route works." in tested.out
+    assert instagram.requests["by_username"] == {"instagram": 1}
+    log = rows(assets_db, "select account_key, route, outcome from instagram_request_log")
+    assert log == [("session:our_one", "direct", "found")]
+    assert command("pool", "disable", "our_one").code == 0
+    assert command("pool", "test", "our_one").failure.startswith("Nothing was sent. 'our_one' is disabled")
+    assert "'nobody' is not in the pool" in command("pool", "test", "nobody").failure
+    assert len(rows(assets_db, "select 1 from instagram_request_log")) == 1
+
+
+def test_a_test_through_a_dead_proxy_says_so_and_a_full_window_sends_nothing(
+    command: Command, assets_db: ClonedDatabase
+) -> None:
+    acknowledge(assets_db)
+    added = command("pool", "add", "our_one", "--cookies", "cookies.json", "--route", "p-1", "--proxy", PROXY)
+    assert added.code == 0, added.said
+    failed = command("pool", "test", "our_one", INSTAGRAM_BASE_URL="")
+    assert "no answer came: check the route's proxy (transport" in failed.failure
+    assert failed.failure.endswith("'our_one' is in use.")
+    assert "s3cret" not in failed.said
+    with assets_db.connection() as connection:
+        connection.execute(
+            "insert into instagram_request_log (account_key, route, host, requested_at)"
+            " select 'session:our_one', 'p-1', 'www.instagram.com', now() from generate_series(1, 30)"
+        )
+    assert command("pool", "test", "our_one").failure.startswith(
+        "Nothing was sent: The request windows of session:our_one@p-1 are full. Next try: "
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["our_one"], "Say where the session is: either --cookies FILE or --instaloader-session FILE."),
+        (["our_one", "--cookies", "a", "--instaloader-session", "b"], "Say where the session is"),
+        (["explore", "--cookies", "cookies.json"], "'explore' is no Instagram username."),
+        (["our_one", "--cookies", "none.json"], "none.json can't be read (No such file or directory)."),
+        (["our_one", "--cookies", "."], "can't be read (Is a directory)."),
+        (["our_one", "--cookies", "few.json"], "The file has no valid cookie ds_user_id, sessionid of"),
+        (["our_one", "--cookies", "session"], "The file is no cookie export"),
+        (["our_one", "--instaloader-session", "cookies.json"], "The file is no plain Instaloader session"),
+        (["our_one", "--instaloader-session", "evil"], "such a file could run code"),
+        (["our_one", "--cookies", "cookies.json", "--route", "p-9"], "There is no route 'p-9' yet"),
+        (["our_one", "--cookies", "cookies.json", "--route", "P 9"], "'P 9' is no name for a route"),
+        (["our_one", "--cookies", "cookies.json", "--proxy", PROXY], "Name the proxy's route with --route"),
+        (
+            ["our_one", "--cookies", "cookies.json", "--route", "p-9", "--proxy", "socks5://u:s3cret@h:1"],
+            "The proxy's address must look like",
+        ),
+    ],
+)
+def test_what_can_not_be_added_changes_nothing_and_says_why(
+    command: Command, assets_db: ClonedDatabase, arguments: list[str], sentence: str
+) -> None:
+    ended = command("pool", "add", *arguments)
+    assert sentence in ended.failure
+    assert "s3cret" not in ended.said
+    assert rows(assets_db, "select username from instagram_pool_accounts") == []
+    assert rows(assets_db, "select name from instagram_routes") == [("direct",)]
+
+
+@pytest.mark.parametrize(
+    ("keys", "sentence"), [("", "INSTAGRAM_SESSION_KEYS is not set"), ("x", "malformed key")]
+)
+def test_without_a_usable_key_nothing_is_stored(
+    command: Command, assets_db: ClonedDatabase, keys: str, sentence: str
+) -> None:
+    ended = command("pool", "add", "our_one", "--cookies", "cookies.json", INSTAGRAM_SESSION_KEYS=keys)
+    assert sentence in ended.failure
+    assert rows(assets_db, "select username from instagram_pool_accounts") == []

@@ -1,0 +1,135 @@
+"""What a person does to the pool, and what becomes of whoever is at work with the account."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from entity_pipeline.core.failures import InputRejected
+from entity_pipeline.core.profiles import InstagramWindows, ProfileOutcome
+from entity_pipeline.resources.instagram import pool
+from entity_pipeline.resources.instagram.governor import LEASE, Governor
+from entity_pipeline.resources.instagram.seats import Busy, LeaseLost, Seat, Slot
+
+Connection = psycopg.Connection[Any]
+START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+OPEN = InstagramWindows(gap_s=0, jitter_s=(0, 0), per_minute=1_000, per_hour=1_000, per_day=1_000)
+HOST = "www.instagram.com"
+
+
+@pytest.fixture
+def governor() -> Governor:
+    return Governor("this process", lambda _: START)
+
+
+def add(assets: Connection, username: str = "ours", **options: Any) -> pool.PoolAccount:
+    return pool.add_account(assets, username, "sealed", START, **options)
+
+
+def leased(governor: Governor, assets: Connection) -> Seat:
+    seat = governor.lease(assets)
+    assert isinstance(seat, Seat), seat
+    return seat
+
+
+def state(assets: Connection, username: str = "ours") -> str:
+    return pool.account(assets, username, START).state
+
+
+def test_a_new_account_goes_out_directly_unless_a_route_is_named(assets: Connection) -> None:
+    assert add(assets) == pool.PoolAccount("ours", "active", None, "direct", False, None, None, None)
+    assert add(assets, "more", route="proxy-1", proxy_secret="sealed proxy").route == "proxy-1"
+    assert add(assets, "last", route="proxy-1").route == "proxy-1"
+    with pytest.raises(InputRejected, match="no route 'proxy-2' yet: give its proxy with --proxy URL"):
+        add(assets, "none", route="proxy-2")
+    assert [one.username for one in pool.accounts(assets, START)] == ["last", "more", "ours"]
+
+
+def test_adding_again_keeps_the_route_and_replaces_the_session(
+    assets: Connection, governor: Governor
+) -> None:
+    add(assets, route="proxy-1", proxy_secret="sealed proxy")
+    again = pool.add_account(assets, "ours", "sealed anew", START)
+    assert again.route == "proxy-1"
+    seat = leased(governor, assets)
+    assert (seat.session_secret, seat.proxy_secret) == ("sealed anew", "sealed proxy")
+    assert add(assets, route="direct").route == "direct"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "after"),
+    [(ProfileOutcome.LOGGED_OUT, "active"), (ProfileOutcome.RATE_LIMITED, "cooling")],
+)
+def test_a_new_session_mends_a_lost_one_and_no_cooling(
+    assets: Connection, governor: Governor, outcome: ProfileOutcome, after: str
+) -> None:
+    add(assets)
+    governor.release(assets, leased(governor, assets), outcome, with_session=True)
+    assert state(assets) in ("needs_session", "cooling")
+    assert add(assets).state == after
+
+
+@pytest.mark.parametrize(
+    "change", [pool.disable_account, lambda *a: pool.add_account(a[0], a[1], "new", a[2])]
+)
+def test_who_is_at_work_when_a_person_changes_the_account_sends_nothing_more(
+    assets: Connection, governor: Governor, change: Any
+) -> None:
+    add(assets)
+    seat = leased(governor, assets)
+    assert isinstance(governor.take_slot(assets, seat, OPEN, host=HOST), Slot)
+    change(assets, "ours", START)
+    standing = state(assets)
+    assert governor.take_slot(assets, seat, OPEN, host=HOST) == LeaseLost()
+    governor.release(assets, seat, ProfileOutcome.LOGGED_OUT, with_session=True)
+    assert state(assets) == standing
+    assert not isinstance(governor.lease(assets, only="ours"), Seat)
+
+
+def test_an_account_disabled_by_hand_in_sql_stays_so_whatever_its_holder_reports(
+    assets: Connection, governor: Governor
+) -> None:
+    add(assets)
+    seat = leased(governor, assets)
+    assets.execute("update instagram_pool_accounts set state = 'disabled'")
+    assert governor.take_slot(assets, seat, OPEN, host=HOST) == LeaseLost()
+    governor.release(assets, seat, ProfileOutcome.RATE_LIMITED, with_session=True)
+    assert state(assets) == "disabled"
+
+
+def test_enabling_lifts_no_cooling_and_mends_no_session(assets: Connection, governor: Governor) -> None:
+    add(assets)
+    governor.release(assets, leased(governor, assets), ProfileOutcome.CHALLENGE, with_session=True)
+    pool.disable_account(assets, "ours", START)
+    assert state(assets) == "disabled"
+    enabled = pool.enable_account(assets, "ours", START)
+    assert (enabled.state, enabled.cooling_until) == ("cooling", START + timedelta(minutes=90))
+    assets.execute("update instagram_pool_accounts set state = 'needs_session'")
+    with pytest.raises(InputRejected, match="needs a new session"):
+        pool.enable_account(assets, "ours", START)
+    for change in (pool.enable_account, pool.disable_account):
+        with pytest.raises(InputRejected, match="'nobody' is not in the pool"):
+            change(assets, "nobody", START)
+
+
+def test_times_that_are_over_are_not_shown(assets: Connection, governor: Governor) -> None:
+    add(assets)
+    leased(governor, assets)
+    assert pool.account(assets, "ours", START).leased_until == START + LEASE
+    assert pool.account(assets, "ours", START + LEASE).leased_until is None
+    assets.execute("update instagram_pool_accounts set state = 'cooling', cooling_until = %s", [START])
+    shown = pool.account(assets, "ours", START)
+    assert (shown.state, shown.cooling_until) == ("active", None)
+
+
+def test_one_account_is_leased_or_nobody(assets: Connection, governor: Governor) -> None:
+    assert isinstance(governor.lease(assets, only="ours"), Busy)
+    add(assets, "other")
+    add(assets)
+    seat = governor.lease(assets, only="ours")
+    assert isinstance(seat, Seat)
+    assert seat.account == "ours"
+    busy = governor.lease(assets, only="ours")
+    assert isinstance(busy, Busy)
+    assert busy.detail == "The account 'ours' or its route is cooling or at work."
