@@ -18,6 +18,8 @@ from entity_pipeline.cli.pipeline import Pipeline, pipeline
 from entity_pipeline.cli.serve import prepare_dagster_home
 from entity_pipeline.cli.summary import Summary, print_summary
 from entity_pipeline.core.failures import PipelineFailure
+from entity_pipeline.core.settings import PipelineSettings
+from entity_pipeline.domains.entities.reviewing import limits_of
 from entity_pipeline.migrations import migrate
 from entity_pipeline.sandbox.expected import expected_accounts
 from entity_pipeline.sandbox.sample_posts import SampleCounts, load_sample
@@ -86,9 +88,6 @@ def _switch_on_once(stages: Pipeline) -> None:
 
 
 def _raise_cap_once(stages: Pipeline, console: Console) -> None:
-    from entity_pipeline.core.settings import PipelineSettings
-    from entity_pipeline.domains.entities.reviewing import limits_of
-
     store = stages.services.settings
     quota = stages.services.gemini.quota(limits_of(stages.settings))
     row = store.row()

@@ -12,11 +12,6 @@ def quota_day(at: datetime) -> date:
     return at.astimezone(QUOTA_ZONE).date()
 
 
-def period_start(day: date, period: Literal["day", "month"]) -> date:
-    """The first quota day of the period that `day` lies in."""
-    return day if period == "day" else day.replace(day=1)
-
-
 def next_reset(at: datetime, period: Literal["day", "month"] = "day") -> datetime:
     """When the period of `at` ends, as an instant in UTC."""
     day = quota_day(at)

@@ -8,12 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entity_pipeline.core.quota import next_reset, period_start, quota_day
+from entity_pipeline.core.quota import next_reset, quota_day
 
 Period = Literal["day", "month"]
 INSTANTS = st.floats(1_740_000_000, 1_920_000_000).map(
     lambda s: datetime.fromtimestamp(s, UTC)
 )  # 2025 to 2030
+
+
+def period_start(day: date, period: Literal["day", "month"]) -> date:
+    """The first quota day of the period that `day` lies in."""
+    return day if period == "day" else day.replace(day=1)
 
 
 def utc(text: str) -> datetime:

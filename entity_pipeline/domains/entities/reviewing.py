@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from threading import Event
 from typing import Any
 from uuid import UUID
@@ -267,8 +268,6 @@ class Reviewer:
 
 def limits_of(settings: PipelineSettings) -> Limits:
     """The part of the settings that the ledger enforces."""
-    from decimal import Decimal
-
     return Limits(
         daily_grounding_cap=settings.daily_grounding_cap,
         requests_per_minute=settings.requests_per_minute,
