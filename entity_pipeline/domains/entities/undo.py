@@ -4,21 +4,26 @@ Reads `admin_audit_log`; writes the rows it names, an audit row for each, and `c
 person has changed since is left alone and listed. Stopped half-way or run twice, it ends in the same state.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 import psycopg
 
 from entity_pipeline.core.failures import InputRejected
-from entity_pipeline.domains.entities.logic.provenance import AuditRow, undone_columns
+from entity_pipeline.domains.entities.logic.decisions import LINK_COLUMN
+from entity_pipeline.domains.entities.logic.provenance import AuditRow
 from entity_pipeline.domains.entities.logic.undo import (
     CHANGED_SINCE,
+    GONE,
+    OF_ANOTHER,
     POINTER,
     REFUSED,
     Kept,
     Place,
     UndoReport,
+    deleted_by_others,
+    outstanding,
     restoration,
     touched_columns,
 )
@@ -98,27 +103,52 @@ class _Undoing:
         )
 
     def put_back(self, row: AuditRow, current: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        """All values at once, else one by one, so that one refusal keeps only its own column."""
         try:
             with self.connection.transaction():
                 restore(self.connection, row.target_table, row.target_id, values)
                 self.record(row, {column: current.get(column) for column in values}, values)
         except psycopg.IntegrityError:
-            self.keep(row, dict.fromkeys(values, REFUSED))
+            if len(values) == 1:
+                self.keep(row, dict.fromkeys(values, REFUSED))
+            else:
+                # A linked account must have a role: links go first.
+                for column in sorted(values, key=lambda column: column not in LINK_COLUMN.values()):
+                    self.put_back(row, current, {column: values[column]})
         else:
             self.report.restored += (
                 Place(row.target_table, row.target_id, column) for column in sorted(values)
             )
 
+    def take_away(self, row: AuditRow, current: Mapping[str, Any]) -> None:
+        """Remove a row that we created; what was to be said of its columns is void."""
+        remove(self.connection, row.target_table, row.target_id)
+        self.record(row, current, None)
+        place = (row.target_table, row.target_id)
+        self.report.kept = [item for item in self.report.kept if (item.table, item.target_id) != place]
+        self.report.removed.append(Place(*place, None))
+
     def keep(self, row: AuditRow, reasons: Mapping[str, str]) -> None:
-        self.report.kept += (
-            Kept(row.target_table, row.target_id, column, why) for column, why in sorted(reasons.items())
-        )
+        """List columns that stay."""
+        for column, why in sorted(reasons.items()):
+            self._list(Kept(row.target_table, row.target_id, column, why))
+
+    def keep_row(self, row: AuditRow, why: str) -> None:
+        """List a whole row."""
+        self._list(Kept(row.target_table, row.target_id, None, why))
+
+    def _list(self, kept: Kept) -> None:
+        # Once: of several writes to one column the newest says why.
+        listed = {(item.table, item.target_id, item.column) for item in self.report.kept}
+        if (kept.table, kept.target_id, kept.column) not in listed:
+            self.report.kept.append(kept)
 
 
 def _undo_account(work: _Undoing) -> None:
     # Locks in the order of queries/catalog.py: the account, then entities.
     account = locked_row(work.connection, ACCOUNTS, work.account_id)
     rows = our_writes(work.connection, work.account_id, work.run_id)
+    undoing = frozenset(row.id for row in rows)
     for table, row_id in sorted({(row.target_table, row.target_id) for row in rows}):
         locked_row(work.connection, table, row_id)
     changes_before = len(work.report.restored) + len(work.report.removed)
@@ -126,18 +156,25 @@ def _undo_account(work: _Undoing) -> None:
         past = history(work.connection, row.target_table, row.target_id)
         current = locked_row(work.connection, row.target_table, row.target_id)
         if current is None:
-            continue
-        if row.before is None:
+            if outstanding(row, past) and deleted_by_others(past, undoing):
+                work.keep_row(row, GONE)
+        elif row.before is None:
             _undo_creation(work, row, past, current)
         else:
-            _undo_update(work, row, past, current)
+            _undo_update(work, row, past, current, undoing)
     changed = len(work.report.restored) + len(work.report.removed) > changes_before
     if changed or _decided_by(account, rows):
         mark_undone(work.connection, work.account_id)
 
 
-def _undo_update(work: _Undoing, row: AuditRow, past: Sequence[AuditRow], current: Mapping[str, Any]) -> None:
-    plan = restoration(row, undone_columns(past).get(row.id, ()), current)
+def _undo_update(
+    work: _Undoing,
+    row: AuditRow,
+    past: Sequence[AuditRow],
+    current: Mapping[str, Any],
+    undoing: Container[UUID],
+) -> None:
+    plan = restoration(row, past, current, undoing)
     if plan.values:
         work.put_back(row, current, plan.values)
     work.keep(row, plan.kept)
@@ -146,19 +183,19 @@ def _undo_update(work: _Undoing, row: AuditRow, past: Sequence[AuditRow], curren
 def _undo_creation(
     work: _Undoing, row: AuditRow, past: Sequence[AuditRow], current: Mapping[str, Any]
 ) -> None:
-    touched = touched_columns(row, past, current)
+    touched = touched_columns(past, current)
     referring = references(work.connection, row.target_table, row.target_id)
-    if not touched and not referring:
-        remove(work.connection, row.target_table, row.target_id)
-        work.record(row, current, None)
-        work.report.removed.append(Place(row.target_table, row.target_id, None))
+    of_another = POINTER not in touched and current.get(POINTER) not in (None, str(row.account_id))
+    if not (touched or referring or of_another):
+        work.take_away(row, current)
         return
-    if POINTER not in touched and current.get(POINTER) is not None:
+    if POINTER not in touched and not of_another and current.get(POINTER) is not None:
         work.put_back(row, current, {POINTER: None})
     work.keep(row, dict.fromkeys(touched, CHANGED_SINCE))
-    work.report.kept += (
-        Kept(row.target_table, row.target_id, None, f"{place} refers to it") for place in referring
-    )
+    if referring:
+        work.keep_row(row, f"{' and '.join(referring)} refers to it")
+    elif of_another:
+        work.keep_row(row, OF_ANOTHER)
 
 
 def _decided_by(account: Mapping[str, Any] | None, rows: Sequence[AuditRow]) -> bool:

@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from entity_pipeline.core.failures import InputRejected
-from entity_pipeline.domains.entities.logic.undo import CHANGED_SINCE, STILL_LINKED
+from entity_pipeline.domains.entities.logic.undo import CHANGED_SINCE, GONE, OF_ANOTHER, REFUSED, STILL_LINKED
 from entity_pipeline.domains.entities.models import AccountRole, AccountType
 from entity_pipeline.domains.entities.queries.catalog import Outcome
 from entity_pipeline.domains.entities.undo import undo
@@ -173,8 +173,21 @@ def test_an_older_run_keeps_what_a_newer_one_wrote(operation: Connection) -> Non
     set_review(operation, account_id, name_ko="메이드")
     apply(operation, account_id, "run-2")
     report = undo(operation, run_id="run-1")
-    assert [(item.column, item.why) for item in report.kept] == [("name_ko", CHANGED_SINCE)]
+    assert [(item.column, item.why) for item in report.kept] == [("name_ko", "run run-2 wrote it since")]
     assert row(operation, "instagram_accounts", account_id)["name_ko"] == "메이드"
+    assert catalog_link(operation, account_id)["status"] == "undone"
+
+
+def test_an_undone_decision_is_not_made_again_though_people_had_changed_all_of_it(
+    operation: Connection,
+) -> None:
+    account_id = insert_account(operation, account_type=AccountType.OTHER)
+    apply(operation, account_id)
+    theirs = {"name_en": "P", "name_ko": "P", "account_type": "place", "entity_ig_role": "secondary"}
+    set_columns(operation, "instagram_accounts", account_id, **theirs)
+    report = undo(operation, run_id="run-1")
+    assert (report.restored, {item.column for item in report.kept}) == ([], set(theirs))
+    assert catalog_link(operation, account_id)["status"] == "undone"
 
 
 def test_a_role_stays_while_a_person_keeps_the_account_linked(operation: Connection) -> None:
@@ -191,6 +204,107 @@ def test_a_role_stays_while_a_person_keeps_the_account_linked(operation: Connect
         "primary",
         None,
     )
+
+
+def test_an_entity_goes_with_its_run_though_its_primary_account_was_decided_last(
+    operation: Connection,
+) -> None:
+    primary, follower = insert_account(operation), insert_account(operation, "madeup.archive", **FOLLOWER)
+    entity_id = apply(operation, primary).entity_id
+    apply(operation, follower)
+    set_review(operation, primary, name_ko="메이드")
+    apply(operation, primary)
+    report = undo(operation, run_id="run-1")
+    assert ([place.target_id for place in report.removed], report.kept) == ([entity_id], [])
+
+
+def test_a_row_that_a_person_deleted_is_listed_until_nothing_of_it_was_ours(operation: Connection) -> None:
+    brand_id, account_id = insert(operation, "brands", name_en="Madeup Seoul"), insert_account(operation)
+    apply(operation, account_id)
+    operation.execute("delete from brands")
+    operation.execute("delete from instagram_accounts")
+    for _ in range(2):
+        report = undo(operation, run_id="run-1")
+        assert {(item.table, item.target_id, item.column, item.why) for item in report.kept} == {
+            ("brands", brand_id, None, GONE),
+            ("instagram_accounts", account_id, None, GONE),
+        }
+
+
+@pytest.mark.parametrize("by_us", [True, False])
+def test_a_created_entity_that_is_gone_is_as_before_and_not_listed(
+    operation: Connection, by_us: bool
+) -> None:
+    entity_id = apply(operation, insert_account(operation)).entity_id
+    if by_us:
+        undo(operation, run_id="run-1")
+    else:
+        operation.execute("delete from brands where id = %s", [entity_id])
+    assert [item for item in undo(operation, run_id="run-1").kept if item.table == "brands"] == []
+
+
+def test_a_row_that_is_deleted_after_all_of_it_was_put_back_is_not_listed(operation: Connection) -> None:
+    account_id = insert_account(operation, account_type=AccountType.OTHER)
+    apply(operation, account_id)
+    undo(operation, run_id="run-1")
+    operation.execute("delete from instagram_accounts")
+    assert undo(operation, run_id="run-1").kept == []
+
+
+def test_the_value_before_our_last_write_put_there_by_a_person_stays(operation: Connection) -> None:
+    account_id = insert_account(operation)
+    apply(operation, account_id)
+    set_review(operation, account_id, name_ko="메이드")
+    apply(operation, account_id)
+    set_columns(operation, "instagram_accounts", account_id, name_ko="메이드업")
+    report = undo(operation, run_id="run-1")
+    assert row(operation, "instagram_accounts", account_id)["name_ko"] == "메이드업"
+    assert [(item.table, item.column, item.why) for item in report.kept] == [
+        ("instagram_accounts", "name_ko", CHANGED_SINCE)
+    ]
+
+
+def test_an_entity_that_a_later_run_gave_another_primary_account_stays(operation: Connection) -> None:
+    entity_id = apply(operation, insert_account(operation)).entity_id
+    member = insert_account(operation, "madeup.archive", **FOLLOWER)
+    apply(operation, member)
+    undo(operation, username="madeup.seoul")  # the entity stays for its follower, without a primary account
+    second = insert_account(operation, "madeup.new")
+    assert apply(operation, second, "run-2").entity_id == entity_id
+    set_columns(operation, "instagram_accounts", second, brand_id=None)
+    undo(operation, username="madeup.archive")
+    report = undo(operation, username="madeup.seoul")
+    assert [(item.target_id, item.column, item.why) for item in report.kept] == [
+        (entity_id, None, OF_ANOTHER)
+    ]
+    assert row(operation, "brands", entity_id)["primary_instagram_account_id"] == second
+
+
+def test_one_refused_value_keeps_no_other(operation: Connection) -> None:
+    account_id = insert_account(operation)
+    apply(operation, account_id)
+    operation.execute(
+        "alter table instagram_accounts add constraint named check (name_en is not null) not valid"
+    )
+    report = undo(operation, run_id="run-1")
+    assert [(item.column, item.why) for item in report.kept] == [("name_en", REFUSED)]
+    account = row(operation, "instagram_accounts", account_id)
+    assert [account[name] for name in ("name_en", "name_ko", "brand_id", "entity_ig_role")] == [
+        "Madeup Seoul",
+        None,
+        None,
+        None,
+    ]
+
+
+def test_nothing_is_listed_of_a_row_that_is_removed(operation: Connection) -> None:
+    account_id = insert_account(operation)
+    for run_id, name in (("run-1", "하나"), ("run-1", "두"), ("run-2", "셋")):
+        set_review(operation, account_id, name_ko=name)
+        apply(operation, account_id, run_id)
+    report = undo(operation, run_id="run-1")
+    assert [place.table for place in report.removed] == ["brands"]
+    assert [(item.table, item.column) for item in report.kept] == [("instagram_accounts", "name_ko")]
 
 
 def test_an_undo_leaves_its_own_trail(operation: Connection) -> None:
@@ -226,8 +340,14 @@ def test_an_undo_stopped_half_way_ends_like_an_undisturbed_one(operation_db: Clo
 
 
 @pytest.mark.parametrize(
-    "what", [{"run_id": "none"}, {"username": "nobody"}, {}, {"run_id": "a", "username": "b"}]
+    ("what", "sentence"),
+    [
+        ({"run_id": "none"}, "Nothing was written automatically for run none"),
+        ({"username": "nobody"}, "Nothing was written automatically for account nobody"),
+        ({}, "Name either a run or an account"),
+        ({"run_id": "a", "username": "b"}, "Name either a run or an account"),
+    ],
 )
-def test_there_must_be_something_to_undo(operation: Connection, what: dict[str, Any]) -> None:
-    with pytest.raises(InputRejected):
+def test_there_must_be_something_to_undo(operation: Connection, what: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InputRejected, match=sentence):
         undo(operation, **what)

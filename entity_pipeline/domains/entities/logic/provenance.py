@@ -77,12 +77,18 @@ def undone_columns(history: Sequence[AuditRow]) -> Mapping[UUID, frozenset[str]]
     return done
 
 
+def standing_writes(history: Sequence[AuditRow]) -> dict[str, AuditRow]:
+    """Our last write of each column that was not undone. `history` is one row's, oldest first."""
+    done = undone_columns(history)
+    return {
+        column: row
+        for row in history
+        if row.undoes is None
+        for column in row.after or ()
+        if column not in done.get(row.id, ())
+    }
+
+
 def last_written(history: Sequence[AuditRow]) -> dict[str, Any]:
     """What our last write that still stands left in each column. `history` is one row's, oldest first."""
-    done = undone_columns(history)
-    latest: dict[str, Any] = {}
-    for row in history:
-        if row.undoes is None:
-            standing = (row.after or {}).items()
-            latest.update((column, value) for column, value in standing if column not in done.get(row.id, ()))
-    return latest
+    return {column: (row.after or {})[column] for column, row in standing_writes(history).items()}

@@ -4,20 +4,28 @@ Surprising: a row that we created is removed only if no column of it has changed
 it; otherwise it stays, and only its pointer to the account is taken back.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from entity_pipeline.domains.entities.logic.decisions import LINK_COLUMN
-from entity_pipeline.domains.entities.logic.provenance import AuditRow, is_blank, last_written, undone_columns
+from entity_pipeline.domains.entities.logic.provenance import (
+    AuditRow,
+    last_written,
+    standing_writes,
+    undone_columns,
+)
 
 POINTER = "primary_instagram_account_id"
 
 CHANGED_SINCE = "it was changed since"
 STILL_LINKED = "the account is still linked and needs a role"
 REFUSED = "the database refuses the earlier value"
+GONE = "it was deleted since"
+OF_ANOTHER = "another account is its primary account now"
 
+_NO_ROW = object()
 _BOOKKEEPING = frozenset({"created_at", "updated_at"})
 
 
@@ -57,18 +65,24 @@ class Restoration:
     kept: Mapping[str, str]
 
 
-def restoration(row: AuditRow, done: Iterable[str], current: Mapping[str, Any]) -> Restoration:
-    """What to put back of one updated row. `done` are columns that an earlier undo has put back already."""
+def restoration(
+    row: AuditRow, past: Sequence[AuditRow], current: Mapping[str, Any], undoing: Container[UUID]
+) -> Restoration:
+    """What to put back of one updated row, and what to list.
+
+    `past` is our history of the row, oldest first; `undoing` are the ids of all writes that are being undone.
+    """
     values: dict[str, Any] = {}
     kept: dict[str, str] = {}
-    before = row.before or {}
-    for column in (row.after or {}).keys() - set(done):
-        now, ours, earlier = current.get(column), (row.after or {})[column], before.get(column)
-        if now == ours:
-            values[column] = earlier
-        elif now != earlier:
-            kept[column] = CHANGED_SINCE
-    if "entity_ig_role" in values and is_blank("entity_ig_role", values["entity_ig_role"]):
+    standing = standing_writes(past)
+    for column in outstanding(row, past):
+        now, last = current.get(column), standing[column]
+        if last.id == row.id and now == (row.after or {})[column]:
+            values[column] = (row.before or {}).get(column)
+        elif now != _origin(column, past, undoing):
+            overtaken = now == (last.after or {})[column]
+            kept[column] = f"run {last.run_id} wrote it since" if overtaken else CHANGED_SINCE
+    if "entity_ig_role" in values and values["entity_ig_role"] is None:
         left = {**current, **values}
         if any(left.get(column) is not None for column in LINK_COLUMN.values()):
             del values["entity_ig_role"]
@@ -76,10 +90,29 @@ def restoration(row: AuditRow, done: Iterable[str], current: Mapping[str, Any]) 
     return Restoration(values, kept)
 
 
-def touched_columns(created: AuditRow, history: Sequence[AuditRow], current: Mapping[str, Any]) -> list[str]:
+def outstanding(row: AuditRow, past: Sequence[AuditRow]) -> frozenset[str]:
+    """The columns of a write that no undo has put back yet."""
+    return frozenset(row.after or ()) - undone_columns(past).get(row.id, frozenset())
+
+
+def deleted_by_others(past: Sequence[AuditRow], undoing: Container[UUID]) -> bool:
+    """Of a row that is gone: whether it would be there without the writes being undone, and without us."""
+    created = any(row.before is None and row.id in undoing for row in past)
+    removed = any(row.after is None and row.undoes is not None for row in past)
+    return not created and not removed
+
+
+def _origin(column: str, past: Sequence[AuditRow], undoing: Container[UUID]) -> Any:
+    """What the column held before the first write that is being undone; no value at all if the row was not there."""
+    for row in past:
+        if row.id in undoing and column in outstanding(row, past):
+            return _NO_ROW if row.before is None else row.before.get(column)
+    return _NO_ROW
+
+
+def touched_columns(history: Sequence[AuditRow], current: Mapping[str, Any]) -> list[str]:
     """Columns of a row we created that hold something we did not write. `history` is oldest first."""
-    expected: dict[str, Any] = dict.fromkeys(undone_columns(history).get(created.id, ()))
-    expected.update(last_written(history))
+    expected = last_written(history)  # none for what an undo has emptied
     return sorted(
         column
         for column, value in current.items()

@@ -14,9 +14,10 @@ from entity_pipeline.domains.entities.queries.audit import OURS, SELECT_OURS
 
 _WRITES = f"with ours as ({SELECT_OURS}) select * from ours where undoes is null and account_id is not null"
 
+# An entity can go only after everything that the same run attached to it.
 _RUN = f"""
 select account_id from ({_WRITES} and run_id = %(run_id)s) written
-group by account_id order by max(created_at) desc
+group by account_id order by bool_or(before is null), max(created_at) desc
 """
 _ACCOUNT = f"""
 select account_id from ({_WRITES}) written
@@ -45,7 +46,7 @@ where id = %s and jsonb_typeof(metadata #> '{entity_enrichment,catalog_link}') =
 
 
 def accounts_of_run(connection: psycopg.Connection[Any], run_id: str) -> Sequence[UUID]:
-    """Accounts for which the run wrote something, the last one first."""
+    """Accounts for which the run wrote something, the last one first, and those it made an entity for at the end."""
     return [row[0] for row in connection.execute(_RUN, {**OURS, "run_id": run_id})]
 
 
