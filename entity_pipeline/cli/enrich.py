@@ -25,7 +25,8 @@ def enrich(days: Sequence[date] | None, *, limit: int | None, refresh: str, dry_
         settings = stages.settings
         if dry_run:
             calls = stages.count_paid_calls(limit=limit, refresh=refresh)
-            click.echo(f"At most {calls} paid calls would be made for the accounts that are known now.")
+            paid = "paid call" if calls == 1 else "paid calls"
+            click.echo(f"At most {calls} {paid} would be made for the accounts that are known now.")
             print_quota(console, stages.services.gemini.quota(limits_of(settings)))
             return
         stages.intake()

@@ -81,7 +81,9 @@ def print_summary(console: Console, stages: Pipeline) -> Summary:
     if quota.cap_reached:
         console.print(f"The cap is reached; it opens again at {quota.resets_at:%Y-%m-%d %H:%M} UTC.")
     if summary.reviews_pending:
-        console.print(f"{summary.reviews_pending} accounts still wait for a review.")
+        one = summary.reviews_pending == 1
+        waiting = "account still waits" if one else "accounts still wait"
+        console.print(f"{summary.reviews_pending} {waiting} for a review.")
     return summary
 
 

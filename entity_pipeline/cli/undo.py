@@ -15,7 +15,11 @@ def undo_writes(run_id: str | None, account: str | None) -> None:
     with open_database(os.environ["OPERATION_DATABASE_URL"]) as database, database.connection() as connection:
         report = undo(connection, run_id=run_id, username=account)
     if report.restored or report.removed:
-        click.echo(f"{len(report.restored)} values put back, {len(report.removed)} created entities removed.")
+        values = "value" if len(report.restored) == 1 else "values"
+        entities = "entity" if len(report.removed) == 1 else "entities"
+        click.echo(
+            f"{len(report.restored)} {values} put back, {len(report.removed)} created {entities} removed."
+        )
     else:
         click.echo("Nothing is left to put back.")
     if report.kept:

@@ -4,7 +4,7 @@ import json
 import re
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from psycopg.types.json import Jsonb
 from entity_pipeline.domains.entities.partitions import FIRST_DAY
 from entity_pipeline.sandbox.gemini_standin import GeminiStandin
 from entity_pipeline_tests.cli.command import Command
+from entity_pipeline_tests.cli.settings_row import write_settings
 from entity_pipeline_tests.databases import ClonedDatabase, DatabaseServer
 
 MONDAY = FIRST_DAY + timedelta(days=4)
@@ -28,17 +29,8 @@ def gemini() -> Iterator[GeminiStandin]:
 
 
 @pytest.fixture
-def command(
-    tmp_path: Path, assets_db: ClonedDatabase, operation_db: ClonedDatabase, gemini: GeminiStandin
-) -> Command:
-    return Command(
-        tmp_path,
-        {
-            "ASSETS_DATABASE_URL": assets_db.url,
-            "OPERATION_DATABASE_URL": operation_db.url,
-            "GEMINI_BASE_URL": gemini.url,
-        },
-    )
+def command(tmp_path: Path, database_variables: Mapping[str, str], gemini: GeminiStandin) -> Command:
+    return Command(tmp_path, {**database_variables, "GEMINI_BASE_URL": gemini.url})
 
 
 def post(database: ClonedDatabase, *usernames: str, day: date = MONDAY) -> None:
@@ -51,12 +43,7 @@ def post(database: ClonedDatabase, *usernames: str, day: date = MONDAY) -> None:
 
 
 def switch_on(database: ClonedDatabase, **settings: Any) -> None:
-    with database.connection() as connection:
-        connection.execute(
-            "insert into pipeline_settings (platform, is_enabled, settings) values ('entity_enrichment', true, %s) "
-            "on conflict (platform) do update set is_enabled = true, settings = excluded.settings",
-            [Jsonb({"requests_per_minute": 10_000, **settings})],
-        )
+    write_settings(database, requests_per_minute=10_000, **settings)
 
 
 def statuses(database: ClonedDatabase, stage: str = "gemini_review") -> dict[str, str | None]:
@@ -124,7 +111,7 @@ def test_a_cohort_and_a_limit_hold_enrich_to_them(
     ended = command("enrich", "--cohort", MONDAY.isoformat(), "--limit", "1")
     assert ended.code == 0, ended.said
     assert statuses(operation_db) == {"prada": "reviewed", "timberland": None}
-    assert "1 accounts still wait for a review." in ended.out
+    assert "1 account still waits for a review." in ended.out
 
 
 @pytest.mark.parametrize("sent_signal", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminate"])

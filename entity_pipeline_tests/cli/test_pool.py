@@ -2,17 +2,17 @@
 
 import json
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
-from psycopg.types.json import Jsonb
 
 from entity_pipeline.resources.instagram.sessions import Vault
 from entity_pipeline.sandbox.instagram_standin import InstagramStandin
 from entity_pipeline_tests.cli.command import Command
+from entity_pipeline_tests.cli.settings_row import write_settings
 from entity_pipeline_tests.databases import ClonedDatabase
 
 KEY = Fernet.generate_key().decode()
@@ -27,9 +27,7 @@ def instagram() -> Iterator[InstagramStandin]:
 
 
 @pytest.fixture
-def command(
-    tmp_path: Path, assets_db: ClonedDatabase, operation_db: ClonedDatabase, instagram: InstagramStandin
-) -> Command:
+def command(tmp_path: Path, database_variables: Mapping[str, str], instagram: InstagramStandin) -> Command:
     cookies = [{"name": name, "value": value, "domain": ".instagram.com"} for name, value in SESSION.items()]
     foreign = {"name": "other", "value": "x", "domain": ".example.com"}
     (tmp_path / "cookies.json").write_text(json.dumps([*cookies, foreign]))
@@ -37,8 +35,7 @@ def command(
     (tmp_path / "session").write_bytes(pickle.dumps(SESSION))
     (tmp_path / "evil").write_bytes(pickle.dumps({**SESSION, "x": print}))
     variables = {
-        "ASSETS_DATABASE_URL": assets_db.url,
-        "OPERATION_DATABASE_URL": operation_db.url,
+        **database_variables,
         "INSTAGRAM_BASE_URL": instagram.url,
         "INSTAGRAM_SESSION_KEYS": KEY,
     }
@@ -48,15 +45,6 @@ def command(
 def rows(database: ClonedDatabase, query: str) -> list[tuple[Any, ...]]:
     with database.connection() as connection:
         return connection.execute(query).fetchall()
-
-
-def acknowledge(database: ClonedDatabase) -> None:
-    with database.connection() as connection:
-        connection.execute(
-            "insert into pipeline_settings (platform, is_enabled, settings) values ('entity_enrichment', false, %s)"
-            " on conflict (platform) do update set settings = excluded.settings",
-            [Jsonb({"instagram_terms_acknowledged": True})],
-        )
 
 
 def test_an_account_is_added_listed_disabled_and_enabled_without_showing_a_secret(
@@ -96,7 +84,7 @@ def test_a_test_looks_once_and_says_what_came_of_it(
     assert command("pool", "add", "our_one", "--cookies", "cookies.json").code == 0
     assert "Instagram's terms forbid" in command("pool", "test", "our_one").failure
     assert instagram.requests["total"] == 0
-    acknowledge(assets_db)
+    write_settings(assets_db, enabled=False, instagram_terms_acknowledged=True)
     tested = command("pool", "test", "our_one")
     assert tested.code == 0, tested.said
     assert "'instagram' was found by session:our_one@direct: the route works." in tested.out
@@ -112,7 +100,7 @@ def test_a_test_looks_once_and_says_what_came_of_it(
 def test_a_test_through_a_dead_proxy_says_so_and_a_full_window_sends_nothing(
     command: Command, assets_db: ClonedDatabase
 ) -> None:
-    acknowledge(assets_db)
+    write_settings(assets_db, enabled=False, instagram_terms_acknowledged=True)
     added = command("pool", "add", "our_one", "--cookies", "cookies.json", "--route", "p-1", "--proxy", PROXY)
     assert added.code == 0, added.said
     failed = command("pool", "test", "our_one", INSTAGRAM_BASE_URL="")

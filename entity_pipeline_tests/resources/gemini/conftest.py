@@ -1,9 +1,12 @@
-"""A port where nobody answers, for tests of what is away."""
+"""The ledger of a database of its own, and a port where nobody answers, for tests of what is away."""
 
 import socket
 from collections.abc import Iterator
 
 import pytest
+
+from entity_pipeline.resources.gemini.ledger import Ledger
+from entity_pipeline_tests.databases import ClonedDatabase
 
 
 @pytest.fixture
@@ -12,3 +15,9 @@ def closed_port() -> Iterator[int]:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield held.getsockname()[1]
+
+
+@pytest.fixture
+def ledger(assets_db: ClonedDatabase) -> Ledger:
+    """The ledger on `assets_db`, by the clock of the server."""
+    return Ledger(assets_db)

@@ -35,11 +35,6 @@ from entity_pipeline_tests.resources.gemini.ledger_cases import (
 Connection = psycopg.Connection[Any]
 
 
-@pytest.fixture
-def ledger(assets_db: ClonedDatabase) -> Ledger:
-    return Ledger(assets_db)
-
-
 def test_a_reservation_is_one_row_that_says_everything(ledger: Ledger, assets_db: ClonedDatabase) -> None:
     before = datetime.now(UTC)
     place = ledger.reserve(REVIEW, LIMITS, FLASH, 2, "run-7")

@@ -30,11 +30,6 @@ from entity_pipeline_tests.resources.gemini.ledger_cases import (
 )
 
 
-@pytest.fixture
-def ledger(assets_db: ClonedDatabase) -> Ledger:
-    return Ledger(assets_db)
-
-
 @pytest.mark.parametrize("state", ["reserved", "sent"])
 def test_an_open_request_is_a_claim_on_its_account(
     ledger: Ledger, assets_db: ClonedDatabase, state: str

@@ -32,11 +32,6 @@ from entity_pipeline_tests.resources.gemini.ledger_cases import (
 Connection = psycopg.Connection[Any]
 
 
-@pytest.fixture
-def ledger(assets_db: ClonedDatabase) -> Ledger:
-    return Ledger(assets_db)
-
-
 def refused(ledger: Ledger, refusal: Refusal, **asked: Any) -> datetime:
     answer = ask(ledger, **asked)
     assert isinstance(answer, Refused), answer

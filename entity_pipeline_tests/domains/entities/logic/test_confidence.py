@@ -25,7 +25,7 @@ GROUNDED = Grounding(True, 2, 1, (EVIDENCE,), ("q",))
     ("value", "share"),
     [(0.93, 0.93), (0, 0.0),
      (1, 1.0), (1.0, 1.0), (95, 0.95), (100, 1.0), ("0.9", 0.9), ("0,9", 0.9), (".9", 0.9),
-     ("95%", 0.95), ("95 %", 0.95), ("９５％", 0.95), ("1%", 0.01), ("95,5%", 0.955), ("95", 0.95),
+     ("1", 1.0), ("95%", 0.95), ("95 %", 0.95), ("９５％", 0.95), ("1%", 0.01), ("95,5%", 0.955), ("95", 0.95),
      ("95 percent", 0.95)],
 )  # fmt: skip
 def test_a_confidence_is_read_as_a_share(value: object, share: float) -> None:
@@ -98,6 +98,13 @@ def test_calibration_is_per_type(account_type: str, expected: float) -> None:
     found = calibrate(Review(confidence=0.9, account_type=account_type), GROUNDED, settings)
     assert found.raw == 0.9
     assert found.confidence == pytest.approx(expected)
+
+
+def test_the_cap_comes_after_the_calibration() -> None:
+    settings = parse_settings({"calibration": {"brand": [[0.5, 0.1], [1.0, 1.0]]}})
+    unproven = Grounding(False, 0, 0, (), ())
+    found = calibrate(Review(confidence=0.9, account_type="brand"), unproven, settings)
+    assert found.confidence == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(

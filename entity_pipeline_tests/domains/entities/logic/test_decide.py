@@ -142,6 +142,12 @@ def test_a_field_the_model_is_not_sure_of_is_left_out() -> None:
 # --- what is no entity --------------------------------------------------------------------------------------
 
 
+def test_a_role_that_the_review_does_not_know_contradicts_nobody() -> None:
+    account = an_account(entity_ig_role="secondary")
+    held = decided(account, account_type=AccountType.OTHER, account_role=AccountRole.UNKNOWN)
+    assert reasons(held) == {"type_other"}
+
+
 @pytest.mark.parametrize("role", AccountRole)
 def test_other_is_classified_and_never_an_entity(role: AccountRole) -> None:
     candidates = Candidates(matches=(an_entity(),), primary=PrimaryAccount(THEIRS, (an_entity(),)))
@@ -210,9 +216,11 @@ def test_a_row_in_question_is_held(
     assert held == Hold((HoldReason(reason),))
 
 
-def test_a_linked_row_is_not_held_for_having_a_twin() -> None:
-    account = an_account(links={BRANDS: some_id("entity")})
-    assert isinstance(decided(account, Candidates(twins=(THEIRS,), linked=(an_entity(),))), Link)
+@pytest.mark.parametrize("from_account", [True, False])
+def test_a_linked_row_is_not_held_for_having_a_twin(from_account: bool) -> None:
+    account = an_account(links={BRANDS: some_id("entity")} if from_account else {})
+    pointing = () if from_account else (an_entity(primary_account_id=OURS),)
+    assert isinstance(decided(account, Candidates(twins=(THEIRS,), linked=pointing)), Link)
 
 
 # --- people win ---------------------------------------------------------------------------------------------
@@ -311,6 +319,20 @@ def test_the_one_entity_of_that_name_is_linked(entity: dict[str, Any], review: d
 def test_a_candidate_whose_name_only_resembles_is_no_match() -> None:
     near = an_entity(name_en="Madeup Seouls", name_ko=None)
     assert isinstance(decided(None, Candidates(matches=(near,))), Create)
+
+
+def test_a_field_as_sure_as_the_threshold_is_kept() -> None:
+    floor = SETTINGS.thresholds.brand
+    sure = {"name_en": floor, "name_ko": floor, "entity_region_code": floor, "country_of_origin": floor}
+    created = decided(entity_region_code="JP", country_of_origin="KR", sure=sure)
+    assert isinstance(created, Create)
+    assert (created.account.name_en, created.account.entity_region_code) == ("Madeup Seoul", "JP")
+    assert created.entity.country_of_origin == "KR"
+
+
+def test_a_name_that_stands_in_the_other_column_beside_another_name_is_no_conflict() -> None:
+    swapped = an_entity(name_en="Other Name", name_ko="Madeup Seoul")
+    assert isinstance(decided(None, Candidates(matches=(swapped,)), name_ko=None), Link)
 
 
 def test_an_entity_of_another_table_is_no_match() -> None:
@@ -540,4 +562,5 @@ def test_nothing_reaches_the_catalog_without_proof_and_confidence(
 
 def test_every_reason_has_a_sentence() -> None:
     assert set(SENTENCES) == set(HoldReason)
+    assert len(set(SENTENCES.values())) == len(HoldReason)
     assert all(reason.sentence.endswith(".") for reason in HoldReason)

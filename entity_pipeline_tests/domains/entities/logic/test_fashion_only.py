@@ -73,6 +73,19 @@ def test_a_brand_of_another_field_is_other_whatever_the_model_calls_it(sentence:
         assert decision.account.account_type is AccountType.OTHER
 
 
+def test_capitals_do_not_hide_a_field_and_only_the_beginning_of_a_long_text_is_read() -> None:
+    assert described_field(["LUMORA IS A MAGAZINE."]) == "media"
+    assert described_field(["x" * 1_991 + " magazine"]) == "media"
+    assert described_field(["x" * 2_000 + " magazine"]) is None
+
+
+def test_what_a_source_supports_counts_before_the_models_own_reasoning() -> None:
+    described = verdict(
+        AccountType.BRAND, "Lumora is a cosmetics brand.", reasoning="Lumora is a fashion brand."
+    )
+    assert fashion_only(described).review.account_type is AccountType.OTHER
+
+
 def test_a_fashion_brand_and_one_without_a_description_stay_brands() -> None:
     for described in (
         verdict(AccountType.BRAND, "Lumora is a clothing brand."),
