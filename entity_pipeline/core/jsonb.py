@@ -1,9 +1,17 @@
-"""JSON text that PostgreSQL accepts. jsonb refuses what JSON allows: NUL characters and lone surrogates."""
+"""JSON text that PostgreSQL accepts, and JSON text of strangers that Python can be left with.
+
+jsonb refuses what JSON allows: NUL characters and lone surrogates. Python refuses what jsonb holds: numbers of
+thousands of digits, and a nesting that is only too deep once it is looked at from further down the stack.
+"""
 
 import json
 import re
 from typing import Any
 
+# Nothing that this project stores or reads nests deeper than 30 levels.
+MAX_DEPTH = 100
+TOO_DEEP = "(nested too deeply to be read)"
+_BRACKET = re.compile(r'[\[\]{}]|"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 # On text from json.dumps(ensure_ascii=True). Escaped backslashes and whole pairs are matched first to be kept.
 _ESCAPES = re.compile(r"(\\\\|\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2})|\\u0000|\\ud[89a-f][0-9a-f]{2}")
 
@@ -20,3 +28,61 @@ def jsonb_text(value: Any) -> str:
         finite = json.loads(json.dumps(value, default=str), parse_constant=lambda _: None)
         text = json.dumps(finite, default=str, allow_nan=False)
     return _ESCAPES.sub(lambda match: match[1] or "\\ufffd", text)
+
+
+def read_json(text: str | bytes) -> Any:
+    """Like `json.loads`, for text from outside.
+
+    Raises:
+        ValueError: it is no JSON, nests deeper than `MAX_DEPTH`, or holds a whole number that Python won't read.
+    """
+    if isinstance(text, bytes):
+        text = text.decode(json.detect_encoding(text), "surrogatepass")
+    if nests_too_deep(text):
+        raise ValueError(f"the JSON nests more than {MAX_DEPTH} levels deep")
+    return json.loads(text)
+
+
+def read_stored(text: str | bytes) -> Any:
+    """A jsonb value as PostgreSQL hands it out; never raises over one that Python can't hold.
+
+    What nests deeper than `MAX_DEPTH` reads as a text that says so, a number beyond all measure as infinite.
+    """
+    text = text.decode() if isinstance(text, bytes) else text
+    text = _pruned(text) if nests_too_deep(text) else text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return json.loads(
+            text, parse_int=lambda digits: int(digits) if len(digits) < 1_000 else float(digits)
+        )
+
+
+def nests_too_deep(text: str) -> bool:
+    """Whether arrays and objects nest beyond `MAX_DEPTH`; the text may be no JSON at all."""
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return False
+    depth = 0
+    for mark in _BRACKET.finditer(text):
+        if mark[0] in "[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                return True
+        elif mark[0] in "]}":
+            depth -= 1
+    return False
+
+
+def _pruned(text: str) -> str:
+    """Valid JSON with each value below `MAX_DEPTH` levels replaced by `TOO_DEEP`."""
+    kept: list[str] = []
+    depth = start = 0
+    for mark in _BRACKET.finditer(text):
+        if mark[0] in "[{":
+            depth += 1
+            if depth == MAX_DEPTH + 1:
+                kept += [text[start : mark.start()], f'"{TOO_DEEP}"']
+        elif mark[0] in "]}":
+            depth -= 1
+            start = mark.end() if depth == MAX_DEPTH else start
+    return "".join([*kept, text[start:]])

@@ -144,9 +144,13 @@ def parse_settings(raw: Any) -> PipelineSettings:
     try:
         return PipelineSettings.model_validate(dict(raw))
     except ValidationError as error:
-        raise ValueError("; ".join(_sentence(problem) for problem in error.errors())) from None
+        problems = error.errors()
+        said = [_sentence(problem) for problem in problems[:_MOST_PROBLEMS]]
+        more = [f"and {len(problems) - len(said)} more"] if len(problems) > len(said) else []
+        raise ValueError("; ".join(said + more)) from None
 
 
+_MOST_PROBLEMS = 10
 _EXPECTED = {
     "bool_type": "must be true or false",
     "int_type": "must be a whole number",
@@ -167,7 +171,7 @@ _EXPECTED = {
 
 
 def _sentence(problem: Mapping[str, Any]) -> str:
-    kind, path = problem["type"], [str(part) for part in problem["loc"]]
+    kind, path = problem["type"], [str(part)[:60] for part in problem["loc"]]
     expected = _EXPECTED[kind].format(**problem.get("ctx", {})) if kind in _EXPECTED else str(problem["msg"])
     if kind == "extra_forbidden":
         return f"'{'.'.join(path)}' is not a known setting"
@@ -181,7 +185,10 @@ def _sentence(problem: Mapping[str, Any]) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except (ValueError, RecursionError):
+        return "something that can't be shown"
     return text if len(text) <= 60 else text[:59] + "…"
 
 

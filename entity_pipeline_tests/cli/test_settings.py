@@ -25,6 +25,13 @@ def test_an_assignment_is_a_path_and_a_json_value_or_text(text: str, parsed: Any
     assert parse_assignment(text) == parsed
 
 
+def test_a_value_that_nests_too_deep_is_taken_as_a_text_and_refused() -> None:
+    deep = "[" * 5_000 + "]" * 5_000
+    assert parse_assignment(f"concurrency={deep}") == (["concurrency"], deep)
+    with pytest.raises(InputRejected, match="Nothing was changed: 'concurrency' is"):
+        change({}, f"concurrency={deep}")
+
+
 @pytest.mark.parametrize(
     "text", ["concurrency", "=4", ".brand=1", "thresholds..brand=1", "thresholds.=1", ""]
 )

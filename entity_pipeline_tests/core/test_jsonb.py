@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from entity_pipeline.core.jsonb import jsonb_text
+from entity_pipeline.core.jsonb import MAX_DEPTH, TOO_DEEP, jsonb_text, read_json, read_stored
 
 Connection = psycopg.Connection[Any]
 REPLACED = "\N{REPLACEMENT CHARACTER}"
@@ -97,3 +97,59 @@ def test_the_text_is_plain_json_in_ascii(value: Any) -> None:
     text = jsonb_text(value)
     assert text.isascii()
     json.loads(text)
+
+
+@given(JSON)
+def test_what_was_written_is_read_back(value: Any) -> None:
+    text = jsonb_text(value)
+    assert read_json(text) == read_json(text.encode()) == read_stored(text) == json.loads(text)
+
+
+@pytest.mark.parametrize(
+    ("opening", "closing", "levels"),
+    [("[", "]", 1), ('{"a":', "}", 1), ('[{"]":"[",   "b":', "}]", 2), ('{"\\"{":[', "]}", 2)],
+)
+def test_a_nesting_beyond_the_limit_is_refused_and_one_within_it_is_not(
+    opening: str, closing: str, levels: int
+) -> None:
+    within = MAX_DEPTH // levels
+    assert read_json(opening * within + "1" + closing * within)
+    for times in (within + 1, 1_000, 100_000):
+        text = opening * times + "1" + closing * times
+        with pytest.raises(ValueError, match="nests more than"):
+            read_json(text)
+        pruned = json.dumps(read_stored(text))
+        assert pruned.count(TOO_DEEP) == 1
+        assert pruned.count("[") + pruned.count("{") <= MAX_DEPTH + pruned.count('"["') + pruned.count('{":')
+
+
+def test_only_what_nests_too_deep_is_lost() -> None:
+    deep = "[" * 3_000 + '"]"' + "]" * 3_000
+    found = read_stored(f'{{"a": {deep}, "b": [1, {deep}, {{"c": "]"}}], "d": "[["}}')
+    assert (found["b"][0], found["b"][2], found["d"]) == (1, {"c": "]"}, "[[")
+    assert json.dumps(found).count(TOO_DEEP) == 2
+
+
+def test_brackets_within_a_text_are_no_nesting() -> None:
+    value = {"bio": "[{" * 1_000 + '"' + "\\"}
+    assert read_json(json.dumps(value)) == read_stored(json.dumps(value)) == value
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "nul", '{"a" 1}', b"\xff", b"\xff\xfe", "9" * 5_000, "[" * 50, '"' * 3, '{"a":"\\']
+)
+def test_what_is_no_json_is_refused_with_one_kind_of_error(text: str | bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        read_json(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1e5000", math.inf), ("-1e5000", -math.inf), ("[1e308]", [10**308]), ("1e400", 10**400), ("0.5", 0.5)],
+)
+def test_a_number_that_postgresql_holds_and_python_does_not_is_infinite(
+    assets: Connection, text: str, value: Any
+) -> None:
+    row = assets.execute("select %s::jsonb::text", [text]).fetchone()
+    assert row is not None
+    assert read_stored(row[0]) == read_stored(row[0].encode()) == value

@@ -246,3 +246,24 @@ def test_the_gate_answers_for_any_row(is_enabled: bool | None, settings: Any) ->
     state = gate(SettingsRow(is_enabled, settings))
     assert isinstance(state, Open) or state.reason.endswith(".")
     assert isinstance(state, Closed) or is_enabled
+
+
+def deep(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("settings", [{"concurrency": deep(5_000)}, deep(5_000), {"thresholds": deep(5_000)}])
+def test_a_value_that_nests_too_deep_to_be_shown_closes_the_gate_all_the_same(settings: Any) -> None:
+    state = gate(SettingsRow(True, settings))
+    assert isinstance(state, Closed)
+    assert "is something that can't be shown and must be a" in state.reason
+
+
+def test_a_reason_stays_readable_however_much_is_wrong() -> None:
+    state = gate(SettingsRow(True, {f"{number}" + "k" * 1_000: 1 for number in range(1_000)}))
+    assert isinstance(state, Closed)
+    assert len(state.reason) < 2_000
+    assert state.reason.endswith("is not a known setting; and 990 more.")

@@ -223,7 +223,8 @@ class MeteredCall:
     def _settle(self, place: Reserved, body: Mapping[str, Any], latency_ms: int) -> Answered:
         usage = read_usage(body)
         version = body.get("modelVersion")
-        model_version = version[:200] if isinstance(version, str) else None
+        # A text column takes no NUL and no lone surrogate.
+        model_version = "".join(filter(str.isprintable, version[:200])) if isinstance(version, str) else None
         self._ledger.settle(
             place,
             self._model,

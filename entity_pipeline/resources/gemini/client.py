@@ -3,12 +3,12 @@
 Retries belong to the ledger, which keeps a row for each attempt. SDK exceptions end here.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from entity_pipeline.core.gemini import Prompt
+from entity_pipeline.core.jsonb import read_json
 from entity_pipeline.core.ledger import CALL_LIMIT_S
 from entity_pipeline.resources.gemini.errors import ErrorKind, GeminiError, classify_error
 from entity_pipeline.resources.gemini.transport import bounded_event_hooks
@@ -94,8 +94,8 @@ class GeminiClient:
 
 def _decode(text: str | None) -> Body | GeminiError:
     try:
-        body = json.loads(text or "")
-    except (ValueError, RecursionError):
+        body = read_json(text or "")
+    except ValueError:
         body = None
     if isinstance(body, dict):
         return Body(body)

@@ -17,7 +17,11 @@ SILENCE_LIMIT_S = 10.0  # a body comes at once when its headers have come
 
 
 def bounded_event_hooks() -> dict[str, list[Callable[..., None]]]:
-    """Hooks that end an exchange after `CALL_LIMIT_S` seconds, and a body after `MAX_REPLY_BYTES`."""
+    """Hooks that end an exchange after `CALL_LIMIT_S` seconds, and a body after `MAX_REPLY_BYTES`.
+
+    A compressed body would be counted before it is unpacked, to a thousand times its size: none is asked for or
+    read. Whatever character set is named, the text is JSON and so UTF-8.
+    """
     import httpx2
 
     class BoundedStream(httpx2.SyncByteStream):
@@ -46,8 +50,13 @@ def bounded_event_hooks() -> dict[str, list[Callable[..., None]]]:
         request.extensions["deadline"] = time.monotonic() + CALL_LIMIT_S
         limits = {"connect": CONNECT_LIMIT_S, "write": CONNECT_LIMIT_S, "pool": CONNECT_LIMIT_S}
         request.extensions["timeout"].update(limits)
+        request.headers["accept-encoding"] = "identity"
 
     def bound_body(response: httpx2.Response) -> None:
+        packed = response.headers.get("content-encoding", "identity").strip().lower()
+        if packed not in ("", "identity"):
+            raise httpx2.DecodingError("the answer is compressed, unasked", request=response.request)
+        response.encoding = "utf-8"
         response.request.extensions["timeout"]["read"] = SILENCE_LIMIT_S
         response.stream = BoundedStream(response.stream, response.request)
 

@@ -25,6 +25,9 @@ LARGEST_PICTURE = 5_000_000  # bytes
 MOST_PIXELS = 16_000_000
 TIMEOUT_S = 20.0
 _FORMATS = {b"\xff\xd8\xff": ("JPEG", "image/jpeg"), b"\x89PNG\r\n\x1a\n": ("PNG", "image/png")}
+MOST_SCANS = 100
+# All else is special, also the ways to write an IPv4 address within one (``64:ff9b::10.0.0.1``, ``::10.0.0.1``).
+_PUBLIC_IPV6 = ipaddress.ip_network("2000::/3")
 _BY_STATUS = {403: "expired", 404: "missing", 410: "expired", 429: "rate_limited"}
 
 
@@ -56,7 +59,7 @@ def fetch_picture(
     try:
         target = _target(url)
         data = _download(target, base_url, timeout_s, resolve or _resolve)
-        return Picture(data=data, content_type=_verified_type(data), sha256=hashlib.sha256(data).hexdigest())
+        return Picture(data=data, content_type=verified_type(data), sha256=hashlib.sha256(data).hexdigest())
     except _Refused as refusal:
         return PictureRefused(str(refusal))
 
@@ -89,7 +92,8 @@ def _public_address(host: str, resolve: Callable[[str], Sequence[str]]) -> str:
         raise _Refused("unresolved")
     for address in found:
         inner = getattr(address, "ipv4_mapped", None) or getattr(address, "sixtofour", None) or address
-        if not inner.is_global or inner.is_multicast or not address.is_global:
+        embeds = isinstance(inner, ipaddress.IPv6Address) and inner not in _PUBLIC_IPV6
+        if embeds or not inner.is_global or inner.is_multicast or not address.is_global:
             raise _Refused("private_address")
     return str(found[0])
 
@@ -161,11 +165,14 @@ def _body(answer: "urllib3.BaseHTTPResponse", ends_at: float) -> bytes:
     return bytes(body)
 
 
-def _verified_type(data: bytes) -> str:
-    """The media type by the first bytes, once Pillow has read the whole image as that type."""
+def verified_type(data: bytes) -> str:
+    """The media type by the first bytes, once Pillow has read the whole image as that type, or a refusal."""
     if not data:
         raise _Refused("empty")
     kind, media_type = _by_magic(data)
+    if kind == "JPEG" and data.count(b"\xff\xda") > MOST_SCANS:
+        # Each scan of a few bytes is painted over the whole picture; a real one has about ten.
+        raise _Refused("too_many_scans")
     from PIL import Image
 
     try:

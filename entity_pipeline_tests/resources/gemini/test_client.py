@@ -1,5 +1,6 @@
 """The real google-genai over real sockets: what is on the wire, and what becomes of every kind of answer."""
 
+import gzip
 import json
 import logging
 import socket
@@ -268,3 +269,31 @@ def test_one_client_serves_many_threads() -> None:
             answers = list(pool.map(lambda _: client.send(MODEL, PROMPT, grounded=True), range(40)))
         assert all(isinstance(answer, Body) for answer in answers)
         assert standin.requests["grounded"] == 40
+
+
+@pytest.mark.parametrize(
+    "charset", ["hex", "rot13", "base64", "zlib", "undefined", "idna", "utf-16", "no-such"]
+)
+def test_a_reply_is_utf8_whatever_character_set_it_names(charset: str) -> None:
+    body = json.dumps({"name": "브랜드"}, ensure_ascii=False).encode()
+    answer, _ = exchange(Reply(200, body, f"application/json; charset={charset}"))
+    assert answer == Body({"name": "브랜드"})
+    refused, _ = exchange(Reply(400, b'{"error": {"status": "X"}}', f"application/json; charset={charset}"))
+    assert isinstance(refused, GeminiError)
+    assert refused.kind is ErrorKind.REFUSED
+
+
+@pytest.mark.parametrize("status", [200, 503])
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "gzip, gzip", "br", "zstd"])
+def test_a_compressed_answer_was_not_asked_for_and_is_not_unpacked(encoding: str, status: int) -> None:
+    bomb = gzip.compress(gzip.compress(bytes(3_000_000)))
+    answer, [request] = exchange(Reply(status, bomb, headers={"Content-Encoding": encoding}))
+    assert answer == Lost("DecodingError: the answer is compressed, unasked")
+    assert request.headers["accept-encoding"] == "identity"
+
+
+@pytest.mark.parametrize("depth", [200, 900, 990])
+def test_a_reply_that_nests_too_deep_to_be_stored_is_unreadable(depth: int) -> None:
+    answer, _ = exchange(Reply(200, b'{"candidates":' + b"[" * depth + b"]" * depth + b"}"))
+    assert isinstance(answer, GeminiError)
+    assert (answer.kind, answer.status) == (ErrorKind.OVERLOADED, "UNREADABLE")

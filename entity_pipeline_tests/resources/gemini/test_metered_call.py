@@ -126,6 +126,14 @@ def test_a_version_that_is_no_text_is_not_kept(version: Any) -> None:
     assert answer.reply.model_version is None
 
 
+def test_a_version_is_kept_as_a_text_column_takes_it() -> None:
+    answer, _ = run(FakeLedger(), Body({"modelVersion": "gemini-2.5\x00-flash\ud800" + "x" * 1_000}))
+    assert isinstance(answer, Answered)
+    assert answer.reply.model_version is not None
+    assert answer.reply.model_version.startswith("gemini-2.5-flashx")
+    assert len(answer.reply.model_version) <= 200
+
+
 def test_a_paid_reply_is_returned_without_a_request() -> None:
     stored = StoredReply(uuid4(), {"candidates": []}, None, "input-0")
     ledger = FakeLedger(Replay(stored))

@@ -90,6 +90,12 @@ def test_what_is_no_picture_is_refused_with_its_reason(reply: Reply, reason: str
         ("https://x.cdninstagram.com.evil.example/p", "host_refused"),
         ("https://x.cdninstagram.com./p", "host_refused"),
         ("https://127.0.0.1/p", "host_refused"),
+        ("https://2130706433/p", "host_refused"),
+        ("https://0x7f.1/p", "host_refused"),
+        ("https://[::ffff:127.0.0.1]/p", "host_refused"),
+        ("https://169.254.169.254/latest/meta-data/", "host_refused"),
+        ("data:image/png;base64,AAAA", "bad_url"),
+        ("javascript:alert(1)", "bad_url"),
         ("https://www.instagram.com/p", "host_refused"),
     ],
 )
@@ -115,11 +121,48 @@ def test_an_address_that_is_not_a_picture_host_is_never_asked(url: str, reason: 
         "::ffff:127.0.0.1",
         "2002:7f00:1::",
         "ff02::1",
+        "64:ff9b::7f00:1",
+        "64:ff9b::a9fe:a9fe",
+        "64:ff9b:1::a00:1",
+        "::127.0.0.1",
+        "::ffff:169.254.169.254",
+        "2002:a9fe:a9fe::",
+        "2001:0:4136:e378:8000:63bf:80ff:fffe",
+        "fec0::1",
+        "5f00::1",
     ],
 )
 def test_a_name_that_leads_into_the_own_network_is_refused(address: str) -> None:
     answered = ["157.240.1.1", address]
     assert fetch_picture(f"{HOST}/p", resolve=lambda _: answered) == PictureRefused("private_address")
+
+
+def test_a_picture_of_a_hundred_scans_is_not_painted() -> None:
+    out = BytesIO()
+    Image.radial_gradient("L").resize((64, 64)).convert("RGB").save(out, "JPEG", progressive=True)
+    data = out.getvalue()
+    scan = data[data.rindex(b"\xff\xda") : -2]
+    with serving(
+        {"/few": Reply(200, data), "/many": Reply(200, data[:-2] + scan * 500 + b"\xff\xd9")}
+    ) as server:
+        assert isinstance(fetch_picture(f"{HOST}/few", base_url=server.url), Picture)
+        refused = fetch_picture(f"{HOST}/many", base_url=server.url)
+    assert refused == PictureRefused("too_many_scans")
+
+
+@pytest.mark.parametrize("answered", [["2a03:2880:f1ff:83:face:b00c:0:25de"], ["::ffff:157.240.1.1"]])
+def test_a_public_address_of_either_family_is_connected_to(
+    answered: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    def no_connection(address: object, *_: object, **__: object) -> None:
+        asked.append(address)
+        raise OSError("refused")
+
+    monkeypatch.setattr("urllib3.util.connection.create_connection", no_connection)
+    assert fetch_picture(f"{HOST}/p", resolve=lambda _: answered) == PictureRefused("transport")
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize("answered", [[], ["not an address"]])

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from entity_pipeline.core.jsonb import nests_too_deep
+
 MAX_DEPTH = 16
 _MAX_BROKEN_STARTS = 8  # each costs one pass over the text
 _MAX_BLOCKS = 64
@@ -19,7 +21,8 @@ _OPENING = re.compile(
 )
 _TOKEN = re.compile(r"[{}\"]")
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
-_STRING_OR_TRAILING_COMMA = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*")|,(?=\s*[}\]])', re.DOTALL)
+# A string without an end is taken to the end of the text, or each quote in it would be looked at as a start.
+_STRING_OR_TRAILING_COMMA = re.compile(r'("[^"\\]*+(?:\\.[^"\\]*+)*+"?)|,(?=\s*[}\]])', re.DOTALL)
 _CITATION = re.compile(r"[ \t]?\[cite(?:_start|_end)?(?:[ \t]?:[^\]\n\"\\]{0,80})?\]", re.IGNORECASE)
 
 
@@ -101,13 +104,18 @@ def object_end(text: str, start: int) -> int | None:
 
 
 def load_object(source: str) -> dict[str, Any] | None:
-    """The object as a dict, if need be without citation marks and trailing commas; None if it is no JSON."""
+    """The object as a dict, if need be without citation marks and trailing commas.
+
+    None if it is no JSON, or nests so deep that nobody can look at it.
+    """
+    if nests_too_deep(source):
+        return None
     repaired = _CITATION.sub("", source)
     for attempt in (source, _STRING_OR_TRAILING_COMMA.sub(lambda match: match[1] or "", repaired)):
         try:
             # Not strict: models put raw line breaks into strings.
             value = json.loads(attempt, strict=False)
-        except (ValueError, RecursionError):
+        except ValueError:
             continue
         if isinstance(value, dict):
             return value

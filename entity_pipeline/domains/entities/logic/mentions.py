@@ -29,7 +29,8 @@ def naming(handle: str, names: Iterable[str | None]) -> Callable[[str], bool]:
         else []
     )
     for name in names:
-        words = folded(name or "").split()
+        # A word of hyphens alone would stand among the hyphens that may part words, and matching would take ages.
+        words = [word for word in folded(name or "").split() if word.strip("-")]
         if len("".join(words)) >= MIN_NAME and any(letter.isalnum() for letter in "".join(words)):
             patterns.append(_name_pattern(words))
     if not patterns:

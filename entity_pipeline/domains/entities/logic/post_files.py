@@ -5,12 +5,13 @@ of the collector. A file without any word about tags does not get an empty list:
 """
 
 import csv
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+
+from entity_pipeline.core.jsonb import read_json
 
 _SEPARATORS = re.compile(r"[\s,;]+")
 _NEEDED_COLUMNS = ("external_id", "tagged_usernames")
@@ -54,8 +55,8 @@ class OtherFile:
 def parse_instaloader(data: bytes, file: str) -> ImportedPost | BadRow | OtherFile:
     """One decompressed JSON file of an Instaloader download folder (4.x, node type Post)."""
     try:
-        content = json.loads(data)
-    except (ValueError, RecursionError):
+        content = read_json(data)
+    except ValueError:
         return BadRow(file, None, "it is not JSON")
     if isinstance(content, list):
         return OtherFile(file, "comments")
@@ -109,7 +110,11 @@ def parse_csv(lines: Iterable[str], file: str, now: datetime) -> Iterator[Import
     lines = iter(lines)
     header = next(lines, "").lstrip("\ufeff")
     delimiter = max(",;\t", key=header.count)
-    names = [name.strip().lower() for name in next(csv.reader([header], delimiter=delimiter), [])]
+    try:
+        names = [name.strip().lower() for name in next(csv.reader([header], delimiter=delimiter), [])]
+    except csv.Error as error:
+        yield BadRow(file, 1, f"the header can't be read ({error})")
+        return
     if missing := [name for name in _NEEDED_COLUMNS if name not in names]:
         yield BadRow(file, 1, f"the header has no column {' or '.join(missing)}")
         return
@@ -153,8 +158,8 @@ def _tags_of_cell(cell: str) -> list[Any]:
     if not cell.startswith("["):
         return [tag for tag in _SEPARATORS.split(cell) if tag]
     try:
-        return list(json.loads(cell))
-    except (ValueError, RecursionError):
+        return list(read_json(cell))
+    except ValueError:
         raise ValueError("tagged_usernames starts with [ and is not a JSON array") from None
 
 

@@ -1,7 +1,7 @@
 """What one look at a profile makes of `profile_backfill`, and which catalog columns it may fill. Pure.
 
 A "not found" is no fact: Instagram gives strangers the same answer for a login wall. It is believed after
-two confirmations at different times, each with a canary account that was found in the same run.
+two confirmations at different times, each with a canary account that the same seat found right after.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ from entity_pipeline.domains.entities.models import Account
 
 CONFIRMATION_GAP = timedelta(hours=6)
 LONGEST_BACKOFF = timedelta(hours=24)
+PICTURE_BACKOFF = timedelta(minutes=15)
 HISTORY = 5
 REASSIGNED = "reassigned"
 
@@ -45,7 +46,7 @@ _BLANKS = re.compile(r" +")
 
 
 class HistoryEntry(TypedDict):
-    """One attempt. `canary` is None when no canary was asked."""
+    """One attempt. `canary` is None when no canary could be asked."""
 
     at: str
     outcome: str
@@ -93,7 +94,7 @@ def merge_profile_attempt(
         previous: The stored value, empty for a first attempt; unreadable parts of it read as absent.
         fetch: How the attempt ended. DEFERRED counts neither as an attempt nor into the history.
         now: The time of the attempt, with a time zone.
-        canary_passed: Whether a profile known to exist was found in this run; None when none was asked.
+        canary_passed: Whether the same seat then found a profile known to exist; None when none was asked.
         max_attempts: Attempts after which an account that was never found is `failed`.
     """
     before = _Stored(previous or {})
@@ -180,6 +181,17 @@ def record_written(
     }
 
 
+def picture_put_off(backfill: ProfileBackfill, now: datetime, max_attempts: int) -> ProfileBackfill:
+    """The backfill of a found profile whose picture could not be stored: it is looked at again later.
+
+    The picture's address expires within days, so it is not kept.
+    """
+    if backfill["status"] != "found" or backfill["attempts"] >= max_attempts:
+        return backfill
+    wait = min(PICTURE_BACKOFF * 4 ** (backfill["attempts"] - 1), LONGEST_BACKOFF)
+    return {**backfill, "status": "deferred", "next_attempt_at": _utc(now + wait)}
+
+
 def fingerprint(value: str) -> str:
     """Lower-case hex SHA-256 of the text in UTF-8."""
     return hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
@@ -199,7 +211,8 @@ def visible_text(text: str | None, longest: int) -> str | None:
 class _Stored:
     """The stored backfill, read with care: it is JSON that a person may have edited."""
 
-    def __init__(self, raw: Mapping[str, Any]) -> None:
+    def __init__(self, raw: object) -> None:
+        raw = raw if isinstance(raw, Mapping) else {}
         known = raw.get("instagram_id")
         self.instagram_id = str(known) if type(known) is int else _text(known)
         self.fetched_at = _text(raw.get("fetched_at"))
@@ -298,18 +311,26 @@ def _utc(moment: datetime) -> str:
 
 def _absence_confirmed(history: Sequence[HistoryEntry]) -> bool:
     """Two believable absences far enough apart, with no sight of the account after the first."""
-    times = _believable_absences(history)
-    return len(times) >= 2 and times[-1] - times[0] >= CONFIRMATION_GAP and _is_absence(history[-1])
+    believed = _believable_absences(history)
+    if not believed or not _is_absence(history[-1]):
+        return False
+    first, last = (datetime.fromisoformat(entry["at"]) for entry in (believed[0], believed[-1]))
+    return last - first >= CONFIRMATION_GAP
 
 
-def _believable_absences(history: Sequence[HistoryEntry]) -> list[datetime]:
-    times: list[datetime] = []
+def _believable_absences(history: Sequence[HistoryEntry]) -> list[HistoryEntry]:
+    """Absences that still count: the account was not seen since, and no canary was missing since.
+
+    A "not found" that the canary got as well is a block; then the earlier ones may have been its beginning.
+    """
+    believed: list[HistoryEntry] = []
     for entry in history:
-        if entry.get("outcome") in (ProfileOutcome.FOUND, REASSIGNED):
-            times.clear()
+        outcome = entry.get("outcome")
+        if outcome in (ProfileOutcome.FOUND, REASSIGNED) or entry.get("canary") is False:
+            believed.clear()
         elif _is_absence(entry):
-            times.append(datetime.fromisoformat(entry["at"]))
-    return times
+            believed.append(entry)
+    return believed
 
 
 def _is_absence(entry: HistoryEntry) -> bool:
@@ -322,16 +343,10 @@ def _is_absence(entry: HistoryEntry) -> bool:
 
 
 def _trimmed(history: Sequence[HistoryEntry]) -> list[HistoryEntry]:
-    """The newest entries, but never without the first believable absence: the second is measured from it."""
+    """The newest entries, but never without the first absence that counts: the second is measured from it."""
     newest = list(history[-HISTORY:])
-    first = next((entry for entry in history if _is_absence(entry)), None)
-    if (
-        first is not None
-        and first not in newest
-        and len(_believable_absences(history)) > len(_believable_absences(newest))
-    ):
-        newest = [first, *newest[1:]]
-    return newest
+    first = next(iter(_believable_absences(history)), None)
+    return newest if first is None or first in newest else [first, *newest[1:]]
 
 
 def _text(value: Any) -> str | None:

@@ -34,6 +34,7 @@ from entity_pipeline.domains.entities.models import AccountRole, FieldConfidence
 
 MAX_REASONING = 1_000
 _MAX_NOTES = 20
+_MAX_BIO = 2_200
 
 
 class UnparseableReason(StrEnum):
@@ -50,6 +51,7 @@ class UnparseableReason(StrEnum):
     BROKEN_JSON = "broken_json"
     NOT_A_REVIEW = "not_a_review"
     WRONG_ACCOUNT = "wrong_account"
+    QUOTES_THE_PROFILE = "quotes_the_profile"  # the only review in it is one that the bio holds word for word
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +82,11 @@ _REVIEW_KEYS = frozenset(Review.model_fields)
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
-def parse_reply(body: object, *, handle: str) -> ParsedReply | Unparseable:
-    """Read the review of `handle` (normalised) from a raw body of the review or of the repair call."""
+def parse_reply(body: object, *, handle: str, bio: str | None = None) -> ParsedReply | Unparseable:
+    """Read the review of `handle` (normalised) from a raw body of the review or of the repair call.
+
+    A review that stands in the profile's own `bio` is what its owner wants to be said, and is never taken.
+    """
     blocked = mapping(mapping(body).get("promptFeedback")).get("blockReason")
     if blocked:
         return _no(UnparseableReason.PROMPT_BLOCKED, f"Gemini refused the prompt: {_word(blocked)}.")
@@ -98,12 +103,12 @@ def parse_reply(body: object, *, handle: str) -> ParsedReply | Unparseable:
         return _no(UnparseableReason.NO_TEXT, f"The reply holds no text; it ended with {finish}.")
     if len(text) > MAX_REPLY_CHARS:
         return _no(UnparseableReason.TOO_LARGE, f"The reply holds more than {MAX_REPLY_CHARS:,} characters.")
-    found = _find_review(text)
+    found = _find_review(text, _reviews_in(bio))
     if isinstance(found, UnparseableReason):
         if finish == "MAX_TOKENS":
             detail = "The reply reached the output limit before its JSON block ended."
             return _no(UnparseableReason.TRUNCATED, detail, worth_repair=True)
-        return _no(found, _DETAILS[found], worth_repair=True)
+        return _no(found, _DETAILS[found], worth_repair=found is not UnparseableReason.QUOTES_THE_PROFILE)
     named = found.get("username")
     if isinstance(named, str) and named.strip() and handle_or_none(named) != handle:
         return _no(
@@ -117,10 +122,18 @@ _DETAILS: Mapping[UnparseableReason, str] = {
     UnparseableReason.NO_JSON: "The reply holds no JSON block.",
     UnparseableReason.BROKEN_JSON: "The reply's JSON block can't be read.",
     UnparseableReason.NOT_A_REVIEW: "The reply's JSON block has none of the keys of a review.",
+    UnparseableReason.QUOTES_THE_PROFILE: "The reply's JSON block is copied from the account's own bio.",
 }
 
 
-def _find_review(text: str) -> dict[str, Any] | UnparseableReason:
+def _reviews_in(bio: str | None) -> list[dict[str, Any]]:
+    """The bio as the prompt shows it may hold whole reviews, fenced or bare."""
+    found = blocks(one_line(bio, _MAX_BIO)) if bio else []
+    values = (load_object(block.json) for block in found if block.json is not None)
+    return [fields for value in values if value is not None and (fields := _known(value))]
+
+
+def _find_review(text: str, quotable: list[dict[str, Any]]) -> dict[str, Any] | UnparseableReason:
     outcome = UnparseableReason.NO_JSON
     for block in candidates(blocks(text)):
         value = load_object(block.json) if block.json is not None else None
@@ -131,6 +144,9 @@ def _find_review(text: str) -> dict[str, Any] | UnparseableReason:
             outcome = UnparseableReason.BROKEN_JSON
             continue
         fields = _known(value)
+        if fields and fields in quotable:
+            outcome = UnparseableReason.QUOTES_THE_PROFILE
+            continue
         if fields:
             return fields
         outcome = UnparseableReason.NOT_A_REVIEW

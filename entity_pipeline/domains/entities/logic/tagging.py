@@ -23,6 +23,7 @@ _JSON_TYPES = {
     float: "number",
     type(None): "null",
 }
+_NESTED: dict[type, str] = {list: "array", dict: "object"}
 
 Seen = tuple[datetime, str]
 
@@ -104,7 +105,9 @@ class TagCounts:
         self.bad_items[reason.value] += 1
         examples = self.examples.setdefault(reason.value, [])
         if len(examples) < _EXAMPLES:
-            examples.append(ascii(item)[:80])
+            # A list may nest deeper than Python can print.
+            shown = f"({_NESTED[type(item)]})" if type(item) in _NESTED else ascii(item)
+            examples.append(shown[:80])
 
 
 class DayTally:

@@ -47,6 +47,13 @@ def test_a_sentence_names_the_account(sentence: str, names: list[str | None], ex
     assert naming("some.handle_1", names)(sentence) is expected
 
 
+def test_hyphens_without_end_do_not_keep_the_matching_busy() -> None:
+    # Each of the hyphens in the name could stand for any in the sentence: more ways than there is time.
+    name = "a " + "- " * 50 + "b"
+    assert not naming("x", [name])("a" + "-" * 1_900 + "c")
+    assert naming("x", [name])("There is a---b.")
+
+
 @given(name=st.text(max_size=30), sentence=st.text(max_size=60))
 def test_any_name_and_sentence_can_be_compared(name: str, sentence: str) -> None:
     assert naming("ab", [name])(sentence) in (True, False)

@@ -236,6 +236,25 @@ def test_a_file_without_the_needed_columns_is_one_fault(text: str) -> None:
     assert str(row).startswith("posts.csv:1: the header has no column")
 
 
+@pytest.mark.parametrize("header", ["external_id,\rtagged_usernames\n", "external_id," + "x" * 10_000_001])
+def test_a_header_that_can_not_be_read_is_one_fault(header: str) -> None:
+    (row,) = list(parse_csv([header, "Cx1,nike\n"], "posts.csv", NOW))
+    assert isinstance(row, BadRow)
+    assert str(row).startswith("posts.csv:1: the header can't be read")
+
+
+@pytest.mark.parametrize("depth", [150, 900, 100_000])
+def test_what_nests_too_deep_to_be_stored_is_a_fault_of_its_row_or_file(depth: int) -> None:
+    deep = "[" * depth + "]" * depth
+    good, bad = csv_rows(f"external_id;tagged_usernames\nCx1;nike\nCx2;{deep}\n")[::1]
+    assert isinstance(good, ImportedPost)
+    assert str(bad) == "posts.csv:3: tagged_usernames starts with [ and is not a JSON array"
+    for saved_file in ('{"node": {"shortcode": "x", "id": %s}, "instaloader": {"node_type": "Post"}}',):
+        assert parse_instaloader((saved_file % deep).encode(), "a.json") == BadRow(
+            "a.json", None, "it is not JSON"
+        )
+
+
 @given(body=st.text(alphabet=st.characters(codec="utf-8") | st.sampled_from('",;\n[]')))
 def test_no_body_of_a_csv_raises(body: str) -> None:
     found = csv_rows("external_id,tagged_usernames\n" + body)

@@ -112,6 +112,16 @@ def test_a_found_profile_is_kept_with_its_id_and_source() -> None:
             id="the first is remembered however long the history",
         ),
         pytest.param([("not_found", 0, True), ("wall", 9, True)], "deferred", id="a wall confirms nothing"),
+        pytest.param(
+            [("not_found", 0, True), ("not_found", 3, False), ("not_found", 3, True)],
+            "deferred",
+            id="a canary that is missing withdraws what was believed",
+        ),
+        pytest.param(
+            [("not_found", 0, True), ("not_found", 3, None), ("not_found", 3, True)],
+            "not_found",
+            id="a canary that could not be asked withdraws nothing",
+        ),
     ],
 )
 def test_an_absence_needs_two_confirmations(steps: list[Step], status: str) -> None:
@@ -214,6 +224,14 @@ def test_whatever_is_stored_the_result_is_whole_and_json(
     assert len(backfill["history"]) <= HISTORY
     json.dumps(backfill)
     fields_to_write(account(), profile(), previous)
+
+
+@pytest.mark.parametrize("previous", ["gone", ["found"], 7, True, None])
+def test_a_backfill_that_somebody_replaced_by_anything_counts_as_none(previous: Any) -> None:
+    assert merge_profile_attempt(previous, ended("found"), NOW, None, 5) == merge_profile_attempt(
+        {}, ended("found"), NOW, None, 5
+    )
+    assert fields_to_write(account(), profile(), previous) == fields_to_write(account(), profile(), {})
 
 
 PICTURE = "https://r2.example/instagram/ab.jpg"

@@ -89,6 +89,15 @@ def test_bad_items_are_counted_by_reason_and_the_good_ones_beside_them_are_kept(
     assert len(day.counts.examples["not_a_string"]) == 3
 
 
+@pytest.mark.parametrize("depth", [10, 900, 1_000, 1_020])
+def test_an_item_that_nests_too_deep_to_be_printed_is_one_more_bad_item(depth: int) -> None:
+    day = tally(TaggedPost("post-1", NOON, '["nike", ' + "[" * depth + "]" * depth + ', {"a": [1]}]'))
+
+    assert by_username(day).keys() == {"nike"}
+    assert day.counts.bad_items == Counter({"not_a_string": 2})
+    assert day.counts.examples["not_a_string"] == ["(array)", "(object)"]
+
+
 def test_parsed_arrays_and_bytes_are_taken_like_text() -> None:
     day = tally(TaggedPost("a", NOON, ["nike"]), TaggedPost("b", NOON, b'["nike"]'))
     assert by_username(day)["nike"].posts == 2
