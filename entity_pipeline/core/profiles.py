@@ -44,7 +44,8 @@ class ProfileFetch:
     """One attempt at one profile.
 
     `profile` is set only when `outcome` is FOUND; `next_at` (UTC) only when trying sooner is useless;
-    `source` names what answered, e.g. ``"anonymous:direct"``; `detail` is a sentence without secrets.
+    `source` names what answered, e.g. ``"anonymous:direct"``, and `account` whose seat of the pool it was (None
+    without one); `detail` is a sentence without secrets.
     """
 
     outcome: ProfileOutcome
@@ -52,6 +53,7 @@ class ProfileFetch:
     detail: str = ""
     next_at: datetime | None = None
     source: str = ""
+    account: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,11 @@ class InstagramAccess(Protocol):
 
     def fetch_profile(self, username: str, *, windows: InstagramWindows, deadline: datetime) -> ProfileFetch:
         """One governed attempt. Never raises; never sleeps beyond `deadline` (UTC)."""
+
+    def fetch_profile_as(
+        self, account: str, username: str, *, windows: InstagramWindows, deadline: datetime
+    ) -> ProfileFetch:
+        """The same by one account of the pool and its route, or not at all."""
 
     def fetch_picture(self, url: str) -> Picture | PictureRefused:
         """Download one picture of a profile safely. Never raises."""

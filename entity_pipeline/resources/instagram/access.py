@@ -14,12 +14,15 @@ from typing import Any
 import psycopg
 
 from entity_pipeline.core.failures import ConfigurationFailure, DatabaseUnavailable
+from entity_pipeline.core.patience import patiently
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.profiles import InstagramWindows, ProfileFetch, ProfileOutcome
 from entity_pipeline.resources.instagram.governor import Governor
 from entity_pipeline.resources.instagram.seats import Busy, LeaseLost, Seat, Slot
 from entity_pipeline.resources.instagram.sessions import Vault
 
+# A ledger that is away for a moment is waited for: without its profile an account would be reviewed blindly.
+LEDGER_PATIENCE_S = 6.0
 LONGEST_WAIT_S = 6.0  # the longest random pause and what the windows add to it
 REQUEST_TIMEOUT_S = 20.0
 _PAGE_HOST = "www.instagram.com"
@@ -103,7 +106,9 @@ class ProfileReader:
             done = attempt(
                 asked, identity, before_send=before_send, timeout_s=timeout_s, base_url=self.base_url
             )
-            return ProfileFetch(done.outcome, done.profile, done.detail, source=seat.source)
+            return ProfileFetch(
+                done.outcome, done.profile, done.detail, source=seat.source, account=seat.account
+            )
         except ConfigurationFailure as failure:
             return self._deferred(f"{seat.source}: {failure}")
         finally:
@@ -121,7 +126,9 @@ class ProfileReader:
     def _wait_for_grant(self, asked: str, windows: InstagramWindows, deadline: datetime) -> Grant | Busy:
         give_up = self._give_up(deadline)
         while True:
-            answer = self._grant(asked, windows)
+            answer = patiently(
+                lambda: self._grant(asked, windows), patience_s=LEDGER_PATIENCE_S, sleep=self.sleep
+            )
             if isinstance(answer, Grant) or not self._pause(answer, give_up):
                 return answer
 

@@ -12,7 +12,7 @@ from entity_pipeline.core.profiles import InstagramProfile, ProfileOutcome
 from entity_pipeline.resources.instagram.adapter import BudgetSpent, GovernedAdapter, is_transport_failure
 from entity_pipeline.resources.instagram.context import GovernedContext, completed_node, profile_node
 from entity_pipeline.resources.instagram.outcomes import Answer, Ending, judge, path_of
-from entity_pipeline.resources.instagram.page import read_profile
+from entity_pipeline.resources.instagram.page import NotTheProfile, read_profile
 
 BUDGET = 3  # requests: the page, one for the fields it left out, and one to spare
 _PAGE_FIELDS = ("full_name", "biography")
@@ -110,4 +110,6 @@ def _sentence(answer: Answer | None, error: Exception) -> str:
     if answer is None:
         return f"No answer came ({kind})."
     to = f" to {path_of(answer.location)}" if answer.location else ""
+    if isinstance(error, NotTheProfile):
+        return f"HTTP {answer.status}{to}: {error}."
     return f"HTTP {answer.status}{to} ({kind})."

@@ -1,5 +1,6 @@
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -7,7 +8,12 @@ from uuid import UUID, uuid4
 import pytest
 from psycopg.types.json import Jsonb
 
-from entity_pipeline.core.failures import ConfigurationFailure, DatabaseUnavailable, TransientFailure
+from entity_pipeline.core.failures import (
+    ConfigurationFailure,
+    DatabaseUnavailable,
+    NotConfigured,
+    TransientFailure,
+)
 from entity_pipeline.core.profiles import (
     InstagramProfile,
     InstagramWindows,
@@ -16,7 +22,7 @@ from entity_pipeline.core.profiles import (
     ProfileFetch,
     ProfileOutcome,
 )
-from entity_pipeline.domains.entities.backfilling import CANARY, Backfiller
+from entity_pipeline.domains.entities.backfilling import CANARY, MAX_ATTEMPTS, Backfiller
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.fakes.database import FlakyDatabase
 from entity_pipeline_tests.fakes.instagram import FakeInstagram
@@ -185,7 +191,40 @@ def test_a_store_that_is_down_is_given_up_after_three_pictures_and_profiles_go_o
     for account in accounts:
         columns, backfill, _ = row_of(operation_db, account)
         assert (columns["display_name"], columns["profile_image_url"]) == ("Made Up", None)
-        assert backfill["status"] == "found"
+        assert (backfill["status"], backfill["outcome"]) == ("deferred", "found")
+        assert backfill["next_attempt_at"] > backfill["fetched_at"]
+
+
+def test_a_picture_that_could_not_be_stored_is_fetched_again_later(operation_db: ClonedDatabase) -> None:
+    account = add(operation_db, "madeup")
+    seen = FakeInstagram({"madeup": found("madeup")}, {URL: PICTURE})
+    store = FakeObjectStore(DOWN, None)
+    work = backfiller(operation_db, seen, store)
+    work.backfill(account)
+    work.backfill(account)
+    columns, backfill, _ = row_of(operation_db, account)
+    assert columns["profile_image_url"] == f"https://img.example/{backfill['image']['key']}"
+    assert (backfill["status"], backfill["attempts"], backfill["next_attempt_at"]) == ("found", 2, None)
+
+
+def test_a_picture_that_is_never_stored_is_given_up_with_the_other_attempts(
+    operation_db: ClonedDatabase,
+) -> None:
+    account = add(operation_db, "madeup")
+    seen = FakeInstagram({"madeup": found("madeup")}, {URL: PICTURE})
+    for _ in range(MAX_ATTEMPTS):
+        backfiller(operation_db, seen, FakeObjectStore(DOWN)).backfill(account)
+    _, backfill, _ = row_of(operation_db, account)
+    assert (backfill["status"], backfill["attempts"], backfill["next_attempt_at"]) == ("found", 5, None)
+
+
+def test_without_an_object_store_no_picture_is_waited_for(operation_db: ClonedDatabase) -> None:
+    account = add(operation_db, "madeup")
+    seen = FakeInstagram({"madeup": found("madeup")}, {URL: PICTURE})
+    work = backfiller(operation_db, seen, FakeObjectStore(NotConfigured("R2_BUCKET is empty.")))
+    work.backfill(account)
+    assert work.picture_outcomes == {"not_stored:R2_BUCKET is empty.": 1}
+    assert row_of(operation_db, account)[1]["status"] == "found"
 
 
 def test_one_picture_that_cannot_be_stored_does_not_stop_the_next(operation_db: ClonedDatabase) -> None:
@@ -207,29 +246,62 @@ def test_what_was_not_sent_is_not_written_down(operation_db: ClonedDatabase) -> 
 
 
 @pytest.mark.parametrize(
-    ("canary", "passed"),
+    ("canary", "passed", "looks"),
     [
-        (CANARY_FOUND, True),
-        ({}, False),
-        ({CANARY: ProfileFetch(ProfileOutcome.WALL)}, False),
-        ({CANARY: ProfileFetch(ProfileOutcome.DEFERRED)}, False),
+        (CANARY_FOUND, True, ["there", "gone", CANARY, "gone.too", CANARY]),
+        ({}, False, ["there", "gone", CANARY, "gone.too"]),
+        ({CANARY: ProfileFetch(ProfileOutcome.WALL)}, False, ["there", "gone", CANARY, "gone.too"]),
+        (
+            {CANARY: ProfileFetch(ProfileOutcome.DEFERRED)},
+            None,
+            ["there", "gone", CANARY, "gone.too", CANARY],
+        ),
     ],
     ids=["found", "not found", "wall", "deferred"],
 )
-def test_the_canary_is_asked_once_a_run_and_only_after_a_not_found(
-    operation_db: ClonedDatabase, canary: dict[str, ProfileFetch], passed: bool
+def test_the_canary_is_asked_after_each_not_found_until_it_is_missing(
+    operation_db: ClonedDatabase, canary: dict[str, ProfileFetch], passed: bool | None, looks: list[str]
 ) -> None:
     accounts = [add(operation_db, name) for name in ("there", "gone", "gone.too")]
     seen = FakeInstagram({"there": found("there", picture_url=None)} | canary)
     work = backfiller(operation_db, seen)
     for account in accounts:
         work.backfill(account)
-    assert seen.looked_at == ["there", "gone", CANARY, "gone.too"]
+    assert seen.looked_at == looks
     for account in accounts[1:]:
         _, backfill, _ = row_of(operation_db, account)
         assert backfill["status"] == "deferred"
         assert [entry["canary"] for entry in backfill["history"]] == [passed]
     assert row_of(operation_db, accounts[0])[1]["history"][0]["canary"] is None
+
+
+def test_the_canary_is_asked_by_the_account_that_did_not_find_and_another_route_proves_nothing(
+    operation_db: ClonedDatabase,
+) -> None:
+    account = add(operation_db)
+    gone = ProfileFetch(ProfileOutcome.NOT_FOUND, source="session:ours@proxy-1", account="ours")
+    same = replace(found(CANARY), source="session:ours@proxy-1", account="ours")
+    seen = FakeInstagram({"madeup": gone, CANARY: [same, found(CANARY)]})
+    work = backfiller(operation_db, seen)
+    work.backfill(account)
+    work.backfill(account)
+    _, backfill, _ = row_of(operation_db, account)
+    assert [entry["canary"] for entry in backfill["history"]] == [True, None]
+    assert seen.looked_at_as == ["ours", "ours"]
+
+
+def test_a_block_that_begins_after_the_canary_was_seen_is_not_believed(operation_db: ClonedDatabase) -> None:
+    accounts = [add(operation_db, name) for name in ("gone", "there")]
+    now = [datetime(2026, 11, 20, tzinfo=UTC)]
+    canary = [found(CANARY), ProfileFetch(ProfileOutcome.NOT_FOUND, source="anonymous:direct")]
+    for canaries in (canary, canary[:1]):
+        work = backfiller(operation_db, FakeInstagram({CANARY: canaries}))
+        work.clock = lambda: now[0]
+        for account in accounts:
+            work.backfill(account)
+        now[0] += timedelta(hours=6)
+    statuses = [row_of(operation_db, account)[1]["status"] for account in accounts]
+    assert statuses == ["not_found", "deferred"]
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,14 @@ from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 
 from entity_pipeline.core.failures import DatabaseUnavailable
-from entity_pipeline.core.profiles import InstagramProfile, InstagramWindows, ProfileOutcome
+from entity_pipeline.core.profiles import InstagramProfile, InstagramWindows, ProfileFetch, ProfileOutcome
 from entity_pipeline.resources.instagram.access import ProfileReader, SlotRefused
 from entity_pipeline.resources.instagram.attempt import Attempted, Identity
 from entity_pipeline.resources.instagram.governor import Governor
@@ -37,6 +37,15 @@ LONGEST_WAIT = timedelta(seconds=6)
 _ON_THE_WIRE_S = 0.24  # at most this long between counting a request and its leaving
 _LONG_AGO = START - timedelta(days=9)
 _PROFILE = InstagramProfile("1", "instagram", "Instagram", None, None)
+_TROUBLE = (
+    ProfileOutcome.WALL,
+    ProfileOutcome.TRANSPORT,
+    ProfileOutcome.UPSTREAM,
+    ProfileOutcome.RATE_LIMITED,
+    ProfileOutcome.CHALLENGE,
+    ProfileOutcome.SCHEMA_DRIFT,
+    ProfileOutcome.NOT_FOUND,  # a block that looks like absence
+)
 
 
 class ProcessGone(BaseException):
@@ -158,6 +167,7 @@ class WatchedGovernor(Governor):
     """The real governor, with the books kept beside it."""
 
     books: Books
+    after_lease: Callable[[], None]  # may end the process
 
     def lease(
         self, connection: Connection, except_for: Sequence[str] = (), only: str | None = None
@@ -165,6 +175,7 @@ class WatchedGovernor(Governor):
         answer = Governor.lease(self, connection, except_for, only)
         if isinstance(answer, Seat):
             self.books.leased(answer)
+            self.after_lease()
         return answer
 
     def take_slot(self, connection: Connection, seat: Seat, *rest: Any, **more: Any) -> Any:
@@ -183,20 +194,38 @@ class WatchedGovernor(Governor):
         with_session: bool = False,
         slots: Sequence[Slot] = (),
     ) -> None:
+        is_late = seat.account is not None and self.books.accounts[seat.account].fence != seat.fence
+        before = _account_row(connection, seat.account) if is_late else None
         Governor.release(self, connection, seat, outcome, with_session=with_session, slots=slots)
+        if is_late:
+            assert _account_row(connection, seat.account) == before, "a lost lease changed the account"
+            self.books.counts["late answers of a lost lease"] += 1
         self.books.released(seat, outcome, with_session)
+
+
+def _account_row(connection: Connection, name: str | None) -> Any:
+    sql = "select to_jsonb(a) from instagram_pool_accounts a where username = %s"
+    return connection.execute(sql, [name]).fetchone()
 
 
 class Process:
     """One process that looks at profiles; once killed, it reaches no database."""
 
-    def __init__(self, database: ClonedDatabase, books: Books, name: str, key: str) -> None:
+    def __init__(
+        self,
+        database: ClonedDatabase,
+        books: Books,
+        name: str,
+        key: str,
+        after_lease: Callable[["Process"], None],
+    ) -> None:
         self._database = database
         self._books = books
         self.is_dead = False
         self._deadline = START
         governor = WatchedGovernor(name, lambda _: books.now)
         object.__setattr__(governor, "books", books)
+        object.__setattr__(governor, "after_lease", lambda: after_lease(self))
         self._reader = ProfileReader(self, governor, Vault(key), sleep=self._sleep, clock=lambda: books.now)
 
     @contextmanager
@@ -206,10 +235,11 @@ class Process:
         with self._database.connection() as connection:
             yield connection
 
-    def look(self, within_s: float) -> ProfileOutcome:
+    def look(self, username: str, within_s: float, only: str | None = None) -> ProfileFetch:
         """One look that may wait until so many seconds from now."""
         self._deadline = self._books.now + timedelta(seconds=within_s)
-        return self._reader.fetch("instagram", self._books.windows, self._deadline).outcome
+        reader = replace(self._reader, only=only)
+        return reader.fetch(username, self._books.windows, self._deadline)
 
     def _sleep(self, seconds: float) -> None:
         until = self._books.now + timedelta(seconds=seconds)
@@ -229,6 +259,9 @@ class Instagram:
     # What others do while an answer is on its way, also to the account that asks.
     meanwhile: Callable[[str | None], None]
     running: list[Process] = field(default_factory=list)
+    # What the page of a name shows, when others than the canary are looked at.
+    page_of: Callable[[str], InstagramProfile | ProfileOutcome] = lambda asked: _PROFILE
+    trouble: Sequence[ProfileOutcome] = _TROUBLE
     _moods: dict[str, tuple[datetime, ProfileOutcome]] = field(default_factory=dict)
 
     def attempt(
@@ -239,20 +272,28 @@ class Instagram:
         route = self.routes[identity.account] if identity.account else "direct"
         keys = (f"account {identity.account}", f"route {route}")
         self._send(before_send, keys, process, identity.account)
-        outcome = self._page(route)
-        if outcome is not ProfileOutcome.FOUND or identity.account is None or self.chance.random() < 0.5:
-            return self._ended(outcome, with_session=False)
+        page = self._page(route, asked)
+        if isinstance(page, ProfileOutcome) or identity.account is None or self.chance.random() < 0.5:
+            return self._ended(page)
         try:
             self._send(before_send, keys, process, identity.account)
         except SlotRefused:  # not sent, and the page was read
             self.books.counts["second request not granted"] += 1
-            return self._ended(ProfileOutcome.FOUND, with_session=False)
-        return self._ended(self._session(identity.account), with_session=True)
+            return self._ended(page)
+        return self._ended(page, self._session(identity.account))
 
-    def _ended(self, outcome: ProfileOutcome, *, with_session: bool) -> Attempted:
-        self.books.counts[f"{outcome.value}{' with session' if with_session else ''}"] += 1
-        found = _PROFILE if outcome is ProfileOutcome.FOUND else None
-        return Attempted(outcome, found, "", outcome, with_session)
+    def _ended(
+        self, page: InstagramProfile | ProfileOutcome, session: ProfileOutcome | None = None
+    ) -> Attempted:
+        """The page counts for who asked, the last answer for the seat."""
+        outcome, profile = (page, None) if isinstance(page, ProfileOutcome) else (ProfileOutcome.FOUND, page)
+        learned = session or outcome
+        self.books.counts[f"{learned.value}{' with session' if session else ''}"] += 1
+        return Attempted(outcome, profile, "", learned, session is not None)
+
+    def after_lease(self, process: Process) -> None:
+        if self.chance.random() < 0.01:
+            self._kill(process, "killed with a lease")
 
     def _send(
         self, before_send: Callable[[str], None], keys: Sequence[str], process: Process, account: str | None
@@ -277,23 +318,13 @@ class Instagram:
         process.is_dead = True
         raise ProcessGone
 
-    def _page(self, route: str) -> ProfileOutcome:
+    def _page(self, route: str, asked: str) -> InstagramProfile | ProfileOutcome:
         until, mood = self._moods.get(route, (START, ProfileOutcome.FOUND))
         if until <= self.books.now:
-            moods = ["found"] * 10 + [
-                "wall",
-                "transport",
-                "upstream",
-                "rate_limited",
-                "challenge",
-                "schema_drift",
-            ]
-            mood = ProfileOutcome(self.chance.choice(moods))
+            mood = self.chance.choice([*[ProfileOutcome.FOUND] * 10, *self.trouble])
             length = timedelta(minutes=self.chance.uniform(5, 90))
             self._moods[route] = self.books.now + length, mood
-        if mood is ProfileOutcome.FOUND and self.chance.random() < 0.1:
-            return ProfileOutcome.NOT_FOUND
-        return mood
+        return self.page_of(asked) if mood is ProfileOutcome.FOUND else mood
 
     def _session(self, account: str) -> ProfileOutcome:
         book = self.books.accounts[account]

@@ -318,3 +318,9 @@ def test_nothing_is_printed_written_or_said_that_is_secret(
     assert capfd.readouterr() == ("", "")
     assert list(tmp_path.iterdir()) == []
     assert not any(word in f"{seen}{secret}" for word in ("pass", "s3cret"))
+
+
+def test_a_page_that_shows_another_account_says_so() -> None:
+    with serving({"/gentlemonster/": page(user("somebody_else"))}) as server:
+        seen = look(server)
+    assert (seen.profile, seen.detail) == (None, "HTTP 200: the page shows another account.")
