@@ -97,17 +97,41 @@ def demo(context: click.Context, chaos: int | None) -> None:
 
 @cli.command()
 @click.option("--port", default=3000, show_default=True, help="Port of the Dagster UI.")
+@click.option("--admin-port", default=3080, show_default=True, help="Port of the administration page.")
 @click.option("--chaos", type=int, metavar="SEED", help="Switch on the stand-ins' odd behaviours.")
 @click.pass_context
-def up(context: click.Context, port: int, chaos: int | None) -> None:
-    """Run the demo, then serve the Dagster UI and its automation until Ctrl-C."""
+def up(context: click.Context, port: int, admin_port: int, chaos: int | None) -> None:
+    """Run the demo, then serve the Dagster UI, its automation and the administration page until Ctrl-C."""
     from entity_pipeline.cli.demo import run_demo
     from entity_pipeline.cli.serve import check_port, serve
 
     check_port(port)
+    check_port(admin_port, "--admin-port")
     with connected(context.obj, start_sandbox=True, chaos=chaos):
         run_demo(context.obj, check=False)
-        serve(port, context.obj)
+        serve(port, admin_port, context.obj)
+
+
+@cli.command()
+@click.option("--port", default=3080, show_default=True, help="Port of the page.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--behind-proxy",
+    is_flag=True,
+    help="A proxy with TLS stands before it: allows other addresses than loopback, and the cookie needs https.",
+)
+@click.option(
+    "--trusted-proxy",
+    default="127.0.0.1",
+    show_default=True,
+    help="Addresses whose X-Forwarded-For is believed, comma-separated; only with --behind-proxy.",
+)
+@_with_databases
+def admin(port: int, host: str, behind_proxy: bool, trusted_proxy: str) -> None:
+    """Serve the administration page and its API until Ctrl-C. Needs ADMIN_TOKEN."""
+    from entity_pipeline.cli.admin import serve_admin
+
+    serve_admin(host, port, behind_proxy=behind_proxy, trusted_proxies=trusted_proxy)
 
 
 @cli.command()
@@ -147,6 +171,48 @@ def enrich(cohorts: tuple[str, ...], limit: int | None, refresh: str, dry_run: b
     from entity_pipeline.cli.enrich import parse_cohorts
 
     run(parse_cohorts(cohorts), limit=limit, refresh=refresh, dry_run=dry_run)
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--limit", type=click.IntRange(min=1), help="Most accounts of the file; the same ones each time."
+)
+@click.option("--replay", is_flag=True, help="Never pay: only accounts with a stored reply.")
+@click.option("--dry-run", is_flag=True, help="Only say how many paid calls it would take.")
+@click.option(
+    "--precision",
+    type=click.FloatRange(0.5, 1.0),
+    default=0.98,
+    show_default=True,
+    help="What the proposed thresholds must keep.",
+)
+@click.option("--save", is_flag=True, help="Put the proposed calibration and thresholds into the settings.")
+@click.option("--list", "is_list", is_flag=True, help="Show the evaluations that are kept.")
+@click.option("--compare", "compared", nargs=2, metavar="ID ID", help="Show two of them side by side.")
+@_with_databases
+def evaluate(
+    file: Path | None,
+    limit: int | None,
+    replay: bool,
+    dry_run: bool,
+    precision: float,
+    save: bool,
+    is_list: bool,
+    compared: tuple[str, str] | None,
+) -> None:
+    """Measure reviews against labelled accounts; writes no account and no catalog row."""
+    from entity_pipeline.cli import evaluate as command
+
+    if sum((file is not None, is_list, compared is not None)) != 1:
+        raise InputRejected("Say what to do: FILE.csv with labelled accounts, --list, or --compare ID ID.")
+    if is_list:
+        command.show_list()
+    elif compared is not None:
+        command.compare(*compared)
+    elif file is not None:
+        wish = command.Wish(precision, limit=limit, replay=replay, dry_run=dry_run, save=save)
+        command.evaluate(file, wish)
 
 
 @cli.command()

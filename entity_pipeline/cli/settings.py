@@ -11,6 +11,7 @@ from rich.table import Table
 
 from entity_pipeline.cli.services import services
 from entity_pipeline.core.failures import InputRejected
+from entity_pipeline.core.jsonb import read_json
 from entity_pipeline.core.settings import Closed, PipelineSettings, SettingsRow, gate, parse_settings
 
 
@@ -34,7 +35,7 @@ def show() -> None:
 def switch(is_enabled: bool) -> None:
     """Switch the pipeline on or off."""
     with services() as built:
-        built.settings.switch(is_enabled, _who())
+        built.settings.switch(is_enabled, who())
         state = built.settings.gate()
     click.echo("The pipeline is switched on." if not isinstance(state, Closed) else state.reason)
 
@@ -43,7 +44,7 @@ def change(assignments: Sequence[str]) -> None:
     """Apply all assignments, or none when the result would not be valid."""
     parsed = [parse_assignment(text) for text in assignments]
     with services() as built:
-        stored = built.settings.change(lambda current: changed(current, parsed), _who())
+        stored = built.settings.change(lambda current: changed(current, parsed), who())
     click.echo(json.dumps(stored, ensure_ascii=False, indent=2))
 
 
@@ -60,7 +61,7 @@ def parse_assignment(text: str) -> tuple[list[str], Any]:
             f"'{text}' is no assignment: write KEY=VALUE, for example daily_grounding_cap=1200."
         )
     try:
-        return keys, json.loads(value)
+        return keys, read_json(value)
     except ValueError:
         return keys, value
 
@@ -86,7 +87,8 @@ def changed(current: Any, assignments: Sequence[tuple[list[str], Any]]) -> dict[
     return result
 
 
-def _who() -> str:
+def who() -> str:
+    """Who changes something from here, as it is kept."""
     try:
         return f"cli:{getpass.getuser()}"
     except (KeyError, OSError):

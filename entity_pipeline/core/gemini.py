@@ -7,6 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from threading import Event
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from entity_pipeline.core.ledger import CallIntent, Limits, QuotaStatus, StoredReply
 from entity_pipeline.core.usage import SpendDay
@@ -97,3 +98,10 @@ class GeminiAccess(Protocol):
 
     def spend(self, since: date) -> Sequence[SpendDay]:
         """The kept roll-up from a quota day on, newest first."""
+
+
+def stand_in_host(base_url: str | None) -> str | None:
+    """The host that answers in place of Google under this base URL; None when Google does."""
+    host = urlsplit(base_url or "").netloc.rpartition("@")[2]
+    name = urlsplit(f"//{host}").hostname or ""
+    return None if not host or name == "googleapis.com" or name.endswith(".googleapis.com") else host

@@ -1,14 +1,30 @@
 """Asset checks that look at the databases. Those about one run's own work stand in the asset that did it."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import dagster as dg
 
+from entity_pipeline.core.patience import patiently, patiently_on
 from entity_pipeline.core.ports import Database, SchemaAccess
+from entity_pipeline.domains.entities.assets.reporting import rows_table
+from entity_pipeline.domains.entities.logic.name_checks import (
+    Found,
+    NamedEntity,
+    NameFinding,
+    check_pair,
+    in_several_groups,
+    look_the_same,
+    same_in_two_scripts,
+)
+from entity_pipeline.domains.entities.models import EntityTable
 from entity_pipeline.domains.entities.partitions import every_cohort
 from entity_pipeline.domains.entities.queries.enrichment import oldest_pending_review
+from entity_pipeline.domains.entities.queries.name_checks import memberships, possible_twins, recent_entities
 
 BACKLOG_LIMIT = timedelta(days=7)
+NAMES_WINDOW = timedelta(days=30)
 
 
 @dg.asset_check(
@@ -18,7 +34,7 @@ BACKLOG_LIMIT = timedelta(days=7)
 )
 def databases_have_the_schema(schema: dg.ResourceParam[SchemaAccess]) -> dg.AssetCheckResult:
     """Going on with half a schema would write half a result."""
-    problems = schema.problems()
+    problems = patiently(schema.problems)
     return dg.AssetCheckResult(
         passed=not problems,
         severity=dg.AssetCheckSeverity.ERROR,
@@ -33,8 +49,7 @@ def databases_have_the_schema(schema: dg.ResourceParam[SchemaAccess]) -> dg.Asse
 def backlog_is_young(operation_db: dg.ResourceParam[Database]) -> dg.AssetCheckResult:
     """A growing backlog means that more accounts arrive than the quota lets through."""
     now = datetime.now(UTC)
-    with operation_db.connection() as connection:
-        oldest = oldest_pending_review(connection, every_cohort(now))
+    oldest = patiently_on(operation_db, lambda database: oldest_pending_review(database, every_cohort(now)))
     age = now - oldest.created_at if oldest else timedelta()
     return dg.AssetCheckResult(
         passed=age <= BACKLOG_LIMIT,
@@ -47,4 +62,95 @@ def backlog_is_young(operation_db: dg.ResourceParam[Database]) -> dg.AssetCheckR
     )
 
 
-checks = [databases_have_the_schema, backlog_is_young]
+@dg.asset_check(
+    asset="catalog_links",
+    description=(
+        "The Korean and the English name of an entity fit together: script, sound, stage name against legal name. "
+        "Looks at entities that the pipeline wrote or linked within 30 days."
+    ),
+)
+def names_fit_together(operation_db: dg.ResourceParam[Database]) -> dg.AssetCheckResult:
+    """What can't be told from the names alone, such as a translation, is no warning."""
+    recent = _recent(operation_db)
+    found = ((entity, check_pair(entity)) for entity in recent)
+    return _names_result(len(recent), [Found(entity, finding) for entity, finding in found if finding])
+
+
+@dg.asset_check(
+    asset="catalog_links",
+    description=(
+        "No entity stands in the catalog twice under the same name, or once in each script. "
+        "Looks at entities that the pipeline wrote or linked within 30 days, beside all others."
+    ),
+)
+def no_entity_is_there_twice(operation_db: dg.ResourceParam[Database]) -> dg.AssetCheckResult:
+    """Twins that people made, or that were made before the second name was known."""
+    since = datetime.now(UTC) - NAMES_WINDOW
+    recent = _recent(operation_db)
+    pairs = [
+        pair
+        for table in EntityTable
+        for pair in patiently_on(operation_db, partial(possible_twins, table=table, since=since))
+    ]
+    same = [
+        Found(one, NameFinding.SAME_NAME_TWICE, (other,)) for one, other in pairs if look_the_same(one, other)
+    ]
+    return _names_result(len(recent), [*same, *same_in_two_scripts(recent)])
+
+
+@dg.asset_check(
+    asset="catalog_links",
+    description=(
+        "No person is an active member of two groups, but for parts of one group. "
+        "Looks at artists that the pipeline wrote or linked within 30 days."
+    ),
+)
+def nobody_is_in_two_groups(operation_db: dg.ResourceParam[Database]) -> dg.AssetCheckResult:
+    """Two people of one name are easily mixed up; `group_members` itself is never written here."""
+    since = datetime.now(UTC) - NAMES_WINDOW
+    found = patiently_on(operation_db, partial(memberships, since=since))
+    if found is None:
+        missing = "This role may not read group_members: grant it select on that table, and nothing else."
+        return dg.AssetCheckResult(
+            passed=True, severity=dg.AssetCheckSeverity.WARN, metadata={"not_looked_at": missing}
+        )
+    people = {membership.person.id for membership in found}
+    return _names_result(len(people), list(in_several_groups(found)))
+
+
+def _recent(operation_db: Database) -> list[NamedEntity]:
+    since = datetime.now(UTC) - NAMES_WINDOW
+    return [
+        entity
+        for table in EntityTable
+        for entity in patiently_on(operation_db, partial(recent_entities, table=table, since=since))
+    ]
+
+
+def _names_result(looked_at: int, found: Sequence[Found]) -> dg.AssetCheckResult:
+    rows = [
+        {
+            "entity": item.entity.shown,
+            "table": item.entity.table.value,
+            "id": str(item.entity.id),
+            "why": item.finding.why,
+            "others": "; ".join(f"{other.shown} ({other.table.value} {other.id})" for other in item.others)
+            or None,
+            "what_to_do": item.finding.what_to_do,
+        }
+        for item in found
+    ]
+    return dg.AssetCheckResult(
+        passed=not found,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"looked_at": looked_at, "found": len(found), "list": rows_table(rows)},
+    )
+
+
+checks = [
+    databases_have_the_schema,
+    backlog_is_young,
+    names_fit_together,
+    no_entity_is_there_twice,
+    nobody_is_in_two_groups,
+]

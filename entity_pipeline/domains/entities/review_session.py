@@ -3,16 +3,17 @@
 from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
-from uuid import UUID
+from threading import Event
+from typing import Generic, Protocol, TypeVar
 
-from entity_pipeline.core.gemini import Unanswered
+from entity_pipeline.core.gemini import GeminiAccess, Unanswered
+from entity_pipeline.core.patience import patiently
 from entity_pipeline.core.settings import Closed, SettingsAccess
 from entity_pipeline.domains.entities.reviewing import (
     IN_FLIGHT,
+    OTHER_MODEL,
     Done,
-    Reviewer,
     Stopped,
-    answered_by_other_model,
 )
 
 # So many accounts without an answer, one after the other, mean that Gemini is down and not that they are odd.
@@ -20,10 +21,33 @@ OUTAGE_AFTER = 10
 CLAIM_POLL_S = 1.0
 
 
-class ReviewSession:
+Key = TypeVar("Key")
+AnyKey_contra = TypeVar("AnyKey_contra", contravariant=True)
+
+
+class Reviews(Protocol[AnyKey_contra]):
+    """Reviews one account at a time, safe for threads: for the catalog by its id, for an evaluation by its handle."""
+
+    @property
+    def gemini(self) -> GeminiAccess:
+        """Whose model is asked."""
+
+    @property
+    def stop(self) -> Event:
+        """Set when nothing new may begin."""
+
+    @property
+    def deadline(self) -> datetime:
+        """No account begins after it."""
+
+    def review(self, account: AnyKey_contra, /) -> Done | Stopped:
+        """Bring one account's review up to date."""
+
+
+class ReviewSession(Generic[Key]):
     """Works through accounts; `outcomes`, `other_models` and `held_because` say what came of it."""
 
-    def __init__(self, reviewer: Reviewer, settings: SettingsAccess, concurrency: int) -> None:
+    def __init__(self, reviewer: Reviews[Key], settings: SettingsAccess, concurrency: int) -> None:
         self._reviewer = reviewer
         self._settings = settings
         self._stop = reviewer.stop
@@ -34,7 +58,7 @@ class ReviewSession:
         self.other_models: set[str] = set()
         self.held_because = ""
 
-    def work_through(self, accounts: list[UUID]) -> None:
+    def work_through(self, accounts: list[Key]) -> None:
         """Review the accounts in order until they, the quota or the time are used up.
 
         Accounts that another worker is asking for come again at the end: it may have died, and its claim then
@@ -42,7 +66,7 @@ class ReviewSession:
         is lost.
         """
         with ThreadPoolExecutor(self._concurrency, thread_name_prefix="review") as threads:
-            running: dict[Future[Done | Stopped], UUID] = {}
+            running: dict[Future[Done | Stopped], Key] = {}
             try:
                 while accounts and self._may_go_on():
                     claimed = self._once_through(accounts, threads, running)
@@ -57,8 +81,8 @@ class ReviewSession:
                     self._note(future.result())
 
     def _once_through(
-        self, accounts: list[UUID], threads: ThreadPoolExecutor, running: dict[Future[Done | Stopped], UUID]
-    ) -> list[UUID]:
+        self, accounts: list[Key], threads: ThreadPoolExecutor, running: dict[Future[Done | Stopped], Key]
+    ) -> list[Key]:
         """One pass; returns the accounts that another worker holds."""
         queue, claimed = iter(accounts), set()
         while not self._stop.is_set():
@@ -83,8 +107,8 @@ class ReviewSession:
     def _may_go_on(self) -> bool:
         return not (self._stop.is_set() or self._quota_is_used_up)
 
-    def _one(self, account: UUID) -> Done | Stopped:
-        gate = self._settings.gate()
+    def _one(self, account: Key) -> Done | Stopped:
+        gate = patiently(self._settings.gate, sleep=self._stop.wait)
         if isinstance(gate, Closed):
             return Stopped(Unanswered.STOPPED, gate.reason, None)
         if datetime.now(UTC) >= self._reviewer.deadline:
@@ -102,7 +126,7 @@ class ReviewSession:
             self.held_because = self.held_because or f"{result.detail}{until}"
             return
         self.outcomes[result.outcome] += 1
-        if answered_by_other_model(self._reviewer.gemini.model, result):
+        if result.outcome == OTHER_MODEL:
             self.other_models.add(str(result.model_version))
             self._stop.set()
             self.held_because = (

@@ -4,7 +4,6 @@ The paid reply is in the ledger before anything here looks at it, so a crash at 
 the next run finds the reply there and goes on from it.
 """
 
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,18 +12,16 @@ from threading import Event
 from typing import Any
 from uuid import UUID
 
-from entity_pipeline.core.gemini import STOPS_THE_RUN, Answered, GeminiAccess, NotAnswered, Prompt, Unanswered
-from entity_pipeline.core.gemini_models import is_same_model
-from entity_pipeline.core.ledger import CallIntent, Limits
+from entity_pipeline.core.gemini import STOPS_THE_RUN, GeminiAccess, NotAnswered, Unanswered
+from entity_pipeline.core.ledger import Limits, StoredReply
 from entity_pipeline.core.patience import patiently
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import PipelineSettings
 from entity_pipeline.domains.entities import prompts
-from entity_pipeline.domains.entities.logic.confidence import calibrate
-from entity_pipeline.domains.entities.logic.grounding import assess_grounding, search_entry_point
-from entity_pipeline.domains.entities.logic.input_hash import SCHEMA_VERSION, config_hash, input_hash
-from entity_pipeline.domains.entities.logic.reply import ParsedReply, Unparseable, parse_reply
-from entity_pipeline.domains.entities.logic.reply_body import reply_text
+from entity_pipeline.domains.entities.asking import Asker, OtherModel, Question, Understood, assess
+from entity_pipeline.domains.entities.logic.grounding import search_entry_point
+from entity_pipeline.domains.entities.logic.input_hash import SCHEMA_VERSION
+from entity_pipeline.domains.entities.logic.reply import Unparseable
 from entity_pipeline.domains.entities.logic.review_record import (
     ReviewInputs,
     attempts,
@@ -39,10 +36,9 @@ from entity_pipeline.domains.entities.models import Account
 from entity_pipeline.domains.entities.queries.catalog_rows import load_account
 from entity_pipeline.domains.entities.queries.enrichment import write_stage
 
-PIPELINE = "entity_enrichment"
-STEP = "instagram_account_review"
 STAGE = "gemini_review"
 IN_FLIGHT = "in_flight"
+OTHER_MODEL = "failed:other_model"
 
 # Names what became of one account in counts and reports.
 Outcome = str
@@ -83,6 +79,11 @@ class Reviewer:
         """What the settings allow the ledger to let out."""
         return limits_of(self.settings)
 
+    @property
+    def asker(self) -> Asker:
+        """Asks within those limits."""
+        return Asker(self.gemini, self.limits, self.run_id, self.stop, self.deadline)
+
     def review(self, account_id: UUID) -> Done | Stopped:
         """Bring one account's review up to date.
 
@@ -99,20 +100,12 @@ class Reviewer:
         previous = _section(account.enrichment, STAGE)
         if not self._wanted(previous, question.inputs):
             return Done("unchanged")
-        answer = self._ask("review", account.handle, question, consumed_event_id(previous))
+        answer = self.asker.ask(account.handle, question, consumed_event_id(previous))
         if isinstance(answer, NotAnswered):
             return self._not_answered(account_id, previous, question.inputs, answer)
-        version = answer.reply.model_version
-        if version is not None and not is_same_model(self.gemini.model, version):
-            return self._refuse_other_model(account, previous, question.inputs, answer)
-        parsed = parse_reply(answer.reply.body, handle=account.handle)
-        if isinstance(parsed, Unparseable) and parsed.worth_repair:
-            repaired = self._repair(account.handle, question.facts, answer)
-            if isinstance(repaired, NotAnswered) and repaired.reason in STOPS_THE_RUN:
-                return Stopped(repaired.reason, repaired.detail, repaired.retry_at)
-            if isinstance(repaired, ParsedReply):
-                parsed = repaired
-        return self._keep(account, previous, question.inputs, answer, parsed)
+        if isinstance(answer, OtherModel):
+            return self._refuse_other_model(account, previous, question.inputs, answer.reply)
+        return self._keep(account, previous, question.inputs, answer)
 
     def _load(self, account_id: UUID) -> Account | None:
         with self.operation_db.connection() as connection:
@@ -125,10 +118,8 @@ class Reviewer:
             return False
         return self._wanted(_section(account.enrichment, STAGE), self._question(account).inputs)
 
-    def _question(self, account: Account) -> "_Question":
-        facts = account_facts(account)
-        prompt = prompts.review_prompt(facts, secrets.token_hex(16))
-        return _question(facts, prompt, self.gemini.model, {})
+    def _question(self, account: Account) -> Question:
+        return self.asker.question(account)
 
     def _wanted(self, previous: Mapping[str, Any] | None, inputs: ReviewInputs) -> bool:
         """The row may have changed since the run chose it: another run can have reviewed it meanwhile."""
@@ -138,36 +129,6 @@ class Reviewer:
         if self.refresh == "all":
             return not reviewed_here
         return self.refresh == "stale" and is_stale(previous, inputs)
-
-    def _ask(
-        self, kind: str, handle: str, question: "_Question", consumed: UUID | None
-    ) -> Answered | NotAnswered:
-        intent = CallIntent(
-            pipeline=PIPELINE,
-            step=STEP,
-            kind=kind,
-            subject=handle,
-            model=self.gemini.model,
-            grounded=kind == "review",
-            input_hash=question.inputs.input_hash,
-            config_hash=question.config_hash,
-            max_cost_usd=self.gemini.max_cost_usd(question.prompt),
-            consumed_event_id=consumed,
-        )
-        return self.gemini.ask(
-            intent, question.prompt, self.limits, run_id=self.run_id, stop=self.stop, deadline=self.deadline
-        )
-
-    def _repair(
-        self, handle: str, facts: Mapping[str, Any], answer: Answered
-    ) -> ParsedReply | Unparseable | NotAnswered:
-        prompt = prompts.repair_prompt(facts, reply_text(answer.reply.body), secrets.token_hex(16))
-        # Bound to the reply it mends: after a crash it is found again, and for no other reply.
-        question = _question(facts, prompt, self.gemini.model, {"mends": str(answer.reply.event_id)})
-        repaired = self._ask("repair", handle, question, None)
-        if isinstance(repaired, NotAnswered):
-            return repaired
-        return parse_reply(repaired.reply.body, handle=handle)
 
     def _give_up(self, account: Account) -> Done:
         version = prompts.template(prompts.REVIEW).version
@@ -184,10 +145,9 @@ class Reviewer:
         account: Account,
         previous: Mapping[str, Any] | None,
         inputs: ReviewInputs,
-        answer: Answered,
-        parsed: ParsedReply | Unparseable,
+        answer: Understood,
     ) -> Done | Stopped:
-        reply, handle = answer.reply, account.handle or ""
+        reply, parsed = answer.reply, answer.parsed
         version = reply.model_version
         inputs = ReviewInputs(inputs.model, inputs.prompt_version, inputs.schema_version, reply.input_hash)
         if isinstance(parsed, Unparseable):
@@ -200,11 +160,10 @@ class Reviewer:
                 model_version=version,
             )
             return self._write(account.id, record, f"failed:{parsed.reason.value}", version)
-        review = parsed.review
-        grounding = assess_grounding(reply.body, handle=handle, names=[review.name_en, review.name_ko])
+        scores, grounding = assess(parsed.review, reply, account.handle or "", self.settings)
         record = reviewed_record(
-            review,
-            calibrate(review, grounding, self.settings),
+            parsed.review,
+            scores,
             grounding,
             inputs,
             previous=previous,
@@ -218,10 +177,10 @@ class Reviewer:
         return self._write(account.id, record, outcome + (":replayed" if answer.replayed else ""), version)
 
     def _refuse_other_model(
-        self, account: Account, previous: Mapping[str, Any] | None, inputs: ReviewInputs, answer: Answered
+        self, account: Account, previous: Mapping[str, Any] | None, inputs: ReviewInputs, reply: StoredReply
     ) -> Done:
         """Thresholds and prompt were made for the configured model: another one's word never gets further."""
-        version = answer.reply.model_version
+        version = reply.model_version
         record = failed_record(
             inputs,
             previous=previous,
@@ -230,10 +189,10 @@ class Reviewer:
                 f"Gemini answered with {version} in place of {self.gemini.model}: set GEMINI_MODEL to the model "
                 "that is meant, then run `entity-pipeline enrich --refresh stale`."
             ),
-            usage_event_id=answer.reply.event_id,
+            usage_event_id=reply.event_id,
             model_version=version,
         )
-        return self._write(account.id, record, "failed:other_model", version)
+        return self._write(account.id, record, OTHER_MODEL, version)
 
     def _not_answered(
         self, account_id: UUID, previous: Mapping[str, Any] | None, inputs: ReviewInputs, answer: NotAnswered
@@ -272,51 +231,6 @@ def limits_of(settings: PipelineSettings) -> Limits:
         daily_grounding_cap=settings.daily_grounding_cap,
         requests_per_minute=settings.requests_per_minute,
         daily_spend_usd=Decimal(str(settings.daily_spend_usd)),
-    )
-
-
-def account_facts(account: Account) -> dict[str, Any]:
-    """What the model is told of an account: public profile fields and how often it is tagged."""
-    tagging = _section(account.enrichment, "tagging") or {}
-    return {
-        "username": account.handle,
-        "display_name": account.display_name,
-        "bio": account.bio,
-        "tagged_in_posts": tagging.get("posts"),
-    }
-
-
-def answered_by_other_model(asked: str, done: Done) -> bool:
-    """The reply names a model other than the one asked for: another price and another quota."""
-    return done.model_version is not None and not is_same_model(asked, done.model_version)
-
-
-@dataclass(frozen=True, slots=True)
-class _Question:
-    """What is sent for one account, and what makes it the same question as another."""
-
-    facts: Mapping[str, Any]
-    prompt: Prompt
-    inputs: ReviewInputs
-    config_hash: str
-
-
-def _question(
-    facts: Mapping[str, Any], rendered: prompts.Prompt, model: str, bound_to: Mapping[str, str]
-) -> _Question:
-    prompt = Prompt(rendered.system, rendered.text)
-    config = {
-        "max_output_tokens": prompt.max_output_tokens,
-        "thinking_budget": prompt.thinking_budget,
-        "temperature": prompt.temperature,
-        **bound_to,
-    }
-    hashed = input_hash(facts, rendered.version, SCHEMA_VERSION, model, config)
-    return _Question(
-        facts=facts,
-        prompt=prompt,
-        inputs=ReviewInputs(model, rendered.version, SCHEMA_VERSION, hashed),
-        config_hash=config_hash(rendered.version, SCHEMA_VERSION, model, config),
     )
 
 

@@ -16,7 +16,7 @@ from entity_pipeline.core.gemini import Unanswered
 from entity_pipeline.core.settings import Closed, Open, PipelineSettings
 from entity_pipeline.domains.entities import review_session as module
 from entity_pipeline.domains.entities.review_session import OUTAGE_AFTER, ReviewSession
-from entity_pipeline.domains.entities.reviewing import IN_FLIGHT, Done, Stopped
+from entity_pipeline.domains.entities.reviewing import IN_FLIGHT, OTHER_MODEL, Done, Stopped
 from entity_pipeline_tests.fakes.reviewer import FakeReviewer, Result
 from entity_pipeline_tests.fakes.settings import FakeSettings
 
@@ -121,7 +121,7 @@ def test_an_answer_in_between_means_there_is_no_outage() -> None:
 
 
 def test_another_model_stops_the_run_after_the_account_that_showed_it() -> None:
-    other = Done("reviewed", model_version="gemini-3.6-flash")
+    other = Done(OTHER_MODEL, model_version="gemini-3.6-flash")
     reviewer, work = through(ACCOUNTS, {ACCOUNTS[1]: [other]})
     assert reviewer.reviewed == ACCOUNTS[:2]
     assert work.other_models == {"gemini-3.6-flash"}

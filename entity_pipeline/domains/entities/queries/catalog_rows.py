@@ -71,7 +71,8 @@ where metadata #>> '{{entity_enrichment,gemini_review,review,primary_username}}'
 order by id
 """
 
-_ATTACHABLE = f"""
+# Also a condition of `queries/enrichment.py`: such an account must be asked for by whoever looks for work.
+ATTACHABLE = f"""
 select distinct f.id
 from instagram_accounts f
 join instagram_accounts p on {_HANDLE.replace("username", "p.username")}
@@ -109,6 +110,12 @@ def load_account(
     )
 
 
+def load_account_of(connection: psycopg.Connection[Any], handle: str) -> Account | None:
+    """The account with a normalised handle; of several spellings the one that is active and exact."""
+    rows = _same_handle(connection, handle, handle)
+    return load_account(connection, rows[0]) if rows else None
+
+
 def load_candidates(
     connection: psycopg.Connection[Any], account: Account, review: Review | None
 ) -> Candidates:
@@ -140,7 +147,7 @@ def attachable(connection: psycopg.Connection[Any]) -> Sequence[UUID]:
 
     A person may have linked it, or a run was killed before it came to those that waited.
     """
-    return [row[0] for row in connection.execute(_ATTACHABLE).fetchall()]
+    return [row[0] for row in connection.execute(ATTACHABLE).fetchall()]
 
 
 def _matches(
