@@ -1,5 +1,6 @@
-"""`up`: the Dagster UI and its automation, as two processes that end with this one."""
+"""`up`: the Dagster UI, its automation and the administration page, as processes that end with this one."""
 
+import json
 import os
 import shutil
 import signal
@@ -31,7 +32,7 @@ def prepare_dagster_home() -> None:
         pass
 
 
-def check_port(port: int) -> None:
+def check_port(port: int, option: str = "--port") -> None:
     """Raises `ConfigurationFailure` if the port is taken: Dagster would leave a second daemon behind."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -39,21 +40,24 @@ def check_port(port: int) -> None:
             probe.bind((HOST, port))
         except OSError:
             raise ConfigurationFailure(
-                f"Port {port} is taken: end what uses it, or choose another with --port."
+                f"Port {port} is taken: end what uses it, or choose another with {option}."
             ) from None
 
 
-def serve(port: int, directory: Path) -> None:
-    """Serve until Ctrl-C or SIGTERM, or until one of the two processes ends."""
+def serve(port: int, admin_port: int, directory: Path) -> None:
+    """Serve until Ctrl-C or SIGTERM, or until one of the processes ends."""
     workspace = str(_project_file("workspace.yaml"))
     logs = directory / "logs"
     logs.mkdir(exist_ok=True)
     commands = {
         "webserver": ["dagster_webserver", "-h", HOST, "-p", str(port), "-w", workspace],
         "daemon": ["dagster._daemon", "run", "-w", workspace],
+        "admin": ["entity_pipeline.cli.admin", HOST, str(admin_port)],
     }
+    os.environ.setdefault("DAGSTER_UI_URL", f"http://{HOST}:{port}")
     processes = {name: _start(command, logs / f"{name}.log") for name, command in commands.items()}
-    click.echo(f"Dagster UI: http://{HOST}:{port}   logs: {logs}   Ctrl-C ends both.")
+    click.echo(f"Dagster UI: http://{HOST}:{port}   logs: {logs}   Ctrl-C ends all.")
+    click.echo(f"Administration page: {address_of_page(admin_port)}   {_where_the_token_is(directory)}")
     try:
         while all(process.poll() is None for process in processes.values()):
             time.sleep(0.5)
@@ -69,6 +73,19 @@ def serve(port: int, directory: Path) -> None:
                 process.wait(_STOP_WITHIN_S)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+def address_of_page(port: int) -> str:
+    """Where people find the page."""
+    return f"http://{HOST}:{port}/admin/data-pipeline/instagram-accounts"
+
+
+def _where_the_token_is(directory: Path) -> str:
+    # The terminal's output ends up in logs and screenshots, so the token itself is not printed.
+    stored = json.loads((directory / "state.json").read_text())
+    if stored.get("ADMIN_TOKEN") == os.environ["ADMIN_TOKEN"]:
+        return f"sign in with ADMIN_TOKEN of {directory / 'state.json'}"
+    return "sign in with your ADMIN_TOKEN"
 
 
 def _start(module_and_arguments: list[str], log: Path) -> subprocess.Popen[bytes]:

@@ -1,11 +1,13 @@
 """Every statement that touches `pipeline_settings`; an installation whose columns differ changes this file."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import dagster as dg
 from psycopg.rows import dict_row
 
+from entity_pipeline.core.failures import InputRejected
 from entity_pipeline.core.jsonb import jsonb_text
 from entity_pipeline.core.settings import PLATFORM, Gate, SettingsRow, gate
 from entity_pipeline.resources.postgres import PostgresResource
@@ -23,6 +25,31 @@ _SAVE = """
 update pipeline_settings set settings = %(settings)s::jsonb, updated_at = now(), updated_by = %(who)s
 where platform = %(platform)s
 """
+
+_INSERT_ROW = """
+insert into pipeline_settings (platform, is_enabled, settings) values (%s, false, '{}')
+on conflict (platform) do nothing
+"""
+
+_AMEND = """
+update pipeline_settings
+set is_enabled = %(is_enabled)s, settings = %(settings)s::jsonb,
+    updated_at = greatest(clock_timestamp(), updated_at + interval '1 microsecond'), updated_by = %(who)s
+where platform = %(platform)s
+returning is_enabled, settings, updated_at, updated_by
+"""
+
+
+class StaleSettings(InputRejected):
+    """A change was made from a row that is not there any more; `row` is how it stands, None if it is gone."""
+
+    def __init__(self, row: SettingsRow | None) -> None:
+        who = row.updated_by if row is not None else None
+        super().__init__(
+            f"Nothing was changed: {who or 'somebody'} changed the settings meanwhile. "
+            "Look at how they stand now, and make the change again if it is still right."
+        )
+        self.row = row
 
 
 class SettingsStore(dg.ConfigurableResource):
@@ -55,11 +82,7 @@ class SettingsStore(dg.ConfigurableResource):
         `edit` raises `InputRejected` to leave them as they are.
         """
         with self.assets_db.connection() as connection, connection.transaction():
-            connection.execute(
-                "insert into pipeline_settings (platform, is_enabled, settings) values (%s, false, '{}') "
-                "on conflict (platform) do nothing",
-                [PLATFORM],
-            )
+            connection.execute(_INSERT_ROW, [PLATFORM])
             row = (
                 connection.cursor(row_factory=dict_row)
                 .execute("select settings from pipeline_settings where platform = %s for update", [PLATFORM])
@@ -68,3 +91,37 @@ class SettingsStore(dg.ConfigurableResource):
             changed = edit(row["settings"] if row is not None else {})
             connection.execute(_SAVE, {"platform": PLATFORM, "settings": jsonb_text(changed), "who": who})
         return changed
+
+    def amend(
+        self,
+        edit: Callable[[SettingsRow | None], tuple[bool, dict[str, Any]]],
+        who: str,
+        *,
+        seen: datetime | None,
+        record: Callable[[SettingsRow | None, SettingsRow], None],
+    ) -> SettingsRow:
+        """Set switch and settings to ``edit(row)`` if the row is still the one of `updated_at` = `seen`.
+
+        `record(before, after)` is called before the change is committed: when it fails, nothing is changed.
+
+        Raises:
+            StaleSettings: the row is another one by now.
+        """
+        with self.assets_db.connection() as connection, connection.transaction():
+            is_new = bool(connection.execute(_INSERT_ROW, [PLATFORM]).rowcount)
+            found = connection.execute(_READ + " for update", [PLATFORM]).fetchone()
+            before = None if is_new or found is None else SettingsRow(*found)
+            if (before.updated_at if before is not None else None) != seen:
+                raise StaleSettings(before)
+            is_enabled, settings = edit(before)
+            values = {
+                "platform": PLATFORM,
+                "is_enabled": is_enabled,
+                "settings": jsonb_text(settings),
+                "who": who,
+            }
+            changed = connection.execute(_AMEND, values).fetchone()
+            assert changed is not None
+            after = SettingsRow(*changed)
+            record(before, after)
+        return after

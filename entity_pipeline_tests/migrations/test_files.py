@@ -22,8 +22,10 @@ def test_a_file_is_named_and_framed_as_both_tools_read_it(path: Path) -> None:
 def test_a_concurrent_index_stands_alone_in_its_file(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     concurrent = "concurrently if not exists entity_pipeline_" in text
-    assert concurrent == ("transaction:false" in text)
+    in_batches = "\ndo $$" in text and "commit;" in text
+    assert (concurrent or in_batches) == ("transaction:false" in text)
     assert not concurrent or text.count(";\n") == 1, "several statements in one message share a transaction"
+    assert not in_batches or re.fullmatch(r"(--.*\n|\n)+do \$\$\n(?:.*\n)+?\$\$;\n\n-- migrate:down\n", text)
 
 
 def test_numbers_are_unique_across_both_databases_because_they_may_be_one() -> None:

@@ -156,3 +156,42 @@ def test_a_database_that_is_away_is_no_answer() -> None:
     )
     with pytest.raises(DatabaseUnavailable):
         store.gate()
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ('{"daily_grounding_cap": 1e5000}', "'daily_grounding_cap' is Infinity and must be a whole number"),
+        ('{"daily_grounding_cap": 1e308}', "and must be at most 1,000,000"),
+        ('{"daily_grounding_cap": -1}', "'daily_grounding_cap' is -1 and must be at least 0"),
+        ('{"daily_grounding_cap": 1450.5}', "must be a whole number"),
+        ('{"daily_spend_usd": 1e400}', "and must be a number"),
+        ('{"instagram_backfill_enabled": "true"}', "must be true or false"),
+        ('{"concurrency": "8"}', "must be a whole number"),
+        ('{"thresholds": {"brand": 2}}', "must be at most 1"),
+        ('{"instagram_windows": {"jitter_s": [5, 2]}}', "must have its smaller number first"),
+        ('{"daily_cap": 5}', "'daily_cap' is not a known setting"),
+        ('{"concurrency": DEEP}', "'concurrency' is [[[["),
+        ("DEEP", "the value is [[[["),
+        ("[1]", "the value is [1] and must be a JSON object"),
+        ('"on"', "must be a JSON object"),
+    ],
+)
+def test_a_row_of_nonsense_closes_the_gate_and_says_what_is_wrong(
+    store: SettingsStore, assets: Connection, settings: str, says: str
+) -> None:
+    text = settings.replace("DEEP", "[" * 3_000 + "]" * 3_000)
+    assets.execute("update pipeline_settings set is_enabled = true, settings = %s::jsonb", [text])
+    state = store.gate()
+    assert isinstance(state, Closed)
+    assert says in state.reason
+    assert len(state.reason) < 500
+
+
+def test_a_number_beyond_measure_that_concerns_nobody_does_no_harm(
+    store: SettingsStore, assets: Connection
+) -> None:
+    assets.execute('update pipeline_settings set is_enabled = true, settings = \'{"notify": {"x": 1e5000}}\'')
+    assert isinstance(store.gate(), Open)
+    assert store.change(lambda current: {**current, "concurrency": 3}, "cli:mina")["concurrency"] == 3
+    assert isinstance(store.gate(), Open)

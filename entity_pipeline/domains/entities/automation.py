@@ -4,9 +4,10 @@ State is read from the databases and not from Dagster's own records, so it does 
 a backfill or a person at the command line made it so. Nothing here works on data: SQL only, within Dagster's 60 s.
 """
 
+import json
 import math
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
@@ -27,7 +28,10 @@ from entity_pipeline.domains.entities.queries.raw_posts import ChangeCursor, cha
 from entity_pipeline.domains.entities.reviewing import limits_of
 
 POSTS_PER_TICK = 200_000
-_ACTIVE = [
+RETRY_AFTER = timedelta(minutes=15)
+_LOOKED_UNTIL = "runs_looked_at_until"
+_ENDED_BADLY = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+ACTIVE = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
@@ -48,7 +52,7 @@ def new_posts_sensor(
     operation_db: dg.ResourceParam[Database],
     settings: dg.ResourceParam[SettingsAccess],
 ) -> dg.SensorResult | dg.SkipReason:
-    """Watch `raw_posts` by (updated_at, id)."""
+    """Watch `raw_posts` by (updated_at, id), and the runs it asked for: the cursor has moved on without them."""
     gate = _gate(settings)
     if isinstance(gate, Closed):
         return dg.SkipReason(gate.reason)
@@ -59,14 +63,15 @@ def new_posts_sensor(
         )
     with operation_db.connection() as connection:
         adoptable = unadopted_days(connection, FIRST_DAY, last_day(now))
+    unfinished, looked_until = _unfinished(context.instance, context.cursor, now)
     # A post dated in the future waits for its day to come.
-    wanted = {day for day in days if day <= last_day(now)} | set(adoptable)
-    wanted -= _in_flight(context.instance, jobs.INTAKE) - set(days)
+    wanted = {day for day in days if day <= last_day(now)} | set(adoptable) | unfinished
+    wanted -= in_flight_days(context.instance, jobs.INTAKE) - set(days)
+    text = json.dumps(json.loads(cursor.to_json()) | {_LOOKED_UNTIL: looked_until.isoformat()})
     if not wanted:
-        return dg.SensorResult(skip_reason="No post changed since the last look.", cursor=cursor.to_json())
+        return dg.SensorResult(skip_reason="No post changed since the last look.", cursor=text)
     return dg.SensorResult(
-        run_requests=[_range_request(first, last, now) for first, last in contiguous(wanted)],
-        cursor=cursor.to_json(),
+        run_requests=[_range_request(first, last, now) for first, last in contiguous(wanted)], cursor=text
     )
 
 
@@ -89,13 +94,13 @@ def enrichment_schedule(
         return dg.SkipReason(gate.reason)
     gemini.sweep()
     now = datetime.now(UTC)
-    in_flight = _in_flight(context.instance, jobs.ENRICHMENT)
+    in_flight = in_flight_days(context.instance, jobs.ENRICHMENT)
     with operation_db.connection() as connection:
         pending = plannable_reviews(
             connection, FIRST_DAY, last_day(now), now, gate.settings.accounts_per_tick, sorted(in_flight)
         )
         due_profiles = (
-            due_profile_cohorts(connection, every_cohort(now), now, _profiles_per_tick(gate.settings))
+            due_profile_cohorts(connection, every_cohort(now), now, profiles_per_tick(gate.settings))
             if gate.settings.instagram_backfill_enabled
             else []
         )
@@ -132,7 +137,7 @@ def catalog_links_sensor(
         cohorts = undecided_cohorts(connection, every_cohort(now))
     if not cohorts:
         return dg.SkipReason("Every reviewed account has a decision.")
-    free = set(cohorts) - _in_flight(context.instance, jobs.LINKING)
+    free = set(cohorts) - in_flight_days(context.instance, jobs.LINKING)
     if not free:
         return dg.SkipReason("Every cohort with undecided accounts is already being worked on.")
     return [_range_request(first, last, now) for first, last in contiguous(free)]
@@ -171,7 +176,24 @@ sensors = [new_posts_sensor, catalog_links_sensor, switch_off_sensor]
 schedules = [enrichment_schedule, spend_schedule]
 
 
-def _profiles_per_tick(settings: PipelineSettings) -> int:
+def _unfinished(
+    instance: dg.DagsterInstance, cursor: str | None, now: datetime
+) -> tuple[set[date], datetime]:
+    """Days of intake runs that failed or were cancelled, once each and `RETRY_AFTER` their end."""
+    until = now - RETRY_AFTER
+    try:
+        since = datetime.fromisoformat(json.loads(cursor or "")[_LOOKED_UNTIL])
+    except (ValueError, KeyError, TypeError):
+        since = until - timedelta(days=1)
+    # Both bounds are exclusive.
+    since_then = since - timedelta(microseconds=1)
+    ended = dg.RunsFilter(statuses=_ENDED_BADLY, updated_after=since_then, updated_before=until)
+    keys = {dg.AssetKey(asset) for asset in jobs.INTAKE}
+    runs = [run for run in instance.get_runs(ended) if keys & _assets_of(run)]
+    return {day for run in runs for day in _days_of(run.tags)}, max(since, until)
+
+
+def profiles_per_tick(settings: PipelineSettings) -> int:
     """What the hourly window lets through in the quarter of an hour between two ticks."""
     return math.ceil(settings.instagram_windows.per_hour / 4)
 
@@ -192,10 +214,10 @@ def _gate(settings: SettingsAccess) -> Gate:
         return Closed(str(failure))
 
 
-def _in_flight(instance: dg.DagsterInstance, assets: Sequence[str]) -> set[date]:
+def in_flight_days(instance: dg.DagsterInstance, assets: Sequence[str]) -> set[date]:
     """Partitions of one of the assets that a queued or running run covers, be it of our jobs or a backfill."""
     keys = {dg.AssetKey(asset) for asset in assets}
-    runs = instance.get_runs(dg.RunsFilter(statuses=_ACTIVE))
+    runs = instance.get_runs(dg.RunsFilter(statuses=ACTIVE))
     return {day for run in runs if keys & _assets_of(run) for day in _days_of(run.tags)}
 
 

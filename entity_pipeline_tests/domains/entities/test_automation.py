@@ -224,6 +224,43 @@ def test_the_cursor_moves_on_and_nothing_new_is_said_so(tick: Tick, assets_db: C
     assert (data.run_requests, data.skip_message) == ([], "No post changed since the last look.")
 
 
+def ended(instance: dg.DagsterInstance, first: date, last: date, how: dg.DagsterRunStatus) -> None:
+    """A run of `intake_job` that came to its end now."""
+    run = running(instance, "intake_job", first, last)
+    event = {
+        dg.DagsterRunStatus.FAILURE: dg.DagsterEventType.RUN_FAILURE,
+        dg.DagsterRunStatus.CANCELED: dg.DagsterEventType.RUN_CANCELED,
+        dg.DagsterRunStatus.SUCCESS: dg.DagsterEventType.RUN_SUCCESS,
+    }[how]
+    instance.report_dagster_event(dg.DagsterEvent(event.value, "intake_job"), run.run_id)
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [
+        (dg.DagsterRunStatus.FAILURE, days((MONDAY, TUESDAY))),
+        (dg.DagsterRunStatus.CANCELED, days((MONDAY, TUESDAY))),
+        (dg.DagsterRunStatus.SUCCESS, []),
+    ],
+    ids=lambda value: value.name if isinstance(value, dg.DagsterRunStatus) else "",
+)
+def test_days_whose_intake_did_not_finish_are_asked_for_again(
+    tick: Tick,
+    assets_db: ClonedDatabase,
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+    how: dg.DagsterRunStatus,
+    expected: list[tuple[str, str]],
+) -> None:
+    post(assets_db, MONDAY)
+    tick.sensor("new_posts_sensor")
+    ended(instance, MONDAY, TUESDAY, how)
+    assert tick.sensor("new_posts_sensor").run_requests == [], "not at once: what is broken stays broken a while"
+    monkeypatch.setattr(automation, "RETRY_AFTER", timedelta(0))
+    assert asked_for(tick.sensor("new_posts_sensor")) == expected
+    assert tick.sensor("new_posts_sensor").run_requests == [], "once for each run that did not finish"
+
+
 def test_a_day_that_changes_again_is_asked_for_again_under_another_key(
     tick: Tick, assets_db: ClonedDatabase
 ) -> None:

@@ -1,0 +1,106 @@
+"""How the administration page is reached and by whom, from the environment and the options of `admin`.
+
+Surprising: there is no default token. Without ADMIN_TOKEN, or with a short one, the server does not start.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from entity_pipeline.core.failures import ConfigurationFailure
+
+LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
+SHORTEST_TOKEN = 16
+
+
+@dataclass(frozen=True, slots=True)
+class AdminConfiguration:
+    """What a server of the page needs to know.
+
+    `hosts` are the names it answers to (without port); `picture_origin` is where stored pictures are public;
+    `behind_proxy` says that TLS and the outer address are a proxy's. `user_header` names the header in which
+    that proxy says who is signed in; empty means that nobody is believed.
+    """
+
+    token: str = field(repr=False)
+    hosts: frozenset[str] = LOOPBACK_NAMES
+    picture_origin: str | None = None
+    dagster_url: str | None = None
+    edit_url: str | None = None
+    behind_proxy: bool = False
+    user_header: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.token:
+            raise ConfigurationFailure(
+                "ADMIN_TOKEN is not set: whoever has it may change the settings. Set it to a long random text, for "
+                "example the output of `openssl rand -base64 32`."
+            )
+        if len(self.token) < SHORTEST_TOKEN or not self.token.isascii() or not self.token.isprintable():
+            raise ConfigurationFailure(
+                f"ADMIN_TOKEN must be at least {SHORTEST_TOKEN} printable ASCII characters: set it to a long random "
+                "text, for example the output of `openssl rand -base64 32`."
+            )
+        if self.user_header and not self.behind_proxy:
+            raise ConfigurationFailure(
+                "ADMIN_USER_HEADER is set without --behind-proxy: anybody could send that header. Unset it, or start "
+                "the page behind a proxy that always replaces it."
+            )
+
+
+def configuration_of(
+    environment: Mapping[str, str] = os.environ, *, behind_proxy: bool = False, dagster_url: str | None = None
+) -> AdminConfiguration:
+    """The configuration in ADMIN_TOKEN, ADMIN_HOSTS, ADMIN_USER_HEADER, ADMIN_EDIT_URL, DAGSTER_UI_URL and
+    R2_PUBLIC_BASE_URL.
+
+    Raises:
+        ConfigurationFailure: the token is missing or short, or an address is none.
+    """
+    named = {name.strip().lower() for name in environment.get("ADMIN_HOSTS", "").split(",")} - {""}
+    return AdminConfiguration(
+        token=environment.get("ADMIN_TOKEN", "").strip(),
+        hosts=LOOPBACK_NAMES | named,
+        picture_origin=_origin("R2_PUBLIC_BASE_URL", environment),
+        dagster_url=_address("DAGSTER_UI_URL", environment) or dagster_url,
+        edit_url=_address("ADMIN_EDIT_URL", environment),
+        behind_proxy=behind_proxy,
+        user_header=environment.get("ADMIN_USER_HEADER", "").strip() or None,
+    )
+
+
+def check_bind(host: str, *, behind_proxy: bool) -> None:
+    """Raises `ConfigurationFailure` for an address that others can reach, unless a proxy stands before it."""
+    if behind_proxy or is_loopback(host):
+        return
+    raise ConfigurationFailure(
+        f"'{host}' can be reached from other machines, and the page speaks plain HTTP: bind to 127.0.0.1, or put a "
+        "proxy with TLS before it and say so with --behind-proxy."
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address or name."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _address(variable: str, environment: Mapping[str, str]) -> str | None:
+    value = environment.get(variable, "").strip()
+    if value and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname):
+        raise ConfigurationFailure(f"{variable} is no address: it must begin with https:// or http://.")
+    return value.rstrip("/") or None
+
+
+def _origin(variable: str, environment: Mapping[str, str]) -> str | None:
+    value = _address(variable, environment)
+    if value is None:
+        return None
+    parts = urlsplit(value)
+    port = f":{parts.port}" if parts.port else ""
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{parts.scheme}://{host}{port}"

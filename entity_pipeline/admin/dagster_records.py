@@ -1,0 +1,159 @@
+"""What Dagster's storage says of ticks and runs. Read only, and with little patience: the page works without it.
+
+Surprising: Dagster's own storage has no time limit on a connection, so each question is asked in a thread that
+is left to itself after `PATIENCE_S`.
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotInTime
+from datetime import UTC, date, datetime
+from typing import Any
+
+import dagster as dg
+from dagster_shared.check import CheckError
+from sqlalchemy.exc import SQLAlchemyError
+
+from entity_pipeline.admin.accounts import run_url
+from entity_pipeline.admin.figures import DagsterFigures, RunInFlight, Tick
+from entity_pipeline.domains.entities import jobs
+from entity_pipeline.domains.entities.automation import ACTIVE, in_flight_days
+
+PATIENCE_S = 3.0
+_TICKS_EACH = 3
+_MOST_RUNS = 50
+_log = logging.getLogger(__name__)
+
+
+class DagsterRecords:
+    """Dagster's instance of the environment, opened at first use.
+
+    Args:
+        open_instance: how the instance is opened; raises when there is none.
+        ui_url: where people see the Dagster UI, for links; None for no links.
+    """
+
+    def __init__(
+        self, ui_url: str | None = None, open_instance: Callable[[], dg.DagsterInstance] | None = None
+    ) -> None:
+        self._ui_url = ui_url
+        self._open = open_instance or _instance_of_environment
+        self._instance: dg.DagsterInstance | None = None
+        self._lock = threading.Lock()
+        self._asking = threading.Semaphore(2)
+
+    def figures(self) -> tuple[DagsterFigures, frozenset[date]]:
+        """Ticks and runs, and the cohorts that `enrichment_job` works on; without Dagster all are empty."""
+        try:
+            return self._patiently(self._read)
+        except (_AwayError, NotInTime) as error:
+            sentence = str(error) or f"Dagster's storage did not answer within {PATIENCE_S:.0f} s."
+            return DagsterFigures(away=sentence, ui_url=self._ui_url, ticks=[], runs=[]), frozenset()
+
+    def problem(self) -> str | None:
+        """Whether Dagster's storage can be asked at all: a sentence, or None."""
+        try:
+            self._patiently(lambda: self._guarded(lambda instance: instance.get_runs(limit=1)))
+        except (_AwayError, NotInTime):
+            return "Dagster's storage can't be read."
+        return None
+
+    def close(self) -> None:
+        """Give back the connections."""
+        with self._lock:
+            if self._instance is not None:
+                self._instance.dispose()
+                self._instance = None
+
+    def _read(self) -> tuple[DagsterFigures, frozenset[date]]:
+        return self._guarded(self._figures_of)
+
+    def _figures_of(self, instance: dg.DagsterInstance) -> tuple[DagsterFigures, frozenset[date]]:
+        runs = instance.get_run_records(dg.RunsFilter(statuses=ACTIVE), limit=_MOST_RUNS)
+        figures = DagsterFigures(
+            away=None,
+            ui_url=self._ui_url,
+            ticks=self._ticks(instance),
+            runs=[self._run(record) for record in runs],
+        )
+        return figures, frozenset(in_flight_days(instance, jobs.ENRICHMENT))
+
+    def _guarded(self, ask: Callable[[dg.DagsterInstance], Any]) -> Any:
+        try:
+            return ask(self._opened())
+        except (dg.DagsterError, CheckError, SQLAlchemyError, OSError) as error:
+            _log.warning("Dagster's storage can't be read: %s", type(error).__name__)
+            raise _AwayError(
+                "Dagster's storage can't be read, so ticks and runs are not shown and runs in flight are not known: "
+                "check DAGSTER_POSTGRES_URL and DAGSTER_HOME."
+            ) from error
+
+    def _opened(self) -> dg.DagsterInstance:
+        with self._lock:
+            if self._instance is None:
+                self._instance = self._open()
+            return self._instance
+
+    def _ticks(self, instance: dg.DagsterInstance) -> list[Tick]:
+        found = [
+            Tick(
+                name=state.instigator_name,
+                at=datetime.fromtimestamp(tick.timestamp, UTC),
+                status=tick.status.value.lower(),
+                said=tick.skip_reason or (tick.error.message.strip() if tick.error is not None else None),
+                runs=list(tick.run_ids),
+            )
+            for state in instance.all_instigator_state()
+            for tick in instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=_TICKS_EACH)
+        ]
+        return sorted(found, key=lambda tick: tick.at, reverse=True)
+
+    def _run(self, record: dg.RunRecord) -> RunInFlight:
+        run = record.dagster_run
+        tags = run.tags
+        first, last = (
+            tags.get("dagster/asset_partition_range_start"),
+            tags.get("dagster/asset_partition_range_end"),
+        )
+        since = (
+            datetime.fromtimestamp(record.start_time, UTC) if record.start_time else record.create_timestamp
+        )
+        return RunInFlight(
+            run_id=run.run_id,
+            job=run.job_name,
+            status=run.status.value,
+            partitions=tags.get("dagster/partition") or (f"{first}...{last}" if first and last else None),
+            since=since,
+            url=run_url(self._ui_url, run.run_id),
+        )
+
+    def _patiently(self, ask: Callable[[], Any]) -> Any:
+        if not self._asking.acquire(blocking=False):
+            raise NotInTime
+        answer: Future[Any] = Future()
+
+        def work() -> None:
+            try:
+                answer.set_result(ask())
+            except BaseException as error:  # noqa: BLE001  it is raised again where the answer is asked for
+                answer.set_exception(error)
+            finally:
+                self._asking.release()
+
+        threading.Thread(target=work, name="dagster-records", daemon=True).start()
+        return answer.result(PATIENCE_S)
+
+
+class _AwayError(Exception):
+    """The sentence to show."""
+
+
+def _instance_of_environment() -> dg.DagsterInstance:
+    if not os.environ.get("DAGSTER_HOME"):
+        raise _AwayError(
+            "DAGSTER_HOME is not set here, so ticks and runs are not shown and runs in flight not known."
+        )
+    return dg.DagsterInstance.get()

@@ -1,0 +1,98 @@
+"""What holds for every answer: the host it was asked by, the size of what is sent, and the security headers.
+
+Surprising: the policy allows no inline script and no inline style at all. Google's search suggestions need
+inline style, so they are a document of their own, in a sandbox, shown in a frame (`SUGGESTIONS_POLICY`).
+"""
+
+import json
+from typing import Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LARGEST_BODY_BYTES = 64_000
+# No origin of its own, no script, nothing loaded; a link opens in a new window that is not sandboxed.
+SUGGESTIONS_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'self'; sandbox allow-popups allow-popups-to-escape-sandbox"
+)
+_STATIC = "/admin/static/"
+
+
+def content_policy(picture_origin: str | None) -> str:
+    """The policy of every page."""
+    pictures = f"'self' {picture_origin}" if picture_origin else "'self'"
+    return (
+        f"default-src 'none'; script-src 'self'; style-src 'self'; img-src {pictures}; connect-src 'self'; "
+        "font-src 'self'; frame-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    )
+
+
+class Guard:
+    """ASGI middleware around the whole application."""
+
+    def __init__(self, app: ASGIApp, *, hosts: frozenset[str], picture_origin: str | None) -> None:
+        self._app = app
+        self._hosts = hosts
+        self._policy = content_policy(picture_origin)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse what should not reach a handler, and put the headers on every answer."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._add_headers(scope["path"], MutableHeaders(scope=message))
+            await send(message)
+
+        if _host_name(headers.get("host", "")) not in self._hosts:
+            await _refuse(send_guarded, 421, "This name is not served here: add it to ADMIN_HOSTS.")
+            return
+        length = headers.get("content-length", "0")
+        if not length.isdecimal() or int(length[:12]) > LARGEST_BODY_BYTES:
+            await _refuse(send_guarded, 413, "The request is too large.")
+            return
+        await self._app(scope, _Bounded(receive), send_guarded)
+
+    def _add_headers(self, path: str, headers: MutableHeaders) -> None:
+        headers.setdefault("content-security-policy", self._policy)
+        headers["x-content-type-options"] = "nosniff"
+        headers["referrer-policy"] = "no-referrer"
+        headers["cross-origin-opener-policy"] = "same-origin"
+        headers["cross-origin-resource-policy"] = "same-origin"
+        headers["permissions-policy"] = "camera=(), geolocation=(), microphone=()"
+        if "frame-ancestors 'self'" not in headers["content-security-policy"]:
+            headers["x-frame-options"] = "DENY"
+        if not path.startswith(_STATIC):
+            headers["cache-control"] = "no-store"
+
+
+class _Bounded:
+    """A body without a declared length is cut off where a declared one would have been refused."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._read = 0
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self._read += len(message.get("body", b""))
+        return message if self._read <= LARGEST_BODY_BYTES else {"type": "http.disconnect"}
+
+
+def _host_name(host: str) -> str:
+    """``"[::1]:8080"`` as ``"::1"``, ``"Example.org:80"`` as ``"example.org"``."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0].lower().rstrip(".")
+
+
+async def _refuse(send: Send, status: int, sentence: str) -> None:
+    problem: dict[str, Any] = {"type": "about:blank", "status": status, "detail": sentence}
+    body = json.dumps(problem).encode()
+    headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,98 @@
+"""Every failure as an answer: problem details (RFC 9457) for programs, a page for people.
+
+Surprising: a handler never catches a failure to answer it. It raises, and the table here says with what status.
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.encoders import jsonable_encoder
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from entity_pipeline.admin.access import TooManyTries
+from entity_pipeline.core.failures import (
+    DatabaseUnavailable,
+    InputRejected,
+    PipelineFailure,
+)
+from entity_pipeline.resources.settings_store import StaleSettings
+
+API_PATH = "/api/"
+_log = logging.getLogger(__name__)
+
+
+class Problem:
+    """One failure. `more` are members of the problem beside the standard ones."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        more: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.status = status
+        self.title = HTTPStatus(status).phrase
+        self.detail = detail
+        self.more = dict(more or {})
+        self.headers = dict(headers or {})
+
+    def as_json(self) -> Response:
+        """The answer for programs."""
+        body = {"type": "about:blank", "title": self.title, "status": self.status, "detail": self.detail}
+        # In ASCII: what a client sent may come back in the sentence, and half a surrogate pair has no UTF-8.
+        text = json.dumps(jsonable_encoder(body | self.more))
+        return Response(text, self.status, self.headers, media_type="application/problem+json")
+
+
+def problem_of(error: Exception) -> Problem:
+    """What an exception means for whoever asked."""
+    if isinstance(error, HTTPException):
+        return Problem(error.status_code, str(error.detail), headers=error.headers)
+    if isinstance(error, RequestValidationError):
+        found = [
+            {"at": [str(part) for part in problem["loc"]], "problem": str(problem["msg"])}
+            for problem in error.errors()
+        ]
+        said = "; ".join(f"{'.'.join(item['at'][1:]) or item['at'][0]}: {item['problem']}" for item in found)
+        return Problem(422, f"The request can't be used: {said}.", {"problems": found})
+    if isinstance(error, TooManyTries):
+        return Problem(429, str(error), headers={"Retry-After": str(error.retry_after_s)})
+    if isinstance(error, StaleSettings):
+        stands = error.row and {
+            "is_enabled": error.row.is_enabled,
+            "settings": error.row.settings,
+            "updated_at": error.row.updated_at,
+            "updated_by": error.row.updated_by,
+        }
+        return Problem(409, str(error), {"current": stands})
+    if isinstance(error, InputRejected):
+        return Problem(422, str(error))
+    if isinstance(error, DatabaseUnavailable):
+        return Problem(503, str(error), headers={"Retry-After": "5"})
+    if isinstance(error, PipelineFailure):
+        return Problem(503, str(error))
+    return Problem(500, "Something went wrong here; the server's log says what.")
+
+
+def answer_problems(app: FastAPI) -> None:
+    """Make every exception an answer. `app.state.problem_page`, when pages set it, answers people."""
+
+    def answer(request: Request, error: Exception) -> Response:
+        problem = problem_of(error)
+        if problem.status == 500:
+            _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        page = getattr(request.app.state, "problem_page", None)
+        if page is None or request.url.path.startswith(API_PATH):
+            return problem.as_json()
+        answered: Response = page(request, problem)
+        return answered
+
+    for kind in (HTTPException, RequestValidationError, TooManyTries, PipelineFailure, Exception):
+        app.add_exception_handler(kind, answer)

@@ -1,0 +1,107 @@
+"""The quota page: the ledger's day as the pipeline reads it, 30 days, cost by model and the forecast."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Literal, cast
+
+from entity_pipeline.admin.figures import Forecast, ModelCost, QuotaDay, QuotaFigures
+from entity_pipeline.core.ledger import QuotaStatus
+from entity_pipeline.core.quota import next_reset
+from entity_pipeline.core.usage import SpendDay
+
+HISTORY_DAYS = 30
+_LONGEST_FORECAST_DAYS = 3_650
+
+
+def history_begins(today: date) -> date:
+    """The first day that the page needs: of 30 days or of the month, whichever is earlier."""
+    return min(today - timedelta(days=HISTORY_DAYS - 1), today.replace(day=1))
+
+
+def quota_figures(
+    status: QuotaStatus,
+    kept: Sequence[SpendDay],
+    today: Sequence[SpendDay],
+    pending: int | None,
+    now: datetime,
+) -> QuotaFigures:
+    """The page's figures.
+
+    Args:
+        status: the ledger's figures of the day.
+        kept: rows of `gemini_spend_daily` from `history_begins` on; those of today are left out.
+        today: today's rows straight from the ledger.
+        pending: accounts that wait for a review; None when nobody can tell.
+    """
+    day = status.quota_day
+    rows = [row for row in kept if row.quota_day < day] + list(today)
+    return QuotaFigures(
+        model=status.model,
+        unit=cast(Literal["prompt", "query"], status.unit),
+        quota_day=day,
+        used=status.used,
+        reserved=status.reserved,
+        remaining=status.remaining,
+        cap=status.cap,
+        cap_reached=status.cap_reached,
+        units_per_request=status.units_per_request,
+        blocked_until=status.blocked_until,
+        resets_at=status.resets_at,
+        next_reset_at=next_reset(status.resets_at),
+        spent_usd=status.spent_usd,
+        spend_limit_usd=status.spend_limit_usd,
+        models=_models(rows, day),
+        history=_history(rows, day),
+        forecast=None if pending is None else forecast(pending, status),
+        as_of=now,
+    )
+
+
+def forecast(pending: int, status: QuotaStatus) -> Forecast:
+    """When `pending` reviews are done if each takes one request and nobody else uses the quota."""
+    per_day, left = status.cap // status.units_per_request, status.remaining // status.units_per_request
+    done_on: date | None = None
+    if pending == 0:
+        says = "No account waits for a review."
+        done_on = status.quota_day
+    elif per_day == 0 and pending > left:
+        says = f"{pending:,} accounts wait for a review, and the cap allows none: raise daily_grounding_cap."
+    else:
+        days = 0 if pending <= left else -(-(pending - left) // per_day)
+        if days > _LONGEST_FORECAST_DAYS:
+            says = f"{pending:,} accounts wait for a review: more than ten years at {per_day:,} a day."
+        else:
+            done_on = status.quota_day + timedelta(days=days)
+            says = f"{pending:,} accounts wait for a review: done on {done_on} at {per_day:,} a Pacific day."
+    return Forecast(pending=pending, per_day=per_day, left_today=left, done_on=done_on, says=says)
+
+
+def _models(rows: Sequence[SpendDay], today: date) -> list[ModelCost]:
+    of_month = [row for row in rows if row.quota_day >= today.replace(day=1)]
+    found = []
+    for model in sorted({row.model for row in of_month}):
+        its = [row for row in of_month if row.model == model]
+        found.append(
+            ModelCost(
+                model=model,
+                requests=sum(row.requests for row in its),
+                grounded_requests=sum(row.grounded_requests for row in its),
+                today_usd=sum((row.cost_usd for row in its if row.quota_day == today), Decimal(0)),
+                month_usd=sum((row.cost_usd for row in its), Decimal(0)),
+            )
+        )
+    return sorted(found, key=lambda cost: (-cost.month_usd, cost.model))
+
+
+def _history(rows: Sequence[SpendDay], today: date) -> list[QuotaDay]:
+    return [
+        QuotaDay(
+            day=day,
+            requests=sum(row.requests for row in rows if row.quota_day == day),
+            grounded_requests=sum(row.grounded_requests for row in rows if row.quota_day == day),
+            search_queries=sum(row.search_queries for row in rows if row.quota_day == day),
+            cost_usd=sum((row.cost_usd for row in rows if row.quota_day == day), Decimal(0)),
+        )
+        for day in (today - timedelta(days=back) for back in reversed(range(HISTORY_DAYS)))
+    ]

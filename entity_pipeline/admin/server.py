@@ -1,0 +1,77 @@
+"""The page as a process: uvicorn on one address, with an access log that holds no query and no header.
+
+Surprising: a request that is being answered when the process is told to end is finished first, for ten seconds.
+"""
+
+import logging
+import socket
+from typing import Any
+
+import uvicorn
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from entity_pipeline.admin.app import create_app
+from entity_pipeline.admin.configuration import AdminConfiguration, check_bind
+from entity_pipeline.admin.desk import desk_of_environment
+from entity_pipeline.core.failures import ConfigurationFailure
+
+STOP_WITHIN_S = 10
+
+
+class _WithoutQuery(logging.Filter):
+    """What people search for, and whatever a mistaken client puts into an address, stays out of the log."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple) and len(record.args) == 5:
+            client, method, path, version, status = record.args
+            record.args = (client, method, str(path).partition("?")[0], version, status)
+        return True
+
+
+def serve(
+    configuration: AdminConfiguration, *, host: str, port: int, trusted_proxies: str = "127.0.0.1"
+) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Raises:
+        ConfigurationFailure: the address may not be served, or the port is taken.
+    """
+    check_bind(host, behind_proxy=configuration.behind_proxy)
+    listening = _bound(host, port)
+    with (
+        listening,
+        desk_of_environment(dagster_url=configuration.dagster_url, edit_url=configuration.edit_url) as desk,
+    ):
+        app = create_app(desk, configuration)
+        logging.getLogger("uvicorn.access").addFilter(_WithoutQuery())
+        application: Any = app
+        if configuration.behind_proxy:
+            application = ProxyHeadersMiddleware(application, trusted_proxies)
+        server = uvicorn.Server(
+            uvicorn.Config(
+                application,
+                proxy_headers=False,
+                server_header=False,
+                date_header=True,
+                timeout_graceful_shutdown=STOP_WITHIN_S,
+                timeout_keep_alive=5,
+                limit_concurrency=100,
+                lifespan="off",
+            )
+        )
+        server.run(sockets=[listening])
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listening = socket.socket(family, kind, protocol)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+    except OSError as error:
+        raise ConfigurationFailure(
+            f"{host}:{port} can't be served ({error.strerror}): end what uses the port, or choose another with --port."
+        ) from None
+    return listening

@@ -1,0 +1,79 @@
+"""Signing in and out. The page with the form is in `pages.py`; here is what the form is sent to.
+
+A refusal goes back to the form with `?problem=token` or `?problem=tries`: never with what was typed.
+"""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import RedirectResponse, Response
+
+from entity_pipeline.admin.access import (
+    CSRF_FIELD,
+    LONGEST_NAME,
+    SESSION_LASTS_S,
+    TooManyTries,
+    access_of,
+    address_of,
+)
+
+SIGN_IN_PATH = "/admin/sign-in"
+SIGN_OUT_PATH = "/admin/sign-out"
+HOME_PATH = "/admin/data-pipeline/instagram-accounts"
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.post(SIGN_IN_PATH)
+def sign_in(
+    request: Request,
+    token: Annotated[str, Form(max_length=500)],
+    name: Annotated[str, Form(min_length=1, max_length=LONGEST_NAME)],
+    next: Annotated[str, Form(max_length=2_000)] = HOME_PATH,  # noqa: A002  the name of the form's field
+) -> Response:
+    """A cookie for the right token."""
+    access = access_of(request)
+    try:
+        cookie = access.sign_in(token.strip(), name, address_of(request))
+    except TooManyTries:
+        return _to(f"{SIGN_IN_PATH}?problem=tries")
+    if cookie is None:
+        return _to(f"{SIGN_IN_PATH}?problem=token")
+    response = _to(own_path(next))
+    response.set_cookie(
+        access.cookie_name,
+        cookie,
+        max_age=SESSION_LASTS_S,
+        path="/",
+        secure=access.cookie_is_secure,
+        httponly=True,
+        samesite="strict",
+    )
+    return response
+
+
+@router.post(SIGN_OUT_PATH)
+def sign_out(
+    request: Request, csrf_token: Annotated[str, Form(alias=CSRF_FIELD, max_length=200)]
+) -> Response:
+    """End the session."""
+    access = access_of(request)
+    visitor = access.session_of(request)
+    if visitor is not None:
+        access.check_csrf(visitor, csrf_token)
+        access.sign_out(visitor)
+    response = _to(SIGN_IN_PATH)
+    response.delete_cookie(
+        access.cookie_name, path="/", secure=access.cookie_is_secure, httponly=True, samesite="strict"
+    )
+    return response
+
+
+def own_path(path: str) -> str:
+    """`path` if it is a place on this page, else the first one: nobody is sent to another site."""
+    fits = path.startswith("/admin/") and "\\" not in path and "//" not in path and path.isprintable()
+    return path if fits else HOME_PATH
+
+
+def _to(path: str) -> RedirectResponse:
+    return RedirectResponse(path, status_code=303)

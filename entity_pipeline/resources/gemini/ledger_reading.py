@@ -1,0 +1,69 @@
+"""The ledger as people read it: what today cost by model, and the requests made for one account. Changes nothing.
+
+Surprising: requests that are still under way are in today's figures, as they are under the cap; the kept days of
+`gemini_spend_daily` have only those that ended.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from entity_pipeline.core.ports import Database
+from entity_pipeline.core.usage import SpendDay
+
+_DAY = "coalesce(quota_day, (created_at at time zone 'America/Los_Angeles')::date)"
+
+_OF_DAY = f"""
+select {_DAY} as quota_day, coalesce(pipeline, '') as pipeline, coalesce(step, '') as step,
+  coalesce(model, '') as model, count(*)::int as requests,
+  count(*) filter (where grounded)::int as grounded_requests,
+  coalesce(sum(search_queries), 0)::int as search_queries, coalesce(sum(cost_usd), 0) as cost_usd
+from gemini_usage_events
+where state <> 'released' and created_at > %(day)s::date - interval '1 day' and {_DAY} = %(day)s
+group by 1, 2, 3, 4 order by cost_usd desc, pipeline, step, model
+"""
+
+_OF_SUBJECT = """
+select id, created_at, metadata ->> 'kind' as kind, model, state, grounded, search_queries,
+  coalesce(prompt_tokens, 0) + coalesce(output_tokens, 0) + coalesce(thoughts_tokens, 0)
+    + coalesce(tool_tokens, 0) as tokens,
+  cost_usd, latency_ms, error ->> 'message' as error
+from gemini_usage_events
+where pipeline = %(pipeline)s and step = %(step)s and subject = %(subject)s
+order by created_at desc, id limit %(limit)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """One request made for an account; `cost_usd` in USD, a reservation's greatest cost while it is open."""
+
+    id: UUID
+    created_at: datetime
+    kind: str | None
+    model: str | None
+    state: str
+    grounded: bool
+    search_queries: int | None
+    tokens: int
+    cost_usd: Decimal | None
+    latency_ms: int | None
+    error: str | None
+
+
+def spend_of_day(database: Database, day: date) -> list[SpendDay]:
+    """One Pacific day straight from the ledger, requests under way included."""
+    with database.connection() as connection:
+        parameters: dict[str, Any] = {"day": day}
+        return list(connection.cursor(row_factory=class_row(SpendDay)).execute(_OF_DAY, parameters))
+
+
+def entries_of(database: Database, pipeline: str, step: str, subject: str, limit: int) -> list[LedgerEntry]:
+    """The requests made for one account, newest first."""
+    parameters = {"pipeline": pipeline, "step": step, "subject": subject, "limit": limit}
+    with database.connection() as connection:
+        return list(connection.cursor(row_factory=class_row(LedgerEntry)).execute(_OF_SUBJECT, parameters))
