@@ -39,6 +39,10 @@ VARIABLES = {
     "INSTAGRAM_BASE_URL",
     "INSTAGRAM_SESSION_KEYS",
     "ADMIN_TOKEN",
+    "ADMIN_HOSTS",
+    "ADMIN_EDIT_URL",
+    "ADMIN_USER_HEADER",
+    "DAGSTER_UI_URL",
     "DAGSTER_HOME",
     "DAGSTER_POSTGRES_URL",
 }
@@ -53,7 +57,7 @@ def test_the_example_environment_names_every_variable_once_and_holds_no_secret()
 
 def test_the_code_reads_no_variable_that_the_example_does_not_name() -> None:
     reads = re.compile(
-        r"""(?:EnvVar\(|environ\[|environ\.get\(|getenv\(|_if_set\()\s*["']([A-Z][A-Z0-9_]+)["']""",
+        r"""(?:EnvVar\(|environ\[|environ(?:ment)?\.get\(|_address\(|getenv\(|_if_set\()\s*["']([A-Z][A-Z0-9_]+)["']""",
     )
     read = {
         name
