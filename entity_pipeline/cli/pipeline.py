@@ -11,6 +11,7 @@ from entity_pipeline.cli.progress import review_progress
 from entity_pipeline.cli.runs import Runner, dagster_instance
 from entity_pipeline.cli.services import services
 from entity_pipeline.core.failures import ConfigurationFailure
+from entity_pipeline.core.patience import patiently, patiently_on
 from entity_pipeline.core.settings import Closed, PipelineSettings
 from entity_pipeline.domains.entities.jobs import enrichment_config
 from entity_pipeline.domains.entities.logic.plan import contiguous
@@ -56,15 +57,20 @@ class Pipeline:
         now = datetime.now(UTC)
         days = set(self._days or ())
         if self._days is None:
-            with self.services.assets_db.connection() as connection:
-                days.update(days_with_posts(connection, FIRST_DAY))
-            with self.services.operation_db.connection() as connection:
-                days.update(unadopted_days(connection, FIRST_DAY, last_day(now)))
+            days.update(
+                patiently_on(self.services.assets_db, lambda database: days_with_posts(database, FIRST_DAY))
+            )
+            days.update(
+                patiently_on(
+                    self.services.operation_db,
+                    lambda database: unadopted_days(database, FIRST_DAY, last_day(now)),
+                )
+            )
         self._run_ranges("intake_job", {day for day in days if day <= last_day(now)})
 
     def review(self, *, limit: int | None = None, refresh: str = "none") -> None:
         """Profiles and reviews of the most-tagged accounts that the quota and `limit` allow."""
-        chosen, most = self._chosen(limit, refresh)
+        chosen, most = patiently(lambda: self._chosen(limit, refresh))
         profiles = ALL_PROFILES if limit is None else limit
         with review_progress(self.services.gemini.ledger, min(sum(chosen.values()), most), self.started_at):
             for days, share in self._shares(chosen):
@@ -82,8 +88,10 @@ class Pipeline:
 
     def link(self) -> None:
         """From reviews to catalog links."""
-        with self.services.operation_db.connection() as connection:
-            cohorts = undecided_cohorts(connection, every_cohort(datetime.now(UTC)))
+        cohorts = patiently_on(
+            self.services.operation_db,
+            lambda database: undecided_cohorts(database, every_cohort(datetime.now(UTC))),
+        )
         if self._days is not None:
             cohorts = [day for day in cohorts if day in self._days]
         self._run_ranges("linking_job", cohorts)

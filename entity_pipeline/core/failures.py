@@ -2,6 +2,7 @@
 
 PipelineFailure               its text is one sentence that says what to do
 ├── ConfigurationFailure      a person must change something; retrying is useless
+│   ├── NotConfigured         a service that may be left out has none of its variables
 │   ├── SchemaMismatch        a table or column is missing in a database
 │   └── ModelUnavailable      Gemini does not know the model, or refuses the key
 ├── TransientFailure          the same call may succeed later
@@ -16,6 +17,10 @@ class PipelineFailure(Exception):
 
 class ConfigurationFailure(PipelineFailure):
     """A variable, a setting or a schema is missing or wrong."""
+
+
+class NotConfigured(ConfigurationFailure):
+    """A variable of a service that may be left out is empty."""
 
 
 class SchemaMismatch(ConfigurationFailure):

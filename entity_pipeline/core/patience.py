@@ -1,10 +1,14 @@
-"""Waiting out a database that is away for a moment: what was paid for must still be written down."""
+"""Waiting out a database that is away for a moment: no run should end over it, and what was paid for must be kept.
+
+Only what may be done twice is repeated: reads, and writes that find themselves done.
+"""
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from entity_pipeline.core.failures import DatabaseUnavailable
+from entity_pipeline.core.ports import Database
 
 T = TypeVar("T")
 
@@ -28,3 +32,17 @@ def patiently(
                 raise
             sleep(pause)
             waited, pause = waited + pause, min(pause * 2, 5.0)
+
+
+def patiently_on(database: Database, action: Callable[[Any], T]) -> T:
+    """`action` on a connection of `database`, repeated as a whole on another one while it is away.
+
+    Raises:
+        DatabaseUnavailable: it is still away.
+    """
+
+    def act() -> T:
+        with database.connection() as connection:
+            return action(connection)
+
+    return patiently(act)

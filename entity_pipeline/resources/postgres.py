@@ -11,12 +11,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
 from entity_pipeline.core.failures import ConfigurationFailure, DatabaseUnavailable, SchemaMismatch
+from entity_pipeline.core.jsonb import read_stored
 
 if TYPE_CHECKING:
     import psycopg
@@ -26,6 +28,14 @@ APPLICATION_NAME = "entity_pipeline"
 CONNECT_TIMEOUT_S = 10
 WAIT_FOR_CONNECTION_S = 30.0
 _IDLE_CONNECTION_S = 60.0
+# How PostgreSQL and the poolers before it say that nobody else is let in.
+_FULL = (
+    "too many connections",
+    "remaining connection slots",
+    "no more connections",
+    "too many clients",
+    "max clients",
+)
 # After this long without a connection we look whether the server is down or our own connections are all busy.
 _DIAGNOSE_AFTER_S = 1.0
 
@@ -44,7 +54,7 @@ class PooledDatabase:
             "connect_timeout": CONNECT_TIMEOUT_S,
             "keepalives_idle": 30,
         }
-        self._pool: ConnectionPool[psycopg.Connection[Any]] | None = None
+        self._pool: ConnectionPool[Any] | None = None
         self._opening = threading.Lock()
 
     def __repr__(self) -> str:
@@ -55,8 +65,10 @@ class PooledDatabase:
         """A connection in autocommit mode, valid inside the `with` block; see `core.ports.Database`.
 
         Raises:
-            DatabaseUnavailable: it can't be reached, it dropped the connection, or all were busy for 30 s.
+            DatabaseUnavailable: it can't be reached, it dropped the connection, all were busy for 30 s, or it
+                refused a statement for now (a timeout, a deadlock, a full disk).
             SchemaMismatch: a table, column or function is missing.
+            ConfigurationFailure: the role lacks a right.
         """
         import psycopg
         from psycopg import errors
@@ -70,10 +82,21 @@ class PooledDatabase:
                 f"PostgreSQL at {self._place} lacks something the pipeline needs ({error.diag.message_primary}): "
                 "run `entity-pipeline migrate`, and `entity-pipeline doctor` to see all of it."
             ) from error
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            if not connection.closed:
+        except errors.InsufficientPrivilege as error:
+            if getattr(error, "raised_on", connection) is not connection:
                 raise
-            raise self._unavailable("dropped the connection", error) from error
+            raise ConfigurationFailure(
+                f"PostgreSQL at {self._place} refuses this to the role ({error.diag.message_primary}): use a role "
+                "that may (docs/schema.md lists them), or run `entity-pipeline doctor` to see what it lacks."
+            ) from error
+        except (psycopg.OperationalError, psycopg.InterfaceError, errors.ReadOnlySqlTransaction) as error:
+            if connection.closed:
+                raise self._unavailable("dropped the connection", error) from error
+            # With connections to two databases open, the error passes through both blocks.
+            passing = _passing(error) if getattr(error, "raised_on", None) is connection else None
+            if passing is None:
+                raise
+            raise self._unavailable(passing[0], error, passing[1]) from error
         finally:
             pool.putconn(connection)
 
@@ -84,7 +107,7 @@ class PooledDatabase:
                 self._pool.close()
                 self._pool = None
 
-    def _opened(self) -> "ConnectionPool[psycopg.Connection[Any]]":
+    def _opened(self) -> "ConnectionPool[Any]":
         from psycopg_pool import ConnectionPool
 
         with self._opening:
@@ -93,17 +116,19 @@ class PooledDatabase:
                 logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
                 self._pool = ConnectionPool(
                     self._url,
+                    connection_class=_connection_class(),
                     kwargs=self._options,
                     min_size=0,
                     max_size=self._max_connections,
                     max_idle=_IDLE_CONNECTION_S,
+                    configure=_reads_any_jsonb,
                     check=ConnectionPool.check_connection,
                     open=False,
                 )
                 self._pool.open()
             return self._pool
 
-    def _take(self, pool: "ConnectionPool[psycopg.Connection[Any]]") -> "psycopg.Connection[Any]":
+    def _take(self, pool: "ConnectionPool[Any]") -> Any:
         import psycopg
         from psycopg_pool import PoolTimeout
 
@@ -113,7 +138,7 @@ class PooledDatabase:
         try:
             psycopg.connect(self._url, **self._options).close()
         except psycopg.OperationalError as error:
-            raise self._unavailable("can't be reached", error) from None
+            raise self._unavailable(*_unreached(error)) from None
         try:
             return pool.getconn(timeout=deadline - time.monotonic())
         except PoolTimeout as error:
@@ -123,13 +148,13 @@ class PooledDatabase:
                 error,
             ) from None
 
-    def _unavailable(self, what: str, error: Exception) -> DatabaseUnavailable:
+    def _unavailable(
+        self, what: str, error: Exception, advice: str = "check its address and that it runs"
+    ) -> DatabaseUnavailable:
         reason = " ".join(str(error).split())
         if self._password:
             reason = reason.replace(self._password, "***")
-        return DatabaseUnavailable(
-            f"PostgreSQL at {self._place} {what}: check its address and that it runs ({reason})."
-        )
+        return DatabaseUnavailable(f"PostgreSQL at {self._place} {what}: {advice} ({reason}).")
 
 
 class PostgresResource(dg.ConfigurableResource):
@@ -185,6 +210,61 @@ def open_database(
         yield database
     finally:
         database.close()
+
+
+def _reads_any_jsonb(connection: "psycopg.Connection[Any]") -> None:
+    """People and other programs write jsonb too: no value in it may end a run."""
+    from psycopg.types.json import set_json_loads
+
+    set_json_loads(read_stored, connection)
+
+
+@cache
+def _connection_class() -> Any:
+    """Connections that mark their errors: psycopg does not say on which of two a statement failed."""
+    import psycopg
+
+    class MarkingConnection(psycopg.Connection[Any]):
+        def wait(self, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return super().wait(*args, **kwargs)
+            except psycopg.Error as error:
+                error.raised_on = self  # type: ignore[attr-defined]
+                raise
+
+    return MarkingConnection
+
+
+def _unreached(error: "psycopg.Error") -> tuple[str, Exception, str]:
+    """What happened when a connection was refused, and what to do. Such an error has no code, only a text."""
+    if any(sign in str(error) for sign in _FULL):
+        return (
+            "has no connection left",
+            error,
+            "end other clients, or raise the connection limit of the role, the database or the pooler",
+        )
+    return "can't be reached", error, "check its address and that it runs"
+
+
+def _passing(error: Exception) -> tuple[str, str] | None:
+    """What the server refused for now, and what to do, of a statement that may succeed later."""
+    from psycopg import errors
+
+    if isinstance(error, errors.QueryCanceled | errors.LockNotAvailable):
+        return (
+            "broke off a statement that waited or ran too long",
+            "see who holds locks (pg_locks) and what statement_timeout and lock_timeout are, then run it again",
+        )
+    if isinstance(error, errors.DeadlockDetected | errors.SerializationFailure):
+        return "broke off a statement that got in another session's way", "run it again"
+    if isinstance(
+        error, errors.DiskFull | errors.IoError | errors.OutOfMemory | errors.ReadOnlySqlTransaction
+    ):
+        return (
+            "can't write",
+            "make room on its disk (a hosted database is set to read-only when its disk is full), then run it again",
+        )
+    return None
 
 
 def database_clock(connection: "psycopg.Connection[Any]") -> datetime:

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
-from entity_pipeline.core.failures import ConfigurationFailure, TransientFailure
+from entity_pipeline.core.failures import ConfigurationFailure, NotConfigured, TransientFailure
 
 CONNECT_TIMEOUT_S = 5
 READ_TIMEOUT_S = 30
@@ -66,7 +66,8 @@ class R2Resource(dg.ConfigurableResource):
         """Store the bytes under a content-addressed key, unless they are there, and return the public URL.
 
         Raises:
-            ConfigurationFailure: a variable is empty or wrong, the bucket is missing, or the key is refused.
+            NotConfigured: a variable is empty.
+            ConfigurationFailure: a variable is wrong, the bucket is missing, or the key is refused.
             TransientFailure: the store can't be reached, is overloaded or broken.
         """
         client = self._client()
@@ -111,7 +112,7 @@ class R2Resource(dg.ConfigurableResource):
 
         for field, variable in _VARIABLES.items():
             if not getattr(self, field).strip():
-                raise ConfigurationFailure(f"{variable} is empty: set it to use the object store.")
+                raise NotConfigured(f"{variable} is empty: set it to use the object store.")
         try:
             return boto3.session.Session().client(
                 "s3",

@@ -1,10 +1,19 @@
-"""One run's reviews: some threads, the gate asked before each account, and one reason to stop."""
+"""One run's reviews: some threads, the gate asked before each account, and one reason to stop.
 
+Surprising: a thread serves one account and is a daemon. The main thread alone hears a signal, at any line: only
+`SimpleQueue` and `join` wait without a lock that such an exception would leave taken, and a request that hangs
+must not keep the process from ending.
+"""
+
+import time
 from collections import Counter
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable
 from datetime import UTC, datetime
-from threading import Event
+from queue import SimpleQueue
+from threading import Event, Thread
 from typing import Generic, Protocol, TypeVar
+
+import dagster as dg
 
 from entity_pipeline.core.gemini import GeminiAccess, Unanswered
 from entity_pipeline.core.patience import patiently
@@ -19,6 +28,10 @@ from entity_pipeline.domains.entities.reviewing import (
 # So many accounts without an answer, one after the other, mean that Gemini is down and not that they are odd.
 OUTAGE_AFTER = 10
 CLAIM_POLL_S = 1.0
+# After a signal: most requests answer within 8 s, and orchestrators kill after 30 s.
+STOP_WITHIN_S = 20.0
+# Ctrl-C outside of a Dagster step; Ctrl-C, SIGTERM and *Terminate* of the UI inside of one.
+INTERRUPTIONS = (KeyboardInterrupt, dg.DagsterExecutionInterruptedError)
 
 
 Key = TypeVar("Key")
@@ -62,52 +75,87 @@ class ReviewSession(Generic[Key]):
         """Review the accounts in order until they, the quota or the time are used up.
 
         Accounts that another worker is asking for come again at the end: it may have died, and its claim then
-        runs out. An interruption lets the requests that are on the wire come home first, so that nothing paid
-        is lost.
+        runs out. An interruption lets the requests that are on the wire come home first, `STOP_WITHIN_S` at
+        most, so that nothing paid is lost; its text is then what came of them.
         """
-        with ThreadPoolExecutor(self._concurrency, thread_name_prefix="review") as threads:
-            running: dict[Future[Done | Stopped], Key] = {}
+        at_work: set[_Worker[Key]] = set()
+        try:
             try:
-                while accounts and self._may_go_on():
-                    claimed = self._once_through(accounts, threads, running)
-                    if claimed and claimed == accounts:
-                        self._stop.wait(CLAIM_POLL_S)
-                    accounts = claimed
-                if accounts:
-                    self.outcomes["in_flight_elsewhere"] += len(accounts)
-            finally:
-                self._stop.set()
-                for future in list(running):
-                    self._note(future.result())
+                self._all(accounts, at_work)
+            except Exception:
+                self._finish(at_work)
+                raise
+            self._finish(at_work)
+        except INTERRUPTIONS as interruption:
+            raise type(interruption)(self._come_home(at_work)) from None
 
-    def _once_through(
-        self, accounts: list[Key], threads: ThreadPoolExecutor, running: dict[Future[Done | Stopped], Key]
-    ) -> list[Key]:
+    def _all(self, accounts: list[Key], at_work: "set[_Worker[Key]]") -> None:
+        while accounts and self._may_go_on():
+            claimed = self._once_through(accounts, at_work)
+            if claimed and claimed == accounts:
+                self._stop.wait(CLAIM_POLL_S)
+            accounts = claimed
+        if accounts:
+            self.outcomes["in_flight_elsewhere"] += len(accounts)
+
+    def _finish(self, at_work: "set[_Worker[Key]]") -> None:
+        self._stop.set()
+        for worker in list(at_work):
+            worker.join()
+            at_work.discard(worker)
+            self._note(worker.outcome())
+
+    def _once_through(self, accounts: list[Key], at_work: "set[_Worker[Key]]") -> list[Key]:
         """One pass; returns the accounts that another worker holds."""
         queue, claimed = iter(accounts), set()
+        finished: SimpleQueue[_Worker[Key]] = SimpleQueue()
         while not self._stop.is_set():
             while (
-                len(running) < self._concurrency
+                len(at_work) < self._concurrency
                 and self._may_go_on()
                 and (account := next(queue, None)) is not None
             ):
-                running[threads.submit(self._one, account)] = account
-            if not running:
+                worker = _Worker(account, self._one, finished)
+                at_work.add(worker)
+                worker.start()
+            if not at_work:
                 break
-            finished, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in finished:
-                account = running.pop(future)
-                result = future.result()
-                if isinstance(result, Done) and result.outcome == IN_FLIGHT:
-                    claimed.add(account)
-                else:
-                    self._note(result)
+            worker = finished.get()
+            at_work.discard(worker)
+            result = worker.outcome()
+            if isinstance(result, Done) and result.outcome == IN_FLIGHT:
+                claimed.add(worker.account)
+            else:
+                self._note(result)
         return [account for account in accounts if account in claimed]
+
+    def _come_home(self, at_work: "set[_Worker[Key]]") -> str:
+        """Wait for what is on the wire, begin nothing, and say what came of it. Further signals change nothing."""
+        self._stop.set()
+        started = {worker for worker in at_work if worker.ident is not None}
+        at_work.clear()
+        waiting, deadline = set(started), time.monotonic() + STOP_WITHIN_S
+        while waiting and time.monotonic() < deadline:
+            try:
+                next(iter(waiting)).join(max(deadline - time.monotonic(), 0.0))
+            except INTERRUPTIONS:
+                continue
+            waiting = {worker for worker in waiting if worker.is_alive()}
+        sentence = (
+            f"Stopped by a signal or a person: {len(started) - len(waiting)} accounts at work were finished"
+        )
+        if waiting:
+            sentence += (
+                f", {len(waiting)} got no answer within {STOP_WITHIN_S:.0f} s and count as used in the ledger"
+            )
+        return f"{sentence}. The next run goes on."
 
     def _may_go_on(self) -> bool:
         return not (self._stop.is_set() or self._quota_is_used_up)
 
     def _one(self, account: Key) -> Done | Stopped:
+        if self._stop.is_set():
+            return Stopped(Unanswered.STOPPED, "The run is stopping.", None)
         gate = patiently(self._settings.gate, sleep=self._stop.wait)
         if isinstance(gate, Closed):
             return Stopped(Unanswered.STOPPED, gate.reason, None)
@@ -136,3 +184,32 @@ class ReviewSession(Generic[Key]):
         if self._unavailable_in_a_row >= OUTAGE_AFTER:
             self._stop.set()
             self.held_because = f"{OUTAGE_AFTER} accounts in a row got no answer: Gemini seems to be down."
+
+
+class _Worker(Thread, Generic[Key]):
+    """Reviews one account and says in `finished` that it is done."""
+
+    def __init__(
+        self,
+        account: Key,
+        review: Callable[[Key], Done | Stopped],
+        finished: "SimpleQueue[_Worker[Key]]",
+    ) -> None:
+        super().__init__(name="review", daemon=True)
+        self.account = account
+        self._review = review
+        self._finished = finished
+        self._result: Done | Stopped | BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self._result = self._review(self.account)
+        except BaseException as error:  # noqa: BLE001 - it is the main thread's, in `outcome`
+            self._result = error
+        self._finished.put(self)
+
+    def outcome(self) -> Done | Stopped:
+        """What came of it, once `finished` has it; raises what the review raised."""
+        if isinstance(self._result, Done | Stopped):
+            return self._result
+        raise self._result or RuntimeError("the review has not ended")

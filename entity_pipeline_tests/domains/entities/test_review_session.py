@@ -1,5 +1,6 @@
 """The session of one run. What becomes of a single account is in `test_reviewing.py`."""
 
+import os
 import signal
 import time
 from collections import Counter
@@ -13,6 +14,7 @@ import pytest
 
 from entity_pipeline.core.failures import DatabaseUnavailable, ModelUnavailable
 from entity_pipeline.core.gemini import Unanswered
+from entity_pipeline.core.patience import patiently
 from entity_pipeline.core.settings import Closed, Open, PipelineSettings
 from entity_pipeline.domains.entities import review_session as module
 from entity_pipeline.domains.entities.review_session import OUTAGE_AFTER, ReviewSession
@@ -81,7 +83,10 @@ def test_a_gate_that_closes_in_the_middle_stops_at_the_next_account() -> None:
     assert (work.outcomes, work.held_because) == ({"reviewed": 3}, "Switched off.")
 
 
-def test_a_gate_that_nobody_can_read_stops_the_run_and_loses_no_count() -> None:
+def test_a_gate_that_nobody_can_read_stops_the_run_and_loses_no_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(patiently.__kwdefaults__, "patience_s", 0.2)
     reviewer = FakeReviewer()
     work = session(reviewer, FakeSettings(OPEN, OPEN, DatabaseUnavailable("away")))
     with pytest.raises(DatabaseUnavailable):
@@ -181,3 +186,72 @@ def test_an_interruption_lets_requests_on_the_wire_come_home() -> None:
     assert reviewer.finished[-1] == ACCOUNTS[0]
     assert sorted(reviewer.finished) == sorted(reviewer.reviewed)
     assert len(reviewer.reviewed) < len(ACCOUNTS)
+
+
+def test_an_interruption_says_what_came_of_the_accounts_at_work() -> None:
+    def interrupt() -> Result:
+        signal.raise_signal(signal.SIGINT)
+        return REVIEWED
+
+    reviewer = FakeReviewer({ACCOUNTS[0]: [interrupt]})
+    with pytest.raises(KeyboardInterrupt, match="1 accounts at work were finished"):
+        session(reviewer).work_through(ACCOUNTS)
+    assert reviewer.finished == ACCOUNTS[:1]
+
+
+def test_a_second_signal_takes_nothing_from_those_that_come_home() -> None:
+    def interrupt_twice() -> Result:
+        signal.raise_signal(signal.SIGINT)
+        time.sleep(0.05)
+        signal.raise_signal(signal.SIGINT)
+        time.sleep(0.05)
+        return REVIEWED
+
+    reviewer = FakeReviewer({ACCOUNTS[0]: [interrupt_twice]})
+    with pytest.raises(KeyboardInterrupt):
+        session(reviewer).work_through(ACCOUNTS)
+    assert reviewer.finished == ACCOUNTS[:1]
+
+
+def test_a_signal_while_a_stopped_run_waits_for_its_last_accounts_takes_nothing_from_them() -> None:
+    def slowly() -> Result:
+        time.sleep(0.05)
+        signal.raise_signal(signal.SIGINT)
+        time.sleep(0.05)
+        return REVIEWED
+
+    other = Done(OTHER_MODEL, model_version="gemini-3.6-flash")
+    reviewer = FakeReviewer({ACCOUNTS[0]: [slowly], ACCOUNTS[1]: [other]})
+    with pytest.raises(KeyboardInterrupt, match="1 accounts at work were finished"):
+        session(reviewer, concurrency=2).work_through(ACCOUNTS)
+    assert reviewer.finished[-1] == ACCOUNTS[0]
+
+
+def test_a_request_that_hangs_keeps_an_interrupted_run_for_a_limited_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "STOP_WITHIN_S", 0.05)
+    answer = Event()
+
+    def hang() -> Result:
+        os.kill(os.getpid(), signal.SIGINT)
+        answer.wait(30)
+        return REVIEWED
+
+    reviewer = FakeReviewer({ACCOUNTS[0]: [hang]})
+    try:
+        with pytest.raises(
+            KeyboardInterrupt, match="0 accounts at work were finished, 1 got no answer within"
+        ):
+            session(reviewer).work_through(ACCOUNTS)
+        assert reviewer.finished == []
+    finally:
+        answer.set()
+
+
+def test_a_gate_that_cannot_be_read_for_a_moment_is_asked_again() -> None:
+    reviewer, settings = FakeReviewer(), FakeSettings(DatabaseUnavailable("The database is away."), OPEN)
+    work = session(reviewer, settings)
+    work.work_through(ACCOUNTS[:2])
+    assert reviewer.reviewed == ACCOUNTS[:2]
+    assert (work.outcomes, settings.asked) == ({"reviewed": 2}, 3)

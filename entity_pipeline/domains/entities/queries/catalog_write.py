@@ -266,6 +266,7 @@ def _catalog_link(
     entity_id: UUID | None,
     reasons: tuple[HoldReason, ...],
 ) -> dict[str, Any]:
+    picture = section(writing.account, "profile_backfill").get("image")
     return {
         "status": outcome.value,
         "entity_table": None if table is None else table.value,
@@ -274,6 +275,8 @@ def _catalog_link(
         "rules_version": RULES_VERSION,
         # Which review was decided on: a newer one makes the account undecided again.
         "reviewed_at": section(writing.account, "gemini_review").get("reviewed_at"),
+        # The same for the picture, which may come after the review: the entity is to have it too.
+        "picture": picture.get("sha256") if isinstance(picture, Mapping) else None,
         "run_id": writing.run_id,
         "linked_at": writing.now.isoformat(),
     }

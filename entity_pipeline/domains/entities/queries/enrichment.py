@@ -16,6 +16,7 @@ from psycopg.rows import class_row, dict_row
 
 from entity_pipeline.core.jsonb import jsonb_text
 from entity_pipeline.domains.entities.logic.plan import PendingAccount
+from entity_pipeline.domains.entities.queries.catalog_rows import ATTACHABLE
 
 # Metadata that can't hold ours without losing what is there; such accounts are left alone and are not pending.
 _USABLE = """(
@@ -49,10 +50,11 @@ _PROFILE_PENDING = (
     f"(is_active and {_USABLE} and coalesce({_PROFILE} ->> 'status', 'pending') in ('pending', 'deferred'))"
 )
 _LINK = "(metadata #> '{entity_enrichment,catalog_link}')"
-# A renewed review is decided again, unless a person had the earlier decision undone.
+# A renewed review or a picture that came later is decided on again, unless a person had the decision undone.
 UNDECIDED = f"""
 ({_REVIEW_STATUS} = 'reviewed' and ({_LINK} ->> 'status' is null or ({_LINK} ->> 'status' <> 'undone'
-  and {_LINK} ->> 'reviewed_at' is distinct from {_REVIEW} ->> 'reviewed_at')))
+  and ({_LINK} ->> 'reviewed_at' is distinct from {_REVIEW} ->> 'reviewed_at'
+    or ({_LINK} ? 'picture' and {_LINK} ->> 'picture' is distinct from {_PROFILE} #>> '{{image,sha256}}')))))
 """
 _IN_COHORTS = f"{COHORT} between %(start)s::date and %(end)s::date"
 
@@ -161,8 +163,11 @@ def cohort_progress(connection: Connection, cohorts: CohortRange, now: datetime)
 
 
 def undecided_cohorts(connection: Connection, cohorts: CohortRange) -> list[date]:
-    """Cohorts with reviewed accounts that no link decision was made for."""
-    return _cohorts_where(connection, UNDECIDED, cohorts, {})
+    """Cohorts with reviewed accounts that no link decision was made for, or that waited for their primary account.
+
+    A run that is killed between a primary account and those that wait for it leaves no undecided account.
+    """
+    return _cohorts_where(connection, f"({UNDECIDED} or id in ({ATTACHABLE}))", cohorts, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +220,7 @@ def status_counts(
 _SAMPLED = {
     "account": "username, metadata #>> '{entity_enrichment,cohort}' as cohort, {posts} as posts, is_active",
     "profile": "username, {profile} ->> 'status' as status, {profile} ->> 'outcome' as outcome, display_name, "
-    "profile_image_url",
+    "{profile} #>> '{image,url}' as picture",
     "review": "username, {review} #>> '{review,account_type}' as type, {review} #>> '{review,account_role}' as role, "
     "{review} #>> '{review,name_en}' as name_en, {review} #>> '{review,name_ko}' as name_ko, "
     "{review} ->> 'confidence' as confidence, {review} ->> 'grounded' as grounded",

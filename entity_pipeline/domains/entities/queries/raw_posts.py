@@ -6,7 +6,7 @@ transaction that commits late carries an older `updated_at` than rows already se
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -130,7 +130,7 @@ class ChangeCursor:
 
 def read_tagged_posts(
     connection: psycopg.Connection[Any], start: datetime | None, end: datetime | None
-) -> Iterator[TaggedPost]:
+) -> Generator[TaggedPost, None, None]:
     """Posts collected in [start, end) that carry the key, oldest first, streamed; None is no bound.
 
     The connection is busy until the last post is taken.

@@ -5,6 +5,7 @@ reads the posts: without that, a run that read earlier could overwrite the resul
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
@@ -140,14 +141,17 @@ def recount_days(
             reader.execute(_LOCK_DAY, (f"tagged_usernames recount {day}",))
         start, end = day_window(first, first_partition)[0], day_window(last, first_partition)[1]
         posts = posts_by_day(reader, start, end, first_day=first_partition)
-        tallies = tally_by_day(read_tagged_posts(reader, start, end), first_partition)
-        tally = next(tallies, None)
-        for day in days:
-            if tally is not None and tally.day == day:
-                yield DayRecount(day, posts.get(day, 0), tally.counts, replace_day(writer, day, tally.rows()))
-                tally = next(tallies, None)
-            else:
-                yield DayRecount(day, posts.get(day, 0), TagCounts(), replace_day(writer, day, ()))
+        # Left in the middle, the stream must end before the transaction: else its locks outlive it.
+        with closing(read_tagged_posts(reader, start, end)) as stream:
+            tallies = tally_by_day(stream, first_partition)
+            tally = next(tallies, None)
+            for day in days:
+                if tally is not None and tally.day == day:
+                    rows = replace_day(writer, day, tally.rows())
+                    yield DayRecount(day, posts.get(day, 0), tally.counts, rows)
+                    tally = next(tallies, None)
+                else:
+                    yield DayRecount(day, posts.get(day, 0), TagCounts(), replace_day(writer, day, ()))
 
 
 def day_totals(connection: psycopg.Connection[Any], day: date) -> Iterator[bytes]:

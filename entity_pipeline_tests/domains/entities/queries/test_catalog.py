@@ -87,6 +87,7 @@ def test_a_primary_account_gets_its_entity(
         "reasons": [],
         "rules_version": RULES_VERSION,
         "reviewed_at": "2026-03-01T11:00:00+00:00",
+        "picture": None,
         "run_id": "run-1",
         "linked_at": NOW.isoformat(),
     }

@@ -313,6 +313,20 @@ def test_an_account_is_decided_once_and_again_only_after_a_new_review(operation:
     assert enrichment.undecided_cohorts(operation, ALL) == [MONDAY]
 
 
+def test_a_cohort_is_asked_for_when_a_held_account_could_join_its_primary_by_now(
+    operation: Connection,
+) -> None:
+    waits = {"status": "held", "reasons": ["primary_not_linked"], "reviewed_at": REVIEWED["reviewed_at"]}
+    review = {**REVIEWED, "review": {"primary_username": "the_brand"}}
+    add(operation, "the_brand.jp", TUESDAY, gemini_review=review, catalog_link=waits)
+    primary = add_raw(operation, "@The_Brand", {})
+    assert enrichment.undecided_cohorts(operation, ALL) == []
+    operation.execute(
+        "insert into brands (name_en, primary_instagram_account_id) values ('B', %s)", [primary]
+    )
+    assert enrichment.undecided_cohorts(operation, ALL) == [TUESDAY]
+
+
 def test_progress_tells_pending_due_and_undecided_apart(operation: Connection) -> None:
     later = (NOW + timedelta(hours=1)).isoformat(timespec="seconds")
     add(operation, "due")
