@@ -47,7 +47,7 @@ def answer(account: Truth, *, grounded: bool, repair: bool) -> Answer:
     if broken:
         # Cut in the middle, so that no fence closes and no brace balances.
         block = block[: len(block) // 2].rstrip("`\n }")
-    searched = grounded and account.gemini != "ungrounded"
+    searched = grounded and account.gemini not in ("ungrounded", "no_metadata")
     return Answer(f"{prose}\n\n{block}", _grounding(account, sentences) if searched else None)
 
 
@@ -94,6 +94,8 @@ def _prose(account: Truth) -> list[_Sentence]:
                 f"@{account.username} is run beside the main account @{account.primary_username}.", [second]
             )
         )
+    if account.gemini == "starts_at_once":
+        sentences.append(sentences.pop(0))
     return [*sentences, _Sentence("Instagram is a service for sharing pictures.", [second])]
 
 
@@ -180,7 +182,9 @@ def _supports(account: Truth, sentences: Sequence[_Sentence]) -> list[dict[str, 
         end = start + len(sentence.text.encode())
         names_nobody = sentence is sentences[-1]
         if sentence.chunks and (account.gemini != "stray_support" or names_nobody):
-            segment = {"startIndex": start, "endIndex": end, "text": sentence.text}
+            segment: dict[str, Any] = {"startIndex": start, "endIndex": end, "text": sentence.text}
+            if not start:
+                del segment["startIndex"]  # the service leaves zeros out
             chunks = sorted(set(sentence.chunks))
             supports.append({"segment": segment, "groundingChunkIndices": chunks})
         start = end + 1  # the line break

@@ -20,7 +20,23 @@ _CHAOS = (
     ("dropped", 0.02),
     ("slow", 0.02),
     ("garbage", 0.02),
+    ("safety", 0.004),
+    ("recitation", 0.004),
+    ("malformed_function_call", 0.004),
+    ("prohibited_content", 0.004),
+    ("prompt_blocked", 0.004),
+    ("max_tokens", 0.004),
+    ("no_metadata", 0.006),
+    ("queries_only", 0.006),
+    ("no_supports", 0.006),
+    ("stray_support", 0.006),
+    ("starts_at_once", 0.01),
+    ("trailing_commas", 0.01),
+    ("percent", 0.01),
+    ("broken_then_mended", 0.006),
 )
+# Those that are no refusal but an odd answer, under the words of `behaviours.csv` where it has one.
+ODD_ANSWERS = frozenset(name for name, _ in _CHAOS[_CHAOS.index(("garbage", 0.02)) + 1 :])
 _TYPE = "type.googleapis.com/google.rpc."
 
 
@@ -35,7 +51,7 @@ def chaos_draw(seed: int, username: str, nth: int) -> str:
 
 
 def trouble(name: str, retry_s: int = 28) -> Reply:
-    """The reply for a name that `chaos_draw` gives, except ``slow``, which is a delay."""
+    """The reply for a name that `chaos_draw` gives, except ``slow``, which is a delay, and `ODD_ANSWERS`."""
     match name:
         case "per_minute":
             return _quota("GenerateRequestsPerMinutePerProjectPerModel", retry_s)

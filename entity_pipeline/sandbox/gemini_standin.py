@@ -5,7 +5,9 @@ It shows the everyday oddities without being asked to. `behaviours.csv` gives an
 ("NA" for an unknown country); ``kind_of_brand`` ("beauty brand" and the like); ``unsure``; ``ungrounded``,
 ``queries_only``, ``no_supports``, ``stray_support`` (claims without proof); ``broken_then_mended``,
 ``broken_for_good``; ``overloaded_once``; ``safety``, ``prompt_blocked``, ``max_tokens``. With a chaos seed,
-quotas, errors, drops and delays come on top.
+quotas, errors, drops and delays come on top, and any account may meet one of these words or one of
+``recitation``, ``malformed_function_call``, ``prohibited_content`` (finish reasons), ``no_metadata`` (tokens of
+the tool and no grounding), ``starts_at_once`` (a support whose offset 0 is left out).
 """
 
 import json
@@ -15,6 +17,7 @@ from typing import Any
 
 from entity_pipeline.sandbox.gemini_answers import Answer, answer, response_id, stranger
 from entity_pipeline.sandbox.gemini_errors import (
+    ODD_ANSWERS,
     bad_key,
     chaos_draw,
     invalid_argument,
@@ -37,8 +40,8 @@ MODELS = frozenset(
     }
 )
 INVALID_KEY = "invalid"  # the one key that is refused, to show what a wrong key looks like
+_NOTHING_SAID = frozenset({"recitation", "malformed_function_call", "prohibited_content"})
 _PATH = re.compile(r"/v1beta/models/([^/:]+):generateContent")
-_SLOW_S = 3.0
 
 
 class GeminiStandin(LoopbackServer):
@@ -49,15 +52,23 @@ class GeminiStandin(LoopbackServer):
         latency_ms: least delay of an answer; up to half of it is added by handle.
         chaos: a seed switches random trouble on; the same seed meets the same requests with the same trouble.
         retry_s: what a per-minute or per-day 429 asks the client to wait, in seconds.
+        slow_s: how much longer an answer takes that chaos slows down.
     """
 
     def __init__(
-        self, *, port: int = 0, latency_ms: int = 20, chaos: int | None = None, retry_s: int = 28
+        self,
+        *,
+        port: int = 0,
+        latency_ms: int = 20,
+        chaos: int | None = None,
+        retry_s: int = 28,
+        slow_s: float = 3.0,
     ) -> None:
         super().__init__(self._respond, port=port)
         self._latency_s = latency_ms / 1000
         self._chaos = chaos
         self._retry_s = retry_s
+        self._slow_s = slow_s
         self._counts = RequestCounts()
         self._accounts = load_truth()
 
@@ -106,11 +117,13 @@ class GeminiStandin(LoopbackServer):
         drawn = chaos_draw(self._chaos, username, nth) if self._chaos is not None else ""
         account = self._accounts.get(username)
         if drawn == "slow":
-            delay_s += _SLOW_S
-        elif drawn:
+            delay_s += self._slow_s
+        elif drawn and drawn not in ODD_ANSWERS:
             return replace(trouble(drawn, self._retry_s), after_s=delay_s)
         if account and account.gemini == "overloaded_once" and nth == 1:
             return replace(trouble("overloaded"), after_s=delay_s)
+        if account and drawn in ODD_ANSWERS:
+            account = replace(account, gemini=drawn)
         reply = _reply(account, username, model, grounded, prompt_bytes(body) // 4)
         return replace(json_reply(reply), after_s=delay_s)
 
@@ -129,6 +142,9 @@ def _reply(
         ratings = [{"category": "HARM_CATEGORY_HARASSMENT", "probability": "HIGH", "blocked": True}]
         stopped: dict[str, Any] = {"finishReason": "SAFETY", "index": 0, "safetyRatings": ratings}
         return {"candidates": [stopped], "usageMetadata": _usage(usage), **envelope}
+    if odd in _NOTHING_SAID:
+        nothing: dict[str, Any] = {"content": {}, "finishReason": odd.upper(), "index": 0}
+        return {"candidates": [nothing], "usageMetadata": _usage(usage), **envelope}
     if odd == "max_tokens":
         # All the limit went into thinking: a candidate without parts, and no count of its tokens.
         cut: dict[str, Any] = {"content": {"role": "model"}, "finishReason": "MAX_TOKENS", "index": 0}
@@ -144,6 +160,7 @@ def _reply(
     usage["candidatesTokenCount"] = len(said.text.encode()) // 4
     if said.grounding is not None:
         candidate["groundingMetadata"] = said.grounding
+    if said.grounding is not None or (grounded and odd == "no_metadata"):
         usage["toolUsePromptTokenCount"] = 90 + seeded_int("tool", username) % 80
     return {"candidates": [candidate], "usageMetadata": _usage(usage), **envelope}
 

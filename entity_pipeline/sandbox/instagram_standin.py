@@ -3,13 +3,15 @@
 All of them share one base URL; the Host header tells which is meant. `behaviours.csv` gives an account one of
 these words: ``not_found``, ``wall`` (redirect to the login), ``rate_limited`` (429), ``challenge`` (a
 redirect that leads to itself), ``drift`` (readable JSON under unknown names), ``private``, ``reassigned``
-(another pk than before), ``picture_expired`` (403), ``picture_is_html``. A chaos seed deals some of them, and
-errors, to any request.
+(another pk than before), ``picture_expired`` (403), ``picture_is_html``. A chaos seed deals them to any request,
+and errors besides: 401 "please wait", 403, 400 with a checkpoint, 503, dropped and cut answers, pages with nobody,
+without a pk or with a bio that is null.
 """
 
 import json
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs
@@ -35,6 +37,7 @@ _SITE_HOSTS = frozenset(
 )
 _PROFILE_PATH = re.compile(r"/([A-Za-z0-9._]{1,30})/?")
 _PICTURE_PATH = re.compile(r"/v/t51\.2885-19/\d+_([a-z0-9._]+)_n\.jpg")
+_PLEASE_WAIT = "Please wait a few minutes before you try again."
 _CSRF_COOKIE = "csrftoken=simulated; Path=/; Secure; SameSite=Lax"
 _CHAOS = (
     ("rate_limited", 0.03),
@@ -45,6 +48,18 @@ _CHAOS = (
     ("drift", 0.02),
     ("dropped", 0.03),
     ("truncated", 0.02),
+    ("please_wait", 0.01),
+    ("forbidden", 0.01),
+    ("checkpoint", 0.01),
+    ("nobody", 0.005),
+    ("without_pk", 0.005),
+    ("null_bio", 0.005),
+)
+_PICTURE_CHAOS = (
+    ("picture_forbidden", 0.02),
+    ("picture_is_html", 0.02),
+    ("picture_dropped", 0.02),
+    ("picture_server_error", 0.02),
 )
 
 
@@ -103,7 +118,7 @@ class InstagramStandin(LoopbackServer):
     def _profile(self, username: str) -> Reply:
         nth = self._counts.seen(username)
         account = self._accounts.get(username)
-        odd = self._drawn(username, nth) or (account.instagram if account else "not_found")
+        odd = self._drawn(_CHAOS, username, nth) or (account.instagram if account else "not_found")
         match odd:
             case "not_found":
                 return html_reply(notice_page("Page not found • Instagram (simulated)"), 404)
@@ -112,12 +127,18 @@ class InstagramStandin(LoopbackServer):
             case "challenge":
                 return _redirect("/challenge/")
             case "rate_limited":
-                return html_reply(notice_page("Please wait a few minutes before you try again."), 429)
+                return html_reply(notice_page(_PLEASE_WAIT), 429)
             case "server_error":
                 return html_reply(notice_page("5xx Server Error"), 503)
             case "dropped":
                 return Reply(drop=True)
-        page = profile_page(username, page_user(account) if account else None, drift=odd == "drift")
+            case "please_wait":
+                return json_reply({"message": _PLEASE_WAIT, "require_login": True, "status": "fail"}, 401)
+            case "forbidden":
+                return html_reply(notice_page("Forbidden"), 403)
+            case "checkpoint":
+                return json_reply({"message": "checkpoint_required", "lock": True, "status": "fail"}, 400)
+        page = profile_page(username, _shown(account, odd), drift=odd == "drift")
         return html_reply(page[: len(page) // 2] if odd == "truncated" else page)
 
     def _web_profile_info(self, username: str) -> Reply:
@@ -126,9 +147,7 @@ class InstagramStandin(LoopbackServer):
         if account is None or account.instagram == "not_found":
             return json_reply({"message": "", "status": "fail"}, 404)
         if account.instagram == "rate_limited":
-            return json_reply(
-                {"message": "Please wait a few minutes before you try again.", "status": "fail"}, 429
-            )
+            return json_reply({"message": _PLEASE_WAIT, "status": "fail"}, 429)
         return json_reply({"data": {"user": legacy_user(account)}, "status": "ok"})
 
     def _profile_query(self, body: bytes) -> Reply:
@@ -143,23 +162,40 @@ class InstagramStandin(LoopbackServer):
         account = self._accounts.get(named[1]) if named else None
         if account is None:
             return Reply(404, b"Not Found", "text/plain")
-        self._counts.seen(account.username)
+        nth = self._counts.seen(account.username)
         refusal = _signature_refusal(request, account)
-        if refusal:
-            return Reply(403, refusal.encode(), "text/plain")
-        if account.instagram == "picture_is_html":
+        odd = self._drawn(_PICTURE_CHAOS, account.username, nth) or account.instagram
+        if refusal or odd == "picture_forbidden":
+            return Reply(403, (refusal or "Forbidden").encode(), "text/plain")
+        if odd == "picture_dropped":
+            return Reply(drop=True)
+        if odd == "picture_server_error":
+            return Reply(503, b"Service Unavailable", "text/plain")
+        if odd == "picture_is_html":
             return html_reply(notice_page("This is a page that says it is a picture"))
         return Reply(200, tile(account), "image/jpeg", {"Cache-Control": "max-age=1209600, no-transform"})
 
-    def _drawn(self, username: str, nth: int) -> str:
+    def _drawn(self, chaos: Sequence[tuple[str, float]], username: str, nth: int) -> str:
         if self._chaos is None or username == CANARY:
             return ""
         left = seeded_share("instagram chaos", self._chaos, username, nth)
-        for name, share in _CHAOS:
+        for name, share in chaos:
             if left < share:
                 return name
             left -= share
         return ""
+
+
+def _shown(account: Truth | None, odd: str) -> dict[str, Any] | None:
+    """The user object of the page, with what chaos takes out of it."""
+    if account is None or odd == "nobody":
+        return None
+    user = page_user(account)
+    if odd == "without_pk":
+        del user["pk"]
+    if odd == "null_bio":
+        user["biography"] = None
+    return user
 
 
 def _redirect(path: str) -> Reply:

@@ -267,7 +267,7 @@ def test_chaos_is_the_same_for_one_seed_and_draws_every_trouble() -> None:
     again = [chaos_draw(7, f"name{number % 500}", number // 500) for number in range(10_000)]
     assert drawn == again
     assert drawn != [chaos_draw(8, f"name{number % 500}", number // 500) for number in range(10_000)]
-    assert len(set(drawn)) == 11
+    assert len(set(drawn)) == 25
     assert 0.7 < drawn.count("") / len(drawn) < 0.95
 
 
@@ -311,3 +311,46 @@ def test_chaos_drops_a_connection_without_an_answer() -> None:
 def _first_hit_by(drawn: str) -> str:
     plain = [name for name, account in load_truth().items() if not account.gemini]
     return next(name for name in plain if chaos_draw(3, name, 1) == drawn)
+
+
+@pytest.mark.parametrize(
+    ("drawn", "finish_reason"),
+    [
+        ("safety", "SAFETY"),
+        ("recitation", "RECITATION"),
+        ("malformed_function_call", "MALFORMED_FUNCTION_CALL"),
+        ("prohibited_content", "PROHIBITED_CONTENT"),
+        ("max_tokens", "MAX_TOKENS"),
+    ],
+)
+def test_chaos_ends_an_answer_without_a_word(drawn: str, finish_reason: str) -> None:
+    candidate = _answer_under_chaos(drawn)["candidates"][0]
+    assert candidate["finishReason"] == finish_reason
+    assert "parts" not in candidate.get("content", {})
+
+
+def test_chaos_spends_tool_tokens_without_grounding() -> None:
+    answer = _answer_under_chaos("no_metadata")
+    assert answer["usageMetadata"]["toolUsePromptTokenCount"] > 0
+    assert "groundingMetadata" not in answer["candidates"][0]
+
+
+def test_chaos_leaves_out_an_offset_of_zero() -> None:
+    candidate = _answer_under_chaos("starts_at_once")["candidates"][0]
+    segment = candidate["groundingMetadata"]["groundingSupports"][0]["segment"]
+    assert "startIndex" not in segment
+    text = candidate["content"]["parts"][0]["text"]
+    assert text.encode()[: segment["endIndex"]].decode() == segment["text"]
+
+
+def _answer_under_chaos(drawn: str) -> Any:
+    plain = [name for name, account in load_truth().items() if not account.gemini]
+    seed, username = next(
+        (seed, name) for seed in range(1_000) for name in plain if chaos_draw(seed, name, 1) == drawn
+    )
+    body = {
+        "contents": [{"parts": [{"text": _prompt(username)}]}],
+        "tools": [{"googleSearch": {}}],
+    }
+    with GeminiStandin(latency_ms=0, chaos=seed) as standin:
+        return _raw(standin, body).json()

@@ -13,7 +13,7 @@ from instaloader.exceptions import ConnectionException, LoginRequiredException, 
 from PIL import Image
 from requests.adapters import HTTPAdapter
 
-from entity_pipeline.sandbox.instagram_profiles import CANARY, former_pk_of, pk_of
+from entity_pipeline.sandbox.instagram_profiles import CANARY, former_pk_of, picture_url, pk_of
 from entity_pipeline.sandbox.instagram_standin import InstagramStandin
 from entity_pipeline.sandbox.truth import load_truth
 
@@ -194,6 +194,35 @@ def test_chaos_makes_plain_accounts_fail_in_more_than_one_way() -> None:
                 statuses.add(0)
     assert len(statuses) >= 5
     assert 200 in statuses
+
+
+def test_chaos_shows_every_answer_that_a_page_is_known_to_give() -> None:
+    statuses, pages = set(), []
+    with InstagramStandin(latency_ms=0, chaos=1) as standin, requests.Session() as session:
+        for number in range(600):
+            try:
+                name = ("prada", "gucci", "timberland")[number % 3]
+                answer = session.get(f"{standin.url}/{name}/", allow_redirects=False, timeout=5)
+            except requests.ConnectionError:
+                continue
+            statuses.add(answer.status_code)
+            pages.append(answer.text)
+    assert statuses == {200, 302, 400, 401, 403, 404, 429, 503}
+    assert any('"biography": null' in page for page in pages)
+    assert any('"xig_user_by_username": null' in page and '"pk"' not in page for page in pages)
+
+
+def test_chaos_spoils_pictures_too() -> None:
+    with InstagramStandin(latency_ms=0, chaos=1) as standin:
+        seen = set()
+        for account in load_truth().values():
+            try:
+                answer = _picture(standin, str(picture_url(account)))
+            except requests.ConnectionError:
+                seen.add("dropped")
+            else:
+                seen.add(f"{answer.status_code} {answer.headers['Content-Type'].split(';')[0]}")
+    assert seen >= {"200 image/jpeg", "200 text/html", "403 text/plain", "503 text/plain", "dropped"}
 
 
 def test_health_and_counts_are_told(standin: InstagramStandin) -> None:
