@@ -1,7 +1,7 @@
 # Everything happens in .venv of this checkout; nothing else on the machine changes.
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test check fix lock clean
+.PHONY: help install demo up test check fix soak fuzz lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -22,10 +22,12 @@ FIND_PYTHON = for name in $(PYTHON) $(PYTHONS); do \
 
 help:
 	@echo 'make demo    the whole pipeline once on sample posts, with a summary (2 minutes)'
-	@echo 'make up      the same, then the Dagster UI until Ctrl-C'
+	@echo 'make up      the same, then the Dagster UI and the administration page until Ctrl-C'
 	@echo 'make test    every test'
 	@echo 'make check   format, lint, types, import contracts, Dagster definitions'
 	@echo 'make fix     let the formatter and the linter repair what they can'
+	@echo 'make soak    a simulated week under chaos, every promise checked (DAYS=7 SEED=1; about 10 minutes)'
+	@echo 'make fuzz    one parser under coverage-guided attack (TARGET=reply; needs atheris, see docs/reliability.md)'
 	@echo 'make lock    choose versions again within pyproject.toml and write constraints.txt'
 	@echo 'make clean   delete .venv and caches; the sandbox stays (entity-pipeline sandbox reset)'
 
@@ -50,6 +52,15 @@ fix: install
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+DAYS := 7
+SEED := 1
+soak: install
+	$(BIN)/python -W ignore -m entity_pipeline_tests.reliability.soak --days $(DAYS) --seed $(SEED)
+
+TARGET :=
+fuzz: install
+	$(BIN)/python -m entity_pipeline_tests.fuzz $(TARGET) -max_total_time=60
 
 install: $(VENV)/.installed
 
