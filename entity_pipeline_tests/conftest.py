@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from hypothesis import settings
 
-from entity_pipeline_tests import pgbouncer
+from entity_pipeline_tests import browser, pgbouncer
 from entity_pipeline_tests.databases import (
     ClonedDatabase,
     DatabaseServer,
@@ -32,50 +32,55 @@ for _name in list(os.environ):
 settings.register_profile("entity_pipeline", deadline=None, print_blob=True, derandomize=False)
 settings.load_profile("entity_pipeline")
 
-_LEFT_OUT = pytest.StashKey[int]()
+# Programs that no wheel brings, each with the marker of the tests that need it.
+_PROGRAMS = (pgbouncer, browser)
+_LEFT_OUT = pytest.StashKey[dict[str, int]]()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     config.option.allow_hosts = "127.0.0.1,::1,localhost"
     config.option.allow_unix_socket = True
-    config.addinivalue_line("markers", f"{pgbouncer.MARKER}: left out where it is missing, except in CI")
+    for needed in _PROGRAMS:
+        config.addinivalue_line("markers", f"{needed.MARKER}: left out where it is missing, except in CI")
     if config.option.hypothesis_seed is None:
         config.option.hypothesis_seed = str(random.SystemRandom().randrange(2**32))
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     seed = f"random tests: repeat with --hypothesis-seed={config.option.hypothesis_seed}"
-    left_out = [f"{pgbouncer.WHY}: tests marked {pgbouncer.MARKER} are left out"]
-    return [seed, *left_out] if pgbouncer.is_left_out() else [seed]
+    missing = [needed for needed in _PROGRAMS if needed.is_left_out()]
+    return [seed, *(f"{needed.WHY}: tests marked {needed.MARKER} are left out" for needed in missing)]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not pgbouncer.is_left_out():
-        return
-    left_out = [item for item in items if item.get_closest_marker(pgbouncer.MARKER)]
-    items[:] = [item for item in items if item not in left_out]
-    config.hook.pytest_deselected(items=left_out)
-    config.stash[_LEFT_OUT] = len(left_out)
+    for needed in _PROGRAMS:
+        if not needed.is_left_out():
+            continue
+        left_out = [item for item in items if item.get_closest_marker(needed.MARKER)]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
+        config.stash.setdefault(_LEFT_OUT, {})[needed.MARKER] = len(left_out)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     # With xdist only the workers collect, all of them the same.
-    node.config.stash[_LEFT_OUT] = getattr(node, "workeroutput", {}).get(pgbouncer.MARKER, 0)
+    node.config.stash[_LEFT_OUT] = getattr(node, "workeroutput", {}).get("left_out", {})
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput[pgbouncer.MARKER] = session.config.stash.get(_LEFT_OUT, 0)
+        session.config.workeroutput["left_out"] = session.config.stash.get(_LEFT_OUT, {})
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     # The header is not printed with -q, and a failure without its seed is lost.
     if terminalreporter.stats.get("failed") or terminalreporter.stats.get("error"):
         terminalreporter.write_line(pytest_report_header(config)[0])
-    if left_out := config.stash.get(_LEFT_OUT, 0):
-        terminalreporter.write_line(f"{left_out} tests were left out: {pgbouncer.WHY}")
+    for needed in _PROGRAMS:
+        if left_out := config.stash.get(_LEFT_OUT, {}).get(needed.MARKER, 0):
+            terminalreporter.write_line(f"{left_out} tests were left out: {needed.WHY}")
 
 
 @pytest.fixture(scope="session")

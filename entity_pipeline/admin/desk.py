@@ -28,11 +28,11 @@ from entity_pipeline.admin.figures import (
 from entity_pipeline.admin.kept import Kept
 from entity_pipeline.admin.quota import history_begins, quota_figures
 from entity_pipeline.admin.recording import record_change
-from entity_pipeline.admin.scheduler import decision_now, merged, readable_settings, scheduler_figures
+from entity_pipeline.admin.scheduler import decision_now, merged, scheduler_figures
 from entity_pipeline.core.failures import InputRejected, PipelineFailure
 from entity_pipeline.core.gemini import GeminiAccess
 from entity_pipeline.core.ports import Database
-from entity_pipeline.core.settings import SettingsRow
+from entity_pipeline.core.settings import SettingsRow, readable_settings
 from entity_pipeline.domains.entities.asking import PIPELINE, STEP
 from entity_pipeline.domains.entities.queries.queue import waiting_count
 from entity_pipeline.domains.entities.reviewing import limits_of
@@ -121,7 +121,7 @@ class Desk:
 
     def account(self, username: str) -> AccountFigures | None:
         """One account by its username as stored, or by its handle; None when there is none."""
-        if not username.isprintable():
+        if not _can_be_stored(username):
             return None
         thresholds = self._thresholds()
         with self._operation_db.connection() as connection:
@@ -137,7 +137,7 @@ class Desk:
 
     def search_suggestions(self, username: str) -> str | None:
         """Google's HTML as stored with the reply; hostile until proven otherwise."""
-        if not username.isprintable():
+        if not _can_be_stored(username):
             return None
         with self._operation_db.connection() as connection:
             return accounts.suggestions_of(connection, username)
@@ -180,6 +180,11 @@ class Desk:
     def _read_pending(self) -> int:
         with self._operation_db.connection() as connection:
             return waiting_count(connection)
+
+
+def _can_be_stored(username: str) -> bool:
+    """Whether PostgreSQL could hold it at all. People's rows may hold characters that nobody sees."""
+    return "\x00" not in username and not any("\ud800" <= letter <= "\udfff" for letter in username)
 
 
 @contextmanager

@@ -22,15 +22,21 @@ from entity_pipeline.admin.api import download
 from entity_pipeline.admin.charts import quota_chart
 from entity_pipeline.admin.configuration import AdminConfiguration
 from entity_pipeline.admin.desk import Desk
-from entity_pipeline.admin.figures import NONE, QueueSort, QueueState, QuotaFigures, SettingsChange
+from entity_pipeline.admin.figures import (
+    NONE,
+    AccountFigures,
+    QueueSort,
+    QueueState,
+    QuotaFigures,
+    SettingsChange,
+)
 from entity_pipeline.admin.problems import Problem
 from entity_pipeline.admin.queue_form import QueueForm, read_queue_form
-from entity_pipeline.admin.scheduler import readable_settings
 from entity_pipeline.admin.sessions import HOME_PATH, SIGN_IN_PATH, own_path
 from entity_pipeline.admin.settings_form import as_typed, read_settings_form, setting_fields, value_of
 from entity_pipeline.admin.views import OWN_PATH, STATIC_PATH, Screen, screen_of, signed_in_screen
 from entity_pipeline.core.failures import InputRejected, PipelineFailure
-from entity_pipeline.core.settings import SettingsRow
+from entity_pipeline.core.settings import SettingsRow, readable_settings
 from entity_pipeline.domains.entities.models import AccountRole, AccountType
 from entity_pipeline.resources.settings_store import StaleSettings
 
@@ -46,6 +52,7 @@ class Part:
 
     figures: Any = None
     problem: str | None = None
+    is_our_fault: bool = False  # else what was asked for can't be had, and asking again is useless
 
 
 def router(desk: Desk) -> APIRouter:
@@ -108,9 +115,7 @@ def home(screen: SignedIn) -> Response:
 
 
 @_router.post(OWN_PATH + "/switch")
-def switch(
-    screen: SignedIn, csrf_token: CsrfToken, is_enabled: Text, updated_at: Text = ""
-) -> Response:
+def switch(screen: SignedIn, csrf_token: CsrfToken, is_enabled: Text, updated_at: Text = "") -> Response:
     """Switch the scheduler on or off."""
     wanted = is_enabled == "true"
     visitor = _checked(screen, csrf_token)
@@ -169,7 +174,10 @@ def account(screen: SignedIn, username: str) -> Response:
     if found is None:
         raise HTTPException(404, "There is no account of this name.")
     return screen.show(
-        "account.html", account=found, picture=_own_picture(screen.request, found.profile.image_url), **_plain()
+        "account.html",
+        account=found,
+        shown=_best_known(found),
+        picture=_own_picture(screen.request, found.profile.image_url),
     )
 
 
@@ -205,8 +213,10 @@ _CHOICES: Mapping[str, list[str]] = {
 def _part(read: Callable[[], Any]) -> Part:
     try:
         return Part(read())
-    except PipelineFailure as error:
+    except InputRejected as error:
         return Part(problem=str(error))
+    except PipelineFailure as error:
+        return Part(problem=str(error), is_our_fault=True)
 
 
 def _plain() -> dict[str, Any]:
@@ -246,6 +256,22 @@ def _settings(
         refused=refused,
         unreadable=unreadable,
     )
+
+
+def _best_known(account: AccountFigures) -> Mapping[str, str | None]:
+    """What the catalog's columns say, or else the review: as the list shows it."""
+    reviewed = {field.name: field.value for field in account.review.fields}
+    columns = {
+        "name_en": (account.name_en, "name_en"),
+        "name_ko": (account.name_ko, "name_ko"),
+        "type": (account.type, "account_type"),
+        "role": (account.role, "account_role"),
+        "region": (account.region, "entity_region_code"),
+    }
+    return {
+        name: column if column and column != "unknown" else reviewed.get(field) or column
+        for name, (column, field) in columns.items()
+    }
 
 
 def _shown(settings: Mapping[str, Any]) -> dict[str, str]:

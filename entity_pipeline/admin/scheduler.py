@@ -12,7 +12,14 @@ from entity_pipeline.admin.figures import DagsterFigures, PlannedCohort, Schedul
 from entity_pipeline.core.failures import InputRejected
 from entity_pipeline.core.gemini import GeminiAccess
 from entity_pipeline.core.ports import Database
-from entity_pipeline.core.settings import Closed, PipelineSettings, SettingsRow, gate, parse_settings
+from entity_pipeline.core.settings import (
+    Closed,
+    PipelineSettings,
+    SettingsRow,
+    gate,
+    parse_settings,
+    readable_settings,
+)
 from entity_pipeline.domains.entities.automation import profiles_per_tick
 from entity_pipeline.domains.entities.logic.plan import HoldOff, Launch, plan
 from entity_pipeline.domains.entities.partitions import FIRST_DAY, last_day
@@ -71,14 +78,6 @@ def scheduler_figures(
         dagster=dagster,
         as_of=now,
     )
-
-
-def readable_settings(row: SettingsRow | None) -> PipelineSettings:
-    """The stored settings, or the defaults while they can't be read (and the gate is closed for it)."""
-    try:
-        return parse_settings(row.settings if row is not None else None)
-    except ValueError:
-        return PipelineSettings()
 
 
 def next_tick(now: datetime) -> datetime:

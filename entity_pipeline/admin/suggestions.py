@@ -12,7 +12,7 @@ from entity_pipeline.admin.desk import Desk
 from entity_pipeline.admin.guard import SUGGESTIONS_POLICY
 from entity_pipeline.admin.sessions import HOME_PATH
 
-SUGGESTIONS_PATH = HOME_PATH + "/{username}/search-suggestions"
+SUGGESTIONS_PATH = HOME_PATH + "/{username:path}/search-suggestions"
 
 router = APIRouter(include_in_schema=False)
 

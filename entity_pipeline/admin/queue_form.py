@@ -1,0 +1,59 @@
+"""The queue's filters as a form: what a person chose, which of it is usable, and addresses of the same list."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from pydantic import ValidationError
+
+from entity_pipeline.admin.figures import QueueQuery, QueueSort
+from entity_pipeline.admin.sessions import HOME_PATH
+
+_FILTERS = ("state", "type", "role", "region", "reason", "cohort", "search")
+_FIELDS = (*_FILTERS, "sort", "cursor")
+
+
+@dataclass(frozen=True, slots=True)
+class QueueForm:
+    """`given` is what was chosen, field by field; `refused` are fields that can't be used and were left out."""
+
+    query: QueueQuery
+    given: Mapping[str, str]
+    refused: frozenset[str]
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether any filter is on."""
+        return any(name in self.given for name in _FILTERS)
+
+    def value(self, name: str) -> str:
+        """What was chosen in a field, '' for nothing."""
+        return self.given.get(name, "")
+
+    def url(self, path: str = HOME_PATH, **changes: str | None) -> str:
+        """The list with some fields changed; None takes one out. A change other than of the cursor starts anew."""
+        wanted: dict[str, str | None] = {
+            **self.given,
+            **({} if "cursor" in changes else {"cursor": None}),
+            **changes,
+        }
+        kept = {name: value for name, value in wanted.items() if value and name not in self.refused}
+        return f"{path}?{urlencode(kept)}" if kept else path
+
+
+def read_queue_form(parameters: Mapping[str, str]) -> QueueForm:
+    """The form that an address holds. Never raises: a person's bookmark may be of an older page."""
+    given = {name: parameters[name].strip() for name in _FIELDS if parameters.get(name, "").strip()}
+    if "region" in given:
+        region = given["region"]
+        given["region"] = region.lower() if region.lower() == "none" else region.upper()
+    if given.get("sort") == QueueSort.MOST_TAGGED:
+        del given["sort"]
+    refused: set[str] = set()
+    while True:
+        try:
+            query = QueueQuery.model_validate({k: v for k, v in given.items() if k not in refused})
+        except ValidationError as error:
+            refused |= {str(problem["loc"][0]) for problem in error.errors()}
+        else:
+            return QueueForm(query, given, frozenset(refused))

@@ -1,0 +1,88 @@
+/* What the page does beyond links and forms: times in the viewer's zone, and the manners of parts that refresh.
+   Everything works without this file, only with times in UTC and no refreshing. */
+"use strict";
+
+(function () {
+  const root = document.documentElement;
+  const language = root.lang;
+  const full = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
+  const exact = new Intl.DateTimeFormat(language, { dateStyle: "full", timeStyle: "long" });
+  root.classList.add("js");
+
+  function showTimes(within) {
+    for (const element of within.querySelectorAll("time[datetime]")) {
+      const at = new Date(element.dateTime);
+      if (element.dataset.zone === "fixed" || Number.isNaN(at.getTime())) continue;
+      element.textContent = full.format(at);
+      element.title = exact.format(at) + " · " + element.dateTime;
+    }
+    for (const element of within.querySelectorAll("[data-viewer-zone]")) {
+      element.textContent = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+    }
+  }
+
+  /* A part that says the same as before is not read out again. */
+  const said = new Map();
+  function announce(part) {
+    const news = part.querySelector("[data-announce]");
+    if (!news) return;
+    const text = news.dataset.announce;
+    if (said.get(part.id) !== text && said.has(part.id)) document.getElementById("announcer").textContent = text;
+    said.set(part.id, text);
+  }
+
+  showTimes(document);
+  for (const part of document.querySelectorAll("[hx-get][id]")) announce(part);
+  const results = document.getElementById("results");
+  if (results) announce(results);
+
+  const body = document.body;
+  const away = document.getElementById("connection");
+
+  body.addEventListener("htmx:configRequest", function (event) {
+    const sent = event.detail.parameters;
+    for (const [name, value] of Array.from(sent.entries())) {
+      if (value === "" || (name === "sort" && value === "most_tagged")) sent.delete(name);
+    }
+  });
+
+  /* Nobody looks: nothing is asked. Somebody is at a control inside: it stays under their hands. */
+  body.addEventListener("htmx:beforeRequest", function (event) {
+    const part = event.detail.elt;
+    if (!part.matches("[data-refreshes]")) return;
+    const inUse = part.contains(document.activeElement) || part.querySelector("details[open]");
+    if (document.hidden || inUse) event.preventDefault();
+  });
+
+  body.addEventListener("htmx:beforeSend", function (event) {
+    event.detail.target.setAttribute("aria-busy", "true");
+  });
+
+  body.addEventListener("htmx:afterRequest", function (event) {
+    event.detail.target.removeAttribute("aria-busy");
+  });
+
+  /* A request that a newer one replaced, or that a click on a link ended, is no sign of trouble. */
+  for (const name of ["sendError", "timeout", "responseError"]) {
+    body.addEventListener("htmx:" + name, function () { if (away) away.hidden = false; });
+  }
+  body.addEventListener("htmx:afterOnLoad", function (event) {
+    if (away && event.detail.successful) away.hidden = true;
+  });
+
+  body.addEventListener("htmx:afterSwap", function (event) {
+    showTimes(event.detail.target);
+    announce(event.detail.target);
+  });
+
+  /* On a phone the list comes first, the filters on demand. */
+  const filters = document.getElementById("filters-box");
+  if (filters && window.matchMedia("(max-width: 62rem)").matches) filters.open = false;
+
+  /* A picture that is gone leaves the letter that stands behind it. */
+  for (const picture of document.querySelectorAll("img[data-picture]")) {
+    const leave = function () { picture.remove(); };
+    if (picture.complete && picture.naturalWidth === 0) leave();
+    picture.addEventListener("error", leave);
+  }
+})();
