@@ -9,7 +9,7 @@ from rich.table import Table
 from entity_pipeline.cli.services import services
 from entity_pipeline.cli.summary import in_words
 from entity_pipeline.core.ledger import QuotaStatus
-from entity_pipeline.core.settings import Closed, PipelineSettings, gate
+from entity_pipeline.core.settings import Closed, gate, readable_settings
 from entity_pipeline.domains.entities.partitions import every_cohort
 from entity_pipeline.domains.entities.queries.enrichment import cohort_progress, held_reasons, status_counts
 from entity_pipeline.domains.entities.reviewing import limits_of
@@ -42,11 +42,11 @@ def show_status() -> None:
 def show_quota() -> None:
     """Print today's figures of the ledger."""
     with services() as built:
-        state = gate(built.settings.row())
+        row = built.settings.row()
+        state = gate(row)
         if isinstance(state, Closed):
             click.echo(state.reason)
-        settings = PipelineSettings() if isinstance(state, Closed) else state.settings
-        print_quota(Console(soft_wrap=True), built.gemini.quota(limits_of(settings)))
+        print_quota(Console(soft_wrap=True), built.gemini.quota(limits_of(readable_settings(row))))
 
 
 def print_quota(console: Console, quota: QuotaStatus) -> None:

@@ -99,6 +99,9 @@ class GeminiAccess(Protocol):
     def spend(self, since: date) -> Sequence[SpendDay]:
         """The kept roll-up from a quota day on, newest first."""
 
+    def spend_of_day(self, day: date) -> Sequence[SpendDay]:
+        """One quota day straight from the ledger, requests under way included."""
+
 
 def stand_in_host(base_url: str | None) -> str | None:
     """The host that answers in place of Google under this base URL; None when Google does."""

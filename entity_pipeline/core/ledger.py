@@ -1,4 +1,4 @@
-"""The vocabulary and the admission rule of the Gemini ledger; its SQL is in `resources/gemini/ledger.py`.
+"""The vocabulary and the admission rule of the Gemini ledger; its SQL is in `resources/gemini/ledger_sql.py`.
 
 A request is a row of `gemini_usage_events` that goes reserved -> sent -> settled | failed | unknown, or
 reserved -> released when it provably never left. Everything but a released row counts against the cap.

@@ -150,6 +150,14 @@ def parse_settings(raw: Any) -> PipelineSettings:
         raise ValueError("; ".join(said + more)) from None
 
 
+def readable_settings(row: SettingsRow | None) -> PipelineSettings:
+    """The stored settings, or the defaults while they can't be read (and the gate is closed for it)."""
+    try:
+        return parse_settings(row.settings if row is not None else None)
+    except ValueError:
+        return PipelineSettings()
+
+
 _MOST_PROBLEMS = 10
 _EXPECTED = {
     "bool_type": "must be true or false",
@@ -197,3 +205,10 @@ class SettingsAccess(Protocol):
 
     def gate(self) -> Gate:
         """Whether the pipeline may work now. Raises `DatabaseUnavailable` when nobody can tell."""
+
+
+class SettingsReading(Protocol):
+    """The same settings for those who only show them; implemented by `resources/settings_store.py`."""
+
+    def readable(self) -> PipelineSettings:
+        """The stored settings, also while the gate is closed; see `readable_settings`."""

@@ -1,4 +1,8 @@
-"""Every statement that touches `pipeline_settings`; an installation whose columns differ changes this file."""
+"""Every statement that touches `pipeline_settings`; an installation whose columns differ changes this file.
+
+Surprising: where other pipelines note people in `updated_by` by their uuid, it can't hold who we are told changed
+something; the system actor stands there then.
+"""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -9,20 +13,38 @@ from psycopg.rows import dict_row
 
 from entity_pipeline.core.failures import InputRejected
 from entity_pipeline.core.jsonb import jsonb_text
-from entity_pipeline.core.settings import PLATFORM, Gate, SettingsRow, gate
+from entity_pipeline.core.settings import (
+    PLATFORM,
+    Gate,
+    PipelineSettings,
+    SettingsRow,
+    gate,
+    readable_settings,
+)
 from entity_pipeline.resources.postgres import PostgresResource
 
-_READ = "select is_enabled, settings, updated_at, updated_by from pipeline_settings where platform = %s"
+# The actor of the audit log, see docs/schema.md.
+SYSTEM_ACTOR = "e7717000-0000-4000-8000-0000e4717195"
 
-_SWITCH = """
+# In the column's own type: an assignment of text to a uuid would be refused before it is known what the text is.
+_WHO = f"""(jsonb_populate_record(null::pipeline_settings, jsonb_build_object('updated_by',
+  case when exists (select from pg_attribute where attrelid = 'pipeline_settings'::regclass
+    and attname = 'updated_by' and atttypid = 'uuid'::regtype)
+    then '{SYSTEM_ACTOR}' else %(who)s::text end))).updated_by"""
+
+_COLUMNS = "is_enabled, settings, updated_at, updated_by::text"
+
+_READ = f"select {_COLUMNS} from pipeline_settings where platform = %s"
+
+_SWITCH = f"""
 insert into pipeline_settings (platform, is_enabled, settings, updated_at, updated_by)
-values (%(platform)s, %(is_enabled)s, '{}', now(), %(who)s)
+values (%(platform)s, %(is_enabled)s, '{{}}', now(), {_WHO})
 on conflict (platform) do update
 set is_enabled = excluded.is_enabled, updated_at = excluded.updated_at, updated_by = excluded.updated_by
 """
 
-_SAVE = """
-update pipeline_settings set settings = %(settings)s::jsonb, updated_at = now(), updated_by = %(who)s
+_SAVE = f"""
+update pipeline_settings set settings = %(settings)s::jsonb, updated_at = now(), updated_by = {_WHO}
 where platform = %(platform)s
 """
 
@@ -31,12 +53,12 @@ insert into pipeline_settings (platform, is_enabled, settings) values (%s, false
 on conflict (platform) do nothing
 """
 
-_AMEND = """
+_AMEND = f"""
 update pipeline_settings
 set is_enabled = %(is_enabled)s, settings = %(settings)s::jsonb,
-    updated_at = greatest(clock_timestamp(), updated_at + interval '1 microsecond'), updated_by = %(who)s
+    updated_at = greatest(clock_timestamp(), updated_at + interval '1 microsecond'), updated_by = {_WHO}
 where platform = %(platform)s
-returning is_enabled, settings, updated_at, updated_by
+returning {_COLUMNS}
 """
 
 
@@ -64,6 +86,14 @@ class SettingsStore(dg.ConfigurableResource):
             DatabaseUnavailable: the row can't be read, so nothing may be done.
         """
         return gate(self.row())
+
+    def readable(self) -> PipelineSettings:
+        """See `core.settings.SettingsReading`.
+
+        Raises:
+            DatabaseUnavailable: the row can't be read.
+        """
+        return readable_settings(self.row())
 
     def row(self) -> SettingsRow | None:
         """The row as it stands, or None."""

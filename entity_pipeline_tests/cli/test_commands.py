@@ -306,6 +306,8 @@ def test_status_and_quota_read_the_databases(
     assert quota.code == 0, quota.said
     assert "0 of 7 grounded prompts used, 0 reserved, 7 left" in quota.out
     assert "model gemini-2.5-flash" in quota.out
+    write_settings(assets_db, enabled=False, daily_grounding_cap=7)
+    assert "0 of 7 grounded prompts used" in command("quota").out
 
 
 def test_undo_puts_back_what_enrich_wrote(

@@ -119,6 +119,9 @@ class FakeGemini:
     def spend(self, since: date) -> Sequence[SpendDay]:
         return ()
 
+    def spend_of_day(self, day: date) -> Sequence[SpendDay]:
+        return ()
+
     @property
     def left(self) -> Iterable[str]:
         """Accounts with outcomes that nobody asked for."""

@@ -169,7 +169,7 @@ spend_schedule = dg.ScheduleDefinition(
     cron_schedule="5 * * * *",
     execution_timezone="America/Los_Angeles",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Five minutes past each hour: rolls the Gemini ledger up by quota day.",
+    description="Five minutes past each hour: rolls the Gemini ledger up by quota day, and shows today's quota.",
 )
 
 sensors = [new_posts_sensor, catalog_links_sensor, switch_off_sensor]

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from entity_pipeline.domains.entities.assets.catalog_links import catalog_links
+from entity_pipeline.domains.entities.assets.gemini_quota import gemini_quota
 from entity_pipeline.domains.entities.assets.gemini_reviews import gemini_reviews
 from entity_pipeline.domains.entities.assets.gemini_spend_daily import gemini_spend_daily
 from entity_pipeline.domains.entities.assets.instagram_accounts import instagram_accounts
@@ -25,6 +26,7 @@ def entities_definitions() -> dg.Definitions:
             gemini_reviews,
             catalog_links,
             gemini_spend_daily,
+            gemini_quota,
         ],
         asset_checks=checks,
         jobs=jobs,

@@ -23,8 +23,8 @@ linking_job = dg.define_asset_job(
 )
 spend_job = dg.define_asset_job(
     "spend_job",
-    selection=dg.AssetSelection.assets("gemini_spend_daily"),
-    description="Rolls the Gemini ledger up by quota day.",
+    selection=dg.AssetSelection.assets("gemini_spend_daily", "gemini_quota"),
+    description="Rolls the Gemini ledger up by quota day, and shows today's quota. Asks nobody outside.",
 )
 
 jobs = [intake_job, enrichment_job, linking_job, spend_job]

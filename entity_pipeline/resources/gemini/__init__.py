@@ -35,6 +35,7 @@ from entity_pipeline.core.usage import SpendDay, TokenUsage, count_search_querie
 from entity_pipeline.resources.gemini.client import Exchange, GeminiClient, Lost, Unsent
 from entity_pipeline.resources.gemini.errors import ErrorKind, GeminiError
 from entity_pipeline.resources.gemini.ledger import Ledger, Reserved
+from entity_pipeline.resources.gemini.ledger_reading import spend_of_day
 from entity_pipeline.resources.gemini.spend import read_spend, roll_up_spend
 from entity_pipeline.resources.postgres import PostgresResource
 
@@ -113,6 +114,10 @@ class GeminiResource(dg.ConfigurableResource):
     def spend(self, since: date) -> list[SpendDay]:
         """See `core.gemini.GeminiAccess.spend`."""
         return read_spend(self.assets_db, since)
+
+    def spend_of_day(self, day: date) -> list[SpendDay]:
+        """See `core.gemini.GeminiAccess.spend_of_day`."""
+        return spend_of_day(self.assets_db, day)
 
     def _registered_model(self) -> GeminiModel:
         model = find_model(self.model_name)

@@ -14,6 +14,7 @@ from psycopg.rows import class_row
 
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.usage import SpendDay
+from entity_pipeline.resources.gemini.ledger_sql import EVENTS
 
 _DAY = "coalesce(quota_day, (created_at at time zone 'America/Los_Angeles')::date)"
 
@@ -22,17 +23,17 @@ select {_DAY} as quota_day, coalesce(pipeline, '') as pipeline, coalesce(step, '
   coalesce(model, '') as model, count(*)::int as requests,
   count(*) filter (where grounded)::int as grounded_requests,
   coalesce(sum(search_queries), 0)::int as search_queries, coalesce(sum(cost_usd), 0) as cost_usd
-from gemini_usage_events
+from {EVENTS}
 where state <> 'released' and created_at > %(day)s::date - interval '1 day' and {_DAY} = %(day)s
 group by 1, 2, 3, 4 order by cost_usd desc, pipeline, step, model
 """
 
-_OF_SUBJECT = """
+_OF_SUBJECT = f"""
 select id, created_at, metadata ->> 'kind' as kind, model, state, grounded, search_queries,
   coalesce(prompt_tokens, 0) + coalesce(output_tokens, 0) + coalesce(thoughts_tokens, 0)
     + coalesce(tool_tokens, 0) as tokens,
   cost_usd, latency_ms, error ->> 'message' as error
-from gemini_usage_events
+from {EVENTS}
 where pipeline = %(pipeline)s and step = %(step)s and subject = %(subject)s
 order by created_at desc, id limit %(limit)s
 """

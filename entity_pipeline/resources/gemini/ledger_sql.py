@@ -15,6 +15,11 @@ _DAY = "coalesce(quota_day, (created_at at time zone 'America/Los_Angeles')::dat
 _UNITS = "case when %(unit)s = 'prompt' then 1 else coalesce(search_queries, %(reserve_units)s) end"
 _IN_POOL = "(model = any(%(pool_models)s) or (model = any(%(known_models)s)) is not true)"
 
+# The ledger for the statements of other modules, in the types they count on: elsewhere a cost may be a float.
+EVENTS = """(select id, created_at, quota_day, pipeline, step, model, state, grounded, subject, search_queries,
+  prompt_tokens, cached_tokens, output_tokens, thoughts_tokens, tool_tokens, cost_usd::numeric as cost_usd,
+  latency_ms, error, metadata from gemini_usage_events) as events"""
+
 _CLOCK = f"""
 clock as (
   select clock_timestamp() as now, (clock_timestamp() at time zone 'America/Los_Angeles')::date as today
@@ -27,7 +32,7 @@ clock as (
 )
 """
 _SPENT = f"""
-(select coalesce(sum(cost_usd), 0) from gemini_usage_events
+(select coalesce(sum(cost_usd), 0)::numeric from gemini_usage_events
   where state <> 'released' and created_at > (select now from clock) - interval '26 hours'
     and {_DAY} = (select today from clock))
 """

@@ -7,15 +7,16 @@ from psycopg.rows import class_row
 
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.usage import SpendDay
+from entity_pipeline.resources.gemini.ledger_sql import EVENTS
 
 # Only requests that have ended: one that is under way may still be released, and a group that vanishes from
 # the ledger would keep its row here.
-_ROLL_UP = """
+_ROLL_UP = f"""
 with days as (
   select coalesce(quota_day, (created_at at time zone 'America/Los_Angeles')::date) as quota_day,
     pipeline, step, model, grounded, search_queries, prompt_tokens, cached_tokens, output_tokens,
     thoughts_tokens, tool_tokens, cost_usd
-  from gemini_usage_events
+  from {EVENTS}
   where state in ('settled', 'failed', 'unknown') and pipeline is not null and step is not null and model is not null
     and created_at >= %(since)s::date - interval '2 days'
 ), totals as (
@@ -47,7 +48,7 @@ where (kept.requests, kept.grounded_requests, kept.search_queries, kept.prompt_t
 """
 
 _READ = """
-select quota_day, pipeline, step, model, requests, grounded_requests, search_queries, cost_usd
+select quota_day, pipeline, step, model, requests, grounded_requests, search_queries, cost_usd::numeric as cost_usd
 from gemini_spend_daily where quota_day >= %s order by quota_day desc, cost_usd desc, pipeline, step, model
 """
 

@@ -255,7 +255,9 @@ def test_days_whose_intake_did_not_finish_are_asked_for_again(
     post(assets_db, MONDAY)
     tick.sensor("new_posts_sensor")
     ended(instance, MONDAY, TUESDAY, how)
-    assert tick.sensor("new_posts_sensor").run_requests == [], "not at once: what is broken stays broken a while"
+    assert tick.sensor("new_posts_sensor").run_requests == [], (
+        "not at once: what is broken stays broken a while"
+    )
     monkeypatch.setattr(automation, "RETRY_AFTER", timedelta(0))
     assert asked_for(tick.sensor("new_posts_sensor")) == expected
     assert tick.sensor("new_posts_sensor").run_requests == [], "once for each run that did not finish"

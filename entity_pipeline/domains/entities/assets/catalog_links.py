@@ -1,31 +1,38 @@
 """`catalog_links`: reviewed accounts become links to artists, brands and groups, or are held with a reason."""
 
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Literal
+from uuid import UUID
 
 import dagster as dg
 from pydantic import Field
 
+from entity_pipeline.core.patience import patiently, patiently_on
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import Closed, PipelineSettings, SettingsAccess
 from entity_pipeline.domains.entities.assets.gemini_reviews import gemini_reviews
+from entity_pipeline.domains.entities.assets.pictures import AMBER, GREEN, GREY, bars_by_name
 from entity_pipeline.domains.entities.assets.reporting import (
     GROUP,
     OWNERS,
     counts_table,
+    drawn,
     green_when_finished,
     pending_by_cohort,
     rows_table,
 )
+from entity_pipeline.domains.entities.assets.tables import database_of, table_metadata
 from entity_pipeline.domains.entities.logic.decide import RULES_VERSION, decide
 from entity_pipeline.domains.entities.logic.holds import HoldReason
 from entity_pipeline.domains.entities.partitions import cohort_range, daily_partitions
 from entity_pipeline.domains.entities.queries.catalog import Applied, Outcome, apply_decision
 from entity_pipeline.domains.entities.queries.catalog_rows import attachable, load_account, waiting_for
 from entity_pipeline.domains.entities.queries.enrichment import (
+    CohortProgress,
+    CohortRange,
     cohort_progress,
     decided_accounts,
     held_reasons,
@@ -33,7 +40,7 @@ from entity_pipeline.domains.entities.queries.enrichment import (
     status_counts,
     undecided_accounts,
 )
-from entity_pipeline.domains.entities.queries.vocabulary import load_vocabulary
+from entity_pipeline.domains.entities.queries.vocabulary import Vocabulary, load_vocabulary
 
 
 class LinkConfig(dg.Config):
@@ -54,6 +61,8 @@ class LinkConfig(dg.Config):
     owners=OWNERS,
     kinds={"postgres"},
     deps=[gemini_reviews],
+    metadata=table_metadata("catalog_links"),
+    tags={"database": database_of("catalog_links")},
     partitions_def=daily_partitions,
     backfill_policy=dg.BackfillPolicy.single_run(),
     output_required=False,
@@ -66,57 +75,96 @@ def catalog_links(
 ) -> Iterator[dg.MaterializeResult]:
     """What each review means for the catalog, written where it is certain and held with its reasons where not.
 
-    **Reads** reviewed accounts of the cohort and the catalog rows that have their names.
-    **Writes** `artists`, `brands`, `groups`, the classification of `instagram_accounts`,
-    `metadata.entity_enrichment.catalog_link`, and `admin_audit_log` before and after, in one transaction an account.
-    Never writes `group_members`, never replaces what a person wrote. `entity-pipeline undo` takes a run back.
-    **A re-run** decides only what has no decision yet. The partition turns green when no account is pending.
+    - **Reads** reviewed accounts of the cohort and the catalog rows that have their names.
+    - **Writes** `artists`, `brands`, `groups`, the classification of `instagram_accounts`,
+      `metadata.entity_enrichment.catalog_link`, and `admin_audit_log` before and after, in one transaction an account.
+    - **Never** writes `group_members`, never replaces what a person wrote. `entity-pipeline undo` takes a run back.
+    - **A re-run** decides only what has no decision yet.
+    - **A partition turns green** when no account of the cohort is pending.
     """
     cohorts = cohort_range(context.partition_keys)
     outcomes: Counter[str] = Counter()
     held_because = ""
-    with operation_db.connection() as connection:
-        now = datetime.now(UTC)
-        waiting = deque(undecided_accounts(connection, cohorts, now))
-        if config.refresh == "all":
-            waiting.extend(decided_accounts(connection, cohorts, now))
-        waiting.extend(attachable(connection))
-        vocabulary = load_vocabulary(connection)
-        while waiting:
-            gate = settings.gate()
-            if isinstance(gate, Closed):
-                held_because = gate.reason
-                break
-            account_id = waiting.popleft()
-            applied = apply_decision(
-                connection,
-                account_id,
-                partial(_decided_under, gate.settings),
-                context.run.run_id,
-                datetime.now(UTC),
-                vocabulary=vocabulary,
-            )
-            outcomes[applied.outcome.value] += 1
-            waiting.extend(_followers(connection, account_id, applied))
-        progress = cohort_progress(connection, cohorts, datetime.now(UTC))
-        metadata = {
-            "accounts_decided": sum(outcomes.values()),
-            "held_because": held_because or "nothing",
-            "rules_version": RULES_VERSION,
-            "this_run": counts_table(outcomes, "decision"),
-            "all_of_the_cohorts": counts_table(
-                status_counts(connection, cohorts, "catalog_link", "status", "no decision"), "decision"
-            ),
-            "held_reasons": rows_table(
-                [
-                    {"reason": reason, "accounts": count, "meaning": _meaning(reason)}
-                    for reason, count in held_reasons(connection, cohorts).items()
-                ]
-            ),
-            "sample": rows_table(link_samples(connection, cohorts)),
-        }
+    refresh = config.refresh == "all"
+    waiting = deque(patiently_on(operation_db, lambda database: _to_decide(database, cohorts, refresh)))
+    vocabulary = patiently_on(operation_db, load_vocabulary)
+    while waiting:
+        gate = patiently(settings.gate)
+        if isinstance(gate, Closed):
+            held_because = gate.reason
+            break
+        decide_one = partial(
+            _decide_one,
+            account_id=waiting.popleft(),
+            rules=gate.settings,
+            run_id=context.run.run_id,
+            vocabulary=vocabulary,
+        )
+        applied, followers = patiently_on(operation_db, decide_one)
+        outcomes[applied.outcome.value] += 1
+        waiting.extend(followers)
+    progress, report = patiently_on(operation_db, lambda database: _report(database, cohorts))
+    metadata = {
+        "accounts_decided": sum(outcomes.values()),
+        "held_because": held_because or "nothing",
+        "rules_version": RULES_VERSION,
+        "this_run": counts_table(outcomes, "decision"),
+        **report,
+    }
     pending = pending_by_cohort(progress, links=True)
     yield from green_when_finished(context, "catalog_links", pending, metadata)
+
+
+def _to_decide(connection: Any, cohorts: CohortRange, refresh: bool) -> list[UUID]:
+    now = datetime.now(UTC)
+    return [
+        *undecided_accounts(connection, cohorts, now),
+        *(decided_accounts(connection, cohorts, now) if refresh else []),
+        *attachable(connection),
+    ]
+
+
+def _decide_one(
+    connection: Any, *, account_id: UUID, rules: PipelineSettings, run_id: str, vocabulary: Vocabulary
+) -> tuple[Applied, Sequence[UUID]]:
+    """One account, and those that waited for it. Repeated after its commit, it writes nothing and finds the same."""
+    decide_under = partial(_decided_under, rules)
+    applied = apply_decision(
+        connection, account_id, decide_under, run_id, datetime.now(UTC), vocabulary=vocabulary
+    )
+    return applied, _followers(connection, account_id, applied)
+
+
+def _report(
+    connection: Any, cohorts: CohortRange
+) -> tuple[list[CohortProgress], dict[str, dg.MetadataValue]]:
+    statuses = status_counts(connection, cohorts, "catalog_link", "status", "no decision")
+    reasons = held_reasons(connection, cohorts)
+    return cohort_progress(connection, cohorts, datetime.now(UTC)), {
+        "decisions_picture": drawn(
+            bars_by_name(
+                "Accounts of the cohorts by decision, and why accounts are held", _bars(statuses, reasons)
+            ),
+            "Accounts of the cohorts by decision, and those held by reason",
+        ),
+        "all_of_the_cohorts": counts_table(statuses, "decision"),
+        "held_reasons": rows_table(
+            [
+                {"reason": reason, "accounts": count, "meaning": _meaning(reason)}
+                for reason, count in reasons.items()
+            ]
+        ),
+        "sample": rows_table(link_samples(connection, cohorts)),
+    }
+
+
+def _bars(statuses: Mapping[str, int], reasons: Mapping[str, int]) -> list[tuple[str, int, str]]:
+    """Decisions first; an account that is held for two reasons is in two bars."""
+    colours = {"held": AMBER, "undone": GREY, "no decision": GREY}
+    return [
+        *((status, count, colours.get(status, GREEN)) for status, count in statuses.items()),
+        *((f"held: {reason.replace('_', ' ')}", count, AMBER) for reason, count in reasons.items()),
+    ]
 
 
 def _meaning(reason: str) -> str:
@@ -130,7 +178,7 @@ def _decided_under(settings: PipelineSettings, account: Any, verdict: Any, candi
 
 def _followers(connection: Any, account_id: Any, applied: Applied) -> list[Any]:
     """Accounts of any cohort that were held because this primary account was not linked yet."""
-    if applied.outcome not in (Outcome.LINKED, Outcome.CREATED) or not applied.written:
+    if applied.outcome not in (Outcome.LINKED, Outcome.CREATED):
         return []
     account = load_account(connection, account_id)
     return list(waiting_for(connection, account.handle)) if account and account.handle else []

@@ -1,10 +1,11 @@
 """`gemini_reviews`: each account's review, asked once and kept as it arrives."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import chain, islice
 from threading import Event
 from typing import Literal
@@ -15,17 +16,22 @@ from pydantic import Field
 
 from entity_pipeline.core.gemini import GeminiAccess
 from entity_pipeline.core.ledger import QuotaStatus
+from entity_pipeline.core.patience import patiently, patiently_on
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import Closed, SettingsAccess
 from entity_pipeline.domains.entities.assets.instagram_profiles import instagram_profiles
+from entity_pipeline.domains.entities.assets.pictures import AMBER, GREEN, GREY, RED, bars_by_name
 from entity_pipeline.domains.entities.assets.reporting import (
     GROUP,
     OWNERS,
     counts_table,
+    drawn,
     green_when_finished,
     pending_by_cohort,
+    quota_metadata,
     rows_table,
 )
+from entity_pipeline.domains.entities.assets.tables import database_of, table_metadata
 from entity_pipeline.domains.entities.partitions import cohort_range, daily_partitions
 from entity_pipeline.domains.entities.queries.enrichment import (
     cohort_progress,
@@ -41,6 +47,7 @@ STEP_LIMIT = timedelta(minutes=50)
 MODEL_CHECK = "model_is_the_one_asked_for"
 UNGROUNDED_CHECK = "few_reviews_are_ungrounded"
 CAP_CHECK = "cap_is_not_near"
+_COLOURS = {"reviewed": GREEN, "failed": RED, "deferred": AMBER}
 
 
 class ReviewConfig(dg.Config):
@@ -67,6 +74,8 @@ class ReviewConfig(dg.Config):
     owners=OWNERS,
     kinds={"gemini", "postgres"},
     deps=[instagram_profiles],
+    metadata=table_metadata("gemini_reviews"),
+    tags={"database": database_of("gemini_reviews")},
     partitions_def=daily_partitions,
     backfill_policy=dg.BackfillPolicy.single_run(),
     output_required=False,
@@ -99,21 +108,30 @@ def gemini_reviews(
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """What Gemini, with Google Search, says of each account of the cohort: names, type, role, region, country.
 
-    **Reads** pending accounts of `instagram_accounts`, most-tagged first, and the ledger `gemini_usage_events`.
-    **Writes** `metadata.entity_enrichment.gemini_review`, one account at a time, as the answers arrive.
-    **A re-run** asks only for what is still pending; a paid reply that was not used yet is taken from the ledger.
-    The partition turns green when no account of the cohort is pending.
+    - **Reads** pending accounts of `instagram_accounts`, most-tagged first, and the ledger `gemini_usage_events`.
+    - **Writes** `metadata.entity_enrichment.gemini_review`, one account at a time, as the answers arrive.
+    - **A re-run** asks only for what is still pending; a paid reply that was not used yet is taken from the ledger.
+    - **A partition turns green** when no account of the cohort is pending.
     """
     cohorts = cohort_range(context.partition_keys)
     now = datetime.now(UTC)
-    with operation_db.connection() as connection:
-        waiting = pending_reviews(connection, cohorts, now, config.limit)
-        finished = reviewed_accounts(connection, cohorts, now) if config.refresh != "none" else []
+    waiting = patiently_on(
+        operation_db, lambda database: pending_reviews(database, cohorts, now, config.limit)
+    )
+    finished = (
+        patiently_on(operation_db, lambda database: reviewed_accounts(database, cohorts, now))
+        if config.refresh != "none"
+        else []
+    )
     work = _work(context.run.run_id, config, waiting, finished, operation_db, settings, gemini)
-    with operation_db.connection() as connection:
-        progress = cohort_progress(connection, cohorts, datetime.now(UTC))
-        samples = review_samples(connection, cohorts)
-        statuses = status_counts(connection, cohorts, "gemini_review", "status")
+    progress, samples, statuses = patiently_on(
+        operation_db,
+        lambda database: (
+            cohort_progress(database, cohorts, datetime.now(UTC)),
+            review_samples(database, cohorts),
+            status_counts(database, cohorts, "gemini_review", "status"),
+        ),
+    )
     if work.held_because:
         context.log.warning(f"Stopped before the end: {work.held_because}")
     metadata = {
@@ -121,6 +139,10 @@ def gemini_reviews(
         **({"would_be_asked": work.would_be_asked} if config.dry_run else {}),
         "accounts_pending": sum(item.reviews_pending for item in progress),
         "held_because": work.held_because or "nothing",
+        "reviews_picture": drawn(
+            bars_by_name("Accounts of the cohorts by review", _bars(statuses)),
+            "Accounts of the cohorts by the state of their review",
+        ),
         "this_run": counts_table(work.outcomes),
         "all_of_the_cohorts": counts_table(statuses, "status"),
         "sample": rows_table(samples),
@@ -129,6 +151,10 @@ def gemini_reviews(
     yield from _check_results(work, gemini.model)
     pending = pending_by_cohort(progress, links=False)
     yield from green_when_finished(context, "gemini_reviews", pending, metadata)
+
+
+def _bars(statuses: Mapping[str, int]) -> list[tuple[str, int, str]]:
+    return [(status, count, _COLOURS.get(status, GREY)) for status, count in statuses.items()]
 
 
 @dataclass(frozen=True)
@@ -151,10 +177,10 @@ def _work(
     settings: SettingsAccess,
     gemini: GeminiAccess,
 ) -> _Work:
-    gate = settings.gate()
+    gate = patiently(settings.gate)
     if isinstance(gate, Closed):
         return _Work(held_because=gate.reason)
-    gemini.sweep()
+    patiently(gemini.sweep)
     reviewer = Reviewer(
         operation_db=operation_db,
         gemini=gemini,
@@ -167,14 +193,14 @@ def _work(
     again = (account for account in finished if reviewer.wants(account))
     chosen = list(islice(chain(waiting, again), config.limit))
     if config.dry_run:
-        return _Work(would_be_asked=len(chosen), quota=gemini.quota(reviewer.limits))
+        return _Work(would_be_asked=len(chosen), quota=patiently(partial(gemini.quota, reviewer.limits)))
     session = ReviewSession(reviewer, settings, gate.settings.concurrency)
     session.work_through(chosen)
     return _Work(
         outcomes=session.outcomes,
         other_models=session.other_models,
         held_because=session.held_because,
-        quota=gemini.quota(reviewer.limits),
+        quota=patiently(partial(gemini.quota, reviewer.limits)),
     )
 
 
@@ -200,18 +226,3 @@ def _check_results(work: _Work, model: str) -> Iterator[dg.AssetCheckResult]:
         severity=dg.AssetCheckSeverity.WARN,
         metadata=quota_metadata(quota),
     )
-
-
-def quota_metadata(quota: QuotaStatus | None) -> dict[str, dg.MetadataValue]:
-    """The ledger's day as metadata."""
-    if quota is None:
-        return {}
-    return {
-        "quota_day_pacific": dg.MetadataValue.text(quota.quota_day.isoformat()),
-        "quota_used": dg.MetadataValue.int(quota.used),
-        "quota_reserved": dg.MetadataValue.int(quota.reserved),
-        "quota_remaining": dg.MetadataValue.int(quota.remaining),
-        "quota_cap": dg.MetadataValue.int(quota.cap),
-        "quota_resets_at": dg.MetadataValue.timestamp(quota.resets_at),
-        "spent_today_usd": dg.MetadataValue.float(float(quota.spent_usd)),
-    }

@@ -1,13 +1,18 @@
 """`instagram_accounts`: the tagged accounts in the operation database, each with its cohort."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from functools import partial
+from typing import Any
 
 import dagster as dg
 
+from entity_pipeline.core.patience import patiently, patiently_on
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import Closed, SettingsAccess
 from entity_pipeline.domains.entities.assets.reporting import EMPTY_COHORT, GROUP, OWNERS, rows_table
+from entity_pipeline.domains.entities.assets.tables import database_of, table_metadata
 from entity_pipeline.domains.entities.assets.tagged_usernames import tagged_usernames
 from entity_pipeline.domains.entities.partitions import (
     FIRST_DAY,
@@ -31,6 +36,8 @@ from entity_pipeline.domains.entities.queries.tagged_usernames import day_totals
     owners=OWNERS,
     kinds={"postgres"},
     deps=[tagged_usernames],
+    metadata=table_metadata("instagram_accounts"),
+    tags={"database": database_of("instagram_accounts")},
     partitions_def=daily_partitions,
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
@@ -42,36 +49,40 @@ def instagram_accounts(
 ) -> dg.MaterializeResult:
     """The tagged accounts of a day, upserted by normalised username, with their totals over all days.
 
-    **Reads** `tagged_usernames`. **Writes** new rows of `instagram_accounts`, and `metadata.entity_enrichment`
-    (`cohort`, once, and `tagging`) of known ones. Accounts that were there before the pipeline join the cohort of
-    the day they were created on. A row like `@Nike` is found again and not doubled; nothing of a person's is changed.
-    **A re-run** with unchanged tags writes nothing.
+    - **Reads** `tagged_usernames`.
+    - **Writes** new rows of `instagram_accounts`, and `metadata.entity_enrichment` (`cohort`, once, and `tagging`) of
+      known ones. A row like `@Nike` is found again and not doubled; nothing of a person's is changed.
+    - **Accounts of before the pipeline** join the cohort of the day they were created on.
+    - **A re-run** with unchanged tags writes nothing.
     """
-    gate = settings.gate()
+    gate = patiently(settings.gate)
     if isinstance(gate, Closed):
         raise dg.Failure(gate.reason, allow_retries=False)
     last = last_day(datetime.now(UTC))
-    with assets_db.connection() as assets, operation_db.connection() as operation:
-        for day in cohort_days(context.partition_keys):
-            counts = asdict(
-                upsert_tagged_accounts(
-                    operation,
-                    day,
-                    day_totals(assets, day),
-                    lambda usernames: totals_of(assets, usernames),
-                    first_partition=FIRST_DAY,
-                    last_partition=last,
-                )
-            )
-            counts["adopted"] += adopt(operation, day, FIRST_DAY, last)
-            samples = account_samples(operation, cohort_range([day.isoformat()]))
-            context.add_asset_metadata(
-                {**counts, "most_tagged": rows_table(samples)} if samples else EMPTY_COHORT,
-                partition_key=day.isoformat(),
-            )
-        unusable = count_unusable_metadata(operation)
+    for day in cohort_days(context.partition_keys):
+        metadata = patiently(partial(_take_in, assets_db, operation_db, day, last))
+        context.add_asset_metadata(metadata, partition_key=day.isoformat())
+    unusable = patiently_on(operation_db, count_unusable_metadata)
     if unusable:
         context.log.warning(
             f"{unusable} accounts can't be enriched: their metadata, or its entity_enrichment, is no JSON object."
         )
     return dg.MaterializeResult()
+
+
+def _take_in(assets_db: Database, operation_db: Database, day: date, last: date) -> Mapping[str, Any]:
+    """One day; returns its metadata."""
+    with assets_db.connection() as assets, operation_db.connection() as operation:
+        counts = asdict(
+            upsert_tagged_accounts(
+                operation,
+                day,
+                day_totals(assets, day),
+                lambda usernames: totals_of(assets, usernames),
+                first_partition=FIRST_DAY,
+                last_partition=last,
+            )
+        )
+        counts["adopted"] += adopt(operation, day, FIRST_DAY, last)
+        samples = account_samples(operation, cohort_range([day.isoformat()]))
+    return {**counts, "most_tagged": rows_table(samples)} if samples else EMPTY_COHORT

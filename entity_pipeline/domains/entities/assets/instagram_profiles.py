@@ -1,24 +1,29 @@
 """`instagram_profiles`: public profile fields and pictures, best effort."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
+from entity_pipeline.core.patience import patiently, patiently_on
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.profiles import InstagramAccess, ObjectStore, ProfileOutcome
 from entity_pipeline.core.settings import Closed, PipelineSettings, SettingsAccess
 from entity_pipeline.domains.entities.assets.instagram_accounts import instagram_accounts
+from entity_pipeline.domains.entities.assets.pictures import faces
 from entity_pipeline.domains.entities.assets.reporting import (
     EMPTY_COHORT,
     GROUP,
     OWNERS,
     counts_table,
+    days_in_words,
     rows_table,
 )
+from entity_pipeline.domains.entities.assets.tables import database_of, table_metadata
 from entity_pipeline.domains.entities.backfilling import Backfiller
 from entity_pipeline.domains.entities.partitions import cohort_range, daily_partitions
 from entity_pipeline.domains.entities.queries.enrichment import (
@@ -29,6 +34,7 @@ from entity_pipeline.domains.entities.queries.enrichment import (
 )
 
 STEP_LIMIT = timedelta(minutes=10)
+FACES = 12
 POOL_CHECK = "instagram_can_be_looked_at"
 
 
@@ -46,6 +52,8 @@ class ProfileConfig(dg.Config):
     owners=OWNERS,
     kinds={"instagram", "postgres", "s3"},
     deps=[instagram_accounts],
+    metadata=table_metadata("instagram_profiles"),
+    tags={"database": database_of("instagram_profiles")},
     partitions_def=daily_partitions,
     backfill_policy=dg.BackfillPolicy.single_run(),
     pool="instagram",
@@ -67,20 +75,22 @@ def instagram_profiles(
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """Display name, bio and picture of the accounts of the cohort, as far as Instagram shows them now.
 
-    **Reads** pending accounts of `instagram_accounts`, most-tagged first, and their public profile pages.
-    **Writes** `display_name`, `bio` and `profile_image_url` where they are empty or still hold what we wrote,
-    `metadata.entity_enrichment.profile_backfill`, and the picture in R2 under the hash of its bytes.
-    Off unless `instagram_backfill_enabled` and `instagram_terms_acknowledged` are set. Every limit of
-    `instagram_windows` holds over all processes; what does not fit waits for a later run.
-    **Always succeeds**: whatever Instagram does, the reviews go on without these fields.
+    - **Reads** pending accounts of `instagram_accounts`, most-tagged first, and their public profile pages.
+    - **Writes** `display_name`, `bio` and `profile_image_url` where they are empty or still hold what we wrote,
+      `metadata.entity_enrichment.profile_backfill`, and the picture in R2 under the hash of its bytes.
+    - **Off** unless `instagram_backfill_enabled` and `instagram_terms_acknowledged` are set.
+    - **Limits** of `instagram_windows` hold over all processes; what does not fit waits for a later run.
+    - **Always succeeds**: whatever Instagram does, the reviews go on without these fields.
     """
     cohorts = cohort_range(context.partition_keys)
     deadline = datetime.now(UTC) + STEP_LIMIT
     outcomes: Counter[str] = Counter()
     pictures: dict[str, int] = {}
     columns_refused = 0
-    with operation_db.connection() as connection:
-        waiting = pending_profiles(connection, cohorts, datetime.now(UTC), config.limit)
+    waiting = patiently_on(
+        operation_db,
+        lambda database: pending_profiles(database, cohorts, datetime.now(UTC), config.limit),
+    )
     current = _permitted(settings)
     held_because = current if isinstance(current, str) else ""
     refused = ""
@@ -107,23 +117,30 @@ def instagram_profiles(
             outcomes[fetch.outcome.value] += 1
         pictures = backfiller.picture_outcomes
         columns_refused = backfiller.columns_refused
-    with operation_db.connection() as connection:
-        statuses = status_counts(connection, cohorts, "profile_backfill", "status")
-        occupied = {day.isoformat() for day in occupied_cohorts(connection, cohorts)}
-        samples = profile_samples(connection, cohorts)
+    statuses, occupied_days, samples = patiently_on(
+        operation_db,
+        lambda database: (
+            status_counts(database, cohorts, "profile_backfill", "status"),
+            occupied_cohorts(database, cohorts),
+            profile_samples(database, cohorts),
+        ),
+    )
+    occupied = {day.isoformat() for day in occupied_days}
     if held_because:
         context.log.warning(
             f"Left {len(waiting) - sum(outcomes.values())} profiles for later: {held_because}"
         )
     metadata: dict[str, Any] = {
+        "run_covers": days_in_words(context.partition_keys),
         "profiles_looked_at": sum(outcomes.values()),
         "profiles_left_for_later": len(waiting) - sum(outcomes.values()),
         "held_because": held_because or "nothing",
+        "faces": _faces(samples),
         "this_run": counts_table(outcomes),
         "pictures": counts_table(pictures),
         "columns_refused_by_the_catalog": columns_refused,
         "all_of_the_cohorts": counts_table(statuses, "status"),
-        "sample": rows_table(samples),
+        "sample": rows_table([_without_address(sample) for sample in samples]),
     }
     for key in context.partition_keys:
         context.add_asset_metadata(metadata if key in occupied else EMPTY_COHORT, partition_key=key)
@@ -131,14 +148,30 @@ def instagram_profiles(
         check_name=POOL_CHECK,
         passed=not refused or bool(outcomes),
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"held_because": refused or "nothing"},
+        metadata={
+            "held_because": refused or "nothing",
+            "profiles_looked_at": metadata["profiles_looked_at"],
+            "profiles_left_for_later": metadata["profiles_left_for_later"],
+        },
     )
     yield dg.MaterializeResult()
 
 
+def _faces(samples: Sequence[Mapping[str, Any]]) -> dg.MetadataValue:
+    """The stored pictures, as far as the bucket is public."""
+    stored = {sample["username"]: sample["picture"] for sample in samples if sample["picture"]}
+    shown = faces(dict(islice(stored.items(), FACES)))
+    return dg.MetadataValue.md(shown) if shown else dg.MetadataValue.text("none with a public address")
+
+
+def _without_address(sample: Mapping[str, Any]) -> dict[str, Any]:
+    """An address would push everything else out of sight; `faces` has what it leads to."""
+    return {name: value for name, value in sample.items() if name != "picture"}
+
+
 def _permitted(settings: SettingsAccess) -> PipelineSettings | str:
     """The settings, or a sentence that says why no profile may be looked at."""
-    gate = settings.gate()
+    gate = patiently(settings.gate)
     if isinstance(gate, Closed):
         return gate.reason
     if not gate.settings.instagram_backfill_enabled:

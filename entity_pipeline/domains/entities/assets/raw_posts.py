@@ -2,13 +2,19 @@
 
 import dagster as dg
 
+from entity_pipeline.domains.entities.assets.reporting import GROUP, OWNERS
+from entity_pipeline.domains.entities.assets.tables import database_of, table_metadata
+
 raw_posts = dg.AssetSpec(
     "raw_posts",
-    group_name="entities",
+    group_name=GROUP,
     kinds={"postgres"},
-    owners=["team:data-engineering"],
+    owners=OWNERS,
+    metadata=table_metadata("raw_posts"),
+    tags={"database": database_of("raw_posts")},
     description=(
         "Instagram posts as the collector stores them in the assets database. "
-        "`platform_metadata.tagged_usernames` names the accounts tagged in a post. Read only."
+        "`platform_metadata.tagged_usernames` names the accounts tagged in a post. "
+        "Read only: an observation says what the last run of `tagged_usernames` read."
     ),
 )

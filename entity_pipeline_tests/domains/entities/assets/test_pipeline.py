@@ -433,7 +433,7 @@ def test_a_missing_column_fails_the_blocking_schema_check(installation: Graph) -
     assert installation.accounts() == {}
 
 
-DESIGNED = {*STAGES, "raw_posts", "gemini_spend_daily"}
+DESIGNED = {*STAGES, "raw_posts", "gemini_spend_daily", "gemini_quota"}
 
 
 def test_the_graph_has_exactly_the_assets_of_the_design() -> None:
@@ -451,6 +451,7 @@ def test_the_graph_has_exactly_the_assets_of_the_design() -> None:
         "gemini_reviews": {"instagram_profiles"},
         "catalog_links": {"gemini_reviews"},
         "gemini_spend_daily": {"gemini_reviews"},
+        "gemini_quota": {"gemini_spend_daily"},
     }
 
 

@@ -1,0 +1,91 @@
+"""Which table an asset is kept in, and the columns of it that the asset reads or writes, as the UI shows them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+
+_ENRICHMENT = "metadata.entity_enrichment"
+
+_COLUMNS: dict[str, Sequence[tuple[str, str, str]]] = {
+    "raw_posts": (
+        ("platform", "text", "instagram for the posts of this pipeline"),
+        ("external_id", "text", "the post's id at the platform"),
+        ("platform_metadata", "jsonb", "tagged_usernames: the accounts tagged in the post"),
+        ("created_at", "timestamptz", "when the post was collected: its UTC day is its partition"),
+        ("updated_at", "timestamptz", "what new_posts_sensor watches, with id"),
+    ),
+    "tagged_usernames": (
+        ("day", "date", "the UTC day of collection: the partition"),
+        ("username", "text", "normalised handle, without @ and in lower case"),
+        ("posts", "int", "posts of the day that tag the account"),
+        ("first_seen_at", "timestamptz", "the first of these posts"),
+        ("last_seen_at", "timestamptz", "the last of them"),
+        ("sample_posts", "uuid[]", "three of them at most"),
+    ),
+    "instagram_accounts": (
+        ("username", "text", "normalised handle; a row like @Nike is found again"),
+        (f"{_ENRICHMENT}.cohort", "date", "the day whose posts first brought the account in; never moves"),
+        (
+            f"{_ENRICHMENT}.tagging",
+            "jsonb",
+            "posts, first_tagged_at, last_tagged_at, sample_posts over all days",
+        ),
+    ),
+    "instagram_profiles": (
+        ("display_name", "text", "written where it is empty or still ours"),
+        ("bio", "text", "written where it is empty or still ours"),
+        (
+            "profile_image_url",
+            "text",
+            "the stored picture's public address, written where empty or still ours",
+        ),
+        (f"{_ENRICHMENT}.profile_backfill", "jsonb", "status, outcome, attempts, picture, history"),
+    ),
+    "gemini_reviews": (
+        (f"{_ENRICHMENT}.gemini_review.status", "text", "reviewed, failed, deferred or pending"),
+        (f"{_ENRICHMENT}.gemini_review.review", "jsonb", "names, type, role, region, country, reasoning"),
+        (f"{_ENRICHMENT}.gemini_review.confidence", "numeric", "calibrated, 0 to 1"),
+        (f"{_ENRICHMENT}.gemini_review.grounded", "bool", "whether the reply rests on a web search"),
+        (f"{_ENRICHMENT}.gemini_review.evidence", "jsonb", "sentences with the sources that support them"),
+        (f"{_ENRICHMENT}.gemini_review.usage_event_id", "uuid", "the ledger's row with the whole reply"),
+    ),
+    "catalog_links": (
+        (f"{_ENRICHMENT}.catalog_link.status", "text", "created, linked, attached, held or undone"),
+        (f"{_ENRICHMENT}.catalog_link.reasons", "jsonb", "why it is held"),
+        ("artist_id, brand_id, group_id", "uuid", "the entity the account belongs to"),
+        ("account_type", "text", "written where it is empty or still ours"),
+        ("entity_ig_role", "text", "primary, secondary or regional"),
+        ("entity_region_code", "text", "ISO 3166-1 alpha-2, for regional accounts"),
+    ),
+    "gemini_spend_daily": (
+        ("quota_day", "date", "Pacific day"),
+        ("pipeline", "text", "who asked"),
+        ("step", "text", "for what"),
+        ("model", "text", "whom"),
+        ("requests", "int", "that ended, whatever the end"),
+        ("grounded_requests", "int", "of these with Google Search"),
+        ("search_queries", "int", "that Google made for them"),
+        ("cost_usd", "numeric", "tokens and grounding fees in USD"),
+    ),
+}
+_TABLES = {
+    "raw_posts": "assets.public.raw_posts",
+    "tagged_usernames": "assets.public.tagged_usernames",
+    "gemini_spend_daily": "assets.public.gemini_spend_daily",
+}
+_ACCOUNTS = "operation.public.instagram_accounts"
+
+
+def database_of(asset: str) -> str:
+    """`assets` or `operation`."""
+    return _TABLES.get(asset, _ACCOUNTS).partition(".")[0]
+
+
+def table_metadata(asset: str) -> dict[str, Any]:
+    """The definition metadata that the UI shows as table name and columns."""
+    columns = [dg.TableColumn(name, kind, description) for name, kind, description in _COLUMNS[asset]]
+    return {
+        "dagster/table_name": _TABLES.get(asset, _ACCOUNTS),
+        "dagster/column_schema": dg.TableSchema(columns=columns),
+    }
