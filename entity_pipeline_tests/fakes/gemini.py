@@ -54,6 +54,7 @@ class FakeGemini:
         self._lock = Lock()
         self.asked: list[CallIntent] = []
         self.prompts: list[Prompt] = []
+        self.limits: list[Limits] = []
         self.sweeps = 0
 
     @property
@@ -73,6 +74,7 @@ class FakeGemini:
         with self._lock:
             self.asked.append(intent)
             self.prompts.append(prompt)
+            self.limits.append(limits)
             left = self._left.get(intent.subject)
             if not left:
                 raise AssertionError(f"{intent.subject} was asked for once too often")

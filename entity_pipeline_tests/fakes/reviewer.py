@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from threading import Event, Lock
 from uuid import UUID
 
+from entity_pipeline.core.settings import PipelineSettings
 from entity_pipeline.domains.entities.reviewing import Done, Stopped
 from entity_pipeline_tests.fakes.gemini import FakeGemini
 
@@ -15,7 +16,7 @@ class FakeReviewer:
     """Outcomes are used up in order, an account each; who is not named is reviewed.
 
     `reviewed` lists the accounts in the order they began, `finished` in the order they ended; `most_at_once`
-    tells how many ran at the same time.
+    tells how many ran at the same time, `settings` under which each account was begun.
     """
 
     def __init__(
@@ -34,6 +35,11 @@ class FakeReviewer:
         self.reviewed: list[UUID] = []
         self.finished: list[UUID] = []
         self.most_at_once = 0
+        self.settings: list[PipelineSettings] = []
+
+    def under(self, settings: PipelineSettings) -> "FakeReviewer":
+        self.settings.append(settings)
+        return self
 
     def review(self, account_id: UUID) -> Done | Stopped:
         with self._lock:

@@ -5,6 +5,7 @@ is replayed by the other.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from threading import Event, Lock
@@ -75,6 +76,12 @@ class LabelledReviewer:
     def replayed(self) -> int:
         """Answers that cost nothing."""
         return len(self._replayed)
+
+    def under(self, settings: PipelineSettings) -> "LabelledReviewer":
+        """Itself: limits that were changed since hold from here on, the rest as it was when it began."""
+        if self._only_stored is None:
+            self._asker = replace(self._asker, limits=limits_of(settings))
+        return self
 
     def review(self, handle: str, /) -> Done | Stopped:
         """Ask about one account; what is known of it is read, and nothing is written.

@@ -17,7 +17,7 @@ import dagster as dg
 
 from entity_pipeline.core.gemini import GeminiAccess, Unanswered
 from entity_pipeline.core.patience import patiently
-from entity_pipeline.core.settings import Closed, SettingsAccess
+from entity_pipeline.core.settings import Closed, PipelineSettings, SettingsAccess
 from entity_pipeline.domains.entities.reviewing import (
     IN_FLIGHT,
     OTHER_MODEL,
@@ -52,6 +52,9 @@ class Reviews(Protocol[AnyKey_contra]):
     @property
     def deadline(self) -> datetime:
         """No account begins after it."""
+
+    def under(self, settings: PipelineSettings) -> "Reviews[AnyKey_contra]":
+        """The same under settings that were changed since: a cap lowered in the middle of a run holds at once."""
 
     def review(self, account: AnyKey_contra, /) -> Done | Stopped:
         """Bring one account's review up to date."""
@@ -161,7 +164,7 @@ class ReviewSession(Generic[Key]):
             return Stopped(Unanswered.STOPPED, gate.reason, None)
         if datetime.now(UTC) >= self._reviewer.deadline:
             return Stopped(Unanswered.STOPPED, "The step's time is up; the next run goes on.", None)
-        return self._reviewer.review(account)
+        return self._reviewer.under(gate.settings).review(account)
 
     def _note(self, result: Done | Stopped) -> None:
         if isinstance(result, Stopped):

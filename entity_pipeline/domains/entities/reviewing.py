@@ -5,7 +5,7 @@ the next run finds the reply there and goes on from it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from threading import Event
@@ -83,6 +83,10 @@ class Reviewer:
     def asker(self) -> Asker:
         """Asks within those limits."""
         return Asker(self.gemini, self.limits, self.run_id, self.stop, self.deadline)
+
+    def under(self, settings: PipelineSettings) -> "Reviewer":
+        """The same under settings that were changed since."""
+        return replace(self, settings=settings)
 
     def review(self, account_id: UUID) -> Done | Stopped:
         """Bring one account's review up to date.

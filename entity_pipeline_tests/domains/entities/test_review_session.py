@@ -190,7 +190,7 @@ def test_an_interruption_lets_requests_on_the_wire_come_home() -> None:
 
 def test_an_interruption_says_what_came_of_the_accounts_at_work() -> None:
     def interrupt() -> Result:
-        signal.raise_signal(signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
         return REVIEWED
 
     reviewer = FakeReviewer({ACCOUNTS[0]: [interrupt]})
@@ -201,9 +201,9 @@ def test_an_interruption_says_what_came_of_the_accounts_at_work() -> None:
 
 def test_a_second_signal_takes_nothing_from_those_that_come_home() -> None:
     def interrupt_twice() -> Result:
-        signal.raise_signal(signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.05)
-        signal.raise_signal(signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.05)
         return REVIEWED
 
@@ -216,7 +216,7 @@ def test_a_second_signal_takes_nothing_from_those_that_come_home() -> None:
 def test_a_signal_while_a_stopped_run_waits_for_its_last_accounts_takes_nothing_from_them() -> None:
     def slowly() -> Result:
         time.sleep(0.05)
-        signal.raise_signal(signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.05)
         return REVIEWED
 
@@ -255,3 +255,10 @@ def test_a_gate_that_cannot_be_read_for_a_moment_is_asked_again() -> None:
     work.work_through(ACCOUNTS[:2])
     assert reviewer.reviewed == ACCOUNTS[:2]
     assert (work.outcomes, settings.asked) == ({"reviewed": 2}, 3)
+
+
+def test_settings_that_change_in_the_middle_hold_from_the_next_account_on() -> None:
+    lowered = Open(PipelineSettings(daily_grounding_cap=5))
+    reviewer = FakeReviewer()
+    session(reviewer, FakeSettings(OPEN, OPEN, lowered)).work_through(ACCOUNTS[:4])
+    assert reviewer.settings == [OPEN.settings, OPEN.settings, lowered.settings, lowered.settings]

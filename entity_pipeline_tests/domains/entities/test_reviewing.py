@@ -415,3 +415,9 @@ def test_the_limits_come_from_the_settings(operation_db: ClonedDatabase) -> None
         200,
         "10.0",
     )
+
+
+def test_under_other_settings_the_ledger_hears_their_limits(operation_db: ClonedDatabase) -> None:
+    gemini = asking(body_of(fenced()))
+    reviewer(operation_db, gemini).under(PipelineSettings(daily_grounding_cap=7)).review(add(operation_db))
+    assert [limits.daily_grounding_cap for limits in gemini.limits] == [7]
