@@ -2,15 +2,28 @@
 
 import os
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from typing import Any, get_args
 
 import click
+import psycopg
 
 from entity_pipeline.cli.services import services
 from entity_pipeline.core.failures import PipelineFailure
 from entity_pipeline.core.gemini_models import find_model
 from entity_pipeline.core.settings import Closed, PipelineSettings, WindowSettings
-from entity_pipeline.resources.postgres import database_clock, open_database
+from entity_pipeline.migrations.files import Database, files_of
+from entity_pipeline.migrations.indexes import lost_indexes, unfinished_indexes
+from entity_pipeline.migrations.runner import may_read_history, pending_files
+from entity_pipeline.resources.installation_check import (
+    CLOCK_TOLERANCE_S,
+    clock_skew_s,
+    doubled_rows,
+    evaluation_problems,
+    page_list_problems,
+)
+from entity_pipeline.resources.postgres import open_database
 from entity_pipeline.resources.schema_check import missing_schema
 
 # What the project's rules hold prudent for one real Instagram account.
@@ -25,6 +38,8 @@ def examine() -> bool:
         lambda: _database("assets"),
         lambda: _database("operation"),
         _schema,
+        _migrations,
+        _rows,
         _settings,
         _gemini,
         _instagram,
@@ -48,29 +63,71 @@ def _findings(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
         yield "error", str(failure)
 
 
-def _database(name: str) -> Iterator[Finding]:
-    with open_database(os.environ[f"{name.upper()}_DATABASE_URL"]) as database, database.connection():
+def _database(name: Database) -> Iterator[Finding]:
+    with _connection(name) as connection:
         yield "ok", f"The {name} database answers."
+        yield from clock_findings(name, clock_skew_s(connection))
+
+
+def clock_findings(name: Database, skew_s: float) -> Iterator[Finding]:
+    """Whether the database's clock is too far from this machine's; both decide when something is due."""
+    if abs(skew_s) > CLOCK_TOLERANCE_S:
+        yield (
+            "warn",
+            f"The {name} database's clock is {abs(skew_s):.0f} s away from this machine's: set both by NTP.",
+        )
 
 
 def _schema() -> Iterator[Finding]:
-    with (
-        open_database(os.environ["ASSETS_DATABASE_URL"]) as assets,
-        open_database(os.environ["OPERATION_DATABASE_URL"]) as operation,
-        assets.connection() as assets_connection,
-        operation.connection() as operation_connection,
-    ):
-        problems = missing_schema(assets_connection, operation_connection)
-        skew_s = abs((database_clock(assets_connection) - datetime.now(UTC)).total_seconds())
+    with _connection("assets") as assets, _connection("operation") as operation:
+        problems = missing_schema(assets, operation)
     for problem in problems:
         yield "error", str(problem)
     if not problems:
         yield "ok", "Both schemas have what the pipeline needs."
-    if skew_s > 30:
-        yield (
-            "warn",
-            f"The assets database's clock is {skew_s:.0f} s away from this machine's: set both by NTP.",
-        )
+
+
+def _migrations() -> Iterator[Finding]:
+    """A role with least privilege does not see the history; what it lacks, `_schema` says."""
+    for name in get_args(Database):
+        with _connection(name) as connection:
+            files = files_of(name)
+            pending = pending_files(connection, files) if may_read_history(connection) else []
+            unfinished = [index for _, index in unfinished_indexes(connection)]
+            lost = lost_indexes(connection, [file for file in files if file not in pending])
+        if pending:
+            yield (
+                "warn",
+                f"migrations of {name} that are not applied: {len(pending)}, {pending[0].path.stem} first. Look at "
+                "`entity-pipeline migrate --plan`, then run `entity-pipeline migrate`.",
+            )
+        for index in [*unfinished, *(file.concurrent_index for file in lost)]:
+            yield (
+                "warn",
+                f"{name}: the index {index} is missing or unfinished, and what needs it is slow; run "
+                "`entity-pipeline migrate`, which builds it again while others write.",
+            )
+
+
+def _rows() -> Iterator[Finding]:
+    """Odd rows, and what only the administration page and `evaluate` need."""
+    with _connection("operation") as operation:
+        for sentence in doubled_rows(operation):
+            yield "warn", sentence
+        for sentence in page_list_problems(operation, is_page_here=bool(os.environ.get("ADMIN_TOKEN"))):
+            yield "warn", sentence
+    with _connection("assets") as assets:
+        for sentence in evaluation_problems(assets):
+            yield "warn", sentence
+
+
+@contextmanager
+def _connection(name: Database) -> Iterator[psycopg.Connection[Any]]:
+    with (
+        open_database(os.environ[f"{name.upper()}_DATABASE_URL"]) as database,
+        database.connection() as connection,
+    ):
+        yield connection
 
 
 def _settings() -> Iterator[Finding]:
@@ -82,14 +139,25 @@ def _settings() -> Iterator[Finding]:
 def _gemini() -> Iterator[Finding]:
     with services() as built:
         name = built.gemini.model
+    yield from model_findings(name, datetime.now(UTC).date())
+    if find_model(name) is None:
+        return
+    if os.environ.get("GEMINI_API_KEY"):
+        where = os.environ.get("GEMINI_BASE_URL") or "Google"
+        yield "ok", f"A Gemini key is set; requests go to {where}."
+    else:
+        yield "error", "GEMINI_API_KEY is not set: set it to a key of your Google project."
+
+
+def model_findings(name: str, today: date) -> Iterator[Finding]:
+    """Whether the registry knows the model, and whether it retires or has retired."""
     model = find_model(name)
     if model is None:
         yield (
             "error",
             f"GEMINI_MODEL is '{name}', which core/gemini_models.py does not know: choose another or add it.",
         )
-        return
-    if model.retires_on and datetime.now(UTC).date() >= model.retires_on:
+    elif model.retires_on and today >= model.retires_on:
         yield (
             "warn",
             f"{name} is reported to have been retired on {model.retires_on}: set GEMINI_MODEL={model.successor}.",
@@ -99,11 +167,6 @@ def _gemini() -> Iterator[Finding]:
             "warn",
             f"{name} is reported to retire on {model.retires_on}; {model.successor} follows (GEMINI_MODEL).",
         )
-    if os.environ.get("GEMINI_API_KEY"):
-        where = os.environ.get("GEMINI_BASE_URL") or "Google"
-        yield "ok", f"A Gemini key is set; requests go to {where}."
-    else:
-        yield "error", "GEMINI_API_KEY is not set: set it to a key of your Google project."
 
 
 def _instagram() -> Iterator[Finding]:
@@ -139,7 +202,7 @@ def _r2() -> Iterator[Finding]:
         return
     with services() as built:
         built.r2.check()
-    yield "ok", f"The bucket {os.environ['R2_BUCKET']} answers."
+    yield "ok", f"The bucket {os.environ['R2_BUCKET']} stores, shows and deletes an object."
 
 
 def _dagster() -> Iterator[Finding]:

@@ -135,15 +135,16 @@ def admin(port: int, host: str, behind_proxy: bool, trusted_proxy: str) -> None:
 
 
 @cli.command()
+@click.option("--plan", "is_plan", is_flag=True, help="Only show the SQL, and what it would lock.")
 @_with_databases
-def migrate() -> None:
-    """Bring the schema of both databases up to date. Safe to run again."""
-    from entity_pipeline.migrations import migrate as apply
+def migrate(is_plan: bool) -> None:
+    """Bring the schema of both databases up to date. Safe to run again, and while others write."""
+    from entity_pipeline.cli.migrate import apply, show_plan
 
-    applied = apply(os.environ["ASSETS_DATABASE_URL"], os.environ["OPERATION_DATABASE_URL"])
-    for migration in applied:
-        click.echo(f"applied {migration}")
-    click.echo(f"{len(applied)} migrations applied." if applied else "Both databases are up to date.")
+    if is_plan:
+        show_plan()
+    else:
+        apply()
 
 
 @cli.command()

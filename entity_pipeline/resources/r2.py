@@ -4,6 +4,8 @@ boto3 adds checksums by default that R2 refuses in places, while every local sta
 settings that keep it working there are in `client_config` and asserted by a test.
 """
 
+import uuid
+from collections.abc import Callable
 from threading import Lock
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -16,6 +18,9 @@ from entity_pipeline.core.failures import ConfigurationFailure, NotConfigured, T
 CONNECT_TIMEOUT_S = 5
 READ_TIMEOUT_S = 30
 ATTEMPTS = 3
+
+# Where `check` puts its object.
+CHECK_FOLDER = "entity-pipeline-doctor"
 
 _REFUSED_KEY = frozenset(
     (
@@ -75,9 +80,32 @@ class R2Resource(dg.ConfigurableResource):
             self._call(client.put_object, Bucket=self.bucket, Key=key, Body=data, ContentType=content_type)
         return f"{self.public_base_url.rstrip('/')}/{quote(key)}"
 
-    def check(self) -> None:
-        """Reach the bucket once, with the key, or raise as `put` does."""
-        self._call(self._client().list_objects_v2, Bucket=self.bucket, MaxKeys=1)
+    def check(self, fetch: Callable[[str], tuple[int, bytes]] | None = None) -> None:
+        """Store a few bytes, read them back, look for them at their public URL and delete them.
+
+        `fetch` is given the URL and returns the HTTP status and the body; 0 when nobody answers.
+
+        Raises:
+            ConfigurationFailure: as `put` does, or the public URL shows something else.
+            TransientFailure: as `put` does.
+        """
+        key, body = f"{CHECK_FOLDER}/{uuid.uuid4().hex}.txt", uuid.uuid4().bytes
+        client = self._client()
+        url = self.put(key, body, "text/plain")
+        try:
+            if self._call(client.get_object, Bucket=self.bucket, Key=key)["Body"].read() != body:
+                raise ConfigurationFailure(
+                    f"Bucket {self.bucket!r} gives back other bytes than were stored: check R2_ENDPOINT_URL."
+                )
+            status, shown = (fetch or _fetch)(url)
+        finally:
+            self._call(client.delete_object, Bucket=self.bucket, Key=key)
+        if (status, shown) != (200, body):
+            what = {0: "nobody answers", 200: "something else is shown"}.get(status, f"HTTP {status}")
+            raise ConfigurationFailure(
+                f"R2_PUBLIC_BASE_URL does not show what is stored in bucket {self.bucket!r} ({what}): set it to the "
+                "address at which this bucket is public, and check that public access is on."
+            )
 
     def _stored_size(self, client: Any, key: str) -> int | None:
         from botocore.exceptions import BotoCoreError, ClientError
@@ -153,6 +181,16 @@ class R2Resource(dg.ConfigurableResource):
         return ConfigurationFailure(
             f"The object store at {host} refused the request (HTTP {status}, {code}): check R2_ENDPOINT_URL."
         )
+
+
+def _fetch(url: str) -> tuple[int, bytes]:
+    import requests
+
+    try:
+        answer = requests.get(url, timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S))
+    except requests.RequestException:
+        return 0, b""
+    return answer.status_code, answer.content
 
 
 def _is_passing(status: int) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from entity_pipeline.migrations.runner import FOLDER
+from entity_pipeline.migrations.files import FOLDER
 
 FILES = sorted(FOLDER.glob("*/*.sql"))
 

@@ -10,7 +10,8 @@ import pytest
 
 from entity_pipeline.core.failures import ConfigurationFailure, DatabaseUnavailable, PipelineFailure
 from entity_pipeline.migrations import migrate
-from entity_pipeline.migrations.runner import FOLDER, dbmate_url
+from entity_pipeline.migrations.files import FOLDER
+from entity_pipeline.migrations.runner import dbmate_url
 from entity_pipeline_tests.databases import ClonedDatabase, DatabaseServer
 
 EVERY_FILE = [

@@ -1,7 +1,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -141,10 +141,33 @@ def test_a_public_url_is_escaped(bucket: Any) -> None:
     assert resource().put("a b/한.jpg", b"1", "image/jpeg") == "https://img.example/a%20b/%ED%95%9C.jpg"
 
 
-def test_a_bucket_that_is_there_passes_the_check(bucket: Any) -> None:
-    resource().check()
+def shown(bucket: Any) -> Callable[[str], tuple[int, bytes]]:
+    """The public side of the bucket."""
+
+    def fetch(url: str) -> tuple[int, bytes]:
+        key = url.removeprefix("https://img.example/")
+        return 200, bucket.get_object(Bucket="pictures", Key=key)["Body"].read()
+
+    return fetch
+
+
+def test_a_bucket_that_is_there_passes_the_check_and_is_as_before(bucket: Any) -> None:
+    resource().check(shown(bucket))
+    assert "Contents" not in bucket.list_objects_v2(Bucket="pictures")
     with pytest.raises(ConfigurationFailure, match="no bucket 'other': create it, or correct R2_BUCKET"):
-        resource(bucket="other").check()
+        resource(bucket="other").check(shown(bucket))
+
+
+@pytest.mark.parametrize(
+    ("answer", "what"),
+    [((404, b""), "HTTP 404"), ((200, b"parked"), "something else"), ((0, b""), "nobody answers")],
+)
+def test_a_public_address_that_does_not_show_the_object_is_named(
+    bucket: Any, answer: tuple[int, bytes], what: str
+) -> None:
+    with pytest.raises(ConfigurationFailure, match=f"R2_PUBLIC_BASE_URL does not show .*{what}"):
+        resource().check(lambda _: answer)
+    assert "Contents" not in bucket.list_objects_v2(Bucket="pictures")
 
 
 def test_a_missing_bucket_is_named_and_never_created(bucket: Any) -> None:

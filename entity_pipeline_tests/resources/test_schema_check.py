@@ -1,15 +1,19 @@
 """What `missing_schema` finds, one damage at a time, on real databases."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
 
+import entity_pipeline
 from entity_pipeline.migrations import migrate
-from entity_pipeline.resources.schema_check import missing_schema
-from entity_pipeline_tests.databases import DatabaseServer
+from entity_pipeline.resources.postgres import PostgresResource
+from entity_pipeline.resources.schema_check import SchemaProbe, missing_schema
+from entity_pipeline_tests.databases import ClonedDatabase, DatabaseServer
 from entity_pipeline_tests.migrations.older_installation import older_installation
 
 Connection = psycopg.Connection[Any]
@@ -37,7 +41,6 @@ def test_an_older_installation_lacks_nothing_but_what_only_people_may_change(
         with psycopg.connect(urls[0]) as assets, psycopg.connect(urls[1]) as operation:
             problems = [str(problem) for problem in missing_schema(assets, operation)]
     assert problems == [
-        "assets: the column pipeline_settings.updated_by is uuid where the pipeline needs text; change its type.",
         "assets: the column gemini_spend_daily.day must be given in every row and the pipeline does not know it; "
         "give it a default.",
     ]
@@ -129,6 +132,39 @@ def test_one_difference_in_operation_is_one_sentence(
     [problem] = missing_schema(assets, operation)
     assert (problem.database, problem.table) == ("operation", table)
     assert says in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("table", "module"),
+    [
+        ("pipeline_settings", "resources/settings_store.py"),
+        ("gemini_usage_events", "resources/gemini/ledger_sql.py"),
+        ("gemini_spend_daily", "resources/gemini/spend.py"),
+    ],
+)
+def test_the_statements_on_a_table_of_others_stand_in_one_module(table: str, module: str) -> None:
+    package = Path(entity_pipeline.__file__).parent
+    names_it = re.compile(rf"\b(?:from|into|update|join)\s+(?:public\.)?{table}\b")
+    found = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if names_it.search(path.read_text(encoding="utf-8"))
+    }
+    assert found == {module}
+
+
+def test_a_roll_up_that_can_not_be_written_holds_up_no_run(
+    assets_db: ClonedDatabase, operation_db: ClonedDatabase
+) -> None:
+    with assets_db.connection() as assets:
+        assets.execute("alter table gemini_spend_daily add column day date not null")
+    probe = SchemaProbe(
+        assets_db=PostgresResource(url=assets_db.url), operation_db=PostgresResource(url=operation_db.url)
+    )
+    assert probe.problems() == []
+    with assets_db.connection() as assets:
+        assets.execute("alter table gemini_usage_events drop column subject")
+    assert len(probe.problems()) >= 1
 
 
 def test_a_role_without_rights_is_told_which_it_lacks(

@@ -16,7 +16,7 @@ import dagster as dg
 from pydantic import Field, PrivateAttr
 
 from entity_pipeline.core.failures import ConfigurationFailure, ModelUnavailable
-from entity_pipeline.core.gemini import Answered, NotAnswered, Prompt, Unanswered
+from entity_pipeline.core.gemini import Answered, NotAnswered, Prompt, RecentReplies, Unanswered
 from entity_pipeline.core.gemini_models import GeminiModel, find_model
 from entity_pipeline.core.ledger import (
     ATTEMPTS_PER_CALL,
@@ -35,7 +35,7 @@ from entity_pipeline.core.usage import SpendDay, TokenUsage, count_search_querie
 from entity_pipeline.resources.gemini.client import Exchange, GeminiClient, Lost, Unsent
 from entity_pipeline.resources.gemini.errors import ErrorKind, GeminiError
 from entity_pipeline.resources.gemini.ledger import Ledger, Reserved
-from entity_pipeline.resources.gemini.ledger_reading import spend_of_day
+from entity_pipeline.resources.gemini.ledger_reading import recent_replies, spend_of_day
 from entity_pipeline.resources.gemini.spend import read_spend, roll_up_spend
 from entity_pipeline.resources.postgres import PostgresResource
 
@@ -118,6 +118,10 @@ class GeminiResource(dg.ConfigurableResource):
     def spend_of_day(self, day: date) -> list[SpendDay]:
         """See `core.gemini.GeminiAccess.spend_of_day`."""
         return spend_of_day(self.assets_db, day)
+
+    def recent_replies(self, since: datetime) -> RecentReplies:
+        """See `core.gemini.GeminiAccess.recent_replies`."""
+        return recent_replies(self.assets_db, self.model_name, since)
 
     def _registered_model(self) -> GeminiModel:
         model = find_model(self.model_name)

@@ -1,0 +1,57 @@
+"""`migrate`: what it did, whom it waits for meanwhile, and with `--plan` what it would do."""
+
+import os
+import re
+from collections.abc import Iterator
+
+import click
+
+from entity_pipeline.migrations import migrate
+from entity_pipeline.migrations.plan import PlannedFile, plan, repairs
+
+
+def apply() -> None:
+    """Bring both databases up to date, a line a file; whom it waits for goes to stderr."""
+    applied = migrate(*_urls(), say=lambda sentence: click.echo(sentence, err=True))
+    for migration in applied:
+        click.echo(f"applied {migration}")
+    click.echo(f"{len(applied)} migrations applied." if applied else "Both databases are up to date.")
+
+
+def show_plan() -> None:
+    """Print the SQL of every pending file and what it would lock; changes nothing."""
+    files = plan(*_urls())
+    for file in files:
+        click.echo("\n".join(_lines(file)) + "\n")
+    for index in repairs(*_urls()):
+        click.echo(
+            f"The index {index} is missing or unfinished, and would be built again while others write."
+        )
+    click.echo(
+        f"{len(files)} migrations would be applied. Nothing was changed."
+        if files
+        else "Both databases are up to date: there is no file to apply."
+    )
+
+
+def _lines(planned: PlannedFile) -> Iterator[str]:
+    yield f"{planned.file.name}: {_manner(planned)}"
+    effects = [effect for statement in planned.statements for effect in statement.effects]
+    yield from (f"  * {effect}" for effect in effects)
+    if not effects:
+        yield "  * no table that is there is locked"
+    yield from (f"      {line}".rstrip() for line in planned.file.sql.splitlines())
+
+
+def _manner(planned: PlannedFile) -> str:
+    if planned.file.concurrent_index:
+        return "an index, built while others read and write; an unfinished one is built again"
+    if not planned.file.in_one_transaction:
+        return "in batches, each a transaction of its own"
+    timeout = re.search(r"lock_timeout = '(\w+)'", planned.file.sql)
+    gives_way = f"; gives way after {timeout[1]} without a lock, and is tried again" if timeout else ""
+    return f"one transaction, locks held to its end{gives_way}"
+
+
+def _urls() -> tuple[str, str]:
+    return os.environ["ASSETS_DATABASE_URL"], os.environ["OPERATION_DATABASE_URL"]

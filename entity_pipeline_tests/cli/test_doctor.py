@@ -1,0 +1,115 @@
+"""`doctor` and `migrate --plan` as processes: each finding one line with what to do."""
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from entity_pipeline.cli.doctor import clock_findings, model_findings
+from entity_pipeline.sandbox.object_store import RcloneObjectStore
+from entity_pipeline.sandbox.ownership import SharedServers
+from entity_pipeline_tests.cli.command import Command
+from entity_pipeline_tests.databases import ClonedDatabase, DatabaseServer
+from entity_pipeline_tests.migrations.older_installation import older_installation
+
+LAST = "20260101001220"
+
+
+@pytest.fixture
+def store(fast_path: Path) -> Iterator[Mapping[str, str]]:
+    """Variables of an object store that runs."""
+    folder = fast_path / "store"
+    servers = RcloneObjectStore(folder)
+    with SharedServers(folder, [servers]):
+        yield servers.environment()
+    servers.stop()
+
+
+@pytest.fixture
+def command(tmp_path: Path, database_variables: Mapping[str, str]) -> Command:
+    return Command(tmp_path, {**database_variables, "GEMINI_API_KEY": "any"})
+
+
+def test_odd_rows_and_a_schema_that_is_behind_are_warnings(
+    command: Command, assets_db: ClonedDatabase, operation_db: ClonedDatabase
+) -> None:
+    with assets_db.connection() as assets, operation_db.connection() as operation:
+        assets.execute("drop index entity_pipeline_raw_posts_created_at; drop table review_evaluations")
+        operation.execute(f"delete from supabase_migrations.schema_migrations where version = '{LAST}'")
+        operation.execute("insert into instagram_accounts (username) values ('@Nike'), ('nike')")
+        operation.execute("delete from enrichment_queue")
+    ended = command("doctor")
+    assert ended.code == 0, ended.said
+    warnings = [line for line in ended.out.splitlines() if line.startswith("warn")]
+    for part in (
+        "assets: the index entity_pipeline_raw_posts_created_at is missing or unfinished",
+        f"migrations of operation that are not applied: 1, {LAST}_queue_functions_rights first",
+        "operation: handles with more than one active account: 1 (@Nike, nike)",
+        "operation: rows of enrichment_queue that are out of date: 2.",
+        "assets: the table review_evaluations is missing",
+    ):
+        assert sum(part in line for line in warnings) == 1, ended.out
+
+
+def test_the_bucket_is_tried_with_an_object_that_is_then_gone(
+    command: Command, store: Mapping[str, str], fast_path: Path
+) -> None:
+    fine = command("doctor", **store)
+    assert f"ok    The bucket {store['R2_BUCKET']} stores, shows and deletes an object." in fine.out, (
+        fine.said
+    )
+    wrong = command("doctor", **{**store, "R2_PUBLIC_BASE_URL": store["R2_ENDPOINT_URL"]})
+    assert wrong.code == 1
+    assert "error R2_PUBLIC_BASE_URL does not show what is stored in bucket" in wrong.out
+    refused = command("doctor", **{**store, "R2_SECRET_ACCESS_KEY": "other"})
+    assert "refused the key" in refused.out
+    assert [path for path in (fast_path / "store" / "objects").rglob("*") if path.is_file()] == []
+
+
+def test_a_clock_that_is_off_is_named_with_its_database() -> None:
+    assert list(clock_findings("operation", 29.0)) == []
+    [(state, sentence)] = clock_findings("operation", -90.0)
+    assert state == "warn"
+    assert sentence == "The operation database's clock is 90 s away from this machine's: set both by NTP."
+
+
+@pytest.mark.parametrize(
+    ("name", "today", "state", "says"),
+    [
+        ("gemini-2.5-flash", date(2026, 11, 30), "warn", "is reported to retire on 2026-12-01"),
+        ("gemini-2.5-flash", date(2026, 12, 1), "warn", "set GEMINI_MODEL=gemini-3.5-flash-lite."),
+        ("gemini-99", date(2026, 12, 1), "error", "GEMINI_MODEL is 'gemini-99'"),
+    ],
+)
+def test_a_model_that_retires_is_named_before_and_after(
+    name: str, today: date, state: str, says: str
+) -> None:
+    [(found, sentence)] = model_findings(name, today)
+    assert found == state
+    assert says in sentence
+
+
+def test_a_plan_shows_the_sql_and_the_locks_and_the_migration_then_has_nothing_left(
+    tmp_path: Path, database_server: DatabaseServer
+) -> None:
+    with older_installation(database_server) as (assets, operation):
+        command = Command(tmp_path, {"ASSETS_DATABASE_URL": assets, "OPERATION_DATABASE_URL": operation})
+        shown = command("migrate", "--plan")
+        assert shown.code == 0, shown.said
+        assert "create unique index concurrently if not exists entity_pipeline_usage_claim" in shown.out
+        assert (
+            "  * brands (not counted yet, 40 kB): ACCESS EXCLUSIVE, readers and writers wait; " in shown.out
+        )
+        assert "gives way after 5s without a lock, and is tried again" in shown.out
+        assert "migrations would be applied. Nothing was changed." in shown.out
+        assert command("migrate").code == 0
+        again = command("migrate", "--plan")
+        with psycopg.connect(assets, autocommit=True) as connection:
+            connection.execute("drop index entity_pipeline_raw_posts_created_at")
+        lost = command("migrate", "--plan")
+    assert again.out == "Both databases are up to date: there is no file to apply.\n"
+    assert lost.out.startswith(
+        "The index entity_pipeline_raw_posts_created_at is missing or unfinished, and would"
+    )

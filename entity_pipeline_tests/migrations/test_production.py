@@ -1,0 +1,94 @@
+"""The dump that looks like production: migrated by its owner, enriched by the role of docs/schema.md."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from entity_pipeline.migrations import migrate
+from entity_pipeline.migrations.files import files_of
+from entity_pipeline.resources.installation_check import doubled_rows, page_list_problems
+from entity_pipeline.resources.postgres import PostgresResource, open_database
+from entity_pipeline.resources.schema_check import missing_schema
+from entity_pipeline.resources.settings_store import SYSTEM_ACTOR, SettingsStore
+from entity_pipeline_tests.databases import ClonedDatabase, DatabaseServer
+from entity_pipeline_tests.domains.entities.graph import MONDAY, TUESDAY, WEDNESDAY, graph
+from entity_pipeline_tests.migrations.production import Production, production, rows, touched
+from entity_pipeline_tests.reliability.documented_roles import connected, documented_roles
+
+
+@pytest.fixture
+def theirs(database_server: DatabaseServer) -> Iterator[Production]:
+    with production(database_server) as made:
+        yield made
+
+
+def test_people_keep_every_value_through_migration_enrichment_and_linking(theirs: Production) -> None:
+    before = rows(theirs.owner)
+    assert sum(map(len, before.values())) > 50_000
+    applied = migrate(theirs.owner["assets"], theirs.owner["operation"])
+    assert migrate(theirs.owner["assets"], theirs.owner["operation"]) == []
+    assert len(applied) == len(files_of("assets")) + len(files_of("operation"))
+    assert touched(before, rows(theirs.owner)) == []
+    with (
+        open_database(theirs.superuser["assets"]) as assets_pool,
+        open_database(theirs.superuser["operation"]) as operation_pool,
+    ):
+        assets = ClonedDatabase(theirs.superuser["assets"], assets_pool)
+        operation = ClonedDatabase(theirs.superuser["operation"], operation_pool)
+        with (
+            documented_roles(assets, operation) as roles,
+            roles.database(assets, "assets", "entity_pipeline") as our_assets,
+            roles.database(operation, "operation", "entity_pipeline") as our_operation,
+        ):
+            with connected(our_assets.url) as one, connected(our_operation.url) as other:
+                assert [str(problem) for problem in missing_schema(one, other)] == [
+                    "assets: the column gemini_spend_daily.day must be given in every row and the pipeline does not "
+                    "know it; give it a default."
+                ]
+            with graph(our_assets, our_operation) as installation:
+                installation.post(MONDAY, "prada", "@Timberland", "twin.handle", "newcomer.madeup", times=2)
+                installation.post(TUESDAY, "PRADA", "uniqlo_jp")
+                installation.run_all(MONDAY, WEDNESDAY)
+                links = {
+                    name: (value or {}).get("catalog_link", {}).get("status")
+                    for name, value in installation.accounts().items()
+                    if value
+                }
+                enriched = installation.everything()
+                installation.run_all(MONDAY, WEDNESDAY)
+                assert installation.everything() == enriched
+    assert touched(before, rows(theirs.owner)) == []
+    assert {name: link for name, link in links.items() if link} == {
+        "Prada": "linked",
+        "@Timberland": "held",
+        "Twin.Handle": "held",
+        "newcomer.madeup": "held",
+        "uniqlo_jp": "held",
+    }
+
+
+def test_the_row_of_settings_is_changed_where_its_author_is_a_uuid(theirs: Production) -> None:
+    migrate(theirs.owner["assets"], theirs.owner["operation"])
+    store = SettingsStore(assets_db=PostgresResource(url=theirs.owner["assets"]))
+    store.switch(True, "cli me")
+    store.change(lambda settings: {**settings, "concurrency": 2}, "cli me")
+    seen = store.row()
+    assert seen is not None
+    row = store.amend(lambda _: (False, {}), "page me", seen=seen.updated_at, record=lambda *_: None)
+    assert (row.is_enabled, row.settings, row.updated_by) == (False, {}, SYSTEM_ACTOR)
+
+
+def test_twins_are_named_and_the_new_functions_are_nobodys_to_call(theirs: Production) -> None:
+    migrate(theirs.owner["assets"], theirs.owner["operation"])
+    with psycopg.connect(theirs.owner["operation"], autocommit=True) as operation:
+        said = list(doubled_rows(operation))
+        assert list(page_list_problems(operation, is_page_here=True)) == []
+        callers = operation.execute(
+            "select r.rolname, p.proname from pg_proc p cross join pg_roles r "
+            "where p.proname like 'entity\\_pipeline\\_queue%' and has_function_privilege(r.oid, p.oid, 'execute') "
+            "and r.rolname in ('anon', 'authenticated', 'service_role')"
+        ).fetchall()
+    assert "handles with more than one active account: 1 (@twin.handle, Twin.Handle)" in said[0]
+    assert any("names that belong to more than one row of groups" in sentence for sentence in said)
+    assert callers == []

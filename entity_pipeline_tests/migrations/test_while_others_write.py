@@ -1,0 +1,161 @@
+"""`migrate` on live databases: writers are not kept waiting, and what an earlier run left behind is dealt with."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+
+from entity_pipeline.core.failures import DatabaseUnavailable
+from entity_pipeline.migrations import migrate
+from entity_pipeline.migrations.files import files_of
+from entity_pipeline.migrations.plan import plan
+from entity_pipeline.migrations.waiting import APPLICATION_NAME
+from entity_pipeline_tests.databases import DatabaseServer
+from entity_pipeline_tests.migrations.older_installation import older_installation
+from entity_pipeline_tests.migrations.production import Production, production
+from entity_pipeline_tests.pgbouncer import transaction_pooler
+
+INDEX = "entity_pipeline_raw_posts_created_at"
+INDEX_FILE = "assets/20260101000210_raw_posts_created_at_index.sql"
+BUILD = f"create index concurrently {INDEX} on raw_posts (created_at)"
+# The files' lock_timeout, and a second for a busy machine.
+PATIENCE = "6s"
+WRITES = {
+    "assets": (
+        "update raw_posts set caption = 'x' where id = (select id from raw_posts order by random() limit 1)",
+        "insert into gemini_usage_events (pipeline, step, model) values ('captions', 'describe', 'm')",
+        "update pipeline_settings set updated_at = now() where platform = 'pinterest'",
+    ),
+    "operation": (
+        "update instagram_accounts set bio = 'x' where username = 'seen.' || (1 + random() * 5000)::int",
+        "update brands set name_ko = 'x' where name_en = 'Brand ' || (1 + random() * 3000)::int",
+        "insert into artists (name_en) values ('New')",
+    ),
+}
+
+
+@pytest.fixture
+def theirs(database_server: DatabaseServer) -> Iterator[Production]:
+    with production(database_server) as made:
+        yield made
+
+
+@pytest.fixture
+def older(database_server: DatabaseServer) -> Iterator[tuple[str, str]]:
+    with older_installation(database_server) as urls:
+        yield urls
+
+
+def write(url: str, statement: str, stop: threading.Event) -> int:
+    """Run the statement until told to stop; raises when it had to wait too long. Returns how often it ran."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"set lock_timeout = '{PATIENCE}'")
+        count = 0
+        while not stop.wait(0.01):
+            connection.execute(statement.encode())
+            count += 1
+    return count
+
+
+def test_nobody_waits_longer_than_a_lock_timeout_and_who_is_waited_for_is_named(theirs: Production) -> None:
+    stop, said = threading.Event(), []
+    statements = [(theirs.owner[name], statement) for name, all_ in WRITES.items() for statement in all_]
+    with (
+        psycopg.connect(theirs.owner["operation"], application_name="an editor") as person,
+        ThreadPoolExecutor(len(statements)) as pool,
+    ):
+        writers = [pool.submit(write, url, statement, stop) for url, statement in statements]
+        person.execute("update instagram_accounts set bio = 'y' where username = 'seen.1'")
+        pid = person.info.backend_pid
+
+        def hear(sentence: str) -> None:
+            said.append(sentence)
+            if sentence.startswith("gave way"):
+                person.commit()
+
+        try:
+            applied = migrate(theirs.owner["assets"], theirs.owner["operation"], say=hear)
+        finally:
+            stop.set()
+            person.commit()
+        assert all(writer.result() > 0 for writer in writers)
+    assert applied == [file.name for name in ("assets", "operation") for file in files_of(name)]
+    told = [sentence for sentence in said if f"process {pid} (an editor, role " in sentence]
+    assert told[0].startswith("waiting for process")
+    assert "gave way at operation/20260101001010_classification.sql" in " ".join(told)
+    assert migrate(theirs.owner["assets"], theirs.owner["operation"]) == []
+
+
+def test_a_lock_that_is_never_given_is_a_failure_that_names_its_holder(older: tuple[str, str]) -> None:
+    with psycopg.connect(older[0], application_name="a long report") as person:
+        person.execute("lock table pipeline_settings in access share mode")
+        with pytest.raises(DatabaseUnavailable, match=r"lock timeout.*a long report.*run it again") as raised:
+            migrate(*older, patience_s=0)
+        assert f"process {person.info.backend_pid}" in str(raised.value)
+    assert migrate(*older)[0] == "assets/20260101000110_pipeline_settings.sql"
+
+
+def test_an_index_that_somebody_dropped_is_built_again(older: tuple[str, str]) -> None:
+    migrate(*older)
+    with psycopg.connect(older[0], autocommit=True) as connection:
+        connection.execute(f"drop index {INDEX}".encode())
+    assert migrate(*older) == [INDEX_FILE]
+    assert migrate(*older) == []
+
+
+def test_a_build_that_was_killed_leaves_an_invalid_index_that_is_built_again(older: tuple[str, str]) -> None:
+    with psycopg.connect(older[0]) as person, psycopg.connect(older[0], autocommit=True) as killed:
+        person.execute("update raw_posts set external_id = external_id")
+        killed.execute("set lock_timeout = '100ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            killed.execute(BUILD.encode())
+        person.rollback()
+        assert is_valid(killed) == (False,)
+        assert INDEX_FILE in migrate(*older)
+        assert is_valid(killed) == (True,)
+
+
+def test_a_build_that_outlived_its_process_is_waited_for_and_kept(older: tuple[str, str]) -> None:
+    said: list[str] = []
+    with (
+        psycopg.connect(older[0]) as person,
+        psycopg.connect(older[0], autocommit=True, application_name=APPLICATION_NAME) as orphan,
+        psycopg.connect(older[0], autocommit=True) as observer,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        person.execute("update raw_posts set external_id = external_id")
+        build = pool.submit(orphan.execute, BUILD.encode())
+        while is_valid(observer) is None:
+            pass
+
+        def hear(sentence: str) -> None:
+            said.append(sentence)
+            person.rollback()
+
+        applied = migrate(*older, say=hear)
+        build.result()
+        pid = orphan.info.backend_pid
+    assert said == [f"waiting for a statement of an earlier migration (process {pid})"]
+    assert applied == [file.name for name in ("assets", "operation") for file in files_of(name)]
+    with psycopg.connect(older[0]) as connection:
+        assert is_valid(connection) == (True,)
+    assert migrate(*older) == []
+
+
+@pytest.mark.needs_pgbouncer
+def test_all_of_it_works_through_a_transaction_pooler(older: tuple[str, str], fast_path: Path) -> None:
+    with transaction_pooler(older[0], fast_path) as pooled:
+        database = urlsplit(older[1]).path
+        urls = pooled, urlunsplit(urlsplit(pooled)._replace(path=database))
+        assert len(plan(*urls)) == len(migrate(*urls)) > 0
+        assert migrate(*urls) == []
+        assert plan(*urls) == []
+
+
+def is_valid(connection: psycopg.Connection) -> tuple[bool] | None:
+    query = "select indisvalid from pg_index where indexrelid = to_regclass(%s)"
+    return connection.execute(query, [f"public.{INDEX}"]).fetchone()
