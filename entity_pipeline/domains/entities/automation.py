@@ -63,11 +63,12 @@ def new_posts_sensor(
         )
     with operation_db.connection() as connection:
         adoptable = unadopted_days(connection, FIRST_DAY, last_day(now))
-    unfinished, looked_until = _unfinished(context.instance, context.cursor, now)
+    since, until = _window(context.cursor, now)
+    unfinished = _unfinished(context.instance, jobs.INTAKE, since, until)
     # A post dated in the future waits for its day to come.
     wanted = {day for day in days if day <= last_day(now)} | set(adoptable) | unfinished
     wanted -= in_flight_days(context.instance, jobs.INTAKE) - set(days)
-    text = json.dumps(json.loads(cursor.to_json()) | {_LOOKED_UNTIL: looked_until.isoformat()})
+    text = json.dumps(json.loads(cursor.to_json()) | {_LOOKED_UNTIL: until.isoformat()})
     if not wanted:
         return dg.SensorResult(skip_reason="No post changed since the last look.", cursor=text)
     return dg.SensorResult(
@@ -144,6 +145,37 @@ def catalog_links_sensor(
 
 
 @dg.sensor(
+    jobs=[jobs.enrichment_job, jobs.linking_job],
+    minimum_interval_seconds=300,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description=(
+        "Asks once more for cohorts whose run failed or was cancelled: a run that dies after its last account leaves "
+        "nothing pending, and its partition would never turn green. Pays nothing."
+    ),
+)
+def unfinished_runs_sensor(
+    context: dg.SensorEvaluationContext, settings: dg.ResourceParam[SettingsAccess]
+) -> dg.SensorResult | dg.SkipReason:
+    """A run with a limit of zero counts what is pending, and turns the cohort green where that is nothing."""
+    gate = _gate(settings)
+    if isinstance(gate, Closed):
+        return dg.SkipReason(gate.reason)
+    now = datetime.now(UTC)
+    since, until = _window(context.cursor, now)
+    requests = []
+    for job, assets, config in (
+        (jobs.enrichment_job, jobs.ENRICHMENT, jobs.enrichment_config(0)),
+        (jobs.linking_job, jobs.LINKING, {}),
+    ):
+        free = _unfinished(context.instance, assets, since, until) - in_flight_days(context.instance, assets)
+        requests += [_range_request(first, last, now, job.name, config) for first, last in contiguous(free)]
+    cursor = json.dumps({_LOOKED_UNTIL: until.isoformat()})
+    if not requests:
+        return dg.SensorResult(skip_reason="No run over a cohort failed since the last look.", cursor=cursor)
+    return dg.SensorResult(run_requests=requests, cursor=cursor)
+
+
+@dg.sensor(
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="While the pipeline is switched off, cancels runs in the queue. Running ones stop by themselves.",
@@ -172,25 +204,29 @@ spend_schedule = dg.ScheduleDefinition(
     description="Five minutes past each hour: rolls the Gemini ledger up by quota day, and shows today's quota.",
 )
 
-sensors = [new_posts_sensor, catalog_links_sensor, switch_off_sensor]
+sensors = [new_posts_sensor, catalog_links_sensor, unfinished_runs_sensor, switch_off_sensor]
 schedules = [enrichment_schedule, spend_schedule]
 
 
-def _unfinished(
-    instance: dg.DagsterInstance, cursor: str | None, now: datetime
-) -> tuple[set[date], datetime]:
-    """Days of intake runs that failed or were cancelled, once each and `RETRY_AFTER` their end."""
+def _window(cursor: str | None, now: datetime) -> tuple[datetime, datetime]:
+    """Ends of runs that were not looked at yet: from the last look to `RETRY_AFTER` ago."""
     until = now - RETRY_AFTER
     try:
         since = datetime.fromisoformat(json.loads(cursor or "")[_LOOKED_UNTIL])
     except (ValueError, KeyError, TypeError):
         since = until - timedelta(days=1)
-    # Both bounds are exclusive.
+    return since, max(since, until)
+
+
+def _unfinished(
+    instance: dg.DagsterInstance, assets: Sequence[str], since: datetime, until: datetime
+) -> set[date]:
+    """Days of runs over one of the assets that failed or were cancelled between these instants."""
+    # Dagster excludes both bounds.
     since_then = since - timedelta(microseconds=1)
     ended = dg.RunsFilter(statuses=_ENDED_BADLY, updated_after=since_then, updated_before=until)
-    keys = {dg.AssetKey(asset) for asset in jobs.INTAKE}
-    runs = [run for run in instance.get_runs(ended) if keys & _assets_of(run)]
-    return {day for run in runs for day in _days_of(run.tags)}, max(since, until)
+    keys = {dg.AssetKey(asset) for asset in assets}
+    return {day for run in instance.get_runs(ended) if keys & _assets_of(run) for day in _days_of(run.tags)}
 
 
 def profiles_per_tick(settings: PipelineSettings) -> int:
@@ -198,10 +234,18 @@ def profiles_per_tick(settings: PipelineSettings) -> int:
     return math.ceil(settings.instagram_windows.per_hour / 4)
 
 
-def _range_request(first: date, last: date, now: datetime) -> dg.RunRequest:
+def _range_request(
+    first: date,
+    last: date,
+    now: datetime,
+    job_name: str | None = None,
+    config: Mapping[str, object] | None = None,
+) -> dg.RunRequest:
     """The run key changes with every tick: Dagster never repeats a key, and the same day changes again."""
     return dg.RunRequest(
-        run_key=f"{first}..{last}@{now.isoformat()}",
+        run_key=f"{job_name or ''}{first}..{last}@{now.isoformat()}",
+        job_name=job_name,
+        run_config=config,
         tags=jobs.range_tags(first.isoformat(), last.isoformat()),
     )
 

@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 from entity_pipeline.core.failures import DatabaseUnavailable
 from entity_pipeline.core.settings import Closed, Open, PipelineSettings, SettingsRow, WindowSettings, gate
 from entity_pipeline.definitions import build_definitions
-from entity_pipeline.domains.entities import automation
+from entity_pipeline.domains.entities import automation, jobs
 from entity_pipeline.domains.entities.partitions import FIRST_DAY, last_day
 from entity_pipeline.resources.registry import resources_of_environment
 from entity_pipeline_tests.databases import ClonedDatabase
@@ -179,6 +179,7 @@ def days(*pairs: tuple[date, date]) -> list[tuple[str, str]]:
 EVALUATIONS: dict[str, Callable[[Tick], Any]] = {
     "new_posts_sensor": lambda tick: tick.sensor("new_posts_sensor"),
     "catalog_links_sensor": lambda tick: tick.sensor("catalog_links_sensor"),
+    "unfinished_runs_sensor": lambda tick: tick.sensor("unfinished_runs_sensor"),
     "enrichment_schedule": lambda tick: tick.schedule(),
 }
 
@@ -224,15 +225,21 @@ def test_the_cursor_moves_on_and_nothing_new_is_said_so(tick: Tick, assets_db: C
     assert (data.run_requests, data.skip_message) == ([], "No post changed since the last look.")
 
 
-def ended(instance: dg.DagsterInstance, first: date, last: date, how: dg.DagsterRunStatus) -> None:
-    """A run of `intake_job` that came to its end now."""
-    run = running(instance, "intake_job", first, last)
+def ended(
+    instance: dg.DagsterInstance,
+    first: date,
+    last: date,
+    how: dg.DagsterRunStatus,
+    job: str = "intake_job",
+) -> None:
+    """A run that came to its end now."""
+    run = running(instance, job, first, last)
     event = {
         dg.DagsterRunStatus.FAILURE: dg.DagsterEventType.RUN_FAILURE,
         dg.DagsterRunStatus.CANCELED: dg.DagsterEventType.RUN_CANCELED,
         dg.DagsterRunStatus.SUCCESS: dg.DagsterEventType.RUN_SUCCESS,
     }[how]
-    instance.report_dagster_event(dg.DagsterEvent(event.value, "intake_job"), run.run_id)
+    instance.report_dagster_event(dg.DagsterEvent(event.value, job), run.run_id)
 
 
 @pytest.mark.parametrize(
@@ -473,3 +480,28 @@ def test_while_the_pipeline_is_on_the_queue_is_left_alone(
     found = instance.get_run_by_id(queued.run_id)
     assert found is not None
     assert found.status is dg.DagsterRunStatus.QUEUED
+
+
+def test_cohorts_whose_run_died_are_looked_at_once_more_without_paying(
+    tick: Tick, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tick.sensor("unfinished_runs_sensor").run_requests == []
+    ended(instance, MONDAY, MONDAY, dg.DagsterRunStatus.FAILURE, "enrichment_job")
+    ended(instance, TUESDAY, TUESDAY, dg.DagsterRunStatus.CANCELED, "linking_job")
+    ended(instance, TUESDAY, TUESDAY, dg.DagsterRunStatus.SUCCESS, "enrichment_job")
+    assert tick.sensor("unfinished_runs_sensor").run_requests == [], "not at once"
+    monkeypatch.setattr(automation, "RETRY_AFTER", timedelta(0))
+    data = tick.sensor("unfinished_runs_sensor")
+    assert [request.job_name for request in data.run_requests] == ["enrichment_job", "linking_job"]
+    assert asked_for(data) == days((MONDAY, MONDAY), (TUESDAY, TUESDAY))
+    assert data.run_requests[0].run_config == jobs.enrichment_config(0)
+    assert tick.sensor("unfinished_runs_sensor").run_requests == [], "once for each run"
+
+
+def test_a_cohort_that_is_worked_on_again_needs_no_second_look(
+    tick: Tick, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(automation, "RETRY_AFTER", timedelta(0))
+    ended(instance, MONDAY, MONDAY, dg.DagsterRunStatus.FAILURE, "enrichment_job")
+    running(instance, "enrichment_job", MONDAY)
+    assert tick.sensor("unfinished_runs_sensor").run_requests == []

@@ -472,6 +472,7 @@ def test_everything_that_starts_by_itself_is_there() -> None:
     assert {sensor.name for sensor in repository.sensor_defs} == {
         "new_posts_sensor",
         "catalog_links_sensor",
+        "unfinished_runs_sensor",
         "switch_off_sensor",
     }
     assert {schedule.name for schedule in repository.schedule_defs} == {
