@@ -86,7 +86,12 @@ lock:
 	  --no-emit-package uv --output-file constraints.txt
 	@{ echo '# Exact versions with the hashes of every platform'"'"'s files, written by `make lock`.'; cat constraints.txt; } \
 	  > constraints.new && mv constraints.new constraints.txt
-	@echo "make: wrote constraints.txt; run make test before you commit it"
+	@.venv-lock/bin/uv pip compile pyproject.toml deploy/requirements.in --constraints constraints.txt --universal \
+	  --python-version 3.11 --quiet --generate-hashes --no-annotate --no-header --no-emit-index-url \
+	  --no-emit-find-links --output-file deploy/requirements.txt
+	@sed -i '1i # What the image holds: constraints.txt without sandbox and development tools, and dagster-k8s; by `make lock`.' \
+	  deploy/requirements.txt
+	@echo "make: wrote constraints.txt and deploy/requirements.txt; run make test before you commit them"
 
 clean:
 	rm -rf $(VENV) .venv-lock *.egg-info build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -1,15 +1,16 @@
 """One run's reviews: some threads, the gate asked before each account, and one reason to stop.
 
 Surprising: a thread serves one account and is a daemon. The main thread alone hears a signal, at any line: only
-`SimpleQueue` and `join` wait without a lock that such an exception would leave taken, and a request that hangs
-must not keep the process from ending.
+`SimpleQueue` waits without a lock that such an exception would leave taken (an interrupted `join` takes a living
+thread for dead), and a request that hangs must not keep the process from ending.
 """
 
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import Generic, Protocol, TypeVar
 
@@ -70,6 +71,7 @@ class ReviewSession(Generic[Key]):
         self._concurrency = concurrency
         self._quota_is_used_up = False
         self._unavailable_in_a_row = 0
+        self._finished: SimpleQueue[_Worker[Key]] = SimpleQueue()
         self.outcomes: Counter[str] = Counter()
         self.other_models: set[str] = set()
         self.held_because = ""
@@ -103,27 +105,26 @@ class ReviewSession(Generic[Key]):
 
     def _finish(self, at_work: "set[_Worker[Key]]") -> None:
         self._stop.set()
-        for worker in list(at_work):
-            worker.join()
+        while at_work:
+            worker = self._finished.get()
             at_work.discard(worker)
             self._note(worker.outcome())
 
     def _once_through(self, accounts: list[Key], at_work: "set[_Worker[Key]]") -> list[Key]:
         """One pass; returns the accounts that another worker holds."""
         queue, claimed = iter(accounts), set()
-        finished: SimpleQueue[_Worker[Key]] = SimpleQueue()
         while not self._stop.is_set():
             while (
                 len(at_work) < self._concurrency
                 and self._may_go_on()
                 and (account := next(queue, None)) is not None
             ):
-                worker = _Worker(account, self._one, finished)
+                worker = _Worker(account, self._one, self._finished)
                 at_work.add(worker)
                 worker.start()
             if not at_work:
                 break
-            worker = finished.get()
+            worker = self._finished.get()
             at_work.discard(worker)
             result = worker.outcome()
             if isinstance(result, Done) and result.outcome == IN_FLIGHT:
@@ -139,11 +140,9 @@ class ReviewSession(Generic[Key]):
         at_work.clear()
         waiting, deadline = set(started), time.monotonic() + STOP_WITHIN_S
         while waiting and time.monotonic() < deadline:
-            try:
-                next(iter(waiting)).join(max(deadline - time.monotonic(), 0.0))
-            except INTERRUPTIONS:
-                continue
-            waiting = {worker for worker in waiting if worker.is_alive()}
+            with suppress(Empty, *INTERRUPTIONS):
+                self._finished.get(timeout=max(deadline - time.monotonic(), 0.0))
+            waiting = {worker for worker in waiting if not worker.has_ended}
         sentence = (
             f"Stopped by a signal or a person: {len(started) - len(waiting)} accounts at work were finished"
         )
@@ -210,6 +209,11 @@ class _Worker(Thread, Generic[Key]):
         except BaseException as error:  # noqa: BLE001 - it is the main thread's, in `outcome`
             self._result = error
         self._finished.put(self)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether there is an outcome."""
+        return self._result is not None
 
     def outcome(self) -> Done | Stopped:
         """What came of it, once `finished` has it; raises what the review raised."""
