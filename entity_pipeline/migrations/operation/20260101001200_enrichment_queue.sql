@@ -31,6 +31,9 @@ create index if not exists enrichment_queue_state on public.enrichment_queue (st
 create index if not exists enrichment_queue_oldest on public.enrichment_queue (created_at, account_id);
 create index if not exists enrichment_queue_newest_change on public.enrichment_queue (changed_at, account_id);
 create index if not exists enrichment_queue_username on public.enrichment_queue (handle, account_id);
+-- Filters that are common each and seldom true together.
+create index if not exists enrichment_queue_facets
+    on public.enrichment_queue (state, account_type, account_role, region);
 -- What is rare enough to be looked up.
 create index if not exists enrichment_queue_name_en on public.enrichment_queue (name_en);
 create index if not exists enrichment_queue_name_ko on public.enrichment_queue (name_ko);

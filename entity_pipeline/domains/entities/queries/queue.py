@@ -122,8 +122,8 @@ def queue_entries(
         after = f"({', '.join(sort.columns)}) {'<' if descending else '>'} ({holders})"
         parameters |= {f"key_{nth}": value for nth, value in enumerate(place.key)}
     where = " and ".join(conditions.values()) or "true"
-    # The index of a state is in the default order, so the walk can begin within it.
-    within = conditions.get("state", "true")
+    # The index of a state is in the default order alone: in another the walk within it would have no end.
+    within = conditions.get("state", "true") if order == "most_tagged" else "true"
     walked = f"""
         select * from (
           select * from enrichment_queue where {within} and {after}
