@@ -31,6 +31,9 @@ create index if not exists enrichment_queue_state on public.enrichment_queue (st
 create index if not exists enrichment_queue_oldest on public.enrichment_queue (created_at, account_id);
 create index if not exists enrichment_queue_newest_change on public.enrichment_queue (changed_at, account_id);
 create index if not exists enrichment_queue_username on public.enrichment_queue (handle, account_id);
+-- The newest changes are mostly accounts that nobody has reviewed yet.
+create index if not exists enrichment_queue_typed_newest_change
+    on public.enrichment_queue (changed_at, account_id) where account_type is not null;
 -- Filters that are common each and seldom true together.
 create index if not exists enrichment_queue_facets
     on public.enrichment_queue (state, account_type, account_role, region);

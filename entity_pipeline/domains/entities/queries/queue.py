@@ -122,8 +122,12 @@ def queue_entries(
         after = f"({', '.join(sort.columns)}) {'<' if descending else '>'} ({holders})"
         parameters |= {f"key_{nth}": value for nth, value in enumerate(place.key)}
     where = " and ".join(conditions.values()) or "true"
-    # The index of a state is in the default order alone: in another the walk within it would have no end.
-    within = conditions.get("state", "true") if order == "most_tagged" else "true"
+    # Each has an index in that order alone: in another, the walk within it would have no end.
+    within = "true"
+    if order == "most_tagged":
+        within = conditions.get("state", within)
+    elif order == "newest_change" and wanted.type not in (None, "none"):
+        within = "account_type is not null"
     walked = f"""
         select * from (
           select * from enrichment_queue where {within} and {after}
