@@ -101,4 +101,9 @@ def _launched(request: dg.RunRequest, definitions: dg.Definitions, name: str) ->
         "catalog_links_sensor": "linking_job",
         "enrichment_schedule": "enrichment_job",
     }
-    return Launched(jobs[name], request.partition_key, dict(request.tags), dict(request.run_config or {}))
+    return Launched(
+        request.job_name or jobs[name],
+        request.partition_key,
+        dict(request.tags),
+        dict(request.run_config or {}),
+    )
