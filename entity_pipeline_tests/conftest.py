@@ -23,7 +23,18 @@ from entity_pipeline_tests.databases import (
 )
 
 # The person's shell must not reach into a test: a real database address there would be a disaster.
-_FOREIGN = ("PG", "DAGSTER_", "AWS_", "R2_", "GEMINI_", "GOOGLE_", "INSTAGRAM_", "RCLONE_", "ADMIN_TOKEN")
+_FOREIGN = (
+    "PG",
+    "DAGSTER_",
+    "AWS_",
+    "R2_",
+    "GEMINI_",
+    "GOOGLE_",
+    "INSTAGRAM_",
+    "RCLONE_",
+    "ADMIN_",
+    "ALERT_",
+)
 for _name in list(os.environ):
     if _name.startswith(_FOREIGN) or _name.endswith("_DATABASE_URL") or _name.lower().endswith("_proxy"):
         del os.environ[_name]

@@ -13,11 +13,13 @@ import pytest
 
 from entity_pipeline.cli.main import cli
 from entity_pipeline.core.gemini_models import MODELS, PRICES_READ_ON
+from entity_pipeline.core.notifications import NotifySettings
 from entity_pipeline.core.settings import PipelineSettings
 from entity_pipeline.definitions import build_definitions
 from entity_pipeline.domains.entities.asking import PIPELINE, STEP
 from entity_pipeline.domains.entities.automation import schedules, sensors
 from entity_pipeline.domains.entities.jobs import jobs
+from entity_pipeline.domains.entities.logic.alerts import WHAT_TO_DO
 from entity_pipeline.domains.entities.logic.holds import SENTENCES
 from entity_pipeline.domains.entities.partitions import FIRST_DAY
 from entity_pipeline.resources import schema_check
@@ -156,6 +158,18 @@ def test_the_settings_table_has_every_key_with_its_default() -> None:
     shown = {row[0].strip("`"): row[1].strip("`") for row in _rows(_section(README, "### Settings"))[1:]}
     defaults = PipelineSettings().model_dump(mode="json")
     assert {name: json.loads(value) for name, value in shown.items()} == defaults
+
+
+def test_the_alerts_page_has_every_alert_with_what_to_do_and_every_setting_with_its_default() -> None:
+    page = ROOT / "docs" / "alerts.md"
+    rows = _rows(_section(page, "## What is told"))[1:]
+    assert {kind.strip("`"): what_to_do.replace("`", "") for kind, _, what_to_do in rows} == {
+        kind.value: sentence.replace("`", "") for kind, sentence in WHAT_TO_DO.items()
+    }
+    settings = {
+        row[0].strip("`"): float(row[1].strip("`")) for row in _rows(_section(page, "## Settings"))[1:]
+    }
+    assert settings == NotifySettings().model_dump()
 
 
 def test_the_rules_page_has_every_hold_reason_with_its_sentence() -> None:

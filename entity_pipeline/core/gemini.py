@@ -60,6 +60,15 @@ class NotAnswered:
     retry_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RecentReplies:
+    """Grounded requests that were answered, those answered without a search, and models nobody asked for."""
+
+    grounded: int
+    without_search: int
+    other_models: Sequence[str]
+
+
 class GeminiAccess(Protocol):
     """Metered access to one configured model; implemented by `resources/gemini`."""
 
@@ -101,6 +110,9 @@ class GeminiAccess(Protocol):
 
     def spend_of_day(self, day: date) -> Sequence[SpendDay]:
         """One quota day straight from the ledger, requests under way included."""
+
+    def recent_replies(self, since: datetime) -> RecentReplies:
+        """What the configured model's answers since then were like."""
 
 
 def stand_in_host(base_url: str | None) -> str | None:

@@ -11,6 +11,7 @@ import dagster as dg
 
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.instagram import InstagramResource
+from entity_pipeline.resources.notifications import NotificationResource
 from entity_pipeline.resources.postgres import PostgresResource
 from entity_pipeline.resources.r2 import R2Resource
 from entity_pipeline.resources.schema_check import SchemaProbe
@@ -45,6 +46,14 @@ def resources_of_environment() -> dict[str, Any]:
             secret_access_key=_if_set("R2_SECRET_ACCESS_KEY") or "",
             bucket=_if_set("R2_BUCKET") or "",
             public_base_url=_if_set("R2_PUBLIC_BASE_URL") or "",
+        ),
+        "notifications": NotificationResource(
+            webhook_url=_if_set("ALERT_WEBHOOK_URL"),
+            smtp_url=_if_set("ALERT_SMTP_URL"),
+            email_from=_if_set("ALERT_EMAIL_FROM"),
+            email_to=_if_set("ALERT_EMAIL_TO"),
+            page_url=_if_set("ADMIN_URL"),
+            dagster_url=_if_set("DAGSTER_UI_URL"),
         ),
     }
 

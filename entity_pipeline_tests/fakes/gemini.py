@@ -8,7 +8,7 @@ from threading import Event, Lock
 from typing import Any
 from uuid import UUID, uuid5
 
-from entity_pipeline.core.gemini import Answered, NotAnswered, Prompt
+from entity_pipeline.core.gemini import Answered, NotAnswered, Prompt, RecentReplies
 from entity_pipeline.core.ledger import CallIntent, Limits, QuotaStatus, StoredReply
 from entity_pipeline.core.usage import SpendDay
 
@@ -44,12 +44,14 @@ class FakeGemini:
         cap: int = 100,
         used: int = 0,
         blocked_until: datetime | None = None,
+        replies: RecentReplies | None = None,
     ) -> None:
         self._left = {subject: list(sequence) for subject, sequence in (outcomes or {}).items()}
         self._model = model
         self._cap = cap
         self._used = used
         self._blocked_until = blocked_until
+        self._replies = replies or RecentReplies(0, 0, ())
         self._answers: dict[str, int] = {}
         self._lock = Lock()
         self.asked: list[CallIntent] = []
@@ -123,6 +125,9 @@ class FakeGemini:
 
     def spend_of_day(self, day: date) -> Sequence[SpendDay]:
         return ()
+
+    def recent_replies(self, since: datetime) -> RecentReplies:
+        return self._replies
 
     @property
     def left(self) -> Iterable[str]:

@@ -241,7 +241,6 @@ REFUSED: list[tuple[Kind, Role, str]] = [
             "update instagram_accounts set username = 'other'",
             "update instagram_accounts set is_active = false",
             "update instagram_accounts set wikidata_id = 'Q1', needs_review = false",
-            "select * from group_members",
             f"insert into group_members (group_id, artist_id) values ('{SOMEBODY}', '{SOMEBODY}')",
             "update group_members set is_active = false",
             "delete from group_members",

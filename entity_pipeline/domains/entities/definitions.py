@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from entity_pipeline.domains.entities.alerting import alerts_sensor
 from entity_pipeline.domains.entities.assets.catalog_links import catalog_links
 from entity_pipeline.domains.entities.assets.gemini_quota import gemini_quota
 from entity_pipeline.domains.entities.assets.gemini_reviews import gemini_reviews
@@ -30,6 +31,6 @@ def entities_definitions() -> dg.Definitions:
         ],
         asset_checks=checks,
         jobs=jobs,
-        sensors=sensors,
+        sensors=[*sensors, alerts_sensor],
         schedules=schedules,
     )

@@ -12,9 +12,12 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
+from entity_pipeline.core.gemini import RecentReplies
+from entity_pipeline.core.gemini_models import is_same_model
 from entity_pipeline.core.ports import Database
+from entity_pipeline.core.settings import PLATFORM
 from entity_pipeline.core.usage import SpendDay
-from entity_pipeline.resources.gemini.ledger_sql import EVENTS
+from entity_pipeline.resources.gemini.ledger_sql import EVENTS, RECENT_REPLIES
 
 _DAY = "coalesce(quota_day, (created_at at time zone 'America/Los_Angeles')::date)"
 
@@ -68,3 +71,17 @@ def entries_of(database: Database, pipeline: str, step: str, subject: str, limit
     parameters = {"pipeline": pipeline, "step": step, "subject": subject, "limit": limit}
     with database.connection() as connection:
         return list(connection.cursor(row_factory=class_row(LedgerEntry)).execute(_OF_SUBJECT, parameters))
+
+
+def recent_replies(database: Database, model: str, since: datetime) -> RecentReplies:
+    """What this pipeline's grounded requests to `model` since then were answered with."""
+    with database.connection() as connection:
+        rows = connection.execute(
+            RECENT_REPLIES, {"pipeline": PLATFORM, "model": model, "since": since}
+        ).fetchall()
+    versions = sorted({row[0] for row in rows if row[0] is not None})
+    return RecentReplies(
+        grounded=sum(row[1] for row in rows),
+        without_search=sum(row[2] for row in rows),
+        other_models=[version for version in versions if not is_same_model(model, version)],
+    )

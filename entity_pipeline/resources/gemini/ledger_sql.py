@@ -136,3 +136,10 @@ COUNT_SENT = """
 select count(*), count(*) filter (where grounded) from gemini_usage_events
 where created_at >= %s and state not in ('reserved', 'released')
 """
+
+RECENT_REPLIES = """
+select model_version, count(*)::int, (count(*) filter (where coalesce(search_queries, 0) = 0))::int
+from gemini_usage_events
+where pipeline = %(pipeline)s and model = %(model)s and grounded and state = 'settled' and created_at > %(since)s
+group by 1
+"""
