@@ -7,6 +7,7 @@ read one by one, and only those that spell out a flat object of texts are follow
 import json
 import pickletools
 import re
+import warnings
 from collections.abc import Iterable, Mapping
 from io import BytesIO
 from typing import Any
@@ -56,8 +57,10 @@ def read_instaloader_session(data: bytes) -> dict[str, str]:
     stream = BytesIO(_limited(data))
     machine = _FlatObject()
     try:
-        for instruction, argument, _ in pickletools.genops(stream):
-            machine.follow(instruction.name, argument)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of bad escapes in texts: whatever holds one is refused below
+            for instruction, argument, _ in pickletools.genops(stream):
+                machine.follow(instruction.name, argument)
     except (ValueError, IndexError, KeyError, OverflowError):
         raise InputRejected(f"{_NO_SESSION}: it is cut off or malformed.") from None
     if stream.read(1):

@@ -228,6 +228,7 @@ def test_every_other_instruction_is_refused(code: str) -> None:
         pickle.dumps(SESSION) + b"x",
         b"\x8d" + b"\xff" * 8,
         b"}" + b"q\x00h\x00s.",
+        b"c\\\nname\n.",
         b" " * (LARGEST_FILE + 1),
     ],
     ids=lambda data: f"{data[:8]!r}{len(data)}",

@@ -474,6 +474,7 @@ def test_everything_that_starts_by_itself_is_there() -> None:
         "catalog_links_sensor",
         "unfinished_runs_sensor",
         "switch_off_sensor",
+        "alerts_sensor",
     }
     assert {schedule.name for schedule in repository.schedule_defs} == {
         "enrichment_schedule",
