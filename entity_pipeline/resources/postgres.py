@@ -1,33 +1,28 @@
 """PostgreSQL, through `psycopg_pool`: the `Database` of `core.ports`, inside Dagster and outside.
 
-Surprising: nothing connects before the first `connection()`, and an idle pool holds no connection. Everything
-must work through a transaction pooler, so prepared statements are off and nothing is set per session.
+Surprising: nothing connects before the first `connection()`, an idle pool holds no connection, and all databases
+of one address share one pool (`shared_pools.py`). Everything must work through a transaction pooler, so prepared
+statements are off and nothing is set per session.
 """
 
-import logging
 import re
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
 from entity_pipeline.core.failures import ConfigurationFailure, DatabaseUnavailable, SchemaMismatch
-from entity_pipeline.core.jsonb import read_stored
+from entity_pipeline.resources.shared_pools import POOLS, Address, SharedPool
 
 if TYPE_CHECKING:
     import psycopg
-    from psycopg_pool import ConnectionPool
 
 APPLICATION_NAME = "entity_pipeline"
-CONNECT_TIMEOUT_S = 10
 WAIT_FOR_CONNECTION_S = 30.0
-_IDLE_CONNECTION_S = 60.0
 # How PostgreSQL and the poolers before it say that nobody else is let in.
 _FULL = (
     "too many connections",
@@ -41,21 +36,12 @@ _DIAGNOSE_AFTER_S = 1.0
 
 
 class PooledDatabase:
-    """One database and its pool; safe for threads. Made by `open_database`, which also closes it."""
+    """One user of a database's pool; safe for threads. Made by `open_database`, which also closes it."""
 
     def __init__(self, url: str, *, max_connections: int, application_name: str) -> None:
-        self._url = libpq_url(url)
-        self._place, self._password = _place_and_password(self._url)
+        self._address = Address(libpq_url(url), application_name)
+        self._place, self._password = _place_and_password(self._address.url)
         self._max_connections = max_connections
-        self._options: dict[str, Any] = {
-            "autocommit": True,
-            "prepare_threshold": None,
-            "application_name": application_name,
-            "connect_timeout": CONNECT_TIMEOUT_S,
-            "keepalives_idle": 30,
-        }
-        self._pool: ConnectionPool[Any] | None = None
-        self._opening = threading.Lock()
 
     def __repr__(self) -> str:
         return f"PooledDatabase({self._place})"
@@ -73,7 +59,7 @@ class PooledDatabase:
         import psycopg
         from psycopg import errors
 
-        pool = self._opened()
+        pool = POOLS.joined(self._address, self, self._max_connections)
         connection = self._take(pool)
         try:
             yield connection
@@ -98,53 +84,33 @@ class PooledDatabase:
                 raise
             raise self._unavailable(passing[0], error, passing[1]) from error
         finally:
-            pool.putconn(connection)
+            pool.give_back(connection)
 
     def close(self) -> None:
-        """Close all connections; a later `connection()` opens the pool again."""
-        with self._opening:
-            if self._pool is not None:
-                self._pool.close()
-                self._pool = None
+        """Leave the pool, which ends with its last user; a later `connection()` joins it again."""
+        POOLS.leave(self._address, self)
 
-    def _opened(self) -> "ConnectionPool[Any]":
-        from psycopg_pool import ConnectionPool
-
-        with self._opening:
-            if self._pool is None:
-                # Every failed attempt would be logged; we raise it once, as one sentence.
-                logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
-                self._pool = ConnectionPool(
-                    self._url,
-                    connection_class=_connection_class(),
-                    kwargs=self._options,
-                    min_size=0,
-                    max_size=self._max_connections,
-                    max_idle=_IDLE_CONNECTION_S,
-                    configure=_reads_any_jsonb,
-                    check=ConnectionPool.check_connection,
-                    open=False,
-                )
-                self._pool.open()
-            return self._pool
-
-    def _take(self, pool: "ConnectionPool[Any]") -> Any:
+    def _take(self, pool: SharedPool) -> Any:
         import psycopg
         from psycopg_pool import PoolTimeout
 
         deadline = time.monotonic() + WAIT_FOR_CONNECTION_S
         with suppress(PoolTimeout):
-            return pool.getconn(timeout=_DIAGNOSE_AFTER_S)
+            return pool.take(_DIAGNOSE_AFTER_S)
+        holds_one = pool.is_held_here
         try:
-            psycopg.connect(self._url, **self._options).close()
+            beside = pool.take_beside()
         except psycopg.OperationalError as error:
             raise self._unavailable(*_unreached(error)) from None
+        if holds_one:
+            return beside
+        pool.give_back(beside)
         try:
-            return pool.getconn(timeout=deadline - time.monotonic())
+            return pool.take(deadline - time.monotonic())
         except PoolTimeout as error:
             raise self._unavailable(
                 f"gave no connection within {WAIT_FOR_CONNECTION_S:.0f} s "
-                f"(at most {self._max_connections} at once)",
+                f"(at most {pool.max_connections} at once)",
                 error,
             ) from None
 
@@ -158,7 +124,7 @@ class PooledDatabase:
 
 
 class PostgresResource(dg.ConfigurableResource):
-    """A PostgreSQL database as a Dagster resource; all threads of a step share its pool.
+    """A PostgreSQL database as a Dagster resource; whatever in a process uses its address shares one pool.
 
     Give `url` as `dg.EnvVar`, so that Dagster stores the variable's name and not its value.
     """
@@ -210,29 +176,6 @@ def open_database(
         yield database
     finally:
         database.close()
-
-
-def _reads_any_jsonb(connection: "psycopg.Connection[Any]") -> None:
-    """People and other programs write jsonb too: no value in it may end a run."""
-    from psycopg.types.json import set_json_loads
-
-    set_json_loads(read_stored, connection)
-
-
-@cache
-def _connection_class() -> Any:
-    """Connections that mark their errors: psycopg does not say on which of two a statement failed."""
-    import psycopg
-
-    class MarkingConnection(psycopg.Connection[Any]):
-        def wait(self, *args: Any, **kwargs: Any) -> Any:
-            try:
-                return super().wait(*args, **kwargs)
-            except psycopg.Error as error:
-                error.raised_on = self  # type: ignore[attr-defined]
-                raise
-
-    return MarkingConnection
 
 
 def _unreached(error: "psycopg.Error") -> tuple[str, Exception, str]:

@@ -1,0 +1,183 @@
+"""The connection pools of this process: one for each address, however many resources and threads use it.
+
+Surprising: a thread that holds a connection of a pool and needs another one never waits for the other threads
+for long, because they may be waiting for its own; it gets a connection beside the pool.
+"""
+
+import logging
+import os
+import threading
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from entity_pipeline.core.jsonb import read_stored
+
+if TYPE_CHECKING:
+    import psycopg
+
+CONNECT_TIMEOUT_S = 10
+IDLE_CONNECTION_S = 60.0
+
+
+@dataclass(frozen=True)
+class Address:
+    """What two users of one pool have in common: a connection keeps the name that it was opened under."""
+
+    url: str = field(repr=False)
+    application_name: str
+
+
+class SharedPool:
+    """The pool of one address. Nothing connects before the first `take`."""
+
+    def __init__(self, address: Address) -> None:
+        from psycopg_pool import ConnectionPool
+
+        # Every failed attempt would be logged; who asked for the connection says it once, as one sentence.
+        logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+        self._address = address
+        self._users: dict[object, int] = {}
+        self._holders: dict[Any, int] = {}
+        self._pool = ConnectionPool(
+            address.url,
+            connection_class=_connection_class(),
+            kwargs=_options(address),
+            min_size=0,
+            max_size=1,
+            max_idle=IDLE_CONNECTION_S,
+            configure=_reads_any_jsonb,
+            check=ConnectionPool.check_connection,
+            open=False,
+        )
+
+    @property
+    def max_connections(self) -> int:
+        """Most connections at once, but for those beside the pool: what the most demanding user asked for."""
+        return self._pool.max_size
+
+    @property
+    def is_held_here(self) -> bool:
+        """Whether this thread has a connection of the pool in use."""
+        return threading.get_ident() in list(self._holders.values())
+
+    def take(self, timeout_s: float) -> "psycopg.Connection[Any]":
+        """A connection of the pool. Raises `psycopg_pool.PoolTimeout` when none comes free in time."""
+        return self._holding(self._pool.getconn(timeout=timeout_s))
+
+    def take_beside(self) -> "psycopg.Connection[Any]":
+        """A connection that the pool does not count, ended when it is given back. Raises psycopg's errors."""
+        connection = _connection_class().connect(self._address.url, **_options(self._address))
+        _reads_any_jsonb(connection)
+        connection.is_beside_pool = True
+        return self._holding(connection)
+
+    def give_back(self, connection: Any) -> None:
+        """End of a `take` or a `take_beside`."""
+        del self._holders[connection]
+        if connection.is_beside_pool:
+            connection.close()
+        else:
+            self._pool.putconn(connection)
+
+    def join(self, user: object, max_connections: int) -> None:
+        """Keep the pool open, and wide enough, for `user` until it leaves."""
+        if user not in self._users:
+            self._users[user] = max_connections
+            self._fit()
+            if self._pool.closed:
+                self._pool.open()
+
+    def leave(self, user: object) -> bool:
+        """Whether somebody still needs the pool."""
+        self._users.pop(user, None)
+        if self._users:
+            self._fit()
+        return bool(self._users)
+
+    def close(self) -> None:
+        """End its connections, those in use as soon as they are given back."""
+        self._pool.close()
+
+    def _fit(self) -> None:
+        wanted = max(self._users.values())
+        if wanted != self._pool.max_size:
+            self._pool.resize(0, wanted)
+
+    def _holding(self, connection: Any) -> Any:
+        self._holders[connection] = threading.get_ident()
+        return connection
+
+
+class SharedPools:
+    """Opens a pool for its first user and closes it after its last one; safe for threads and forks."""
+
+    def __init__(self) -> None:
+        self._changing = threading.Lock()
+        self._open: dict[Address, SharedPool] = {}
+        self._inherited: list[Any] = []
+
+    def joined(self, address: Address, user: object, max_connections: int) -> SharedPool:
+        """The pool of an address, open until `user` leaves it."""
+        with self._changing:
+            shared = self._open.get(address)
+            if shared is None:
+                shared = self._open[address] = SharedPool(address)
+            shared.join(user, max_connections)
+            return shared
+
+    def leave(self, address: Address, user: object) -> None:
+        """`user` needs no connection any more."""
+        with self._changing:
+            shared = self._open.get(address)
+            if shared is None or shared.leave(user):
+                return
+            del self._open[address]
+        shared.close()
+
+    def forget_inherited(self) -> None:
+        """Start anew in a forked process: its sockets are the parent's, and the pools' threads did not come along."""
+        self._changing = threading.Lock()
+        # Kept, because an end of their life would be an end of the parent's connections.
+        self._inherited.append(self._open)
+        self._open = {}
+
+
+POOLS = SharedPools()
+os.register_at_fork(after_in_child=POOLS.forget_inherited)
+
+
+def _options(address: Address) -> dict[str, Any]:
+    """What a transaction pooler asks for: nothing prepared, nothing set for a session."""
+    return {
+        "autocommit": True,
+        "prepare_threshold": None,
+        "application_name": address.application_name,
+        "connect_timeout": CONNECT_TIMEOUT_S,
+        "keepalives_idle": 30,
+    }
+
+
+def _reads_any_jsonb(connection: "psycopg.Connection[Any]") -> None:
+    """People and other programs write jsonb too: no value in it may end a run."""
+    from psycopg.types.json import set_json_loads
+
+    set_json_loads(read_stored, connection)
+
+
+@cache
+def _connection_class() -> Any:
+    """Connections that mark their errors: psycopg does not say on which of two a statement failed."""
+    import psycopg
+
+    class MarkingConnection(psycopg.Connection[Any]):
+        is_beside_pool = False
+
+        def wait(self, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return super().wait(*args, **kwargs)
+            except psycopg.Error as error:
+                error.raised_on = self  # type: ignore[attr-defined]
+                raise
+
+    return MarkingConnection
