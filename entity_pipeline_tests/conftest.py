@@ -6,9 +6,9 @@ Surprising: all of it holds without any option in `pyproject.toml`, whatever fol
 import os
 import random
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import psycopg
 import pytest
@@ -18,6 +18,7 @@ from entity_pipeline_tests import browser, pgbouncer
 from entity_pipeline_tests.databases import (
     ClonedDatabase,
     DatabaseServer,
+    Through,
     fast_disk,
     shared_database_server,
 )
@@ -47,6 +48,18 @@ settings.load_profile("entity_pipeline")
 _PROGRAMS = (pgbouncer, browser)
 _LEFT_OUT = pytest.StashKey[dict[str, int]]()
 
+# Tests that can't or need not go through a pooler say so with the reason.
+_DIRECT_ONLY = "direct_only"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--through",
+        choices=get_args(Through),
+        default="direct",
+        help="how tests reach their databases; through a pooler, only tests with a database are run",
+    )
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
@@ -54,6 +67,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.allow_unix_socket = True
     for needed in _PROGRAMS:
         config.addinivalue_line("markers", f"{needed.MARKER}: left out where it is missing, except in CI")
+    config.addinivalue_line("markers", f"{_DIRECT_ONLY}(why): not run with --through session or transaction")
     if config.option.hypothesis_seed is None:
         # In CI a red test must be due to the change; new inputs are found by everybody's own runs.
         seed = 1 if os.environ.get("CI") else random.SystemRandom().randrange(2**32)
@@ -71,9 +85,40 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if not needed.is_left_out():
             continue
         left_out = [item for item in items if item.get_closest_marker(needed.MARKER)]
-        items[:] = [item for item in items if item not in left_out]
-        config.hook.pytest_deselected(items=left_out)
-        config.stash.setdefault(_LEFT_OUT, {})[needed.MARKER] = len(left_out)
+        _leave_out(config, items, needed.WHY, left_out)
+    if config.option.through != "direct":
+        _leave_out(
+            config, items, "they have no database", [item for item in items if not _has_database(item)]
+        )
+        for why, direct in sorted(_direct_only(items).items()):
+            _leave_out(config, items, why, direct)
+
+
+def _leave_out(
+    config: pytest.Config, items: list[pytest.Item], why: str, left_out: Sequence[pytest.Item]
+) -> None:
+    if not left_out:
+        return
+    gone = set(left_out)
+    items[:] = [item for item in items if item not in gone]
+    config.hook.pytest_deselected(items=left_out)
+    config.stash.setdefault(_LEFT_OUT, {})[why] = len(left_out)
+
+
+def _has_database(item: pytest.Item) -> bool:
+    return "database_server" in getattr(item, "fixturenames", ()) or bool(
+        item.get_closest_marker(_DIRECT_ONLY)
+    )
+
+
+def _direct_only(items: Sequence[pytest.Item]) -> dict[str, list[pytest.Item]]:
+    """Tests by the reason why they are not run through a pooler."""
+    found: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if marker := item.get_closest_marker(_DIRECT_ONLY):
+            (why,) = marker.args
+            found.setdefault(why, []).append(item)
+    return found
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -91,15 +136,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     # The header is not printed with -q, and a failure without its seed is lost.
     if terminalreporter.stats.get("failed") or terminalreporter.stats.get("error"):
         terminalreporter.write_line(pytest_report_header(config)[0])
-    for needed in _PROGRAMS:
-        if left_out := config.stash.get(_LEFT_OUT, {}).get(needed.MARKER, 0):
-            terminalreporter.write_line(f"{left_out} tests were left out: {needed.WHY}")
+    for why, left_out in config.stash.get(_LEFT_OUT, {}).items():
+        terminalreporter.write_line(f"{left_out} tests were left out: {why}")
 
 
 @pytest.fixture(scope="session")
-def database_server() -> Iterator[DatabaseServer]:
+def database_server(pytestconfig: pytest.Config) -> Iterator[DatabaseServer]:
     """The PostgreSQL of the test run; for tests that need a database of their own making."""
-    with shared_database_server() as server:
+    with shared_database_server() as server, server.through(pytestconfig.option.through):
         yield server
 
 

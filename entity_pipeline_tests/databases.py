@@ -2,6 +2,7 @@
 
 Surprising: the folder has a fixed name, so that all pytest-xdist workers (and a second run beside this one)
 share one server, and one that a killed run left behind is taken over. The last run that ends deletes it.
+With `--through session` or `--through transaction` every address of a test's database is that of a pgbouncer.
 """
 
 import fcntl
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import sql
@@ -24,8 +26,10 @@ from entity_pipeline.core.failures import InputRejected
 from entity_pipeline.resources.postgres import PooledDatabase, open_database
 from entity_pipeline.sandbox.ownership import SharedServers
 from entity_pipeline.sandbox.postgres import EmbeddedPostgres
+from entity_pipeline_tests import pgbouncer
 
 DatabaseKind = Literal["assets", "operation"]
+Through = Literal["direct", "session", "transaction"]
 
 _KINDS: tuple[DatabaseKind, ...] = ("assets", "operation")
 _ROOM_NEEDED_BYTES = 2_000_000_000
@@ -49,30 +53,58 @@ class DatabaseServer:
         self._postgres = postgres
         self._admin = admin
         self._version = _migrations_version()
+        self._pooler: str | None = None
 
     def url(self, database: str) -> str:
-        """Address of any database of the server, as its superuser."""
+        """Address of any database of the server, as its superuser, whatever the tests go through."""
         return self._postgres.url(database)
+
+    @contextmanager
+    def through(self, mode: Through) -> Iterator[None]:
+        """From here to the end of the block, addresses of `clone` and `empty` are those of a pooler."""
+        if mode == "direct":
+            yield
+            return
+        with tempfile.TemporaryDirectory(prefix="entity-pipeline-pgbouncer-", dir=fast_disk()) as folder:
+            with pgbouncer.pooler(self.url("postgres"), Path(folder), mode=mode) as pooler:
+                self._pooler = urlsplit(pooler).netloc
+                try:
+                    yield
+                finally:
+                    self._pooler = None
 
     @contextmanager
     def clone(self, kind: DatabaseKind) -> Iterator[ClonedDatabase]:
         """A migrated database without rows, dropped at the end of the block. Takes about 20 ms."""
-        with self.empty(template=self._template(kind)) as url, open_database(url, max_connections=16) as pool:
+        with (
+            self.empty(template=self._template(kind)) as url,
+            # Under a name of its own, for the code under test must get on with the connections it asks for.
+            open_database(url, max_connections=16, application_name="a test") as pool,
+        ):
             yield ClonedDatabase(url, pool)
 
     @contextmanager
-    def empty(self, *, template: str = "template0") -> Iterator[str]:
-        """Address of a database with nothing in it, dropped at the end of the block."""
+    def empty(self, *, template: str = "template0", direct: bool = False) -> Iterator[str]:
+        """Address of a database with nothing in it, dropped at the end of the block.
+
+        Args:
+            direct: never through a pooler, as Dagster's own storage must be.
+        """
         name = f"test_{uuid.uuid4().hex}"
         self._execute("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy", name, template)
         try:
-            yield self.url(name)
+            url = self.url(name)
+            yield url if direct or not self._pooler else urlsplit(url)._replace(netloc=self._pooler).geturl()
         finally:
             self._wait_until_left(name)
             self._execute("DROP DATABASE {} WITH (FORCE)", name)
 
     def _wait_until_left(self, name: str) -> None:
         # A backend outlives its closed connection by a millisecond; DROP, meeting it, would sleep 100.
+        if self._pooler:  # which keeps its connections
+            self._admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
+            )
         for _ in range(20):
             if not self._admin.execute("SELECT 1 FROM pg_stat_activity WHERE datname = %s", [name]).rowcount:
                 return

@@ -1,4 +1,4 @@
-"""A pgbouncer in transaction mode before the server of the tests, as Supabase's port 6543 has one.
+"""A pgbouncer before the server of the tests, in transaction or session mode as on Supabase's ports 6543 and 5432.
 
 Surprising: it is the one program that no Python wheel brings. In CI it must be there; on a newcomer's machine
 the tests marked `needs_pgbouncer` are left out, and the run says how many and why.
@@ -10,11 +10,14 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 import psycopg
+
+Mode = Literal["session", "transaction"]
 
 MARKER = "needs_pgbouncer"
 WHY = "pgbouncer is not installed (Debian, Ubuntu: apt-get install pgbouncer)"
@@ -29,10 +32,13 @@ listen_port = {port}
 unix_socket_dir =
 auth_type = scram-sha-256
 auth_file = {users}
-pool_mode = transaction
+auth_user = {superuser}
+pool_mode = {mode}
 default_pool_size = {connections}
 max_client_conn = 1000
 ignore_startup_parameters = extra_float_digits
+log_connections = 0
+log_disconnections = 0
 """
 
 
@@ -47,8 +53,15 @@ def is_left_out() -> bool:
 
 
 @contextmanager
-def transaction_pooler(server_url: str, folder: Path, *, connections: int = 20) -> Iterator[str]:
-    """The same database as `server_url` through a pooler that owns `connections` to it; ends with the block."""
+def pooler(server_url: str, folder: Path, *, mode: Mode, connections: int = 20) -> Iterator[str]:
+    """The same database as `server_url` through a pooler; ends with the block.
+
+    Any other database of the server is reached at the same place, by any role that may log in.
+
+    Args:
+        server_url: address as the superuser, whose password decides about nobody else's.
+        connections: the most that the pooler opens for each database and role.
+    """
     found = program()
     if found is None:
         raise FileNotFoundError(WHY)
@@ -57,7 +70,14 @@ def transaction_pooler(server_url: str, folder: Path, *, connections: int = 20) 
     users.write_text(f'"{server.username}" "{server.password}"\n')
     port = _free_port()
     configuration.write_text(
-        _CONFIGURATION.format(server_port=server.port, port=port, users=users, connections=connections)
+        _CONFIGURATION.format(
+            server_port=server.port,
+            port=port,
+            users=users,
+            superuser=server.username,
+            mode=mode,
+            connections=connections,
+        )
     )
     as_ordinary_user = []
     if os.geteuid() == 0:  # which pgbouncer refuses to run as
@@ -75,6 +95,13 @@ def transaction_pooler(server_url: str, folder: Path, *, connections: int = 20) 
     finally:
         process.terminate()
         process.wait(timeout=_START_LIMIT_S)
+
+
+def transaction_pooler(
+    server_url: str, folder: Path, *, connections: int = 20
+) -> AbstractContextManager[str]:
+    """`pooler` as it is hardest: every transaction may have another connection."""
+    return pooler(server_url, folder, mode="transaction", connections=connections)
 
 
 def _free_port() -> int:
