@@ -112,7 +112,11 @@ _ASSETS: Mapping[str, _Need] = {
         "uuid: id; timestamptz: created_at state_changed_at blocked_until; date: quota_day; bool: grounded; "
         "text: pipeline step model model_version state subject input_hash; jsonb: reply error metadata; "
         f"int: search_queries latency_ms attempt {_TOKENS}; numeric: cost_usd",
-        indexes=("entity_pipeline_usage_claim", "entity_pipeline_usage_grounded"),
+        indexes=(
+            "entity_pipeline_usage_claim",
+            "entity_pipeline_usage_grounded",
+            "entity_pipeline_usage_ungrounded",
+        ),
         rows={
             "insert": (_OUR_EVENTS["reserved"],),
             "update": _OPEN_EVENTS,

@@ -5,14 +5,15 @@ its transaction: READ COMMITTED gives the next statement a snapshot taken after 
 two processes ever count the same free place. A server that defaults to a stricter level would oversell.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
 
-from psycopg import Connection
+from psycopg import ClientCursor, Connection
 from psycopg.rows import dict_row
 
 from entity_pipeline.core.gemini_models import MODELS, GeminiModel
@@ -34,15 +35,15 @@ from entity_pipeline.core.ports import Database
 from entity_pipeline.core.quota import next_reset
 from entity_pipeline.core.usage import TokenUsage, search_cost_usd
 from entity_pipeline.resources.gemini.ledger_sql import (
+    BEGIN,
     COUNT_ANSWERED,
     COUNT_SENT,
     FAILED,
     FINISH,
-    INSERT,
-    LOCK,
+    INSERT_AND_COMMIT,
     MARK_SENT,
     RELEASED,
-    REPLAY,
+    REPLY,
     SETTLED,
     STATUS,
     STORED_SUBJECTS,
@@ -80,33 +81,37 @@ class Ledger:
             "config_hash": intent.config_hash,
             "consumed": intent.consumed_event_id,
         }
-        with self._database.connection() as connection, connection.transaction():
-            connection.execute(LOCK)
-            view = _read_view(connection, parameters)
+        with self._transaction() as connection:
+            view = _read_view(connection, BEGIN + VIEW, parameters)
             if view.claimed_until is not None and view.claimed_until <= view.now:
                 connection.execute(SWEEP, [STALE_AFTER_S])
-                view = _read_view(connection, parameters)
+                view = _read_view(connection, VIEW, parameters)
             decision = admit(view, intent, limits, model.pool)
             if not isinstance(decision, Admitted):
                 return decision
-            row = connection.execute(
-                INSERT,
-                {
-                    "now": view.now,
-                    "pipeline": intent.pipeline,
-                    "step": intent.step,
-                    "kind": intent.kind,
-                    "subject": intent.subject,
-                    "model": intent.model,
-                    "grounded": intent.grounded,
-                    "quota_day": view.quota_day,
-                    "input_hash": intent.input_hash,
-                    "config_hash": intent.config_hash,
-                    "attempt": attempt,
-                    "cost_usd": decision.cost_usd,
-                    "run_id": run_id,
-                },
-            ).fetchone()
+            row = (
+                ClientCursor(connection)
+                .execute(
+                    INSERT_AND_COMMIT,
+                    {
+                        "now": view.now,
+                        "pipeline": intent.pipeline,
+                        "step": intent.step,
+                        "kind": intent.kind,
+                        "subject": intent.subject,
+                        "model": intent.model,
+                        "grounded": intent.grounded,
+                        "quota_day": view.quota_day,
+                        "input_hash": intent.input_hash,
+                        "config_hash": intent.config_hash,
+                        "attempt": attempt,
+                        "cost_usd": decision.cost_usd,
+                        "run_id": run_id,
+                    },
+                )
+                .fetchone()
+            )
+            assert row is not None
             return Reserved(row[0], view.quota_day, view.units_in_period)
 
     def mark_sent(self, event_id: UUID) -> bool:
@@ -210,6 +215,18 @@ class Ledger:
             row = connection.execute(COUNT_SENT, [since]).fetchone()
         return (int(row[0]), int(row[1])) if row else (0, 0)
 
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection[Any]]:
+        """A connection whose transaction the block's own statements begin, and may end."""
+        with self._database.connection() as connection:
+            try:
+                yield connection
+                connection.commit()
+            except BaseException:
+                if not connection.closed:
+                    connection.rollback()
+                raise
+
     def _finish(
         self, event_id: UUID, changes: str, parameters: dict[str, Any], from_states: tuple[str, ...]
     ) -> None:
@@ -250,16 +267,19 @@ def _pool_parameters(model: GeminiModel) -> dict[str, Any]:
         "unit": model.pool.unit,
         "period": model.pool.period,
         "reserve_units": model.pool.reserve_units,
-        "pool_models": [name for name, other in MODELS.items() if other.pool == model.pool],
-        "known_models": list(MODELS),
+        "models_of_other_pools": [name for name, other in MODELS.items() if other.pool != model.pool],
     }
 
 
-def _read_view(connection: Connection, parameters: Mapping[str, Any]) -> LedgerView:
-    cursor = connection.cursor(row_factory=dict_row)
-    row = cursor.execute(VIEW, parameters).fetchone()
-    stored = cursor.execute(REPLAY, parameters).fetchone()
+def _read_view(connection: Connection[Any], statements: str, parameters: Mapping[str, Any]) -> LedgerView:
+    """Run the statements, the last of which is VIEW, in one round trip: the lock is held for shorter."""
+    cursor = ClientCursor(connection, row_factory=dict_row)
+    row = cursor.execute(statements, parameters).set_result(-1).fetchone()
     assert row is not None
+    replay = None
+    if row["unused_reply"] is not None:
+        stored = connection.execute(REPLY, [row["unused_reply"]]).fetchone()
+        replay = StoredReply(*stored) if stored is not None else None
     return LedgerView(
         now=row["now"],
         quota_day=row["today"],
@@ -270,7 +290,5 @@ def _read_view(connection: Connection, parameters: Mapping[str, Any]) -> LedgerV
         minute_frees_at=row["frees_at"],
         blocked_until=row["blocked_until"],
         claimed_until=row["claimed_until"],
-        replay=StoredReply(stored["id"], stored["reply"], stored["model_version"], stored["input_hash"])
-        if stored is not None
-        else None,
+        replay=replay,
     )

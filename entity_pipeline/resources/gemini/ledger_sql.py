@@ -4,77 +4,93 @@ Surprising: the clock is the database's, read once in a statement, so that no ma
 `clock_timestamp()` and not `now()`: a transaction that waited for the lock would go by the time it began.
 """
 
-LOCK = (
-    "set transaction isolation level read committed; "
-    "select pg_advisory_xact_lock(hashtextextended('entity_pipeline.gemini_ledger', 0))"
-)
+# A server that defaults to a stricter level would count in a snapshot of before the lock.
+# Not flushed: if the server dies, a place that was not marked sent may be gone, and then nothing is sent for it.
+# MARK_SENT is flushed, and with it all that was written before.
+BEGIN = """
+begin isolation level read committed;
+set local synchronous_commit = off;
+select pg_advisory_xact_lock(hashtextextended('entity_pipeline.gemini_ledger', 0));
+"""
 
 # Rows of other code may lack quota_day: their day is that of created_at. An event without a model, or with one
 # that the registry does not know, counts in every pool.
 _DAY = "coalesce(quota_day, (created_at at time zone 'America/Los_Angeles')::date)"
 _UNITS = "case when %(unit)s = 'prompt' then 1 else coalesce(search_queries, %(reserve_units)s) end"
-_IN_POOL = "(model = any(%(pool_models)s) or (model = any(%(known_models)s)) is not true)"
+_IN_POOL = "(model = any(%(models_of_other_pools)s)) is not true"
 
 # The ledger for the statements of other modules, in the types they count on: elsewhere a cost may be a float.
 EVENTS = """(select id, created_at, quota_day, pipeline, step, model, state, grounded, subject, search_queries,
   prompt_tokens, cached_tokens, output_tokens, thoughts_tokens, tool_tokens, cost_usd::numeric as cost_usd,
   latency_ms, error, metadata from gemini_usage_events) as events"""
 
-_CLOCK = f"""
-clock as (
-  select clock_timestamp() as now, (clock_timestamp() at time zone 'America/Los_Angeles')::date as today
-), pool_events as (
-  select state, {_DAY} as day, {_UNITS} as units
-  from gemini_usage_events
-  where grounded and state <> 'released' and {_IN_POOL}
-    and {_DAY} >= (select case when %(period)s = 'month' then date_trunc('month', today)::date
-                               else today end from clock)
+# An upper bound that excludes nothing tells the planner that few rows are meant; it would guess a third of all.
+_CLOCK = """
+with clock as (
+  select now, today,
+    case when %(period)s = 'month' then date_trunc('month', today)::date else today end as period_start
+  from (
+    select clock_timestamp() as now, (clock_timestamp() at time zone 'America/Los_Angeles')::date as today
+  ) as instant
 )
 """
-_SPENT = f"""
-(select coalesce(sum(cost_usd), 0)::numeric from gemini_usage_events
-  where state <> 'released' and created_at > (select now from clock) - interval '26 hours'
-    and {_DAY} = (select today from clock))
+_GROUNDED = f"""
+lateral (
+  select coalesce(sum(units) filter (where in_pool), 0) as units_in_period,
+    coalesce(sum(units) filter (where in_pool and day = today), 0) as units_today,
+    coalesce(sum(units) filter (where in_pool and day = today and state = 'reserved'), 0) as reserved_today,
+    coalesce(sum(cost_usd) filter (where day = today), 0)::numeric as spent_usd
+  from (
+    select {_DAY} as day, {_IN_POOL} as in_pool, {_UNITS} as units, state, cost_usd
+    from gemini_usage_events
+    where grounded and state <> 'released' and {_DAY} between period_start and 'infinity'
+  ) as event
+) as grounded
+"""
+_UNGROUNDED = f"""
+lateral (
+  select coalesce(sum(cost_usd), 0)::numeric as spent_usd
+  from gemini_usage_events
+  where not grounded and state <> 'released' and {_DAY} = today
+) as ungrounded
 """
 _BLOCKED = f"""
-(select max(blocked_until) from gemini_usage_events
-  where blocked_until > (select now from clock) and {_IN_POOL})
+(select max(blocked_until) from gemini_usage_events where blocked_until > clock.now and {_IN_POOL})
 """
 
 VIEW = f"""
-with {_CLOCK}, minute as (
+{_CLOCK}
+select clock.now, clock.today, grounded.units_in_period, grounded.units_today,
+  grounded.spent_usd + ungrounded.spent_usd as spent_usd,
+  minute.requests, minute.frees_at, account.claimed_until, account.unused_reply, {_BLOCKED} as blocked_until
+from clock, {_GROUNDED}, {_UNGROUNDED}, lateral (
   select count(*) as requests, min(created_at) + interval '60 seconds' as frees_at
   from gemini_usage_events
-  where state <> 'released' and created_at > (select now from clock) - interval '60 seconds'
-)
-select clock.now, clock.today,
-  (select coalesce(sum(units), 0) from pool_events) as units_in_period,
-  (select coalesce(sum(units), 0) from pool_events where day = clock.today) as units_today,
-  {_SPENT} as spent_usd,
-  minute.requests, minute.frees_at,
-  {_BLOCKED} as blocked_until,
-  (select max(state_changed_at) + %(stale_after)s * interval '1 second' from gemini_usage_events
-    where pipeline = %(pipeline)s and step = %(step)s and subject = %(subject)s
-      and state in ('reserved', 'sent')) as claimed_until
-from clock, minute
+  where state <> 'released' and created_at > now - interval '60 seconds' and created_at <= 'infinity'
+) as minute, lateral (
+  select max(state_changed_at) filter (where state in ('reserved', 'sent'))
+      + %(stale_after)s * interval '1 second' as claimed_until,
+    (array_agg(id order by created_at desc) filter (
+      where state = 'settled' and reply is not null
+        and metadata->>'kind' = %(kind)s and metadata->>'config_hash' = %(config_hash)s
+        and (%(consumed)s::uuid is null
+             or created_at > (select created_at from gemini_usage_events where id = %(consumed)s))
+    ))[1] as unused_reply
+  from gemini_usage_events
+  where pipeline = %(pipeline)s and step = %(step)s and subject = %(subject)s
+) as account
 """
 
-REPLAY = """
-select id, reply, model_version, input_hash from gemini_usage_events
-where pipeline = %(pipeline)s and step = %(step)s and subject = %(subject)s and state = 'settled'
-  and reply is not null and metadata->>'kind' = %(kind)s and metadata->>'config_hash' = %(config_hash)s
-  and (%(consumed)s::uuid is null
-       or created_at > (select created_at from gemini_usage_events where id = %(consumed)s))
-order by created_at desc limit 1
-"""
+REPLY = "select id, reply, model_version, input_hash from gemini_usage_events where id = %s"
 
-INSERT = """
+INSERT_AND_COMMIT = """
 insert into gemini_usage_events (created_at, state_changed_at, pipeline, step, model, grounded, state, quota_day,
   subject, input_hash, attempt, cost_usd, metadata)
 values (%(now)s, %(now)s, %(pipeline)s, %(step)s, %(model)s, %(grounded)s, 'reserved', %(quota_day)s,
   %(subject)s, %(input_hash)s, %(attempt)s, %(cost_usd)s,
   jsonb_build_object('kind', %(kind)s::text, 'config_hash', %(config_hash)s::text, 'run_id', %(run_id)s::text))
-returning id
+returning id;
+commit
 """
 
 # A reservation of yesterday is worth nothing today: it is given back, and asked for again.
@@ -111,15 +127,11 @@ where id = %(id)s and state = any(%(from_states)s)
 """
 
 STATUS = f"""
-with {_CLOCK}
-select clock.now, clock.today,
-  (select coalesce(sum(units), 0) from pool_events
-    where day = clock.today and state not in ('reserved')) as used_today,
-  (select coalesce(sum(units), 0) from pool_events
-    where day = clock.today and state = 'reserved') as reserved_today,
-  (select coalesce(sum(units), 0) from pool_events) as units_in_period,
-  {_SPENT} as spent_usd, {_BLOCKED} as blocked_until
-from clock
+{_CLOCK}
+select clock.now, clock.today, grounded.units_in_period,
+  grounded.units_today - grounded.reserved_today as used_today, grounded.reserved_today,
+  grounded.spent_usd + ungrounded.spent_usd as spent_usd, {_BLOCKED} as blocked_until
+from clock, {_GROUNDED}, {_UNGROUNDED}
 """
 
 STORED_SUBJECTS = """
