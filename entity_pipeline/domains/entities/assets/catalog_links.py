@@ -1,7 +1,8 @@
 """`catalog_links`: reviewed accounts become links to artists, brands and groups, or are held with a reason."""
 
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Literal
@@ -10,9 +11,10 @@ from uuid import UUID
 import dagster as dg
 from pydantic import Field
 
+from entity_pipeline.core.failures import DatabaseUnavailable
 from entity_pipeline.core.patience import patiently, patiently_on
 from entity_pipeline.core.ports import Database
-from entity_pipeline.core.settings import Closed, PipelineSettings, SettingsAccess
+from entity_pipeline.core.settings import Closed, Gate, PipelineSettings, SettingsAccess
 from entity_pipeline.domains.entities.assets.gemini_reviews import gemini_reviews
 from entity_pipeline.domains.entities.assets.pictures import AMBER, GREEN, GREY, bars_by_name
 from entity_pipeline.domains.entities.assets.reporting import (
@@ -28,8 +30,8 @@ from entity_pipeline.domains.entities.assets.tables import database_of, table_me
 from entity_pipeline.domains.entities.logic.decide import RULES_VERSION, decide
 from entity_pipeline.domains.entities.logic.holds import HoldReason
 from entity_pipeline.domains.entities.partitions import cohort_range, daily_partitions
-from entity_pipeline.domains.entities.queries.catalog import Applied, Outcome, apply_decision
-from entity_pipeline.domains.entities.queries.catalog_rows import attachable, load_account, waiting_for
+from entity_pipeline.domains.entities.queries.catalog import apply_decision
+from entity_pipeline.domains.entities.queries.catalog_rows import attachable, load_accounts
 from entity_pipeline.domains.entities.queries.enrichment import (
     CohortProgress,
     CohortRange,
@@ -41,6 +43,9 @@ from entity_pipeline.domains.entities.queries.enrichment import (
     undecided_accounts,
 )
 from entity_pipeline.domains.entities.queries.vocabulary import Vocabulary, load_vocabulary
+
+# A connection is tried before it is lent: that is a round trip, as is looking at the accounts ahead.
+_ON_ONE_CONNECTION = 50
 
 
 class LinkConfig(dg.Config):
@@ -83,32 +88,25 @@ def catalog_links(
     - **A partition turns green** when no account of the cohort is pending.
     """
     cohorts = cohort_range(context.partition_keys)
-    outcomes: Counter[str] = Counter()
-    held_because = ""
     refresh = config.refresh == "all"
-    waiting = deque(patiently_on(operation_db, lambda database: _to_decide(database, cohorts, refresh)))
-    vocabulary = patiently_on(operation_db, load_vocabulary)
-    while waiting:
+    work = _Work(
+        run_id=context.run.run_id,
+        waiting=deque(patiently_on(operation_db, lambda database: _to_decide(database, cohorts, refresh))),
+        vocabulary=patiently_on(operation_db, load_vocabulary),
+    )
+    held_because = ""
+    while work.waiting:
         gate = patiently(settings.gate)
         if isinstance(gate, Closed):
             held_because = gate.reason
             break
-        decide_one = partial(
-            _decide_one,
-            account_id=waiting.popleft(),
-            rules=gate.settings,
-            run_id=context.run.run_id,
-            vocabulary=vocabulary,
-        )
-        applied, followers = patiently_on(operation_db, decide_one)
-        outcomes[applied.outcome.value] += 1
-        waiting.extend(followers)
+        patiently_on(operation_db, partial(_decide_some, work=work, rules=gate.settings, gate=settings.gate))
     progress, report = patiently_on(operation_db, lambda database: _report(database, cohorts))
     metadata = {
-        "accounts_decided": sum(outcomes.values()),
+        "accounts_decided": work.outcomes.total(),
         "held_because": held_because or "nothing",
         "rules_version": RULES_VERSION,
-        "this_run": counts_table(outcomes, "decision"),
+        "this_run": counts_table(work.outcomes, "decision"),
         **report,
     }
     pending = pending_by_cohort(progress, links=True)
@@ -124,15 +122,46 @@ def _to_decide(connection: Any, cohorts: CohortRange, refresh: bool) -> list[UUI
     ]
 
 
-def _decide_one(
-    connection: Any, *, account_id: UUID, rules: PipelineSettings, run_id: str, vocabulary: Vocabulary
-) -> tuple[Applied, Sequence[UUID]]:
-    """One account, and those that waited for it. Repeated after its commit, it writes nothing and finds the same."""
-    decide_under = partial(_decided_under, rules)
-    applied = apply_decision(
-        connection, account_id, decide_under, run_id, datetime.now(UTC), vocabulary=vocabulary
-    )
-    return applied, _followers(connection, account_id, applied)
+@dataclass
+class _Work:
+    """What one run has to decide, and what came of it so far. Accounts that waited for another are added."""
+
+    run_id: str
+    waiting: deque[UUID]
+    vocabulary: Vocabulary
+    outcomes: Counter[str] = field(default_factory=Counter)
+
+
+def _decide_some(connection: Any, *, work: _Work, rules: PipelineSettings, gate: Callable[[], Gate]) -> None:
+    """At most `_ON_ONE_CONNECTION` accounts, while the gate is open: it is asked between any two.
+
+    Broken off by a database that is away, it goes on with the account that it was at: repeated after its commit,
+    a decision writes nothing and finds the same.
+    """
+    some = [work.waiting[nth] for nth in range(min(len(work.waiting), _ON_ONE_CONNECTION))]
+    seen = load_accounts(connection, some)
+    for account_id in some:
+        applied = apply_decision(
+            connection,
+            account_id,
+            partial(_decided_under, rules),
+            work.run_id,
+            datetime.now(UTC),
+            vocabulary=work.vocabulary,
+            seen=seen.get(account_id),
+        )
+        work.waiting.popleft()
+        work.waiting.extend(applied.followers)
+        work.outcomes[applied.outcome.value] += 1
+        if account_id is some[-1]:
+            return
+        try:
+            now_open = gate()
+        except DatabaseUnavailable:
+            return  # the caller asks patiently
+        if isinstance(now_open, Closed):
+            return
+        rules = now_open.settings
 
 
 def _report(
@@ -174,11 +203,3 @@ def _meaning(reason: str) -> str:
 
 def _decided_under(settings: PipelineSettings, account: Any, verdict: Any, candidates: Any) -> Any:
     return decide(account, verdict, candidates, settings)
-
-
-def _followers(connection: Any, account_id: Any, applied: Applied) -> list[Any]:
-    """Accounts of any cohort that were held because this primary account was not linked yet."""
-    if applied.outcome not in (Outcome.LINKED, Outcome.CREATED):
-        return []
-    account = load_account(connection, account_id)
-    return list(waiting_for(connection, account.handle)) if account and account.handle else []

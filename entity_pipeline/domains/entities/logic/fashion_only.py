@@ -89,6 +89,6 @@ def _first_field(text: str) -> Field | None:
 
 def _field(token: str) -> Field | None:
     found = _FIELDS.get(token)
-    if found is not None:
+    if found is not None or token.isascii():  # the prefixes are Korean
         return found
     return next((field for prefix, field in _PREFIXES.items() if token.startswith(prefix)), None)

@@ -14,6 +14,7 @@ from psycopg.types.json import Jsonb
 
 from entity_pipeline.core.settings import PLATFORM
 from entity_pipeline.domains.entities.logic.provenance import AuditRow, last_written
+from entity_pipeline.domains.entities.queries.round_trip import Answer, RoundTrip
 
 # The admin_user_id of everything that no person did; nobody's user id.
 SYSTEM_ACTOR = UUID("e7717000-0000-4000-8000-0000e4717195")
@@ -23,8 +24,10 @@ UNDO_ACTION = f"{PLATFORM}.undo"
 _INSERT = """
 insert into admin_audit_log
     (admin_user_id, action, target_table, target_id, before_state, after_state, metadata, created_at)
-values (%(actor)s, %(action)s, %(table)s, %(id)s, %(before)s, %(after)s, %(metadata)s, clock_timestamp())
+values (%(actor)s, %(action)s, %(table)s, %(id)s, %(before)s, {after}, %(metadata)s, clock_timestamp())
 """
+# The whole row, so that undo can tell whether anybody has touched any column of it.
+_THE_ROW = "(select to_jsonb(r) - '{{created_at,updated_at}}'::text[] from {table} r where r.id = %(id)s)"
 
 SELECT_OURS = """
 select id, target_table, target_id, before_state as before, after_state as after, created_at,
@@ -54,16 +57,27 @@ def insert_audit(
     `before` is None for a created row, `after` None for a removed one; else both hold the written columns
     only.
     """
-    values = {
-        "actor": actor,
-        "action": action,
-        "table": table,
-        "id": target_id,
-        "before": None if before is None else Jsonb(dict(before)),
-        "after": None if after is None else Jsonb(dict(after)),
-        "metadata": Jsonb({"pipeline": PLATFORM, **metadata}),
-    }
-    connection.execute(_INSERT, values)
+    values = _values(action, table, target_id, before, metadata, actor)
+    values["after"] = None if after is None else Jsonb(dict(after))
+    connection.execute(_INSERT.format(after="%(after)s").encode(), values)
+
+
+def add_audit(
+    trip: RoundTrip,
+    *,
+    action: str,
+    table: str,
+    target_id: UUID,
+    before: Mapping[str, Any] | None,
+    after: Mapping[str, Any] | None,
+    metadata: Mapping[str, Any],
+) -> None:
+    """The same as part of a round trip. Without `after` it is the whole row as it stands, for one just created."""
+    values = _values(action, table, target_id, before, metadata, SYSTEM_ACTOR)
+    if after is None:
+        trip.add(_INSERT.format(after=_THE_ROW.format(table=table)), values)
+    else:
+        trip.add(_INSERT.format(after="%(after)s"), values | {"after": Jsonb(dict(after))})
 
 
 def history(connection: psycopg.Connection[Any], table: str, target_id: UUID) -> Sequence[AuditRow]:
@@ -72,6 +86,28 @@ def history(connection: psycopg.Connection[Any], table: str, target_id: UUID) ->
         return cursor.execute(_HISTORY, {**OURS, "table": table, "id": target_id}).fetchall()
 
 
-def ours(connection: psycopg.Connection[Any], table: str, target_id: UUID) -> dict[str, Any]:
+def ask_ours(trip: RoundTrip, table: str, target_id: UUID) -> Answer[dict[str, Any]]:
     """What our last write that was not undone left in each column of one row, as JSON values."""
-    return last_written(history(connection, table, target_id))
+    return trip.ask(
+        _HISTORY,
+        {**OURS, "table": table, "id": target_id},
+        lambda rows: last_written([AuditRow(**row) for row in rows]),
+    )
+
+
+def _values(
+    action: str,
+    table: str,
+    target_id: UUID,
+    before: Mapping[str, Any] | None,
+    metadata: Mapping[str, Any],
+    actor: UUID,
+) -> dict[str, Any]:
+    return {
+        "actor": actor,
+        "action": action,
+        "table": table,
+        "id": target_id,
+        "before": None if before is None else Jsonb(dict(before)),
+        "metadata": Jsonb({"pipeline": PLATFORM, **metadata}),
+    }

@@ -3,15 +3,22 @@
 Lock order, the same for everybody: advisory locks (type + normalised names, handles) sorted by key, then the
 account row, then one entity row. What was read before a lock is read again under it; whoever finds that the
 ground has moved starts over. So two runs can't create twins, and can't deadlock with each other.
+
+Two or three round trips: locks and what is read under them; the entity's row and the same again, where an entity
+is there; the writes with their commit. A write that a constraint refuses ends the transaction, and the account is
+held in a second one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import psycopg
 from psycopg import errors
+from psycopg.pq import TransactionStatus
 
 from entity_pipeline.core.failures import TransientFailure
 from entity_pipeline.core.settings import PLATFORM
@@ -24,6 +31,9 @@ from entity_pipeline.domains.entities.logic.usernames import handle_or_none
 from entity_pipeline.domains.entities.models import TABLE_OF_TYPE, Account, EntityTable, Verdict
 from entity_pipeline.domains.entities.queries.catalog_rows import (
     ACCOUNTS,
+    ask_account,
+    ask_candidates,
+    ask_waiting_for,
     attachable,
     load_account,
     load_candidates,
@@ -32,11 +42,13 @@ from entity_pipeline.domains.entities.queries.catalog_rows import (
 from entity_pipeline.domains.entities.queries.catalog_write import (
     Applied,
     CannotHold,
+    LockedEntity,
     Outcome,
     Writing,
-    lock_entity,
+    ask_entity,
     write,
 )
+from entity_pipeline.domains.entities.queries.round_trip import RoundTrip
 from entity_pipeline.domains.entities.queries.vocabulary import Vocabulary, load_vocabulary
 
 __all__ = [
@@ -54,6 +66,8 @@ Decide = Callable[[Account, Verdict | None, Candidates], Decision]
 
 MAX_STARTS = 5
 
+# A small catalog is looked up by index too: the planner does not know how long it takes to normalise every name.
+_BY_INDEX = "set local enable_seqscan = off"
 _LOCK = """
 select pg_advisory_xact_lock(key)
 from (select distinct hashtextextended(name, 0) as key from unnest(%s::text[]) name
@@ -75,71 +89,115 @@ def apply_decision(
     now: datetime,
     *,
     vocabulary: Vocabulary | None = None,
+    seen: Account | None = None,
 ) -> Applied:
-    """Decide one account on its stored review and write the result with its audit rows.
+    """Decide one account on its stored review and write the result with its audit rows, in one transaction.
 
     Running it again with the same result writes nothing. Call it outside of any transaction. `vocabulary` is
-    `load_vocabulary(connection)`, for callers that decide many accounts.
+    `load_vocabulary(connection)` and `seen` the account as it was a moment ago, for callers that decide many.
 
     Raises:
         TransientFailure: other writers kept changing the same rows.
     """
     known = load_vocabulary(connection) if vocabulary is None else vocabulary
+    refusal: HoldReason | None = None
     for _ in range(MAX_STARTS):
+        account = seen or load_account(connection, account_id)
+        if account is None:
+            return Applied(Outcome.MISSING)
         try:
-            with connection.transaction():
-                return _decide_under_locks(connection, account_id, decide, run_id, now, known)
+            with _rolled_back_on_error(connection):
+                return _decide_under_locks(connection, account, decide, run_id, now, known, refusal)
         except (_Moved, errors.DeadlockDetected, errors.SerializationFailure):
-            continue
+            pass
+        except _REFUSALS as error:
+            # The same once more, with a hold in place of what was refused. A hold that is refused is a failure.
+            if refusal is not None:
+                raise
+            refusal = _refusal(error)
+        seen = None
     raise TransientFailure(f"Account {account_id} keeps changing while it is being linked: run it again.")
+
+
+@contextmanager
+def _rolled_back_on_error(connection: psycopg.Connection[Any]) -> Iterator[None]:
+    """`begin` and `commit` travel with other statements, so there is no block of psycopg's around them."""
+    try:
+        yield
+    except BaseException:
+        if connection.info.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
+            connection.execute("rollback")
+        raise
 
 
 def _decide_under_locks(
     connection: psycopg.Connection[Any],
-    account_id: UUID,
+    seen: Account,
     decide: Decide,
     run_id: str,
     now: datetime,
     vocabulary: Vocabulary,
+    refusal: HoldReason | None,
 ) -> Applied:
-    seen = load_account(connection, account_id)
-    if seen is None:
-        return Applied(Outcome.MISSING)
-    keys = _lock_keys(seen)
-    connection.execute(_LOCK, [sorted(keys)])
-    account = load_account(connection, account_id, for_update=True)
+    verdict = _verdict(seen)
+    review = verdict.review if verdict else None
+    trip = RoundTrip(connection)
+    trip.add("begin")
+    trip.add(_BY_INDEX)
+    trip.add(_LOCK, [sorted(_lock_keys(seen, verdict))])
+    locked = ask_account(trip, seen.id, for_update=True)
+    around = ask_candidates(trip, seen, review)
+    trip.go()
+    account = locked.value
     if account is None:
+        connection.execute("rollback")
         return Applied(Outcome.MISSING)
-    if not _lock_keys(account) <= keys:
-        raise _Moved
     verdict = _verdict(account)
-    candidates = load_candidates(connection, account, verdict.review if verdict else None)
+    if _asked_for(account, verdict) != _asked_for(seen, _verdict(seen)):
+        raise _Moved
+    candidates = around(account)
     decision = decide(account, verdict, candidates)
+    entity = None
     target = _target(decision)
     if target is not None:
         # A person does not take our advisory locks, so the entity may have changed until its row is held.
-        if not lock_entity(connection, *target):
+        row, ours = ask_entity(trip, *target)
+        around = ask_candidates(trip, account, review)
+        trip.go()
+        if row.value is None:
             raise _Moved
-        candidates = load_candidates(connection, account, verdict.review if verdict else None)
+        entity = LockedEntity(row.value, ours.value)
+        candidates = around(account)
         decision = decide(account, verdict, candidates)
         if _target(decision) not in (target, None):
             raise _Moved
     if _decides_nothing(account, decision):
+        connection.execute("rollback")
         return _untouched(decision)
-    return _write_or_hold(Writing(connection, account, candidates.ours, vocabulary, run_id, now), decision)
-
-
-def _write_or_hold(writing: Writing, decision: Decision) -> Applied:
+    if refusal is not None:
+        decision = _held_for(refusal, decision)
+    writing = Writing(trip, account, candidates.ours, vocabulary, run_id, now, entity)
     try:
-        with writing.connection.transaction():
-            return write(writing, decision)
+        applied = write(writing, decision)
     except CannotHold:
-        reason = HoldReason.VALUE_NOT_IN_ENUM
-    except _REFUSALS as error:
-        reason = _refusal(error)
-    earlier = decision.reasons if isinstance(decision, Hold) else ()
-    writing.notes.clear()
-    return write(writing, Hold((*earlier, reason)))
+        writing = replace(writing, trip=RoundTrip(connection), notes=[])
+        applied = write(writing, _held_for(HoldReason.VALUE_NOT_IN_ENUM, decision))
+    return _committed(writing, applied)
+
+
+def _committed(writing: Writing, applied: Applied) -> Applied:
+    trip, handle = writing.trip, writing.account.handle
+    trip.add("commit")
+    if handle is None or applied.outcome not in (Outcome.LINKED, Outcome.CREATED):
+        trip.go()
+        return applied
+    followers = ask_waiting_for(trip, handle)
+    trip.go()
+    return replace(applied, followers=followers.value)
+
+
+def _held_for(reason: HoldReason, decision: Decision) -> Hold:
+    return Hold((*(decision.reasons if isinstance(decision, Hold) else ()), reason))
 
 
 def _refusal(error: psycopg.Error) -> HoldReason:
@@ -149,11 +207,16 @@ def _refusal(error: psycopg.Error) -> HoldReason:
     return HoldReason.ENTITY_HAS_OTHER_PRIMARY if in_accounts else HoldReason.ACCOUNT_HAS_OTHER_ENTITY
 
 
-def _lock_keys(account: Account) -> frozenset[str]:
+def _asked_for(account: Account, verdict: Verdict | None) -> tuple[Any, ...]:
+    """What the locks and the candidates were chosen by."""
+    review = verdict.review if verdict else None
+    return account.handle, account.username, account.name_en, account.name_ko, review
+
+
+def _lock_keys(account: Account, verdict: Verdict | None) -> frozenset[str]:
     """Names guard against twins; handles make a primary account and those that wait for it take turns."""
     handles = {account.handle}
     names: frozenset[str] = frozenset()
-    verdict = _verdict(account)
     if verdict is not None:
         review = verdict.review
         handles.add(handle_or_none(review.primary_username))

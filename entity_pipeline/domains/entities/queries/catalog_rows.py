@@ -4,7 +4,8 @@ Names are looked up through `entity_pipeline_normalise_name` and its indexes; wh
 candidate until `logic/names.py` agrees.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +18,8 @@ from entity_pipeline.domains.entities.logic.holds import HoldReason
 from entity_pipeline.domains.entities.logic.names import normalised, spellings
 from entity_pipeline.domains.entities.logic.usernames import handle_or_none
 from entity_pipeline.domains.entities.models import TABLE_OF_TYPE, Account, Entity, EntityTable, Review
-from entity_pipeline.domains.entities.queries.audit import ours
+from entity_pipeline.domains.entities.queries.audit import ask_ours
+from entity_pipeline.domains.entities.queries.round_trip import Answer, RoundTrip, Rows
 
 ACCOUNTS = "instagram_accounts"
 
@@ -34,12 +36,12 @@ select id, username, name_en, name_ko, display_name, bio, profile_image_url,
        account_type::text as account_type, entity_ig_role::text as entity_ig_role, entity_region_code,
        is_active, artist_id, brand_id, group_id,
        metadata -> 'entity_enrichment' as enrichment
-from instagram_accounts where id = %s
+from instagram_accounts
 """
 
 # An entity's primary account is the one it names, or else the one that is linked to it in the primary role.
 _ENTITY = """
-select e.id, e.name_en, e.name_ko, e.{image} as image_url, {country} as country_of_origin,
+select '{table}' as table, e.id, e.name_en, e.name_ko, e.{image} as image_url, {country} as country_of_origin,
        coalesce(e.primary_instagram_account_id,
                 (select a.id from instagram_accounts a
                  where a.{link} = e.id and a.entity_ig_role::text = 'primary' order by a.id limit 1)
@@ -48,16 +50,18 @@ from {table} e
 """
 _OF_ACCOUNT = """where e.primary_instagram_account_id = %(account)s
     or e.id = (select a.{link} from instagram_accounts a where a.id = %(account)s)
-order by e.id"""
-_OF_PRIMARY = """where e.primary_instagram_account_id = %(account)s
-    or e.id = (select a.{link} from instagram_accounts a
-               where a.id = %(account)s and a.entity_ig_role::text = 'primary')
-order by e.id"""
+"""
+_OF_PRIMARY = f"""where e.primary_instagram_account_id
+      = any(array(select a.id from instagram_accounts a where {_HANDLE.replace("username", "a.username")} = %(handle)s))
+    or e.id = any(array(select a.{{link}} from instagram_accounts a
+                        where {_HANDLE.replace("username", "a.username")} = %(handle)s
+                          and a.entity_ig_role::text = 'primary'))
+"""
 _NAMED = """where entity_pipeline_normalise_name(e.name_en) = any(array(
         select entity_pipeline_normalise_name(name) from unnest(%(names)s::text[]) name))
     or entity_pipeline_normalise_name(e.name_ko) = any(array(
         select entity_pipeline_normalise_name(name) from unnest(%(names)s::text[]) name))
-order by e.id"""
+"""
 
 _BY_HANDLE = (
     f"select id from instagram_accounts where {_HANDLE} = %s order by is_active desc, username = %s desc, id"
@@ -95,51 +99,88 @@ def load_account(
     `for_update` locks it against every other writer until the transaction ends; readers and foreign keys
     pass.
     """
-    query = _ACCOUNT + (" for no key update" if for_update else "")
+    trip = RoundTrip(connection)
+    asked = ask_account(trip, account_id, for_update=for_update)
+    trip.go()
+    return asked.value
+
+
+def load_accounts(connection: psycopg.Connection[Any], ids: Sequence[UUID]) -> dict[UUID, Account]:
+    """The accounts that are there, by id."""
     with connection.cursor(row_factory=dict_row) as cursor:
-        row = cursor.execute(query, [account_id]).fetchone()
-    if row is None:
-        return None
-    links = {table: row.pop(column) for table, column in LINK_COLUMN.items()}
-    enrichment = row.pop("enrichment")
-    return Account(
-        **row,
-        handle=handle_or_none(row["username"]),
-        links={table: entity_id for table, entity_id in links.items() if entity_id is not None},
-        enrichment=enrichment if isinstance(enrichment, dict) else {},
-    )
+        rows = cursor.execute(_ACCOUNT + "where id = any(%s)", [list(ids)]).fetchall()
+    return {row["id"]: _account(row) for row in rows}
+
+
+def ask_account(trip: RoundTrip, account_id: UUID, *, for_update: bool) -> Answer[Account | None]:
+    """What `load_account` loads."""
+    query = _ACCOUNT + "where id = %s" + (" for no key update" if for_update else "")
+    return trip.ask(query, [account_id], lambda rows: _account(rows[0]) if rows else None)
 
 
 def load_account_of(connection: psycopg.Connection[Any], handle: str) -> Account | None:
     """The account with a normalised handle; of several spellings the one that is active and exact."""
-    rows = _same_handle(connection, handle, handle)
-    return load_account(connection, rows[0]) if rows else None
+    found = connection.execute(_BY_HANDLE, [handle, handle]).fetchone()
+    return load_account(connection, found[0]) if found else None
 
 
 def load_candidates(
     connection: psycopg.Connection[Any], account: Account, review: Review | None
 ) -> Candidates:
     """Everything in the catalog that the decision about `account` may depend on."""
-    around = Candidates(
-        linked=tuple(_entities(connection, EntityTable, _OF_ACCOUNT, account=account.id)),
-        ours=ours(connection, ACCOUNTS, account.id),
-        twins=tuple(_same_handle(connection, account.handle, account.username, but=account.id)),
+    trip = RoundTrip(connection)
+    asked = ask_candidates(trip, account, review)
+    trip.go()
+    return asked(account)
+
+
+def ask_candidates(
+    trip: RoundTrip, account: Account, review: Review | None
+) -> Callable[[Account], Candidates]:
+    """Ask for the same. What comes back reads the answers for the account as it turned out to be.
+
+    That may have other columns than `account`, but must have its handle, its names and its review.
+    """
+    linked = _ask_entities(trip, EntityTable, _OF_ACCOUNT, account=account.id)
+    ours = ask_ours(trip, ACCOUNTS, account.id)
+    twins = _ask_same_handle(trip, account.handle, account.username)
+    primary = handle_or_none(review.primary_username) if review else None
+    primaries = _ask_same_handle(trip, primary, primary or "")
+    homes = _ask_entities(trip, EntityTable if primary else (), _OF_PRIMARY, handle=primary)
+    table = TABLE_OF_TYPE.get(review.account_type) if review else None
+    named = _ask_entities(
+        trip, [table] if table and review else (), _NAMED, names=_spellings(account, review)
     )
-    if review is None:
-        return around
-    primary = handle_or_none(review.primary_username)
-    return Candidates(
-        linked=around.linked,
-        matches=_matches(connection, account, review, around),
-        primary=_primary_account(connection, primary) if primary else None,
-        ours=around.ours,
-        twins=around.twins,
-    )
+
+    def read(as_it_is: Account) -> Candidates:
+        around = Candidates(
+            linked=linked.value,
+            ours=ours.value,
+            twins=tuple(other for other in twins.value if other != account.id),
+            primary=PrimaryAccount(primaries.value[0], homes.value) if primaries.value else None,
+        )
+        if review is None:
+            return around
+        forms = names_of(as_it_is, review, around).forms
+        matches = (
+            item for item in named.value if not forms.isdisjoint(normalised((item.name_en, item.name_ko)))
+        )
+        return replace(around, matches=tuple(matches))
+
+    return read
+
+
+def ask_waiting_for(trip: RoundTrip, handle: str) -> Answer[tuple[UUID, ...]]:
+    """Accounts of any cohort held because the account `handle` was not linked yet: decide them again."""
+    return trip.ask(_WAITING, [handle], _ids)
 
 
 def waiting_for(connection: psycopg.Connection[Any], handle: str) -> Sequence[UUID]:
-    """Accounts of any cohort held because the account `handle` was not linked yet: decide them again."""
-    return [row[0] for row in connection.execute(_WAITING, [handle]).fetchall()]
+    """The same, at once."""
+    trip = RoundTrip(connection)
+    asked = ask_waiting_for(trip, handle)
+    trip.go()
+    return list(asked.value)
 
 
 def attachable(connection: psycopg.Connection[Any]) -> Sequence[UUID]:
@@ -150,49 +191,50 @@ def attachable(connection: psycopg.Connection[Any]) -> Sequence[UUID]:
     return [row[0] for row in connection.execute(ATTACHABLE).fetchall()]
 
 
-def _matches(
-    connection: psycopg.Connection[Any], account: Account, review: Review, around: Candidates
-) -> tuple[Entity, ...]:
-    table = TABLE_OF_TYPE.get(review.account_type)
-    names = names_of(account, review, around)
-    if table is None or not names.forms:
-        return ()
-    wanted = [spelling for name in (names.en, names.ko) if name for spelling in spellings(name)]
-    found = _entities(connection, [table], _NAMED, names=wanted)
-    return tuple(
-        item for item in found if not names.forms.isdisjoint(normalised((item.name_en, item.name_ko)))
+def _account(row: Mapping[str, Any]) -> Account:
+    columns = dict(row)
+    links = {table: columns.pop(column) for table, column in LINK_COLUMN.items()}
+    enrichment = columns.pop("enrichment")
+    return Account(
+        **columns,
+        handle=handle_or_none(columns["username"]),
+        links={table: entity_id for table, entity_id in links.items() if entity_id is not None},
+        enrichment=enrichment if isinstance(enrichment, dict) else {},
     )
 
 
-def _primary_account(connection: psycopg.Connection[Any], handle: str) -> PrimaryAccount | None:
-    rows = _same_handle(connection, handle, handle)
-    entities = [_entities(connection, EntityTable, _OF_PRIMARY, account=account_id) for account_id in rows]
-    unique = {(item.table, item.id): item for found in entities for item in found}
-    return PrimaryAccount(rows[0], tuple(unique.values())) if rows else None
+def _spellings(account: Account, review: Review | None) -> list[str]:
+    """Of all names that the decision may go by; which of them it does depends on what is ours."""
+    names = (review.name_en, review.name_ko, account.name_en, account.name_ko) if review else ()
+    return list(dict.fromkeys(spelling for name in names if name for spelling in spellings(name)))
 
 
-def _same_handle(
-    connection: psycopg.Connection[Any], handle: str | None, username: str, but: UUID | None = None
-) -> list[UUID]:
+def _ask_same_handle(trip: RoundTrip, handle: str | None, username: str) -> Answer[tuple[UUID, ...]]:
     if handle is None:
-        return []
-    rows = connection.execute(_BY_HANDLE, [handle, username]).fetchall()
-    return [row[0] for row in rows if row[0] != but]
+        return Answer.known(())
+    return trip.ask(_BY_HANDLE, [handle, username], _ids)
 
 
-def _entities(
-    connection: psycopg.Connection[Any], tables: Iterable[EntityTable], where: str, **parameters: Any
-) -> list[Entity]:
-    found: list[Entity] = []
-    for table in tables:
-        country = "nullif(e.country_of_origin, 'NA')" if table is EntityTable.BRANDS else "null"
-        parts = {
-            "table": table.value,
-            "link": LINK_COLUMN[table],
-            "image": IMAGE_COLUMN[table],
-            "country": country,
-        }
-        with connection.cursor(row_factory=dict_row) as cursor:
-            rows = cursor.execute((_ENTITY + where).format(**parts).encode(), parameters).fetchall()
-        found.extend(Entity(table=table, **row) for row in rows)
-    return found
+def _ask_entities(
+    trip: RoundTrip, tables: Iterable[EntityTable], where: str, **parameters: Any
+) -> Answer[tuple[Entity, ...]]:
+    queries = [
+        (_ENTITY + where).format(
+            table=table.value,
+            link=LINK_COLUMN[table],
+            image=IMAGE_COLUMN[table],
+            country="nullif(e.country_of_origin, 'NA')" if table is EntityTable.BRANDS else "null",
+        )
+        for table in tables
+    ]
+    if not queries:
+        return Answer.known(())
+    return trip.ask(
+        " union all ".join(queries) + " order by 1, 2",
+        parameters,
+        lambda rows: tuple(Entity(**{**row, "table": EntityTable(row["table"])}) for row in rows),
+    )
+
+
+def _ids(rows: Rows) -> tuple[UUID, ...]:
+    return tuple(row["id"] for row in rows)

@@ -8,11 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
-import psycopg
 from psycopg import sql
-from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from entity_pipeline.core.settings import PLATFORM
@@ -31,8 +29,9 @@ from entity_pipeline.domains.entities.logic.gates import section
 from entity_pipeline.domains.entities.logic.holds import HoldReason
 from entity_pipeline.domains.entities.logic.provenance import fill, is_blank
 from entity_pipeline.domains.entities.models import Account, EntityTable
-from entity_pipeline.domains.entities.queries.audit import insert_audit, ours
+from entity_pipeline.domains.entities.queries.audit import add_audit, ask_ours
 from entity_pipeline.domains.entities.queries.catalog_rows import ACCOUNTS, IMAGE_COLUMN
+from entity_pipeline.domains.entities.queries.round_trip import Answer, RoundTrip
 from entity_pipeline.domains.entities.queries.vocabulary import Vocabulary
 
 
@@ -49,25 +48,41 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """The result of one decision. `written` names what changed now, e.g. ``"brands.name_ko"``."""
+    """The result of one decision. `written` names what changed now, e.g. ``"brands.name_ko"``.
+
+    `followers` are accounts that were held because this one was not linked yet.
+    """
 
     outcome: Outcome
     entity_table: EntityTable | None = None
     entity_id: UUID | None = None
     reasons: tuple[HoldReason, ...] = ()
     written: tuple[str, ...] = ()
+    followers: tuple[UUID, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LockedEntity:
+    """An entity's row under its lock, and what our own last write left in its columns."""
+
+    row: Mapping[str, Any]
+    ours: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """One account, locked, and everything its writes need. `notes` collects what had to be left out."""
+    """One account, locked, and everything its writes need. `entity` is the one that the decision names.
 
-    connection: psycopg.Connection[Any]
+    The writes are added to `trip`. `notes` collects what had to be left out.
+    """
+
+    trip: RoundTrip
     account: Account
     ours: Mapping[str, Any]
     vocabulary: Vocabulary
     run_id: str
     now: datetime
+    entity: LockedEntity | None = None
     notes: list[HoldReason] = field(default_factory=list)
 
     def audit(
@@ -76,17 +91,17 @@ class Writing:
         table: str,
         target_id: UUID,
         before: Mapping[str, Any] | None,
-        after: Mapping[str, Any],
+        after: Mapping[str, Any] | None,
     ) -> None:
-        """The audit row of one written row."""
+        """The audit row of one written row; without `after`, of one just created."""
         metadata = {
             "run_id": self.run_id,
             "rules_version": RULES_VERSION,
             "account": self.account.username,
             "account_id": str(self.account.id),
         }
-        insert_audit(
-            self.connection,
+        add_audit(
+            self.trip,
             action=f"{PLATFORM}.{action}",
             table=table,
             target_id=target_id,
@@ -101,13 +116,12 @@ class CannotHold(Exception):
 
 
 def write(writing: Writing, decision: Decision) -> Applied:
-    """Write what `decision` wishes and people's values allow.
+    """Add to the round trip what `decision` wishes and people's values allow. Nothing is written before it is made.
 
     Raises:
-        CannotHold: the role column lacks the role that a link needs; nothing was written.
-        psycopg.IntegrityError: another writer won a race that only a constraint decides.
+        CannotHold: the role column lacks the role that a link needs; the round trip is of no use any more.
     """
-    connection, account = writing.connection, writing.account
+    account = writing.account
     table: EntityTable | None = None
     entity_id: UUID | None = None
     reasons: tuple[HoldReason, ...] = ()
@@ -133,14 +147,22 @@ def write(writing: Writing, decision: Decision) -> Applied:
     reasons = tuple(dict.fromkeys((*reasons, *writing.notes)))
     link = _catalog_link(writing, outcome, table, entity_id, reasons)
     if written or _differs(account, link):
-        _update_account(connection, account.id, changes, link)
+        _update_account(writing.trip, account.id, changes, link)
         written.append(f"{ACCOUNTS}.metadata")
     return Applied(outcome, table, entity_id, reasons, tuple(written))
 
 
-def lock_entity(connection: psycopg.Connection[Any], table: EntityTable, entity_id: UUID) -> bool:
-    """Lock the entity row until the transaction ends; False when it is gone."""
-    return _entity_row(connection, table, entity_id) is not None
+def ask_entity(
+    trip: RoundTrip, table: EntityTable, entity_id: UUID
+) -> tuple[Answer[dict[str, Any] | None], Answer[dict[str, Any]]]:
+    """The entity's row, locked until the transaction ends, or None when it is gone; and what is ours in it."""
+    query = sql.SQL("select to_jsonb(e) as row from {} e where id = %s for no key update").format(
+        sql.Identifier(table)
+    )
+    row: Answer[dict[str, Any] | None] = trip.ask(
+        query, [entity_id], lambda rows: rows[0]["row"] if rows else None
+    )
+    return row, ask_ours(trip, table, entity_id)
 
 
 def _account_changes(writing: Writing, wish: AccountWish, link: Mapping[str, str]) -> dict[str, str]:
@@ -183,55 +205,37 @@ def _create(writing: Writing, table: EntityTable, wish: EntityWish) -> UUID:
     columns = _entity_columns(table, wish)
     if table is EntityTable.BRANDS:
         columns.setdefault("country_of_origin", "NA")  # the one place where unknown becomes 'NA'
-    query = sql.SQL(
-        "insert into {table} ({columns}) values ({values}) returning id, to_jsonb({table}) as row"
-    ).format(
+    entity_id = uuid4()
+    columns["id"] = str(entity_id)
+    query = sql.SQL("insert into {table} ({columns}) values ({values})").format(
         table=sql.Identifier(table),
         columns=sql.SQL(", ").join(map(sql.Identifier, columns)),
         values=sql.SQL(", ").join(map(sql.Placeholder, columns)),
     )
-    entity_id, row = writing.connection.execute(query, columns).fetchone() or (None, {})
-    assert isinstance(entity_id, UUID)
-    # The whole row, so that undo can tell whether anybody has touched any column of it.
-    writing.audit(
-        "created",
-        table,
-        entity_id,
-        None,
-        {key: row[key] for key in row.keys() - {"created_at", "updated_at"}},
-    )
+    writing.trip.add(query, columns)
+    writing.audit("created", table, entity_id, None, None)
     return entity_id
 
 
 def _update_entity(writing: Writing, table: EntityTable, entity_id: UUID, wish: EntityWish) -> list[str]:
-    row = _entity_row(writing.connection, table, entity_id) or {}
-    last = ours(writing.connection, table, entity_id)
+    assert writing.entity is not None  # a link is decided again under the entity's lock
+    row, last = writing.entity.row, writing.entity.ours
     changes: dict[str, str] = {}
     for column, value in _entity_columns(table, wish).items():
         filled = fill(row.get(column), value, last.get(column), column=column)
         if filled is not None:
             changes[column] = filled
     if changes:
-        query = sql.SQL("update {table} set {assignments}, updated_at = now() where id = {id}").format(
-            table=sql.Identifier(table), assignments=_assignments(changes), id=sql.Literal(entity_id)
+        query = sql.SQL("update {table} set {assignments}, updated_at = now() where id = %(id)s").format(
+            table=sql.Identifier(table), assignments=_assignments(changes)
         )
-        writing.connection.execute(query, changes)
+        writing.trip.add(query, {**changes, "id": entity_id})
         writing.audit("linked", table, entity_id, {column: row.get(column) for column in changes}, changes)
     return list(changes)
 
 
-def _entity_row(
-    connection: psycopg.Connection[Any], table: EntityTable, entity_id: UUID
-) -> dict[str, Any] | None:
-    query = sql.SQL("select to_jsonb(e) as row from {} e where id = %s for no key update").format(
-        sql.Identifier(table)
-    )
-    found = connection.cursor(row_factory=dict_row).execute(query, [entity_id]).fetchone()
-    return None if found is None else dict(found["row"])
-
-
 def _update_account(
-    connection: psycopg.Connection[Any], account_id: UUID, changes: Mapping[str, str], link: Mapping[str, Any]
+    trip: RoundTrip, account_id: UUID, changes: Mapping[str, str], link: Mapping[str, Any]
 ) -> None:
     assignments = _assignments(changes) + sql.SQL(", ") if changes else sql.SQL("")
     query = sql.SQL(
@@ -244,7 +248,7 @@ def _update_account(
         where id = %(id)s and (metadata is null or jsonb_typeof(metadata) = 'object')
         """
     ).format(assignments=assignments)
-    connection.execute(query, {**changes, "catalog_link": Jsonb(link), "id": account_id})
+    trip.add(query, {**changes, "catalog_link": Jsonb(link), "id": account_id})
 
 
 def _assignments(columns: Mapping[str, Any]) -> sql.Composed:

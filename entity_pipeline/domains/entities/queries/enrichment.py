@@ -7,7 +7,7 @@ or time that can't be read counts as absent and fails no query.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -26,9 +26,10 @@ and coalesce(jsonb_typeof(metadata -> 'entity_enrichment'), 'null') in ('object'
 # The cohort of an account that no run has adopted yet is the day of its created_at; all are within the partitions.
 # A day that its month lacks runs over into the next: a cast would fail.
 _COHORT_TEXT = "(metadata #>> '{entity_enrichment,cohort}')"
+_IS_DAY = f"{_COHORT_TEXT} ~ '^20[0-9][0-9]-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$'"
 COHORT = f"""
 least(greatest(
-  case when {_COHORT_TEXT} ~ '^20[0-9][0-9]-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$'
+  case when {_IS_DAY}
     then (left({_COHORT_TEXT}, 8) || '01')::date + right({_COHORT_TEXT}, 2)::int - 1
     else (created_at at time zone 'UTC')::date end,
   %(first_day)s::date), %(last_day)s::date)
@@ -56,7 +57,12 @@ UNDECIDED = f"""
   and ({_LINK} ->> 'reviewed_at' is distinct from {_REVIEW} ->> 'reviewed_at'
     or ({_LINK} ? 'picture' and {_LINK} ->> 'picture' is distinct from {_PROFILE} #>> '{{image,sha256}}')))))
 """
-_IN_COHORTS = f"{COHORT} between %(start)s::date and %(end)s::date"
+# The first line is what entity_pipeline_accounts_cohort and entity_pipeline_accounts_odd_cohort find, the second
+# what is true of those. All that passes for a day is written alike, so that its order as text is that of days.
+_IN_COHORTS = f"""
+(({_COHORT_TEXT} between %(from_text)s and %(to_text)s or ({_IS_DAY}) is not true)
+  and {COHORT} between %(start)s::date and %(end)s::date)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,11 @@ class CohortRange:
             "end": self.end,
             "first_day": self.first_day,
             "last_day": self.last_day,
+            # The first and the last cohort hold what lies beyond them, and a day that February lacks is one of March.
+            "from_text": "2000-01-01"
+            if self.start <= self.first_day
+            else str(self.start - timedelta(days=3)),
+            "to_text": "2099-12-31" if self.end >= self.last_day else str(self.end),
         }
 
 
