@@ -95,7 +95,10 @@ select '{run}_' || k, jsonb_build_object('entity_enrichment', jsonb_build_object
 from (
   select k, k % 20 as kind, n, case when k % 20 = 17 then 0.5 else 0.97 end as sure,
     case when n % 20 < 9 then 'brand' when n % 20 < 18 then 'artist' else 'group' end as type,
-    (select string_agg(md5(k::text || word), ' ') from generate_series(1, 12) word) as prose
+    'House number ' || k || ' is the account of a designer label that shows its collections in Seoul and Paris. '
+      || 'It was founded by two graduates of a school of arts, sells through its own shop and department stores, and '
+      || 'posts lookbooks, fittings and campaigns with models and musicians; several newspapers have written of it.'
+      as prose
   from (
     select k, case when k % 20 between 10 and 12 then (k::bigint * 7919 % ({entities} / 10))::int * 10 + 7 + k % 3
       when k % 20 between 13 and 15 then (k::bigint * 7919 % ({entities} / 10))::int * 10 + k % 7

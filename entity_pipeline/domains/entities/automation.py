@@ -19,17 +19,15 @@ from entity_pipeline.domains.entities import jobs
 from entity_pipeline.domains.entities.logic.plan import HoldOff, contiguous, plan
 from entity_pipeline.domains.entities.partitions import FIRST_DAY, cohort_days, every_cohort, last_day
 from entity_pipeline.domains.entities.queries.accounts_intake import unadopted_days
-from entity_pipeline.domains.entities.queries.enrichment import (
-    due_profile_cohorts,
-    plannable_reviews,
-    undecided_cohorts,
-)
 from entity_pipeline.domains.entities.queries.raw_posts import ChangeCursor, changed_days
+from entity_pipeline.domains.entities.queries.waiting import Waiting
 from entity_pipeline.domains.entities.reviewing import limits_of
 
 POSTS_PER_TICK = 200_000
 RETRY_AFTER = timedelta(minutes=15)
+LOOK_CLOSELY_EVERY = timedelta(hours=1)
 _LOOKED_UNTIL = "runs_looked_at_until"
+_LOOKED_CLOSELY = "accounts_looked_at"
 _ENDED_BADLY = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 ACTIVE = [
     dg.DagsterRunStatus.QUEUED,
@@ -97,11 +95,10 @@ def enrichment_schedule(
     now = datetime.now(UTC)
     in_flight = in_flight_days(context.instance, jobs.ENRICHMENT)
     with operation_db.connection() as connection:
-        pending = plannable_reviews(
-            connection, FIRST_DAY, last_day(now), now, gate.settings.accounts_per_tick, sorted(in_flight)
-        )
+        waiting = Waiting(connection, every_cohort(now), closely=_is_first_of_the_hour(context))
+        pending = waiting.reviews(now, gate.settings.accounts_per_tick, sorted(in_flight))
         due_profiles = (
-            due_profile_cohorts(connection, every_cohort(now), now, profiles_per_tick(gate.settings))
+            waiting.profiles(now, profiles_per_tick(gate.settings))
             if gate.settings.instagram_backfill_enabled
             else []
         )
@@ -128,20 +125,26 @@ def catalog_links_sensor(
     context: dg.SensorEvaluationContext,
     operation_db: dg.ResourceParam[Database],
     settings: dg.ResourceParam[SettingsAccess],
-) -> list[dg.RunRequest] | dg.SkipReason:
+) -> dg.SensorResult | dg.SkipReason:
     """Look for reviewed but undecided accounts."""
     gate = _gate(settings)
     if isinstance(gate, Closed):
         return dg.SkipReason(gate.reason)
     now = datetime.now(UTC)
+    looked_closely_at = _looked_closely_at(context.cursor)
+    closely = now - looked_closely_at >= LOOK_CLOSELY_EVERY
     with operation_db.connection() as connection:
-        cohorts = undecided_cohorts(connection, every_cohort(now))
+        cohorts = Waiting(connection, every_cohort(now), closely=closely).undecided()
+    looked_closely_at = now if closely and not cohorts else looked_closely_at
+    cursor = json.dumps({_LOOKED_CLOSELY: looked_closely_at.isoformat()})
     if not cohorts:
-        return dg.SkipReason("Every reviewed account has a decision.")
+        return dg.SensorResult(skip_reason="Every reviewed account has a decision.", cursor=cursor)
     free = set(cohorts) - in_flight_days(context.instance, jobs.LINKING)
     if not free:
-        return dg.SkipReason("Every cohort with undecided accounts is already being worked on.")
-    return [_range_request(first, last, now) for first, last in contiguous(free)]
+        reason = "Every cohort with undecided accounts is already being worked on."
+        return dg.SensorResult(skip_reason=reason, cursor=cursor)
+    requests = [_range_request(first, last, now) for first, last in contiguous(free)]
+    return dg.SensorResult(run_requests=requests, cursor=cursor)
 
 
 @dg.sensor(
@@ -216,6 +219,18 @@ def _window(cursor: str | None, now: datetime) -> tuple[datetime, datetime]:
     except (ValueError, KeyError, TypeError):
         since = until - timedelta(days=1)
     return since, max(since, until)
+
+
+def _looked_closely_at(cursor: str | None) -> datetime:
+    try:
+        return datetime.fromisoformat(json.loads(cursor or "")[_LOOKED_CLOSELY])
+    except (ValueError, KeyError, TypeError):
+        return datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _is_first_of_the_hour(context: dg.ScheduleEvaluationContext) -> bool:
+    """One of the four ticks of an hour asks the accounts themselves, if the list names nobody."""
+    return context.scheduled_execution_time.minute < 15
 
 
 def _unfinished(

@@ -20,8 +20,8 @@ from entity_pipeline.domains.entities.logic.name_checks import (
 )
 from entity_pipeline.domains.entities.models import EntityTable
 from entity_pipeline.domains.entities.partitions import every_cohort
-from entity_pipeline.domains.entities.queries.enrichment import oldest_pending_review
 from entity_pipeline.domains.entities.queries.name_checks import memberships, possible_twins, recent_entities
+from entity_pipeline.domains.entities.queries.waiting import Waiting
 
 BACKLOG_LIMIT = timedelta(days=7)
 NAMES_WINDOW = timedelta(days=30)
@@ -49,7 +49,7 @@ def databases_have_the_schema(schema: dg.ResourceParam[SchemaAccess]) -> dg.Asse
 def backlog_is_young(operation_db: dg.ResourceParam[Database]) -> dg.AssetCheckResult:
     """A growing backlog means that more accounts arrive than the quota lets through."""
     now = datetime.now(UTC)
-    oldest = patiently_on(operation_db, lambda database: oldest_pending_review(database, every_cohort(now)))
+    oldest = patiently_on(operation_db, lambda database: Waiting(database, every_cohort(now)).oldest_review())
     age = now - oldest.created_at if oldest else timedelta()
     return dg.AssetCheckResult(
         passed=age <= BACKLOG_LIMIT,
