@@ -10,6 +10,7 @@ from entity_pipeline.admin.access import Access, Tries
 from entity_pipeline.admin.configuration import AdminConfiguration
 from entity_pipeline.admin.desk import Desk
 from entity_pipeline.admin.guard import Guard
+from entity_pipeline.admin.metrics import add_metrics
 from entity_pipeline.admin.problems import answer_problems
 
 
@@ -36,4 +37,5 @@ def create_app(desk: Desk, configuration: AdminConfiguration, *, tries: Tries | 
     app.include_router(api.router)
     pages.add_to(app)
     app.add_middleware(Guard, hosts=configuration.hosts, picture_origin=configuration.picture_origin)
+    add_metrics(app, desk)
     return app

@@ -10,8 +10,9 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotInTime
+from contextlib import suppress
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import dagster as dg
 from dagster_shared.check import CheckError
@@ -21,6 +22,8 @@ from entity_pipeline.admin.accounts import run_url
 from entity_pipeline.admin.figures import DagsterFigures, RunInFlight, Tick
 from entity_pipeline.domains.entities import jobs
 from entity_pipeline.domains.entities.automation import ACTIVE, in_flight_days
+
+T = TypeVar("T")
 
 PATIENCE_S = 3.0
 _TICKS_EACH = 3
@@ -52,6 +55,13 @@ class DagsterRecords:
         except (_AwayError, NotInTime) as error:
             sentence = str(error) or f"Dagster's storage did not answer within {PATIENCE_S:.0f} s."
             return DagsterFigures(away=sentence, ui_url=self._ui_url, ticks=[], runs=[]), frozenset()
+
+    def asked(self, ask: Callable[[dg.DagsterInstance], T]) -> T | None:
+        """What `ask` finds in Dagster's storage; None when it can't be asked within `PATIENCE_S`."""
+        with suppress(_AwayError, NotInTime):
+            answer: T = self._patiently(lambda: self._guarded(ask))
+            return answer
+        return None
 
     def problem(self) -> str | None:
         """Whether Dagster's storage can be asked at all: a sentence, or None."""

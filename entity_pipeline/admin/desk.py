@@ -26,6 +26,7 @@ from entity_pipeline.admin.figures import (
     SettingsChange,
 )
 from entity_pipeline.admin.kept import Kept
+from entity_pipeline.admin.metrics_figures import Watch, Watched
 from entity_pipeline.admin.quota import history_begins, quota_figures
 from entity_pipeline.admin.recording import record_change
 from entity_pipeline.admin.scheduler import decision_now, merged, scheduler_figures
@@ -67,6 +68,9 @@ class Desk:
         self._edit_url = edit_url
         self._counts = Kept(self._read_counts, COUNTS_KEPT_S)
         self._pending = Kept(self._read_pending, PENDING_KEPT_S)
+        self._watch = Watch(
+            operation_db=operation_db, assets_db=assets_db, settings=settings, gemini=gemini, dagster=dagster
+        )
 
     def health(self) -> Health:
         """What is away. Never raises, and says no more than a stranger may know."""
@@ -82,6 +86,10 @@ class Desk:
         ok = all(part.problem is None for part in parts)
         parts.append(Part(name="dagster", problem=self._dagster.problem()))
         return Health(ok=ok, parts=parts)
+
+    def watched(self) -> Watched:
+        """What `/metrics` tells, at most some seconds old. Never raises."""
+        return self._watch.look()
 
     def scheduler(self) -> SchedulerFigures:
         """The switch, the plan, ticks and runs."""

@@ -23,7 +23,7 @@ from entity_pipeline.core.failures import (
 )
 from entity_pipeline.resources.settings_store import StaleSettings
 
-API_PATH = "/api/"
+FOR_PROGRAMS = ("/api/", "/metrics")
 _log = logging.getLogger(__name__)
 
 
@@ -89,7 +89,7 @@ def answer_problems(app: FastAPI) -> None:
         if problem.status == 500:
             _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
         page = getattr(request.app.state, "problem_page", None)
-        if page is None or request.url.path.startswith(API_PATH):
+        if page is None or request.url.path.startswith(FOR_PROGRAMS):
             return problem.as_json()
         answered: Response = page(request, problem)
         return answered

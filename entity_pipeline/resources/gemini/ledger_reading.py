@@ -85,3 +85,28 @@ def recent_replies(database: Database, model: str, since: datetime) -> RecentRep
         without_search=sum(row[2] for row in rows),
         other_models=[version for version in versions if not is_same_model(model, version)],
     )
+
+
+_REQUESTS = f"""
+select coalesce(model, '') as model, state, grounded, count(*)::int as requests, coalesce(sum(cost_usd), 0) as cost_usd
+from {EVENTS}
+where created_at > %(day)s::date - interval '1 day' and {_DAY} = %(day)s
+group by 1, 2, 3
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestCount:
+    """The requests of a day that are alike, of all pipelines; released ones cost nothing and never left."""
+
+    model: str
+    state: str
+    grounded: bool
+    requests: int
+    cost_usd: Decimal
+
+
+def requests_of_day(database: Database, day: date) -> list[RequestCount]:
+    """One Pacific day by model, state and grounding, requests under way and released ones included."""
+    with database.connection() as connection:
+        return list(connection.cursor(row_factory=class_row(RequestCount)).execute(_REQUESTS, {"day": day}))

@@ -1,0 +1,63 @@
+"""What is counted for those who watch from outside: the whole list in one pass, and the pool. Changes nothing.
+
+Surprising: pictures that were put off are known to the metadata alone, so only accounts whose profile is due again
+later are opened for them, and no more than `_OPENED`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+_OPENED = 10_000
+
+# A text is compared with a text: `profile_next` is ISO 8601 as stored, '' when the look may be made at any time.
+_BY_STATE = """
+select state, count(*)::int as accounts, min(created_at) as oldest,
+  (count(*) filter (where profile_next <= %(now)s))::int as profiles_due,
+  (count(*) filter (where profile_next > %(now)s))::int as profiles_later
+from enrichment_queue group by 1
+"""
+_PICTURES = """
+select count(*)::int from (
+  select account_id from enrichment_queue where profile_next > %(now)s limit %(opened)s
+) later join instagram_accounts a on a.id = later.account_id
+where a.metadata #>> '{entity_enrichment,profile_backfill,outcome}' = 'found'
+"""
+_POOL = "select state, count(*)::int from instagram_pool_accounts group by 1"
+_ROUTES = "select state, count(*)::int from instagram_routes group by 1"
+
+
+@dataclass(frozen=True, slots=True)
+class StateCount:
+    """The accounts of one state; `oldest` is when the first of them came in, `profiles_*` whose profile waits."""
+
+    state: str
+    accounts: int
+    oldest: datetime
+    profiles_due: int
+    profiles_later: int
+
+
+def accounts_by_state(connection: Connection, now: datetime) -> list[StateCount]:
+    """Every account once."""
+    return list(
+        connection.cursor(row_factory=class_row(StateCount)).execute(_BY_STATE, {"now": now.isoformat()})
+    )
+
+
+def pictures_put_off(connection: Connection, now: datetime) -> int:
+    """Profiles that were found and whose picture could not be stored yet; not counted beyond `_OPENED`."""
+    found = connection.execute(_PICTURES, {"now": now.isoformat(), "opened": _OPENED}).fetchone()
+    return int(found[0]) if found is not None else 0
+
+
+def pool_states(connection: Connection) -> dict[str, int]:
+    """Accounts of the Instagram pool by state; never a name."""
+    return dict(connection.execute(_POOL).fetchall())
+
+
+def route_states(connection: Connection) -> dict[str, int]:
+    """Ways out to Instagram by state."""
+    return dict(connection.execute(_ROUTES).fetchall())
