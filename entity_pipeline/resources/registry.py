@@ -16,6 +16,7 @@ from entity_pipeline.resources.postgres import PostgresResource
 from entity_pipeline.resources.r2 import R2Resource
 from entity_pipeline.resources.schema_check import SchemaProbe
 from entity_pipeline.resources.settings_store import SettingsStore
+from entity_pipeline.resources.tracing import TracingResource
 
 DEFAULT_MODEL = "gemini-2.5-flash"
 
@@ -54,6 +55,9 @@ def resources_of_environment() -> dict[str, Any]:
             email_to=_if_set("ALERT_EMAIL_TO"),
             page_url=_if_set("ADMIN_URL"),
             dagster_url=_if_set("DAGSTER_UI_URL"),
+        ),
+        "tracing": TracingResource(
+            endpoint=_if_set("OTEL_EXPORTER_OTLP_ENDPOINT"), headers=_if_set("OTEL_EXPORTER_OTLP_HEADERS")
         ),
     }
 

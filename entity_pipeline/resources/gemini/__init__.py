@@ -36,6 +36,7 @@ from entity_pipeline.resources.gemini.client import Exchange, GeminiClient, Lost
 from entity_pipeline.resources.gemini.errors import ErrorKind, GeminiError
 from entity_pipeline.resources.gemini.ledger import Ledger, Reserved
 from entity_pipeline.resources.gemini.ledger_reading import recent_replies, spend_of_day
+from entity_pipeline.resources.gemini.spans import attempt_span, note_exchange
 from entity_pipeline.resources.gemini.spend import read_spend, roll_up_spend
 from entity_pipeline.resources.postgres import PostgresResource
 
@@ -186,7 +187,7 @@ class MeteredCall:
                     return _refusal(place)
                 self._wait_until(place.retry_at)
                 continue
-            outcome = self._attempt(place)
+            outcome = self._attempt(place, attempt)
             if outcome is None:
                 attempt += 1
                 failure = NotAnswered(Unanswered.OVERLOADED, "The ledger is too slow: nothing was sent.")
@@ -202,7 +203,7 @@ class MeteredCall:
     def _reserve(self, attempt: int) -> Reserved | Replay | InFlight | Refused:
         return self._ledger.reserve(self._intent, self._limits, self._model, attempt, self._run_id)
 
-    def _attempt(self, place: Reserved) -> Answered | NotAnswered | None:
+    def _attempt(self, place: Reserved, attempt: int) -> Answered | NotAnswered | None:
         """One request, or None when its place was lost before anything was sent."""
         asked_at = time.monotonic()
         if not patiently(lambda: self._ledger.mark_sent(place.event_id), sleep=self._stop.wait):
@@ -211,9 +212,11 @@ class MeteredCall:
         if time.monotonic() - asked_at > _FRESH_S:
             self._ledger.mark_unknown(place.event_id, {"kind": "late", "message": "never sent; counted"}, 0)
             return None
-        sent_at = time.monotonic()
-        exchange = self._send()
-        latency_ms = int((time.monotonic() - sent_at) * 1000)
+        with attempt_span(self._intent, place, attempt) as span:
+            sent_at = time.monotonic()
+            exchange = self._send()
+            latency_ms = int((time.monotonic() - sent_at) * 1000)
+            note_exchange(span, exchange, self._model, place)
         return patiently(lambda: self._record(place, exchange, latency_ms))
 
     def _record(self, place: Reserved, exchange: Exchange, latency_ms: int) -> Answered | NotAnswered:

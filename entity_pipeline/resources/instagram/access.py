@@ -18,8 +18,10 @@ from entity_pipeline.core.patience import patiently
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.profiles import InstagramWindows, ProfileFetch, ProfileOutcome
 from entity_pipeline.resources.instagram.governor import Governor
-from entity_pipeline.resources.instagram.seats import Busy, LeaseLost, Seat, Slot
+from entity_pipeline.resources.instagram.seats import Busy, Grant, LeaseLost, Seat, Slot
 from entity_pipeline.resources.instagram.sessions import Vault
+from entity_pipeline.resources.instagram.spans import note_fetch, note_grant
+from entity_pipeline.resources.tracing import active
 
 # A ledger that is away for a moment is waited for: without its profile an account would be reviewed blindly.
 LEDGER_PATIENCE_S = 6.0
@@ -32,14 +34,6 @@ _HANDLE = re.compile(r"(?!\.)(?!.*\.\.)[a-z0-9_.]{1,30}(?<!\.)")
 
 class SlotRefused(Exception):
     """No slot is free soon enough for one more request of an attempt."""
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """A seat with its first request already counted."""
-
-    seat: Seat
-    slot: Slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +67,15 @@ class ProfileReader:
         if self.clock() >= deadline:
             return self._deferred("The time for this step is over; nothing was sent.")
         try:
-            grant = self._wait_for_grant(asked, windows, deadline)
-            if isinstance(grant, Busy):
-                return ProfileFetch(ProfileOutcome.DEFERRED, detail=grant.detail, next_at=grant.next_at)
-            return self._use(grant, asked, windows, deadline)
+            with active().call("instagram profile", {}, is_request=False) as span:
+                began = time.monotonic()
+                grant = self._wait_for_grant(asked, windows, deadline)
+                note_grant(span, grant, time.monotonic() - began)
+                if isinstance(grant, Busy):
+                    return ProfileFetch(ProfileOutcome.DEFERRED, detail=grant.detail, next_at=grant.next_at)
+                fetch = self._use(grant, asked, windows, deadline)
+                note_fetch(span, fetch)
+                return fetch
         except (psycopg.Error, DatabaseUnavailable) as error:
             kind = type(error).__name__
             return self._deferred(

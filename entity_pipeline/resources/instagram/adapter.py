@@ -16,6 +16,7 @@ from requests.adapters import HTTPAdapter
 from requests.exceptions import ReadTimeout, RequestException
 
 from entity_pipeline.resources.instagram.outcomes import Answer, path_of
+from entity_pipeline.resources.instagram.spans import request_span
 
 PAGE_HOSTS = frozenset({"www.instagram.com", "i.instagram.com"})
 LARGEST_PAGE = 8_000_000  # bytes after decompression; a profile page has 700,000
@@ -90,11 +91,13 @@ class GovernedAdapter(HTTPAdapter):
         outgoing.headers["Host"] = host
         if self._base is not None:
             outgoing.url = f"{self._base}{request.path_url}"
-        response = super().send(outgoing, True, timeout, verify, cert, proxies)
-        response.url, response.request = request.url or "", request
-        self.last_answer = _answer(response, self.sent_with_session, "")
-        _read(response, time.monotonic() + self._body_timeout_s)
-        self.last_answer = _answer(response, self.sent_with_session, response.text[:_JUDGED])
+        with request_span(request.method or "GET", host, self.sent, self.sent_with_session) as span:
+            response = super().send(outgoing, True, timeout, verify, cert, proxies)
+            response.url, response.request = request.url or "", request
+            self.last_answer = _answer(response, self.sent_with_session, "")
+            span.note({"http.response.status_code": response.status_code})
+            _read(response, time.monotonic() + self._body_timeout_s)
+            self.last_answer = _answer(response, self.sent_with_session, response.text[:_JUDGED])
         return response
 
     def close(self) -> None:

@@ -60,3 +60,11 @@ class Busy:
 @dataclass(frozen=True, slots=True)
 class LeaseLost:
     """The lease ended before the request: its time was over, or a person changed the account."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A seat with its first request already counted."""
+
+    seat: Seat
+    slot: Slot

@@ -19,6 +19,7 @@ from entity_pipeline.core.ledger import QuotaStatus
 from entity_pipeline.core.patience import patiently, patiently_on
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import Closed, SettingsAccess
+from entity_pipeline.core.tracing import Tracing
 from entity_pipeline.domains.entities.assets.instagram_profiles import instagram_profiles
 from entity_pipeline.domains.entities.assets.pictures import AMBER, GREEN, GREY, RED, bars_by_name
 from entity_pipeline.domains.entities.assets.reporting import (
@@ -105,6 +106,7 @@ def gemini_reviews(
     operation_db: dg.ResourceParam[Database],
     settings: dg.ResourceParam[SettingsAccess],
     gemini: dg.ResourceParam[GeminiAccess],
+    tracing: dg.ResourceParam[Tracing],
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """What Gemini, with Google Search, says of each account of the cohort: names, type, role, region, country.
 
@@ -123,7 +125,8 @@ def gemini_reviews(
         if config.refresh != "none"
         else []
     )
-    work = _work(context.run.run_id, config, waiting, finished, operation_db, settings, gemini)
+    with tracing.step("gemini_reviews"):
+        work = _work(context.run.run_id, config, waiting, finished, operation_db, settings, gemini)
     progress, samples, statuses = patiently_on(
         operation_db,
         lambda database: (

@@ -13,6 +13,7 @@ from entity_pipeline.core.patience import patiently, patiently_on
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.profiles import InstagramAccess, ObjectStore, ProfileOutcome
 from entity_pipeline.core.settings import Closed, PipelineSettings, SettingsAccess
+from entity_pipeline.core.tracing import Tracing
 from entity_pipeline.domains.entities.assets.instagram_accounts import instagram_accounts
 from entity_pipeline.domains.entities.assets.pictures import faces
 from entity_pipeline.domains.entities.assets.reporting import (
@@ -72,6 +73,7 @@ def instagram_profiles(
     settings: dg.ResourceParam[SettingsAccess],
     instagram: dg.ResourceParam[InstagramAccess],
     r2: dg.ResourceParam[ObjectStore],
+    tracing: dg.ResourceParam[Tracing],
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """Display name, bio and picture of the accounts of the cohort, as far as Instagram shows them now.
 
@@ -102,19 +104,20 @@ def instagram_profiles(
             windows=current.instagram_windows.windows(),
             deadline=deadline,
         )
-        for account_id in waiting:
-            if isinstance(current := _permitted(settings), str):
-                held_because = current
-                break
-            fetch = backfiller.backfill(account_id)
-            if fetch is None:
-                outcomes["no_such_handle"] += 1
-                continue
-            if fetch.outcome is ProfileOutcome.DEFERRED:
-                until = f" Next try: {fetch.next_at:%Y-%m-%d %H:%M} UTC." if fetch.next_at else ""
-                held_because = refused = f"{fetch.detail}{until}"
-                break
-            outcomes[fetch.outcome.value] += 1
+        with tracing.step("instagram_profiles"):
+            for account_id in waiting:
+                if isinstance(current := _permitted(settings), str):
+                    held_because = current
+                    break
+                fetch = backfiller.backfill(account_id)
+                if fetch is None:
+                    outcomes["no_such_handle"] += 1
+                    continue
+                if fetch.outcome is ProfileOutcome.DEFERRED:
+                    until = f" Next try: {fetch.next_at:%Y-%m-%d %H:%M} UTC." if fetch.next_at else ""
+                    held_because = refused = f"{fetch.detail}{until}"
+                    break
+                outcomes[fetch.outcome.value] += 1
         pictures = backfiller.picture_outcomes
         columns_refused = backfiller.columns_refused
     statuses, occupied_days, samples = patiently_on(

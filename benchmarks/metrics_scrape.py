@@ -1,0 +1,114 @@
+"""Milliseconds of one scrape of /metrics at 1,000,000 accounts and a full day of the ledger, and what it costs.
+
+    .venv/bin/python benchmarks/metrics_scrape.py [ACCOUNTS] [--keep FOLDER]
+
+The accounts are those of `admin_queue.py`; a folder that is kept serves both. The ledger gets 30 days of 1,500
+requests. A scrape that reads the databases, one within the seconds in which figures are kept, and one of an empty
+installation are shown beside each other.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import psycopg
+from admin_queue import fill, timed
+from rich.console import Console
+from starlette.testclient import TestClient
+
+from entity_pipeline import migrations
+from entity_pipeline.admin.app import create_app
+from entity_pipeline.admin.configuration import AdminConfiguration
+from entity_pipeline.admin.dagster_records import DagsterRecords
+from entity_pipeline.admin.desk import Desk
+from entity_pipeline.admin.metrics_figures import read_accounts, read_ledger
+from entity_pipeline.resources.gemini import GeminiResource
+from entity_pipeline.resources.postgres import PostgresResource, open_database
+from entity_pipeline.resources.settings_store import SettingsStore
+from entity_pipeline.sandbox.ownership import SharedServers
+from entity_pipeline.sandbox.postgres import EmbeddedPostgres
+
+TOKEN = "a-token-of-a-benchmark"
+_LEDGER = """
+insert into gemini_usage_events (created_at, quota_day, pipeline, step, model, grounded, state, subject,
+  search_queries, cost_usd, model_version)
+select at, (at at time zone 'America/Los_Angeles')::date, 'entity_enrichment', 'instagram_account_review',
+  'gemini-2.5-flash', true, case n % 20 when 0 then 'failed' when 1 then 'unknown' else 'settled' end, 'a_' || n, 2,
+  0.0016, 'gemini-2.5-flash'
+from generate_series(1, 45000) n, lateral (select now() - n / 1500.0 * interval '1 day' as at) times
+"""
+
+
+def desk_on(assets_url: str, assets_db: Any, operation_db: Any) -> Desk:
+    """A desk without Dagster, whose storage is measured by nobody here."""
+
+    def no_dagster() -> dg.DagsterInstance:
+        raise dg.DagsterError("none")
+
+    assets = PostgresResource(url=assets_url)
+    return Desk(
+        operation_db=operation_db,
+        assets_db=assets_db,
+        settings=SettingsStore(assets_db=assets),
+        gemini=GeminiResource(assets_db=assets, api_key="k"),
+        dagster=DagsterRecords(None, no_dagster),
+    )
+
+
+def measure(postgres: EmbeddedPostgres, console: Console) -> None:
+    """Print what the parts and a whole scrape take."""
+    with (
+        open_database(postgres.url("assets"), max_connections=4) as assets_db,
+        open_database(postgres.url("operation"), max_connections=4) as operation_db,
+    ):
+        desk = desk_on(postgres.url("assets"), assets_db, operation_db)
+        client = TestClient(create_app(desk, AdminConfiguration(TOKEN)), base_url="http://127.0.0.1")
+
+        def scrape() -> int:
+            return len(client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).content)
+
+        def scrape_anew() -> int:
+            fresh = desk_on(postgres.url("assets"), assets_db, operation_db)
+            desk._watch = fresh._watch
+            return scrape()
+
+        assets = PostgresResource(url=postgres.url("assets"))
+        settings, gemini = SettingsStore(assets_db=assets), GeminiResource(assets_db=assets, api_key="k")
+        ledger_ms, _ = timed(lambda: read_ledger(assets_db, settings, gemini), 9)
+        accounts_ms, _ = timed(lambda: read_accounts(operation_db), 9)
+        anew_ms, size = timed(scrape_anew, 9)
+        kept_ms, _ = timed(scrape, 9)
+        console.print(
+            f"ledger {ledger_ms:.0f} ms, accounts {accounts_ms:.0f} ms; a scrape that reads {anew_ms:.0f} ms, "
+            f"of kept figures {kept_ms:.1f} ms, {size:,} bytes"
+        )
+
+
+def main(accounts: int, folder: Path) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    postgres = EmbeddedPostgres(folder, databases=("assets", "operation"))
+    with SharedServers(folder, [postgres]):
+        migrations.migrate(postgres.url("assets"), postgres.url("operation"))
+        with psycopg.connect(postgres.url("operation"), autocommit=True) as connection:
+            there = connection.execute("select count(*) from enrichment_queue").fetchone()
+            if there is None or not there[0]:
+                console.print("empty:", end=" ")
+                measure(postgres, console)
+                with psycopg.connect(postgres.url("assets"), autocommit=True) as ledger:
+                    ledger.execute(_LEDGER)
+                    ledger.execute("vacuum analyze gemini_usage_events")
+                console.print(f"{accounts:,} accounts made in {fill(connection, accounts):.0f} s")
+        if "--fill" not in sys.argv:
+            measure(postgres, console)
+
+
+if __name__ == "__main__":
+    keep = Path(sys.argv[sys.argv.index("--keep") + 1]) if "--keep" in sys.argv else None
+    count = int(sys.argv[1]) if sys.argv[1:] and sys.argv[1].isdecimal() else 1_000_000
+    if keep is not None:
+        main(count, keep)
+    else:
+        with tempfile.TemporaryDirectory(prefix="entity-pipeline-benchmark-") as temporary:
+            main(count, Path(temporary) / "server")
