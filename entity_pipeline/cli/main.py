@@ -287,6 +287,36 @@ def import_posts(path: Path) -> None:
 
 
 @cli.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["csv", "jsonl"]),
+    help="What FILE's ending says when left out, or csv.",
+)
+@click.option("--state", metavar="NAME", help="pending, held, created ...")
+@click.option("--type", "kind", metavar="NAME", help="artist, brand, group, other, unknown or none.")
+@click.option("--role", metavar="NAME", help="primary, secondary, regional, unknown or none.")
+@click.option("--region", metavar="XX", help="ISO 3166-1 alpha-2, or none.")
+@click.option("--reason", metavar="NAME", help="Held or failed for this reason, maybe among others.")
+@click.option("--cohort", metavar="YYYY-MM-DD", help="Only this day.")
+@click.option("--search", metavar="TEXT", help="What the username or a name begins with.")
+@click.option(
+    "--sort",
+    default="most_tagged",
+    show_default=True,
+    metavar="NAME",
+    help="oldest, newest_change, username.",
+)
+@_with_databases
+def export(file: Path | None, form: Any, kind: str | None, **filters: str | None) -> None:
+    """Write the list of accounts to FILE or standard output, with the filters of the administration page."""
+    from entity_pipeline.cli.export import export as write
+
+    write(file, form, {**filters, "type": kind})
+
+
+@cli.command()
 @click.option("--run", "run_id", metavar="ID", help="Take back everything that a run wrote.")
 @click.option("--account", metavar="NAME", help="Take back everything written for one account.")
 @_with_databases
