@@ -1,7 +1,7 @@
 """What Dagster's storage says of ticks and runs. Read only, and with little patience: the page works without it.
 
-Surprising: Dagster's own storage has no time limit on a connection, so each question is asked in a thread that
-is left to itself after `PATIENCE_S`.
+Surprising: Dagster's own storage has no time limit on a connection, so it is asked in a thread that is left to
+itself after `PATIENCE_S`. Many who look at once share one answer.
 """
 
 import logging
@@ -20,14 +20,17 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from entity_pipeline.admin.accounts import run_url
 from entity_pipeline.admin.figures import DagsterFigures, RunInFlight, Tick
+from entity_pipeline.admin.kept import Kept
 from entity_pipeline.domains.entities import jobs
 from entity_pipeline.domains.entities.automation import ACTIVE, in_flight_days
 
 T = TypeVar("T")
 
 PATIENCE_S = 3.0
-_TICKS_EACH = 3
+_KEPT_S = 2.0
 _MOST_RUNS = 50
+# A run of chosen assets, for example of a backfill, has a job without a name of its own.
+_NAMELESS_JOB = "__ASSET_JOB"
 _log = logging.getLogger(__name__)
 
 
@@ -46,15 +49,12 @@ class DagsterRecords:
         self._open = open_instance or _instance_of_environment
         self._instance: dg.DagsterInstance | None = None
         self._lock = threading.Lock()
-        self._asking = threading.Semaphore(2)
+        self._asking = threading.Lock()
+        self._kept = Kept(self._ask, _KEPT_S)
 
     def figures(self) -> tuple[DagsterFigures, frozenset[date]]:
         """Ticks and runs, and the cohorts that `enrichment_job` works on; without Dagster all are empty."""
-        try:
-            return self._patiently(self._read)
-        except (_AwayError, NotInTime) as error:
-            sentence = str(error) or f"Dagster's storage did not answer within {PATIENCE_S:.0f} s."
-            return DagsterFigures(away=sentence, ui_url=self._ui_url, ticks=[], runs=[]), frozenset()
+        return self._kept.get()
 
     def asked(self, ask: Callable[[dg.DagsterInstance], T]) -> T | None:
         """What `ask` finds in Dagster's storage; None when it can't be asked within `PATIENCE_S`."""
@@ -65,11 +65,7 @@ class DagsterRecords:
 
     def problem(self) -> str | None:
         """Whether Dagster's storage can be asked at all: a sentence, or None."""
-        try:
-            self._patiently(lambda: self._guarded(lambda instance: instance.get_runs(limit=1)))
-        except (_AwayError, NotInTime):
-            return "Dagster's storage can't be read."
-        return None
+        return "Dagster's storage can't be read." if self.figures()[0].away else None
 
     def close(self) -> None:
         """Give back the connections."""
@@ -78,8 +74,22 @@ class DagsterRecords:
                 self._instance.dispose()
                 self._instance = None
 
+    def _ask(self) -> tuple[DagsterFigures, frozenset[date]]:
+        try:
+            return self._patiently(self._read)
+        except (_AwayError, NotInTime) as error:
+            sentence = str(error) or f"Dagster's storage did not answer within {PATIENCE_S:.0f} s."
+            return DagsterFigures(away=sentence, ui_url=self._ui_url, ticks=[], runs=[]), frozenset()
+
     def _read(self) -> tuple[DagsterFigures, frozenset[date]]:
-        return self._guarded(self._figures_of)
+        try:
+            return self._figures_of(self._opened())
+        except (dg.DagsterError, CheckError, SQLAlchemyError, OSError) as error:
+            _log.warning("Dagster's storage can't be read: %s", type(error).__name__)
+            raise _AwayError(
+                "Dagster's storage can't be read, so ticks and runs are not shown and runs in flight are not known: "
+                "check DAGSTER_POSTGRES_URL and DAGSTER_HOME."
+            ) from error
 
     def _figures_of(self, instance: dg.DagsterInstance) -> tuple[DagsterFigures, frozenset[date]]:
         runs = instance.get_run_records(dg.RunsFilter(statuses=ACTIVE), limit=_MOST_RUNS)
@@ -91,16 +101,6 @@ class DagsterRecords:
         )
         return figures, frozenset(in_flight_days(instance, jobs.ENRICHMENT))
 
-    def _guarded(self, ask: Callable[[dg.DagsterInstance], Any]) -> Any:
-        try:
-            return ask(self._opened())
-        except (dg.DagsterError, CheckError, SQLAlchemyError, OSError) as error:
-            _log.warning("Dagster's storage can't be read: %s", type(error).__name__)
-            raise _AwayError(
-                "Dagster's storage can't be read, so ticks and runs are not shown and runs in flight are not known: "
-                "check DAGSTER_POSTGRES_URL and DAGSTER_HOME."
-            ) from error
-
     def _opened(self) -> dg.DagsterInstance:
         with self._lock:
             if self._instance is None:
@@ -108,18 +108,15 @@ class DagsterRecords:
             return self._instance
 
     def _ticks(self, instance: dg.DagsterInstance) -> list[Tick]:
-        found = [
-            Tick(
-                name=state.instigator_name,
-                at=datetime.fromtimestamp(tick.timestamp, UTC),
-                status=tick.status.value.lower(),
-                said=tick.skip_reason or (tick.error.message.strip() if tick.error is not None else None),
-                runs=list(tick.run_ids),
-            )
-            for state in instance.all_instigator_state()
-            for tick in instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=_TICKS_EACH)
-        ]
-        return sorted(found, key=lambda tick: tick.at, reverse=True)
+        """The newest of each, schedules first. A name that moved to another code location has several states."""
+        newest: dict[str, tuple[bool, Tick]] = {}
+        for state in instance.all_instigator_state():
+            is_sensor = state.instigator_type.value == "SENSOR"
+            for tick in instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1):
+                found = _tick(state.instigator_name, tick)
+                if found.name not in newest or newest[found.name][1].at < found.at:
+                    newest[found.name] = (is_sensor, found)
+        return [tick for _, tick in sorted(newest.values(), key=lambda one: (one[0], -one[1].at.timestamp()))]
 
     def _run(self, record: dg.RunRecord) -> RunInFlight:
         run = record.dagster_run
@@ -133,7 +130,7 @@ class DagsterRecords:
         )
         return RunInFlight(
             run_id=run.run_id,
-            job=run.job_name,
+            job=_name_of(run),
             status=run.status.value,
             partitions=tags.get("dagster/partition") or (f"{first}...{last}" if first and last else None),
             since=since,
@@ -142,19 +139,38 @@ class DagsterRecords:
 
     def _patiently(self, ask: Callable[[], Any]) -> Any:
         if not self._asking.acquire(blocking=False):
-            raise NotInTime
+            raise NotInTime  # the one before is still left to itself
         answer: Future[Any] = Future()
 
         def work() -> None:
             try:
-                answer.set_result(ask())
+                found = ask()
             except BaseException as error:  # noqa: BLE001  it is raised again where the answer is asked for
-                answer.set_exception(error)
-            finally:
                 self._asking.release()
+                answer.set_exception(error)
+            else:
+                self._asking.release()
+                answer.set_result(found)
 
         threading.Thread(target=work, name="dagster-records", daemon=True).start()
         return answer.result(PATIENCE_S)
+
+
+def _tick(name: str, tick: Any) -> Tick:
+    error = tick.error.message.strip() if tick.error is not None else None
+    return Tick(
+        name=name,
+        at=datetime.fromtimestamp(tick.timestamp, UTC),
+        status=tick.status.value.lower(),
+        said=tick.skip_reason or error,
+        runs=list(tick.run_ids),
+    )
+
+
+def _name_of(run: dg.DagsterRun) -> str:
+    if run.job_name != _NAMELESS_JOB:
+        return run.job_name
+    return ", ".join(sorted(key.to_user_string() for key in run.asset_selection or ())) or run.job_name
 
 
 class _AwayError(Exception):

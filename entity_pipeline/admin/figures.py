@@ -39,7 +39,7 @@ class RunInFlight(Figures):
     """A run that waits or works."""
 
     run_id: str
-    job: str
+    job: str = Field(description="The job; for a backfill or chosen assets, the assets.")
     status: str = Field(description="Dagster's word: QUEUED, STARTED, CANCELING ...")
     partitions: str | None = Field(description="A day, or `first...last`.")
     since: datetime | None
@@ -51,7 +51,7 @@ class DagsterFigures(Figures):
 
     away: str | None
     ui_url: str | None
-    ticks: list[Tick]
+    ticks: list[Tick] = Field(description="The newest of each schedule and sensor, schedules first.")
     runs: list[RunInFlight]
 
 

@@ -34,6 +34,16 @@ FORMS: Mapping[str, str] = {
     "it opens again at {at} UTC.",
     "said.worked_on": "No account waits for a review but those of cohorts that are being worked on.",
     "said.nothing_waits": "No account waits for a review.",
+    "said.on": "The pipeline is switched on.",
+    "said.off_queue_empty": "The pipeline is switched off: run `entity-pipeline settings enable` to switch it on. "
+    "No run was in the queue.",
+    "said.off_queue_cleared": "The pipeline is switched off: run `entity-pipeline settings enable` to switch it on. "
+    "{n} queued runs were cancelled.",
+    "said.no_new_post": "No post changed since the last look.",
+    "said.all_decided": "Every reviewed account has a decision.",
+    "said.all_in_work": "Every cohort with undecided accounts is already being worked on.",
+    "said.no_failed_run": "No run over a cohort failed since the last look.",
+    "said.no_alerts": "Nobody is told of anything: set ALERT_WEBHOOK_URL or ALERT_SMTP_URL.",
     "said.dagster_away": "Dagster's storage can't be read, so ticks and runs are not shown and runs in flight are "
     "not known: check DAGSTER_POSTGRES_URL and DAGSTER_HOME.",
     "said.no_dagster": "DAGSTER_HOME is not set here, so ticks and runs are not shown and runs in flight not known.",
@@ -52,6 +62,10 @@ class Texts:
     def __call__(self, key: str, **values: object) -> str:
         """The text with its placeholders filled. Raises KeyError for a key that is not in the catalogue."""
         return self._known[key].format(**values)
+
+    def count(self, key: str, n: int, **values: object) -> str:
+        """A text with a number ``{n}`` in it; that of one is under ``key.one``."""
+        return self(f"{key}.one" if n == 1 else key, n=number(n), **values)
 
     def name(self, group: str, value: str | None) -> str:
         """What a stored value is called, ``("state", "held")``; an unknown one is shown as it is stored."""

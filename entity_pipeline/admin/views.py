@@ -24,6 +24,7 @@ from markupsafe import Markup, escape
 
 from entity_pipeline.admin import charts
 from entity_pipeline.admin.access import CSRF_FIELD, SESSION_LASTS_S, Visitor, signed_in
+from entity_pipeline.admin.accounts import run_url
 from entity_pipeline.admin.desk import Desk
 from entity_pipeline.admin.sessions import HOME_PATH, SIGN_IN_PATH, SIGN_OUT_PATH
 from entity_pipeline.admin.texts import LANGUAGE_COOKIE, LANGUAGES, Texts, language_of, number, visible
@@ -122,6 +123,7 @@ def environment() -> Environment:
         "percent": charts.percent,
         "in_language": in_language,
         "age": age,
+        "run_url": run_url,
         "home": HOME_PATH,
         "own": OWN_PATH,
         "sign_in_path": SIGN_IN_PATH,

@@ -1,10 +1,28 @@
 """Ticks and runs from a real instance of Dagster, and what is said without one."""
 
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import dagster as dg
 import pytest
+
+# Dagster makes ticks in its daemon only, so nothing public makes one for a test.
+from dagster._core.remote_origin import (
+    RegisteredCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    InstigatorType,
+    ScheduleInstigatorData,
+    SensorInstigatorData,
+    TickData,
+    TickStatus,
+)
 
 from entity_pipeline.admin import dagster_records
 from entity_pipeline.admin.dagster_records import DagsterRecords
@@ -24,6 +42,48 @@ def test_runs_in_flight_have_links_and_keep_their_cohort_from_the_plan() -> None
         ("enrichment_job", "2026-11-01", f"http://127.0.0.1:3000/runs/{run.run_id}")
     ]
     assert in_flight == {date(2026, 11, 1)}
+
+
+def test_a_backfill_is_called_by_its_assets() -> None:
+    @dg.asset
+    def reviews() -> None: ...
+
+    with dg.instance_for_test() as instance:
+        instance.create_run_for_job(
+            job_def=dg.Definitions([reviews]).resolve_implicit_global_asset_job_def(),
+            status=dg.DagsterRunStatus.STARTED,
+            asset_selection=frozenset({dg.AssetKey("reviews")}),
+        )
+        figures, _ = DagsterRecords(None, lambda: instance).figures()
+    assert [run.job for run in figures.runs] == ["reviews"]
+
+
+def test_each_schedule_and_sensor_has_its_newest_tick_and_schedules_come_first() -> None:
+    with dg.instance_for_test() as instance:
+        for nth in range(9):
+            tick(instance, "often_sensor", InstigatorType.SENSOR, at=1_000 + 30 * nth, says=f"look {nth}")
+        tick(instance, "seldom_sensor", InstigatorType.SENSOR, at=1_100, says="nothing new")
+        tick(instance, "enrichment_schedule", InstigatorType.SCHEDULE, at=900, says="nothing waits")
+        tick(instance, "seldom_sensor", InstigatorType.SENSOR, at=500, says="of another place", place="old")
+        figures, _ = DagsterRecords(None, lambda: instance).figures()
+    assert [(found.name, found.said) for found in figures.ticks] == [
+        ("enrichment_schedule", "nothing waits"),
+        ("often_sensor", "look 8"),
+        ("seldom_sensor", "nothing new"),
+    ]
+
+
+def test_many_who_look_at_once_all_get_the_answer() -> None:
+    with dg.instance_for_test() as instance:
+
+        def slow() -> dg.DagsterInstance:
+            time.sleep(0.2)
+            return instance
+
+        records = DagsterRecords(None, slow)
+        with ThreadPoolExecutor(8) as people:
+            answers = list(people.map(lambda _: records.figures()[0].away, range(8)))
+    assert answers == [None] * 8
 
 
 def test_without_dagsters_storage_the_page_says_so() -> None:
@@ -51,3 +111,32 @@ def test_a_storage_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatc
     figures, _ = DagsterRecords(None, hang).figures()
     answered.set()
     assert "did not answer" in (figures.away or "")
+
+
+def tick(
+    instance: dg.DagsterInstance,
+    name: str,
+    kind: InstigatorType,
+    *,
+    at: float,
+    says: str,
+    place: str = "here",
+) -> None:
+    """One skipped evaluation, as the daemon records it."""
+    location = RegisteredCodeLocationOrigin(place)
+    origin = RemoteInstigatorOrigin(RemoteRepositoryOrigin(location, "__repository__"), name)
+    data = ScheduleInstigatorData("* * * * *") if kind is InstigatorType.SCHEDULE else SensorInstigatorData()
+    state = InstigatorState(origin, kind, InstigatorStatus.DECLARED_IN_CODE, data)
+    if instance.get_instigator_state(state.instigator_origin_id, state.selector_id) is None:
+        instance.add_instigator_state(state)
+    instance.create_tick(
+        TickData(
+            instigator_origin_id=state.instigator_origin_id,
+            instigator_name=name,
+            instigator_type=kind,
+            status=TickStatus.SKIPPED,
+            timestamp=float(at),
+            selector_id=state.selector_id,
+            skip_reason=says,
+        )
+    )

@@ -1,5 +1,6 @@
 """The words: both languages complete, and the pipeline's own sentences known by their form."""
 
+import inspect
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -20,6 +21,7 @@ from entity_pipeline.admin.texts import (
 from entity_pipeline.core.gemini import Unanswered
 from entity_pipeline.core.ledger import QuotaStatus
 from entity_pipeline.core.settings import Closed, Open, PipelineSettings, SettingsRow, gate
+from entity_pipeline.domains.entities import alerting, automation
 from entity_pipeline.domains.entities.logic.holds import HoldReason
 from entity_pipeline.domains.entities.logic.plan import HoldOff, plan
 from entity_pipeline.domains.entities.logic.reply import UnparseableReason
@@ -112,6 +114,34 @@ def test_what_the_pipeline_says_is_worded_in_korean(key: str) -> None:
     assert english is not None
     assert any("가" <= letter <= "힣" for letter in korean)
     assert "{" not in korean
+
+
+SAID_BY_SENSORS = {
+    "said.on": "The pipeline is switched on.",
+    "said.off_queue_empty": closed(SettingsRow(False, {})) + " No run was in the queue.",
+    "said.off_queue_cleared": closed(SettingsRow(False, {})) + " 3 queued runs were cancelled.",
+    "said.no_new_post": "No post changed since the last look.",
+    "said.all_decided": "Every reviewed account has a decision.",
+    "said.all_in_work": "Every cohort with undecided accounts is already being worked on.",
+    "said.no_failed_run": "No run over a cohort failed since the last look.",
+    "said.no_alerts": "Nobody is told of anything: set ALERT_WEBHOOK_URL or ALERT_SMTP_URL.",
+}
+
+
+@pytest.mark.parametrize("key", sorted(SAID_BY_SENSORS))
+def test_why_a_tick_skipped_is_worded_in_korean(key: str) -> None:
+    said = SAID_BY_SENSORS[key]
+    assert Texts("ko").said(said) == Texts("ko")(key, **({"n": 3} if "3" in said else {}))
+    if not said.startswith(closed(SettingsRow(False, {}))):
+        assert f'"{said}"' in inspect.getsource(automation) + inspect.getsource(alerting)
+
+
+def test_one_of_something_is_not_counted_as_many() -> None:
+    assert [Texts("en").count("queue.total", n) for n in (0, 1, 1_234)] == [
+        "0 accounts",
+        "1 account",
+        "1,234 accounts",
+    ]
 
 
 def test_a_sentence_of_another_form_is_not_worded() -> None:
