@@ -7,6 +7,7 @@ server answers 503 with it.
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -27,7 +28,7 @@ from entity_pipeline.admin.figures import (
 )
 from entity_pipeline.admin.kept import Kept
 from entity_pipeline.admin.metrics_figures import Watch, Watched
-from entity_pipeline.admin.quota import history_begins, quota_figures
+from entity_pipeline.admin.quota import history_begins, quota_figures, spent_days
 from entity_pipeline.admin.recording import record_change
 from entity_pipeline.admin.scheduler import decision_now, merged, scheduler_figures
 from entity_pipeline.core.failures import InputRejected, PipelineFailure
@@ -37,7 +38,7 @@ from entity_pipeline.core.settings import SettingsRow, readable_settings
 from entity_pipeline.domains.entities.asking import PIPELINE, STEP
 from entity_pipeline.domains.entities.queries.queue import waiting_count
 from entity_pipeline.domains.entities.reviewing import limits_of
-from entity_pipeline.resources.gemini.ledger_reading import entries_of, spend_of_day
+from entity_pipeline.resources.gemini.ledger_reading import entries_of, spend_since
 from entity_pipeline.resources.registry import resources_of_environment
 from entity_pipeline.resources.settings_store import SettingsStore
 
@@ -104,11 +105,11 @@ class Desk:
         now = datetime.now(UTC)
         status = self._gemini.quota(limits_of(readable_settings(self._settings.row())))
         kept = self._gemini.spend(history_begins(status.quota_day))
-        today = spend_of_day(self._assets_db, status.quota_day)
+        rows = spent_days(status.quota_day, kept, partial(spend_since, self._assets_db))
         pending: int | None = None
         with suppress(PipelineFailure):
             pending = self._pending.get()
-        return quota_figures(status, kept, today, pending, now)
+        return quota_figures(status, rows, pending, now)
 
     def queue(self, query: QueueQuery) -> QueuePage:
         """One page. Raises `InputRejected` for a cursor of another query or of nobody's making."""

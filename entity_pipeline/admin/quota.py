@@ -1,6 +1,6 @@
 """The quota page: the ledger's day as the pipeline reads it, 30 days, cost by model and the forecast."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Literal, cast
@@ -19,23 +19,29 @@ def history_begins(today: date) -> date:
     return min(today - timedelta(days=HISTORY_DAYS - 1), today.replace(day=1))
 
 
+def spent_days(
+    today: date, kept: Sequence[SpendDay], ledger_since: Callable[[date], Sequence[SpendDay]]
+) -> list[SpendDay]:
+    """Days of the roll-up, and from its newest on, at least from yesterday, those of the ledger itself.
+
+    The roll-up may have stopped, or have missed a day's last hour.
+    """
+    newest = max((row.quota_day for row in kept), default=history_begins(today))
+    first = min(newest, today - timedelta(days=1))
+    return [row for row in kept if row.quota_day < first] + list(ledger_since(first))
+
+
 def quota_figures(
-    status: QuotaStatus,
-    kept: Sequence[SpendDay],
-    today: Sequence[SpendDay],
-    pending: int | None,
-    now: datetime,
+    status: QuotaStatus, rows: Sequence[SpendDay], pending: int | None, now: datetime
 ) -> QuotaFigures:
     """The page's figures.
 
     Args:
         status: the ledger's figures of the day.
-        kept: rows of `gemini_spend_daily` from `history_begins` on; those of today are left out.
-        today: today's rows straight from the ledger.
+        rows: `spent_days` from `history_begins` on.
         pending: accounts that wait for a review; None when nobody can tell.
     """
     day = status.quota_day
-    rows = [row for row in kept if row.quota_day < day] + list(today)
     return QuotaFigures(
         model=status.model,
         unit=cast(Literal["prompt", "query"], status.unit),

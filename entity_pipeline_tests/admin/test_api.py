@@ -1,7 +1,7 @@
 """`/api/v1`: the figures, the one change, and what happens when something is wrong."""
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -230,7 +230,7 @@ def test_the_quota_is_the_ledgers_to_the_unit(
     )
     assets.execute(
         "insert into gemini_spend_daily (quota_day, pipeline, step, model, requests, cost_usd) "
-        "values (%(day)s - 1, 'x', 'y', 'gemini-2.5-flash', 4, 0.25), (%(day)s, 'x', 'y', 'stale', 99, 99)",
+        "values (%(day)s - 2, 'x', 'y', 'gemini-2.5-flash', 4, 0.25), (%(day)s, 'x', 'y', 'stale', 99, 99)",
         {"day": today[0]},
     )
     resource = GeminiResource(assets_db=PostgresResource(url=assets_db.url), api_key="k")
@@ -246,8 +246,31 @@ def test_the_quota_is_the_ledgers_to_the_unit(
     )
     assert len(found["history"]) == 30
     assert found["history"][-1]["grounded_requests"] == 8
-    assert Decimal(found["history"][-2]["cost_usd"]) == Decimal("0.25")
+    assert Decimal(found["history"][-3]["cost_usd"]) == Decimal("0.25")
     assert "stale" not in {model["model"] for model in found["models"]}
+
+
+def test_days_that_no_roll_up_has_seen_are_read_from_the_ledger(api: TestClient, assets: Connection) -> None:
+    day = assets.execute("select (now() at time zone 'America/Los_Angeles')::date").fetchone()
+    assert day is not None
+    # The roll-up ran last six days ago, before that day's last request, and never since.
+    for ago in (6, 6, 3, 1):
+        at = datetime.combine(day[0] - timedelta(days=ago), time(20), UTC)
+        event(
+            assets,
+            grounded=True,
+            state="settled",
+            cost_usd=Decimal("0.01"),
+            quota_day=at.date(),
+            created_at=at.isoformat(),
+        )
+    assets.execute(
+        "insert into gemini_spend_daily (quota_day, pipeline, step, model, requests, grounded_requests, cost_usd) "
+        "values (%(day)s - 8, 'x', 'y', 'm', 5, 5, 0.05), (%(day)s - 6, 'x', 'y', 'm', 1, 1, 0.01)",
+        {"day": day[0]},
+    )
+    found = api.get("/api/v1/quota").json()
+    assert [days["grounded_requests"] for days in found["history"][-9:]] == [5, 0, 2, 0, 0, 1, 0, 1, 0]
 
 
 def test_an_account_shows_everything_and_no_address_that_runs(

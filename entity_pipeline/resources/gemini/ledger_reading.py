@@ -1,4 +1,4 @@
-"""The ledger as people read it: what today cost by model, and the requests made for one account. Changes nothing.
+"""The ledger as people read it: what days cost by model, and the requests made for one account. Changes nothing.
 
 Surprising: requests that are still under way are in today's figures, as they are under the cap; the kept days of
 `gemini_spend_daily` have only those that ended.
@@ -21,14 +21,14 @@ from entity_pipeline.resources.gemini.ledger_sql import EVENTS, RECENT_REPLIES
 
 _DAY = "coalesce(quota_day, (created_at at time zone 'America/Los_Angeles')::date)"
 
-_OF_DAY = f"""
+_BY_DAY = f"""
 select {_DAY} as quota_day, coalesce(pipeline, '') as pipeline, coalesce(step, '') as step,
   coalesce(model, '') as model, count(*)::int as requests,
   count(*) filter (where grounded)::int as grounded_requests,
   coalesce(sum(search_queries), 0)::int as search_queries, coalesce(sum(cost_usd), 0) as cost_usd
 from {EVENTS}
-where state <> 'released' and created_at > %(day)s::date - interval '1 day' and {_DAY} = %(day)s
-group by 1, 2, 3, 4 order by cost_usd desc, pipeline, step, model
+where state <> 'released' and created_at > %(day)s::date - interval '1 day' and {_DAY} >= %(day)s
+group by 1, 2, 3, 4 order by quota_day, cost_usd desc, pipeline, step, model
 """
 
 _OF_SUBJECT = f"""
@@ -59,11 +59,16 @@ class LedgerEntry:
     error: str | None
 
 
-def spend_of_day(database: Database, day: date) -> list[SpendDay]:
-    """One Pacific day straight from the ledger, requests under way included."""
+def spend_since(database: Database, first: date) -> list[SpendDay]:
+    """Pacific days from `first` on straight from the ledger, requests under way included."""
     with database.connection() as connection:
-        parameters: dict[str, Any] = {"day": day}
-        return list(connection.cursor(row_factory=class_row(SpendDay)).execute(_OF_DAY, parameters))
+        parameters: dict[str, Any] = {"day": first}
+        return list(connection.cursor(row_factory=class_row(SpendDay)).execute(_BY_DAY, parameters))
+
+
+def spend_of_day(database: Database, day: date) -> list[SpendDay]:
+    """One Pacific day of `spend_since`."""
+    return [spent for spent in spend_since(database, day) if spent.quota_day == day]
 
 
 def entries_of(database: Database, pipeline: str, step: str, subject: str, limit: int) -> list[LedgerEntry]:

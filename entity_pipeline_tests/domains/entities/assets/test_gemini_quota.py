@@ -4,13 +4,14 @@ from base64 import b64decode
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from xml.etree import ElementTree
 
 import dagster as dg
 import pytest
 
-from entity_pipeline.admin.quota import history_begins, quota_figures
+from entity_pipeline.admin.quota import history_begins, quota_figures, spent_days
 from entity_pipeline.core.ledger import QuotaStatus
 from entity_pipeline.core.settings import readable_settings
 from entity_pipeline.core.usage import SpendDay
@@ -18,6 +19,7 @@ from entity_pipeline.definitions import defs
 from entity_pipeline.domains.entities.assets.gemini_quota import HISTORY_DAYS, by_day, day_in_words
 from entity_pipeline.domains.entities.reviewing import limits_of
 from entity_pipeline.resources.gemini import GeminiResource
+from entity_pipeline.resources.gemini.ledger_reading import spend_since
 from entity_pipeline.resources.postgres import PostgresResource
 from entity_pipeline.resources.settings_store import SettingsStore
 from entity_pipeline_tests.databases import ClonedDatabase
@@ -75,7 +77,8 @@ def test_the_figures_are_those_of_the_ledger_and_of_the_page(installation: Graph
     settings = SettingsStore(assets_db=gemini.assets_db)
     status = gemini.quota(limits_of(readable_settings(settings.row())))
     kept = gemini.spend(history_begins(status.quota_day))
-    page = quota_figures(status, kept, gemini.spend_of_day(status.quota_day), 0, now)
+    rows = spent_days(status.quota_day, kept, partial(spend_since, gemini.assets_db))
+    page = quota_figures(status, rows, 0, now)
 
     assert (page.used, page.reserved, page.remaining, page.cap) == (4, 1, 2, 7)
     assert {name: shown[f"quota_{name}"] for name in ("used", "reserved", "remaining", "cap")} == {
