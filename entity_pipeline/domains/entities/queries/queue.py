@@ -137,9 +137,12 @@ def queue_entries(
     found = _shown(connection, walked, sort, parameters | {"limit": limit})
     if len(found) == limit or not conditions:
         return found
+    # Only ids are sorted: whole rows cost twice the time.
     sorted_ = f"""
-        select * from enrichment_queue where {where} and {after}
-        order by {_ordered(sort, descending, unindexed=True)} limit %(limit)s
+        select enrichment_queue.* from (
+          select account_id from enrichment_queue where {where} and {after}
+          order by {_ordered(sort, descending, unindexed=True)} limit %(limit)s
+        ) chosen join enrichment_queue using (account_id)
     """
     return _shown(connection, sorted_, sort, parameters | {"limit": limit})
 
