@@ -36,6 +36,10 @@ _MAX_QUERY = 200
 _MAX_TITLE = 200
 _MAX_URI = 2_048
 
+_NEVER_IN_A_URI = re.compile(r"[\s<>\"\\^`]")
+# What a search returns stands on the web: no IP address, and no name that only a private network knows.
+_DOMAIN = re.compile(r"(?:[\w-]{1,63}\.)+(?!\d)\w[\w-]{1,62}\.?")
+
 _SENTENCE_END = re.compile(
     r"(?<![.!?。！？…])[.!?。！？…]++(?:[\"'”’)\]]|\[[^\]\n]{0,40}\]){0,8}(?=\s|$)|(?<=[가-힣])[.](?=[가-힣])|\n+"
 )
@@ -98,11 +102,12 @@ def _chunks(value: object) -> dict[int, tuple[str, str | None]]:
 
 
 def _is_web_address(uri: str) -> bool:
-    if len(uri) > _MAX_URI or one_line(uri, _MAX_URI) != uri or " " in uri:
+    if len(uri) > _MAX_URI or one_line(uri, _MAX_URI) != uri or _NEVER_IN_A_URI.search(uri):
         return False
     try:
         parts = urlsplit(uri)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
+        host = parts.hostname or ""
+        return parts.scheme in ("http", "https") and "@" not in parts.netloc and bool(_DOMAIN.fullmatch(host))
     except ValueError:
         return False
 
@@ -167,9 +172,14 @@ class _Reply:
         return (at, at + len(stated)) if stated is not None and at >= 0 else None
 
     def _bases(self, segment: Mapping[str, Any]) -> Sequence[int]:
-        """Where offset 0 may lie: at the named part's start (as documented), or at that of the whole text."""
-        part = segment.get("partIndex")
-        return (self.part_starts[part], 0) if type(part) is int and 0 < part < len(self.part_starts) else (0,)
+        """Where offset 0 may lie: at the named part's start (as documented), or at that of the whole text.
+
+        Nowhere, if there is no such part.
+        """
+        part = segment.get("partIndex", 0)
+        if type(part) is not int or not 0 <= part < len(self.part_starts) - 1:
+            return ()
+        return (self.part_starts[part], 0) if part else (0,)
 
     def _characters(self, segment: Mapping[str, Any], base: int) -> tuple[int, int] | None:
         start, end = segment.get("startIndex", 0), segment.get("endIndex")

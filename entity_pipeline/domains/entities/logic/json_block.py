@@ -8,17 +8,29 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from enum import Enum
+from typing import Any, Final
 
 from entity_pipeline.core.jsonb import nests_too_deep
+
+
+class Contradiction(Enum):
+    """In place of a value; of no type that any field takes, so every reader finds it unusable."""
+
+    SAID_TWICE = "said_twice"
+
+
+CONTRADICTED: Final = Contradiction.SAID_TWICE
 
 MAX_DEPTH = 16
 _MAX_BROKEN_STARTS = 8  # each costs one pass over the text
 _MAX_BLOCKS = 64
 
 _OPENING = re.compile(
-    r"```[ \t]*[\w+-]{0,20}[ \t]{0,40}\n?[ \t]{0,40}(?:\[\s{0,40})?(?P<fenced>\{)?|(?P<bare>\{)(?=\s*[\"}])"
+    r"```[ \t]*[\w+-]{0,20}[ \t]{0,40}\n?[ \t\u200b\ufeff]{0,40}(?P<list>\[\s{0,40})?(?P<fenced>\{)?"
+    r"|(?P<bare>\{)(?=\s*[\"}])"
 )
+_NEXT_IN_LIST = re.compile(r"\s*,\s*\S")
 _TOKEN = re.compile(r"[{}\"]")
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 # A string without an end is taken to the end of the text, or each quote in it would be looked at as a start.
@@ -28,7 +40,7 @@ _CITATION = re.compile(r"[ \t]?\[cite(?:_start|_end)?(?:[ \t]?:[^\]\n\"\\]{0,80}
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A part of the reply that is no prose. `json` is the object's text, None where it is cut off."""
+    """A part of the reply that is no prose. `json` is the object's text, None where it is cut off or one of several."""
 
     start: int
     end: int
@@ -56,7 +68,9 @@ def blocks(text: str) -> list[Block]:
                 found.append(Block(cut_off, match.start(), False, None, True))
             closing = text.find("```", end or match.end())
             stop = len(text) if closing < 0 else closing + 3
-            found.append(Block(match.start(), stop, True, text[brace:end] if end else None, brace >= 0))
+            several = end is not None and match["list"] is not None and _NEXT_IN_LIST.match(text, end)
+            json_text = text[brace:end] if end and not several else None
+            found.append(Block(match.start(), stop, True, json_text, brace >= 0))
             cut_off, position = None, stop
         elif end is not None:
             # Behind a bare object that never closed, a whole one is most likely a part of it.
@@ -106,7 +120,8 @@ def object_end(text: str, start: int) -> int | None:
 def load_object(source: str) -> dict[str, Any] | None:
     """The object as a dict, if need be without citation marks and trailing commas.
 
-    None if it is no JSON, or nests so deep that nobody can look at it.
+    A key with two different values has the value `CONTRADICTED`. None if it is no JSON, or nests so deep that
+    nobody can look at it.
     """
     if nests_too_deep(source):
         return None
@@ -114,12 +129,25 @@ def load_object(source: str) -> dict[str, Any] | None:
     for attempt in (source, _STRING_OR_TRAILING_COMMA.sub(lambda match: match[1] or "", repaired)):
         try:
             # Not strict: models put raw line breaks into strings.
-            value = json.loads(attempt, strict=False)
+            value = json.loads(attempt, strict=False, object_pairs_hook=_object)
         except ValueError:
             continue
         if isinstance(value, dict):
             return value
     return None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Python would let the last of several values win, whatever stood first."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        found[key] = value if key not in found else agreed(found[key], value)
+    return found
+
+
+def agreed(one: Any, other: Any) -> Any:
+    """The value that is given twice, or `CONTRADICTED`."""
+    return one if type(one) is type(other) and one == other else CONTRADICTED
 
 
 def without_citations(text: str) -> str:

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from entity_pipeline.domains.entities.logic.confidence import read_confidence
 from entity_pipeline.domains.entities.logic.countries import read_country
 from entity_pipeline.domains.entities.logic.json_block import (
+    agreed,
     blocks,
     candidates,
     load_object,
@@ -110,10 +111,9 @@ def parse_reply(body: object, *, handle: str, bio: str | None = None) -> ParsedR
             return _no(UnparseableReason.TRUNCATED, detail, worth_repair=True)
         return _no(found, _DETAILS[found], worth_repair=found is not UnparseableReason.QUOTES_THE_PROFILE)
     named = found.get("username")
-    if isinstance(named, str) and named.strip() and handle_or_none(named) != handle:
-        return _no(
-            UnparseableReason.WRONG_ACCOUNT, f"The reply is about another account, {one_line(named, 60)!r}."
-        )
+    if named is not None and str(named).strip() and handle_or_none(named) != handle:
+        detail = f"The reply is about another account, {one_line(str(named), 60)!r}."
+        return _no(UnparseableReason.WRONG_ACCOUNT, detail)
     notes = [] if finish in ("STOP", "FINISH_REASON_UNSPECIFIED") else [f"finish_reason:{finish.lower()}"]
     return _review(found, handle, notes)
 
@@ -166,7 +166,7 @@ def _own_keys(value: Mapping[str, Any]) -> dict[str, Any]:
     for key, item in value.items():
         spelled = _CAMEL.sub("_", key[:60]).replace("-", "_").replace(" ", "_").lower()
         if spelled in _REVIEW_KEYS or spelled == "username":
-            fields.setdefault(spelled, item)
+            fields[spelled] = item if spelled not in fields else agreed(fields[spelled], item)
     return fields
 
 

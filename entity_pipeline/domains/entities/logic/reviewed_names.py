@@ -15,6 +15,10 @@ MAX_NAME = 120
 
 _HANGUL = re.compile("[\uac00-\ud7a3\u1100-\u11ff\u3131-\u318e]")
 _TWO_SCRIPTS = re.compile(r"(?P<first>[^()（）]+?)\s*[(（](?P<second>[^()（）]+)[)）]")
+# Markup, code, addresses, handles, and letters under a heap of marks.
+_NEVER_IN_A_NAME = re.compile(r"[<>{}\\]|://|^@|[\u0300-\u036f]{3}")
+_LATIN = re.compile("[A-Za-z\u00c0-\u024f]")
+_LIKE_LATIN = re.compile("[\u0370-\u052f]")  # Greek and Cyrillic
 _NUMBERED_MARK = re.compile(r"\s*\[\d{1,3}(?:, ?\d{1,3})*\]$")
 
 
@@ -53,10 +57,18 @@ def _read(value: object, field: str, notes: list[str]) -> str | None:
     if len(name) > MAX_NAME:
         notes.append(f"{field}:too_long")
         return None
-    if "://" in name or not any(letter.isalnum() for letter in name):
+    if _NEVER_IN_A_NAME.search(name) or not any(letter.isalnum() for letter in name):
         notes.append(f"{field}:not_a_name")
         return None
+    if _mixes_alphabets(name):
+        notes.append(f"{field}:look_alike")
+        return None
     return name
+
+
+def _mixes_alphabets(name: str) -> bool:
+    """Whether a word is written in Latin letters and in others that look like them: a name made to be mistaken."""
+    return any(_LATIN.search(word) and _LIKE_LATIN.search(word) for word in name.split())
 
 
 def _part(name: str, *, hangul: bool) -> str:

@@ -194,3 +194,38 @@ def test_search_suggestions_are_kept_only_if_small() -> None:
     assert of("x" * 10_000) == "x" * 10_000
     assert [of("x" * 10_001), of("가" * 4_000), of(""), of(None), of(["x"])] == [None] * 5
     assert of("a\x00b\ud800") == "ab"
+
+
+@pytest.mark.parametrize("part", [-1, 1, 99, "0", 0.0, True])
+def test_offsets_in_a_part_that_is_not_there_prove_nothing(part: object) -> None:
+    segment = {"partIndex": part, "endIndex": 60}
+    assert not grounded([{"segment": segment, "groundingChunkIndices": [0]}]).supported
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        'https://example.org/"><script>alert(1)</script>',
+        "https://example.org/a\\b",
+        "https://127.0.0.1/a",
+        "https://[::1]/a",
+        "https://2130706433/a",
+        "https://0x7f.1/a",
+        "https://localhost/a",
+        "https://intranet/a",
+    ],
+)
+def test_an_address_that_no_search_returns_is_no_source(uri: str) -> None:
+    grounding = grounded([support("젠틀몬스터는 한국의 브랜드이다.")], chunks=({"web": {"uri": uri}},))
+    assert (grounding.chunks, grounding.supported) == (0, False)
+
+
+def test_a_source_of_any_domain_counts() -> None:
+    for uri in (
+        "https://젠틀몬스터.한국/a",
+        "https://xn--9t4b11yi5a.kr",
+        "http://a.example.co.uk:8080/b?c=[1]",
+    ):
+        assert grounded(
+            [support("젠틀몬스터는 한국의 브랜드이다.")], chunks=({"web": {"uri": uri}},)
+        ).supported

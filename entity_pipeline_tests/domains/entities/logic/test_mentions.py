@@ -41,10 +41,44 @@ from entity_pipeline.domains.entities.logic.mentions import naming
         ("비는 가수이다.", ["비"], False),
         ("Q is a letter.", ["Q"], False),
         ("Anything at all.", ["", None, "--", " "], False),
+        # A name inside somebody else's handle or address names somebody else.
+        ("@gentlemonster_korea is a shop.", ["Gentlemonster"], False),
+        ("gentlemonster.korea is a shop.", ["Gentlemonster"], False),
+        ("@the_gentlemonster is a fan.", ["Gentlemonster"], False),
+        ("the.gentlemonster is a fan.", ["Gentlemonster"], False),
+        ("@Gentlemonster is another account.", ["Gentlemonster"], False),
+        ("_Gentlemonster_ is a brand.", ["Gentlemonster"], True),
+        ("This is Gentlemonster.", ["Gentlemonster"], True),
+        ("브랜드 Gentlemonster이다.", ["Gentlemonster"], True),
+        # Short names are words as well; a capital tells them apart.
+        ("There is a gap in the market.", ["Gap"], False),
+        ("A week based on fashion.", ["On"], False),
+        ("A week on fashion, by On.", ["On"], True),
+        ("Fashion is a field.", ["IS"], False),
+        ("ÉTÉ is French for summer.", ["Été"], True),
+        ("A gap, then the Gap.", ["Gap"], True),
     ],
 )
 def test_a_sentence_names_the_account(sentence: str, names: list[str | None], expected: bool) -> None:
     assert naming("some.handle_1", names)(sentence) is expected
+
+
+@pytest.mark.parametrize(
+    ("sentence", "handle", "expected"),
+    [
+        ("There is a gap in the market.", "gap", False),
+        ("The account is @gap.", "gap", True),
+        ("It is at instagram.com/gap now.", "gap", True),
+        ("Gap is a retailer.", "gap", True),
+        ("The account is gap_kr or gap.kr.", "gap", False),
+        ("nike is a brand.", "nike", True),
+        ("The account is a_1.", "a_1", True),
+    ],
+)
+def test_a_short_handle_that_is_a_word_stands_with_a_mark_or_a_capital(
+    sentence: str, handle: str, expected: bool
+) -> None:
+    assert naming(handle, [])(sentence) is expected
 
 
 def test_hyphens_without_end_do_not_keep_the_matching_busy() -> None:
@@ -59,6 +93,6 @@ def test_any_name_and_sentence_can_be_compared(name: str, sentence: str) -> None
     assert naming("ab", [name])(sentence) in (True, False)
 
 
-@given(name=st.text(alphabet=st.characters(categories=["Lu", "Ll"]), min_size=2, max_size=20))
+@given(name=st.text(alphabet=st.characters(categories=["Lu", "Ll"]), min_size=4, max_size=20))
 def test_a_name_standing_by_itself_is_found(name: str) -> None:
     assert naming("", [name])(f"It is {name} who did it.")

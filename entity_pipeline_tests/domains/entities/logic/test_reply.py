@@ -93,6 +93,35 @@ def test_a_reply_without_a_review_is_a_named_outcome(
     assert outcome.detail.endswith(".")
 
 
+@pytest.mark.parametrize("twin", ["account_type", "accountType", "Account Type"])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_key_with_two_values_says_nothing(twin: str, first: bool) -> None:
+    block = fenced()
+    said = f'"{twin}": "other"'
+    text = (
+        block.replace("{", "{" + said + ", ", 1) if first else block.replace("}\n```", ", " + said + "}\n```")
+    )
+    outcome = parsed(body_of(text))
+    assert outcome.review.account_type is AccountType.UNKNOWN
+    assert outcome.notes == ("account_type:unknown_label",)
+
+
+def test_a_confidence_with_two_values_is_none() -> None:
+    outcome = parsed(body_of(fenced().replace("{", '{"confidence": 0.1, ', 1)))
+    assert outcome.review.confidence == 0.0
+
+
+def test_a_key_that_is_only_repeated_is_read() -> None:
+    outcome = parsed(body_of(fenced().replace("{", '{"confidence": 0.93, ', 1)))
+    assert (outcome.review.confidence, outcome.notes) == (0.93, ())
+
+
+@pytest.mark.parametrize("block", ["```json\n\ufeff{}\n```", "```json\n\u200b{}\n```", "\ufeff{}"])
+def test_marks_nobody_sees_before_the_block_are_passed_over(block: str) -> None:
+    text = block.replace("{}", fenced().removeprefix("```json\n").removesuffix("\n```"))
+    assert parsed(body_of(text)).review.name_en == "Gentle Monster"
+
+
 @pytest.mark.parametrize("finish", ["RECITATION", "PROHIBITED_CONTENT", "BLOCKLIST", "SPII", "safety"])
 def test_a_refusal_counts_even_if_text_came_with_it(finish: str) -> None:
     assert refused(body_of(fenced(), finish=finish)).reason is UnparseableReason.REFUSED
@@ -129,6 +158,16 @@ def test_an_unusual_end_with_a_whole_block_is_read_and_noted(finish: object) -> 
         (body_of("```json\n{not json}\n```"), UnparseableReason.BROKEN_JSON),
         (body_of("x" * 100_001), UnparseableReason.TOO_LARGE),
         (body_of(fenced(username="Nike Korea")), UnparseableReason.WRONG_ACCOUNT),
+        (body_of(fenced(username=123)), UnparseableReason.WRONG_ACCOUNT),
+        (body_of(fenced(username=["prada"])), UnparseableReason.WRONG_ACCOUNT),
+        (
+            body_of(fenced(username="gentlemonster").replace("{", '{"username": "prada", ', 1)),
+            UnparseableReason.WRONG_ACCOUNT,
+        ),
+        (
+            body_of(f"```json\n[{json.dumps(REVIEW)}, {json.dumps(REVIEW)}]\n```"),
+            UnparseableReason.BROKEN_JSON,
+        ),
     ],
 )
 def test_any_other_body_has_its_reason(body: object, reason: UnparseableReason) -> None:
@@ -261,11 +300,6 @@ def test_a_block_that_nests_too_deep_to_be_looked_at_is_broken() -> None:
 def test_a_part_of_a_cut_bare_object_is_not_taken_for_the_answer() -> None:
     text = 'Its bio: {"account_type": "artist"}. ' + json.dumps(REVIEW).removesuffix("}")
     assert refused(body_of(text)).reason is UnparseableReason.BROKEN_JSON
-
-
-def test_of_two_spellings_of_a_key_the_first_counts() -> None:
-    review = parsed(body_of('{"account_type": "brand", "accountType": "artist", "confidence": 0.9}')).review
-    assert review.account_type is AccountType.BRAND
 
 
 def test_missing_keys_have_their_defaults() -> None:

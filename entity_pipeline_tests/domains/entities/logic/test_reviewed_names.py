@@ -28,6 +28,16 @@ from entity_pipeline.domains.entities.logic.reviewed_names import MAX_NAME, has_
         (("https://example.org", "!!!"), (None, None), ("name_en:not_a_name", "name_ko:not_a_name")),
         ((5, ["젠틀몬스터"]), (None, None), ("name_en:not_text", "name_ko:not_text")),
         (("361°", None), ("361°", None), ()),
+        (("<script>alert(1)</script> Brand", None), (None, None), ("name_en:not_a_name",)),
+        (('{"a": 1}', None), (None, None), ("name_en:not_a_name",)),
+        (("@brand.kr", None), (None, None), ("name_en:not_a_name",)),
+        (("A|X Armani Exchange", None), ("A|X Armani Exchange", None), ()),
+        (("=LOVE", None), ("=LOVE", None), ()),
+        (("Рrаdа", None), (None, None), ("name_en:look_alike",)),
+        (("Prαda Milano", None), (None, None), ("name_en:look_alike",)),
+        (("Прада Prada", None), ("Прада Prada", None), ()),
+        (("Z" + "\u0301" * 40 + "ara", None), (None, None), ("name_en:not_a_name",)),
+        (("Été Nữ Hoàng", None), ("Été Nữ Hoàng", None), ()),
     ],
 )
 def test_names_are_cleaned_moved_or_dropped(
