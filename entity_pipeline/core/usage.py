@@ -10,7 +10,8 @@ from entity_pipeline.core.gemini_models import GeminiModel, GroundingPool
 
 _MILLION = Decimal(1_000_000)
 _MICRODOLLAR = Decimal("0.000001")
-_MOST_TOKENS = 10_000_000  # a larger count in a reply is nonsense and would overflow the column
+# More than any model takes or writes: such a count in a reply is nonsense, and would use up a day's budget at once.
+_MOST_IN, _MOST_OUT = 2_000_000, 131_072
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +30,17 @@ def read_usage(body: Mapping[str, Any]) -> TokenUsage:
     raw = body.get("usageMetadata")
     counts: Mapping[str, Any] = raw if isinstance(raw, Mapping) else {}
 
-    def count(key: str) -> int:
+    def count(key: str, most: int) -> int:
         value = counts.get(key)
-        usable = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS
+        usable = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
         return value if usable else 0  # type: ignore[return-value]
 
     return TokenUsage(
-        prompt=count("promptTokenCount"),
-        cached=count("cachedContentTokenCount"),
-        output=count("candidatesTokenCount"),
-        thoughts=count("thoughtsTokenCount"),
-        tool=count("toolUsePromptTokenCount"),
+        prompt=count("promptTokenCount", _MOST_IN),
+        cached=count("cachedContentTokenCount", _MOST_IN),
+        output=count("candidatesTokenCount", _MOST_OUT),
+        thoughts=count("thoughtsTokenCount", _MOST_OUT),
+        tool=count("toolUsePromptTokenCount", _MOST_IN),
     )
 
 

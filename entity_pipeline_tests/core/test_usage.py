@@ -19,7 +19,7 @@ from entity_pipeline.core.usage import (
 
 TODAY = date(2026, 11, 20)
 FLASH = MODELS["gemini-2.5-flash"]
-MOST = 10_000_000
+MOST_IN, MOST_OUT = 2_000_000, 131_072
 KEYS = (
     "usageMetadata",
     "promptTokenCount",
@@ -36,7 +36,7 @@ ANYTHING = st.recursive(
     ),
     max_leaves=20,
 )
-COUNTS = st.integers(0, MOST)
+COUNTS = st.integers(0, MOST_IN)
 
 
 def used(**counts: Any) -> TokenUsage:
@@ -65,13 +65,19 @@ def test_absent_counts_are_zero(metadata: Any) -> None:
     assert read_usage({"usageMetadata": metadata}) == read_usage({}) == TokenUsage()
 
 
-@pytest.mark.parametrize("count", [True, False, -1, 1.0, "12", [1], MOST + 1, 10**30, float("nan")])
+@pytest.mark.parametrize("count", [True, False, -1, 1.0, "12", [1], MOST_IN + 1, 10**30, float("nan")])
 def test_a_count_that_makes_no_sense_is_zero(count: Any) -> None:
     assert used(promptTokenCount=count, candidatesTokenCount=3) == TokenUsage(output=3)
 
 
-def test_the_largest_sensible_count_is_kept() -> None:
-    assert used(promptTokenCount=MOST).prompt == MOST
+@pytest.mark.parametrize("key", ["candidatesTokenCount", "thoughtsTokenCount"])
+def test_more_output_than_any_model_writes_is_zero_and_not_a_days_budget(key: str) -> None:
+    assert used(**{key: MOST_OUT + 1, "promptTokenCount": 3}) == TokenUsage(prompt=3)
+
+
+def test_the_largest_sensible_counts_are_kept() -> None:
+    usage = used(promptTokenCount=MOST_IN, candidatesTokenCount=MOST_OUT, thoughtsTokenCount=MOST_OUT)
+    assert usage == TokenUsage(prompt=MOST_IN, output=MOST_OUT, thoughts=MOST_OUT)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +105,7 @@ def test_distinct_queries_with_something_in_them_are_counted(body: dict[str, Any
 def test_no_reply_whatever_is_in_it_breaks_the_counting(body: dict[str, Any]) -> None:
     usage = read_usage(body)
     counts = (usage.prompt, usage.cached, usage.output, usage.thoughts, usage.tool)
-    assert all(type(count) is int and 0 <= count <= MOST for count in counts)
+    assert all(type(count) is int and 0 <= count <= MOST_IN for count in counts)
     assert count_search_queries(body) >= 0
 
 

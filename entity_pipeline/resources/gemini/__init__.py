@@ -235,8 +235,9 @@ class MeteredCall:
     def _settle(self, place: Reserved, body: Mapping[str, Any], latency_ms: int) -> Answered:
         usage = read_usage(body)
         version = body.get("modelVersion")
-        # A text column takes no NUL and no lone surrogate.
-        model_version = "".join(filter(str.isprintable, version[:200])) if isinstance(version, str) else None
+        # A text column takes no NUL and no lone surrogate; a version of nothing names no other model.
+        shown = "".join(filter(str.isprintable, version[:200])) if isinstance(version, str) else ""
+        model_version = shown if shown.strip() else None
         self._ledger.settle(
             place,
             self._model,

@@ -1,17 +1,22 @@
 """One HTTP request to Gemini through google-genai: no retry, no continuation, no redirect, a bounded body.
 
-Retries belong to the ledger, which keeps a row for each attempt. SDK exceptions end here.
+Retries belong to the ledger, which keeps a row for each attempt. SDK exceptions end here, and so does the key:
+Google's own error messages quote it.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from entity_pipeline.core.deadlines import within
 from entity_pipeline.core.gemini import Prompt
 from entity_pipeline.core.jsonb import read_json
 from entity_pipeline.core.ledger import CALL_LIMIT_S
 from entity_pipeline.resources.gemini.errors import ErrorKind, GeminiError, classify_error
 from entity_pipeline.resources.gemini.transport import bounded_event_hooks
+
+GRACE_S = 2.0  # on top of the call's limit, for the ends that the transport notices itself
+_SHORTEST_KEY = 16  # what a local server is given may be a word that answers hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,7 @@ class GeminiClient:
         from google.genai import types
 
         self._types = types
+        self._key = api_key
         self._client = genai.Client(
             api_key=api_key,
             http_options=types.HttpOptions(
@@ -64,6 +70,12 @@ class GeminiClient:
 
     def send(self, model: str, prompt: Prompt, *, grounded: bool) -> Exchange:
         """One request, one answer. Never raises for anything the other side does."""
+        try:
+            return within(CALL_LIMIT_S + GRACE_S, lambda: self._send(model, prompt, grounded))
+        except TimeoutError:
+            return Lost(f"TimeoutError: no whole answer within {CALL_LIMIT_S} s")
+
+    def _send(self, model: str, prompt: Prompt, grounded: bool) -> Exchange:
         import httpx2
         from google.genai import errors
 
@@ -80,21 +92,24 @@ class GeminiClient:
         try:
             answer = self._client.models.generate_content(model=model, contents=prompt.text, config=config)
         except errors.APIError as error:
-            return classify_error(error.code or 0, error.details, grounded)
+            return classify_error(error.code or 0, error.details, grounded, self._hidden)
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
-            return Unsent(f"{type(error).__name__}: {error}")
+            return Unsent(self._hidden(f"{type(error).__name__}: {error}"))
         except (httpx2.HTTPError, ValueError, RecursionError) as error:
-            return Lost(f"{type(error).__name__}: {error}")
-        return _decode(answer.sdk_http_response.body if answer.sdk_http_response else None)
+            return Lost(self._hidden(f"{type(error).__name__}: {error}"))
+        return _decode(self._hidden((answer.sdk_http_response and answer.sdk_http_response.body) or ""))
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
 
+    def _hidden(self, text: str) -> str:
+        return text.replace(self._key, "[key]") if len(self._key) >= _SHORTEST_KEY else text
 
-def _decode(text: str | None) -> Body | GeminiError:
+
+def _decode(text: str) -> Body | GeminiError:
     try:
-        body = read_json(text or "")
+        body = read_json(text.removeprefix("\ufeff"))
     except ValueError:
         body = None
     if isinstance(body, dict):

@@ -5,7 +5,7 @@ The surprising fact: a per-day 429 also says "retry in 28 s", so the delay is ne
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -47,14 +47,23 @@ class GeminiError:
         }
 
 
-def classify_error(code: int, body: Any, grounded: bool) -> GeminiError:
-    """Classify a non-2xx answer; `body` is the decoded JSON, or anything at all."""
+def classify_error(
+    code: int, body: Any, grounded: bool, hide: Callable[[str], str] = lambda text: text
+) -> GeminiError:
+    """Classify a non-2xx answer; `body` is the decoded JSON, or anything at all.
+
+    `hide` takes secrets out of what the answer says.
+    """
+
+    def said(value: Any) -> str:
+        return _text(hide(value)) if isinstance(value, str) else ""
+
     error = body.get("error", body) if isinstance(body, Mapping) else {}
     if not isinstance(error, Mapping):
         error = {}
-    status, message = _text(error.get("status")), _text(error.get("message"))
+    status, message = said(error.get("status")), said(error.get("message"))
     if code == 429:
-        return _classify_429(status, message, error.get("details"), grounded)
+        return _classify_429(status, message, error.get("details"), grounded, said)
     wrong_address = 300 <= code < 400
     if wrong_address or code in (401, 403, 404) or (code == 400 and "api key" in message.lower()):
         kind = ErrorKind.MISCONFIGURED
@@ -65,12 +74,14 @@ def classify_error(code: int, body: Any, grounded: bool) -> GeminiError:
     return GeminiError(kind, code, status, message)
 
 
-def _classify_429(status: str, message: str, raw_details: Any, grounded: bool) -> GeminiError:
+def _classify_429(
+    status: str, message: str, raw_details: Any, grounded: bool, said: Callable[[Any], str]
+) -> GeminiError:
     details = (
         [item for item in raw_details if isinstance(item, Mapping)] if isinstance(raw_details, list) else []
     )
     quota_ids = [
-        _text(violation.get("quotaId"))
+        said(violation.get("quotaId"))
         for item in details
         if isinstance(item.get("violations"), list)
         for violation in item["violations"]

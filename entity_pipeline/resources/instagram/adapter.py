@@ -8,6 +8,7 @@ the server.
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -15,6 +16,7 @@ from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 from requests.exceptions import ReadTimeout, RequestException
 
+from entity_pipeline.core.deadlines import within
 from entity_pipeline.resources.instagram.outcomes import Answer, path_of
 from entity_pipeline.resources.instagram.spans import request_span
 
@@ -23,6 +25,9 @@ LARGEST_PAGE = 8_000_000  # bytes after decompression; a profile page has 700,00
 _JUDGED = 2_000_000  # characters of a body that are looked at
 _DATA_SCRIPT = b'<script type="application/json"'
 _MOST_UNCLOSED = 20
+_GRACE_S = (
+    1.0  # on top of the time to connect and for the first header, so that requests says itself what failed
+)
 
 
 class RequestStopped(Exception):
@@ -47,7 +52,7 @@ class GovernedAdapter(HTTPAdapter):
     Args:
         before_send: Called with the host right before each request; whatever it raises stops the request.
         budget: Requests this adapter may send in its life.
-        body_timeout_s: Seconds a body may take in all; the timeout of requests is per read.
+        body_timeout_s: Seconds the headers and then the body may take in all; the timeout of requests is per read.
         base_url: When given, every connection goes there, with the path, the query and the Host header kept.
     """
 
@@ -91,8 +96,12 @@ class GovernedAdapter(HTTPAdapter):
         outgoing.headers["Host"] = host
         if self._base is not None:
             outgoing.url = f"{self._base}{request.path_url}"
+        send = partial(super().send, outgoing, True, timeout, verify, cert, proxies)
         with request_span(request.method or "GET", host, self.sent, self.sent_with_session) as span:
-            response = super().send(outgoing, True, timeout, verify, cert, proxies)
+            try:
+                response = within(self._body_timeout_s + _GRACE_S, send)
+            except TimeoutError:
+                raise ReadTimeout("the headers did not arrive in time") from None
             response.url, response.request = request.url or "", request
             self.last_answer = _answer(response, self.sent_with_session, "")
             span.note({"http.response.status_code": response.status_code})

@@ -15,6 +15,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from entity_pipeline.core.deadlines import within
 from entity_pipeline.core.profiles import Picture, PictureRefused
 
 if TYPE_CHECKING:
@@ -58,10 +59,12 @@ def fetch_picture(
     """
     try:
         target = _target(url)
-        data = _download(target, base_url, timeout_s, resolve or _resolve)
+        data = within(timeout_s, lambda: _download(target, base_url, timeout_s, resolve or _resolve))
         return Picture(data=data, content_type=verified_type(data), sha256=hashlib.sha256(data).hexdigest())
     except _Refused as refusal:
         return PictureRefused(str(refusal))
+    except TimeoutError:
+        return PictureRefused("timeout")
 
 
 def _target(url: str) -> _Target:
@@ -115,8 +118,11 @@ def _download(
             preload_content=False,
             decode_content=False,
         )
-        _check_status(answer.status)
-        return _body(answer, ends_at)
+        try:
+            _check_status(answer.status)
+            return _body(answer, ends_at)
+        finally:
+            answer.close()  # a body that is not read to its end keeps its connection
     except urllib3.exceptions.NewConnectionError:  # which urllib3 counts among the timeouts
         raise _Refused("transport") from None
     except urllib3.exceptions.TimeoutError:

@@ -216,6 +216,51 @@ def test_a_body_that_drips_is_given_up_at_the_call_limit(monkeypatch: pytest.Mon
     assert 0.4 < time.monotonic() - started < 3
 
 
+def test_headers_that_drip_are_given_up_at_the_call_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("entity_pipeline.resources.gemini.client.CALL_LIMIT_S", 0.5)
+    monkeypatch.setattr("entity_pipeline.resources.gemini.client.GRACE_S", 0.1)
+    started = time.monotonic()
+    drops = [b"HTTP/1.1 200 OK\r\n", *[b"X-A: b\r\n"] * 100]
+    with raw_server(*drops, pause_s=0.02, hangs_up=True) as url, client_of(url) as client:
+        answer = client.send(MODEL, PROMPT, grounded=True)
+        took_s = time.monotonic() - started
+    assert answer == Lost("TimeoutError: no whole answer within 0.5 s")
+    assert 0.4 < took_s < 1.8
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        json_reply(
+            {"error": {"code": 400, "status": KEY, "message": f"API key not valid: {KEY}."}}, status=400
+        ),
+        json_reply({"error": {"message": f"Consumer 'api_key:{KEY}' has been suspended."}}, status=403),
+        json_reply({"error": {"message": "x" * 490 + f"{KEY}."}}, status=503),
+        json_reply({"candidates": [{"content": {"parts": [{"text": f"Your key is {KEY}"}]}}]}),
+        json_reply(
+            {"error": {"details": [{"violations": [{"quotaId": f"x{KEY}PerDay"}]}], "message": KEY}},
+            status=429,
+        ),
+    ],
+)
+def test_an_answer_that_quotes_the_key_is_kept_without_it(reply: Reply) -> None:
+    answer, _ = exchange(reply)
+    assert KEY[:8] not in repr(answer)
+    assert "[key]" in repr(answer)
+
+
+def test_a_key_so_short_that_it_is_a_word_is_not_looked_for() -> None:
+    with LoopbackServer(Recorder(json_reply({"name": "local brand"}))) as server:
+        client = GeminiClient("local", server.url)
+        assert client.send(MODEL, PROMPT, grounded=True) == Body({"name": "local brand"})
+        client.close()
+
+
+def test_a_byte_order_mark_before_the_answer_is_passed_over() -> None:
+    answer, _ = exchange(Reply(200, b"\xef\xbb\xbf" + json.dumps(ANSWER).encode()))
+    assert answer == Body(ANSWER)
+
+
 def test_a_body_that_falls_silent_is_given_up_long_before_its_claim_ends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -126,6 +126,13 @@ def test_a_version_that_is_no_text_is_not_kept(version: Any) -> None:
     assert answer.reply.model_version is None
 
 
+@pytest.mark.parametrize("version", ["", "  ", "\x00", "\u200b"])
+def test_a_version_of_nothing_names_no_model(version: str) -> None:
+    answer, _ = run(FakeLedger(), Body({"modelVersion": version}))
+    assert isinstance(answer, Answered)
+    assert answer.reply.model_version is None
+
+
 def test_a_version_is_kept_as_a_text_column_takes_it() -> None:
     answer, _ = run(FakeLedger(), Body({"modelVersion": "gemini-2.5\x00-flash\ud800" + "x" * 1_000}))
     assert isinstance(answer, Answered)

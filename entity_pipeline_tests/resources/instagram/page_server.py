@@ -1,9 +1,13 @@
 """A server over a real socket that answers each path as a test says, and remembers what was asked."""
 
 import json
+import socket
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
+
+import pytest
 
 from entity_pipeline.sandbox.loopback_http import LoopbackServer, Reply, Request
 
@@ -69,3 +73,34 @@ def redirect(to: str) -> Reply:
 
 def failure(status: int, message: str) -> Reply:
     return Reply(status, json.dumps({"message": message, "status": "fail"}).encode())
+
+
+_OK = b"HTTP/1.1 200 OK\r\n"
+# What a server says at once and what it says bit by bit after it, by the part of the answer that never ends.
+DRIPS = [
+    pytest.param(_OK + b"Content-Length: 100000\r\n\r\n", b"\xff", id="body"),
+    pytest.param(_OK, b"X-A: b\r\n", id="headers"),
+]
+
+
+@contextmanager
+def dripping(head: bytes, drop: bytes) -> Iterator[str]:
+    """A server that answers with `head` and then with drops for ever."""
+    stop = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def drip() -> None:
+            with suppress(OSError):
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(4_096)
+                    connection.sendall(head)
+                    while not stop.wait(0.02):
+                        connection.sendall(drop)
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        stop.set()
+        thread.join(5)
+        assert not thread.is_alive()

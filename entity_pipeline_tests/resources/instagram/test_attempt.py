@@ -22,8 +22,10 @@ from entity_pipeline.resources.instagram.attempt import Attempted, Identity, att
 from entity_pipeline.resources.instagram.context import GovernedContext
 from entity_pipeline.sandbox.loopback_http import Reply
 from entity_pipeline_tests.resources.instagram.page_server import (
+    DRIPS,
     HTML,
     PageServer,
+    dripping,
     failure,
     page,
     redirect,
@@ -125,6 +127,16 @@ def test_each_answer_has_its_outcome_in_one_request(reply: Reply, outcome: str) 
     assert seen.seat_outcome is seen.outcome
     assert server.paths == ["/gentlemonster/"]
     assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize(("head", "drop"), DRIPS)
+def test_a_page_that_drips_is_given_up_in_time(head: bytes, drop: bytes) -> None:
+    began = time.monotonic()
+    with dripping(head, drop) as url:
+        seen = attempt("gentlemonster", Identity(), before_send=lambda _: None, timeout_s=0.3, base_url=url)
+        took_s = time.monotonic() - began
+    assert seen.outcome is ProfileOutcome.TRANSPORT
+    assert took_s < 1.8
 
 
 def test_a_refused_connection_is_transport() -> None:

@@ -3,7 +3,6 @@
 import struct
 import time
 import zlib
-from collections.abc import Iterator
 from io import BytesIO
 
 import pytest
@@ -12,7 +11,7 @@ from PIL import Image
 from entity_pipeline.core.profiles import Picture, PictureRefused
 from entity_pipeline.resources.instagram.pictures import fetch_picture
 from entity_pipeline.sandbox.loopback_http import Reply
-from entity_pipeline_tests.resources.instagram.page_server import redirect, serving
+from entity_pipeline_tests.resources.instagram.page_server import DRIPS, dripping, redirect, serving
 
 HOST = "https://scontent-1.cdninstagram.com"
 
@@ -183,35 +182,9 @@ def test_the_connection_goes_to_the_address_that_was_checked(monkeypatch: pytest
     assert asked == [("157.240.1.1", 443)]
 
 
-@pytest.fixture
-def dripping() -> Iterator[str]:
-    """A server whose body comes a byte at a time."""
-    import socket
-    import threading
-
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def drip() -> None:
-        connection, _ = listener.accept()
-        with connection:
-            connection.recv(65_536)
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
-            try:
-                for _ in range(1_000):
-                    connection.sendall(b"x")
-                    time.sleep(0.02)
-            except OSError:
-                return
-
-    thread = threading.Thread(target=drip)
-    thread.start()
-    host, port = listener.getsockname()
-    yield f"http://{host}:{port}"
-    listener.close()
-    thread.join()
-
-
-def test_a_body_that_drips_is_given_up_in_time(dripping: str) -> None:
-    started = time.monotonic()
-    assert fetch_picture(f"{HOST}/p", base_url=dripping, timeout_s=0.3) == PictureRefused("timeout")
-    assert time.monotonic() - started < 2
+@pytest.mark.parametrize(("head", "drop"), DRIPS)
+def test_an_answer_that_drips_is_given_up_in_time(head: bytes, drop: bytes) -> None:
+    began = time.monotonic()
+    with dripping(head, drop) as url:
+        assert fetch_picture(f"{HOST}/p", base_url=url, timeout_s=0.3) == PictureRefused("timeout")
+        assert time.monotonic() - began < 1.5

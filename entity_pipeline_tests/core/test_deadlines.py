@@ -1,0 +1,29 @@
+"""A call that is given up when its time is over."""
+
+import time
+from threading import Event
+
+import pytest
+
+from entity_pipeline.core.deadlines import within
+
+
+def test_what_a_call_returns_is_returned() -> None:
+    assert within(5, lambda: 7) == 7
+    assert within(5, lambda: None) is None
+
+
+def test_what_a_call_raises_is_raised() -> None:
+    def refuse() -> None:
+        raise LookupError("nothing")
+
+    with pytest.raises(LookupError, match="nothing"):
+        within(5, refuse)
+
+
+def test_a_call_without_end_is_given_up() -> None:
+    end, began = Event(), time.monotonic()
+    with pytest.raises(TimeoutError, match=r"no end within 0\.2 s"):
+        within(0.2, end.wait)
+    assert 0.1 < time.monotonic() - began < 3
+    end.set()
