@@ -76,14 +76,14 @@ class DagsterRecords:
 
     def _ask(self) -> tuple[DagsterFigures, frozenset[date]]:
         try:
-            return self._patiently(self._read)
+            return self._patiently(lambda: self._guarded(self._figures_of))
         except (_AwayError, NotInTime) as error:
             sentence = str(error) or f"Dagster's storage did not answer within {PATIENCE_S:.0f} s."
             return DagsterFigures(away=sentence, ui_url=self._ui_url, ticks=[], runs=[]), frozenset()
 
-    def _read(self) -> tuple[DagsterFigures, frozenset[date]]:
+    def _guarded(self, ask: Callable[[dg.DagsterInstance], T]) -> T:
         try:
-            return self._figures_of(self._opened())
+            return ask(self._opened())
         except (dg.DagsterError, CheckError, SQLAlchemyError, OSError) as error:
             _log.warning("Dagster's storage can't be read: %s", type(error).__name__)
             raise _AwayError(
