@@ -1,7 +1,7 @@
 # Everything happens in .venv of this checkout; nothing else on the machine changes.
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test check fix soak fuzz lock clean
+.PHONY: help install demo up test test-poolers check fix soak fuzz lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -24,6 +24,7 @@ help:
 	@echo 'make demo    the whole pipeline once on sample posts, with a summary (2 minutes)'
 	@echo 'make up      the same, then the Dagster UI and the administration page until Ctrl-C'
 	@echo 'make test    every test'
+	@echo 'make test-poolers  the tests that use a database, through pgbouncer in session and in transaction mode'
 	@echo 'make check   format, lint, types, import contracts, Dagster definitions'
 	@echo 'make fix     let the formatter and the linter repair what they can'
 	@echo 'make soak    a simulated week under chaos, every promise checked (DAYS=7 SEED=1; about 10 minutes)'
@@ -39,6 +40,10 @@ up: install
 
 test: install
 	$(BIN)/python -m pytest -n auto
+
+test-poolers: install
+	$(BIN)/python -m pytest -n auto --through transaction
+	$(BIN)/python -m pytest -n auto --through session
 
 check: install
 	$(BIN)/ruff format --check .

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from hypothesis import settings
 
-from entity_pipeline_tests import browser, pgbouncer
+from entity_pipeline_tests import browser, direct_only, pgbouncer
 from entity_pipeline_tests.databases import (
     ClonedDatabase,
     DatabaseServer,
@@ -48,9 +48,6 @@ settings.load_profile("entity_pipeline")
 _PROGRAMS = (pgbouncer, browser)
 _LEFT_OUT = pytest.StashKey[dict[str, int]]()
 
-# Tests that can't or need not go through a pooler say so with the reason.
-_DIRECT_ONLY = "direct_only"
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -67,7 +64,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.allow_unix_socket = True
     for needed in _PROGRAMS:
         config.addinivalue_line("markers", f"{needed.MARKER}: left out where it is missing, except in CI")
-    config.addinivalue_line("markers", f"{_DIRECT_ONLY}(why): not run with --through session or transaction")
     if config.option.hypothesis_seed is None:
         # In CI a red test must be due to the change; new inputs are found by everybody's own runs.
         seed = 1 if os.environ.get("CI") else random.SystemRandom().randrange(2**32)
@@ -87,18 +83,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out = [item for item in items if item.get_closest_marker(needed.MARKER)]
         _leave_out(config, items, needed.WHY, left_out)
     if config.option.through != "direct":
-        _leave_out(
-            config, items, "they have no database", [item for item in items if not _has_database(item)]
-        )
-        for why, direct in sorted(_direct_only(items).items()):
-            _leave_out(config, items, why, direct)
+        by_reason: dict[str, list[pytest.Item]] = {}
+        for item in items:
+            place = item.nodeid.partition("entity_pipeline_tests/")[2]
+            why = direct_only.reason(place) or (None if _has_database(item) else "it has no database")
+            if why is not None:
+                by_reason.setdefault(why, []).append(item)
+        for why, left_out in sorted(by_reason.items()):
+            _leave_out(config, items, why, left_out)
 
 
 def _leave_out(
     config: pytest.Config, items: list[pytest.Item], why: str, left_out: Sequence[pytest.Item]
 ) -> None:
-    if not left_out:
-        return
     gone = set(left_out)
     items[:] = [item for item in items if item not in gone]
     config.hook.pytest_deselected(items=left_out)
@@ -106,19 +103,7 @@ def _leave_out(
 
 
 def _has_database(item: pytest.Item) -> bool:
-    return "database_server" in getattr(item, "fixturenames", ()) or bool(
-        item.get_closest_marker(_DIRECT_ONLY)
-    )
-
-
-def _direct_only(items: Sequence[pytest.Item]) -> dict[str, list[pytest.Item]]:
-    """Tests by the reason why they are not run through a pooler."""
-    found: dict[str, list[pytest.Item]] = {}
-    for item in items:
-        if marker := item.get_closest_marker(_DIRECT_ONLY):
-            (why,) = marker.args
-            found.setdefault(why, []).append(item)
-    return found
+    return "database_server" in getattr(item, "fixturenames", ())
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -137,7 +122,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if terminalreporter.stats.get("failed") or terminalreporter.stats.get("error"):
         terminalreporter.write_line(pytest_report_header(config)[0])
     for why, left_out in config.stash.get(_LEFT_OUT, {}).items():
-        terminalreporter.write_line(f"{left_out} tests were left out: {why}")
+        terminalreporter.write_line(f"{left_out} left out: {why}")
 
 
 @pytest.fixture(scope="session")

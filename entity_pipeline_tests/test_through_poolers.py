@@ -15,8 +15,6 @@ from entity_pipeline_tests.reliability.kill_cohort import fill
 from entity_pipeline_tests.reliability.kill_ground import Ground, ground
 from entity_pipeline_tests.reliability.kill_rows import Rows, differences
 
-pytestmark = pytest.mark.direct_only("they go through each kind of pooler by themselves")
-
 # As many as a small plan of a hosted database gives a role.
 CONNECTIONS = 15
 LIMIT_S = 90  # a run takes a few seconds, and many times that on a machine with other work

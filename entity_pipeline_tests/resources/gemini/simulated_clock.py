@@ -40,6 +40,8 @@ class SimulatedClock:
                 sql.Identifier(connection.info.dbname)
             )
         )
+        # A pooler hands this connection to others, too.
+        connection.execute("set search_path = public, pg_catalog")
 
     @property
     def today(self) -> date:

@@ -1,0 +1,35 @@
+"""Tests that `--through session` and `--through transaction` leave out, and why; all others with a database are run."""
+
+_COUNTS = "it counts or ends the server's own connections, which a pooler keeps"
+_WIRE = "its wire before the server counts messages and kills between two of them"
+_BY_ITSELF = "it goes through poolers by itself"
+_OWN_SERVER = "it makes servers of its own"
+_LONG = "it is long, and what it attacks is above the connection"
+
+# A file or a test, by its place in `entity_pipeline_tests`.
+DIRECT_ONLY = {
+    "deploy/test_stop.py": _LONG,
+    "deploy/test_topology.py": _LONG,
+    "migrations/test_while_others_write.py::test_all_of_it_works_through_a_transaction_pooler": _BY_ITSELF,
+    "reliability/test_kill_wire.py": _WIRE,
+    "reliability/test_kills.py": _WIRE,
+    "reliability/test_kills_of_the_command.py": _WIRE,
+    "reliability/test_outages_disk.py": _OWN_SERVER,
+    "reliability/test_soak.py": _LONG,
+    "resources/gemini/test_ledger_process_races.py": _BY_ITSELF,
+    "resources/test_postgres.py::test_a_connection_that_died_while_idle_is_replaced_unseen": _COUNTS,
+    "resources/test_postgres.py::test_nothing_connects_before_the_first_use_and_nothing_stays_after_the_block": _COUNTS,
+    "resources/test_shared_pools.py": _COUNTS,
+    "sandbox/test_postgres.py": _OWN_SERVER,
+    "test_pgbouncer.py": _BY_ITSELF,
+    "test_through_poolers.py": _BY_ITSELF,
+}
+
+
+def reason(place: str) -> str | None:
+    """Why a test goes straight to the server, or None.
+
+    Args:
+        place: ``folder/test_file.py::test_name[parameters]``, below `entity_pipeline_tests`.
+    """
+    return DIRECT_ONLY.get(place.partition("::")[0]) or DIRECT_ONLY.get(place.partition("[")[0])
