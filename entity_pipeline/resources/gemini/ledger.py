@@ -8,7 +8,7 @@ two processes ever count the same free place. A server that defaults to a strict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
@@ -73,7 +73,6 @@ class Ledger:
     ) -> Reserved | Replay | InFlight | Refused:
         """One place under all limits, an already paid reply, or the reason why not."""
         parameters = _pool_parameters(model) | {
-            "stale_after": STALE_AFTER_S,
             "pipeline": intent.pipeline,
             "step": intent.step,
             "subject": intent.subject,
@@ -239,8 +238,7 @@ class Ledger:
 
 def quota_status(row: Mapping[str, Any], limits: Limits, model: GeminiModel) -> QuotaStatus:
     """Figures of the period as a value; a monthly pool also closes the day when the month is used up."""
-    pool, now = model.pool, row["now"]
-    today = row["used_today"] + row["reserved_today"]
+    pool, today = model.pool, row["units_today"]
     cap = limits.daily_grounding_cap
     period: Literal["day", "month"] = "day"
     if pool.period == "month":
@@ -251,22 +249,22 @@ def quota_status(row: Mapping[str, Any], limits: Limits, model: GeminiModel) -> 
         model=model.name,
         unit=pool.unit,
         quota_day=row["today"],
-        used=row["used_today"],
+        used=today - row["reserved_today"],
         reserved=row["reserved_today"],
         cap=cap,
-        resets_at=next_reset(now, period),
+        resets_at=next_reset(row["read_at"], period),
         spent_usd=row["spent_usd"],
         spend_limit_usd=limits.daily_spend_usd,
-        blocked_until=row["blocked_until"],
+        blocked_until=row["held_until"],
         units_per_request=pool.reserve_units,
     )
 
 
 def _pool_parameters(model: GeminiModel) -> dict[str, Any]:
     return {
-        "unit": model.pool.unit,
-        "period": model.pool.period,
+        "units_of_request": 1 if model.pool.unit == "prompt" else None,
         "reserve_units": model.pool.reserve_units,
+        "by_month": model.pool.period == "month",
         "models_of_other_pools": [name for name, other in MODELS.items() if other.pool != model.pool],
     }
 
@@ -281,14 +279,18 @@ def _read_view(connection: Connection[Any], statements: str, parameters: Mapping
         stored = connection.execute(REPLY, [row["unused_reply"]]).fetchone()
         replay = StoredReply(*stored) if stored is not None else None
     return LedgerView(
-        now=row["now"],
+        now=row["read_at"],
         quota_day=row["today"],
         units_in_period=row["units_in_period"],
         units_today=row["units_today"],
         spent_usd=row["spent_usd"],
-        requests_last_minute=row["requests"],
-        minute_frees_at=row["frees_at"],
-        blocked_until=row["blocked_until"],
-        claimed_until=row["claimed_until"],
+        requests_last_minute=row["requests_last_minute"],
+        minute_frees_at=_later(row["minute_began_at"], 60),
+        blocked_until=row["held_until"],
+        claimed_until=_later(row["claimed_at"], STALE_AFTER_S),
         replay=replay,
     )
+
+
+def _later(instant: datetime | None, seconds: int) -> datetime | None:
+    return instant + timedelta(seconds=seconds) if instant is not None else None
