@@ -1,6 +1,6 @@
 """Accounts a second that `catalog_links` decides beside 10,000, 100,000 and 1,000,000 entities, and what it costs.
 
-    .venv/bin/python benchmarks/linking.py [--short]
+    .venv/bin/python benchmarks/linking.py [--short] [--accounts 10000]
 
 Starts a PostgreSQL of its own, durable as in production, and runs the real `linking_job` in this process. A relay
 between the two counts round trips, and plays a database 5 ms away. Surprising: the accounts are not all alike: half
@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -35,8 +35,8 @@ from entity_pipeline.sandbox.ownership import SharedServers
 from entity_pipeline.sandbox.postgres import EmbeddedPostgres
 
 SIZES, ACCOUNTS = (10_000, 100_000, 1_000_000), 10_000
-SHORT_SIZES, SHORT_ACCOUNTS = (1_000, 10_000, 100_000), 2_000
-FAR_MS, FAR_ACCOUNTS = 5.0, 500
+SHORT_SIZES, SHORT_ACCOUNTS = (1_000, 10_000, 100_000), 500
+FAR_MS, FAR_ACCOUNTS = 5.0, 300
 
 # Seven entities of ten have an account; the other three are there to be linked. Foreign keys and triggers are off
 # meanwhile, for entities and accounts point at each other.
@@ -62,9 +62,9 @@ insert into instagram_accounts (id, username, account_type, entity_ig_role, bran
         'review', jsonb_build_object('name_en', name_en, 'name_ko', name_ko, 'account_type', type)),
       'catalog_link', jsonb_build_object('status', 'created', 'reviewed_at', '2026-10-01T00:00:00+00:00')))
   from made where account is not null;
-insert into admin_audit_log (admin_user_id, action, target_table, target_id, after_state, metadata)
-  select 'e7717000-0000-4000-8000-0000e4717195', 'entity_enrichment.created', type || 's', id,
-    jsonb_build_object('name_en', name_en), jsonb_build_object('pipeline', 'entity_enrichment', 'run_id', 'older')
+insert into admin_audit_log (created_at, admin_user_id, action, target_table, target_id, after_state, metadata)
+  select now() - interval '90 days', 'e7717000-0000-4000-8000-0000e4717195', 'entity_enrichment.created', type || 's',
+    id, jsonb_build_object('name_en', name_en), jsonb_build_object('pipeline', 'entity_enrichment', 'run_id', 'older')
   from made where account is not null;
 drop table made;
 set session_replication_role = origin;
@@ -146,13 +146,14 @@ class Relay:
     async def _copy(
         self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, turn: list[str], side: str
     ) -> None:
-        while data := await source.read(65_536):
-            if turn[0] != side and side == "client":
-                self.round_trips += 1
-            turn[0] = side
-            if self.delay_ms:
-                await asyncio.sleep(self.delay_ms / 2_000)
-            sink.write(data)
+        with suppress(ConnectionError):  # PostgreSQL hangs up at once on who says goodbye
+            while data := await source.read(65_536):
+                if turn[0] != side and side == "client":
+                    self.round_trips += 1
+                turn[0] = side
+                if self.delay_ms:
+                    await asyncio.sleep(self.delay_ms / 2_000)
+                sink.write(data)
         sink.close()
 
 
@@ -258,10 +259,9 @@ def main(sizes: tuple[int, ...], accounts: int, folder: Path) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Accounts a second that catalog_links decides.")
-    parser.add_argument(
-        "--short", action="store_true", help="a tenth of the catalog, a fifth of the accounts"
-    )
+    parser.add_argument("--short", action="store_true", help="a tenth of the catalog, 500 accounts")
+    parser.add_argument("--accounts", type=int, help="accounts in each catalog")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="entity-pipeline-benchmark-") as temporary:
-        chosen = (SHORT_SIZES, SHORT_ACCOUNTS) if options.short else (SIZES, ACCOUNTS)
-        main(*chosen, Path(temporary) / "server")
+        sizes, accounts = (SHORT_SIZES, SHORT_ACCOUNTS) if options.short else (SIZES, ACCOUNTS)
+        main(sizes, options.accounts or accounts, Path(temporary) / "server")

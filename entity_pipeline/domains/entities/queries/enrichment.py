@@ -81,10 +81,8 @@ class CohortRange:
             "end": self.end,
             "first_day": self.first_day,
             "last_day": self.last_day,
-            # The first and the last cohort hold what lies beyond them, and a day that February lacks is one of March.
-            "from_text": "2000-01-01"
-            if self.start <= self.first_day
-            else str(self.start - timedelta(days=3)),
+            # The first and the last cohort hold what lies beyond them.
+            "from_text": "2000-01-01" if self.start <= self.first_day else _first_text(self.start),
             "to_text": "2099-12-31" if self.end >= self.last_day else str(self.end),
         }
 
@@ -98,6 +96,13 @@ class CohortProgress:
     reviews_pending: int
     reviews_due: int
     undecided: int
+
+
+def _first_text(start: date) -> str:
+    """The least text that may stand for `start`: a 30th that February lacks is the 2nd of March."""
+    if start.day > 3:
+        return start.isoformat()
+    return f"{start.replace(day=1) - timedelta(days=1):%Y-%m}-29"
 
 
 def pending_profiles(connection: Connection, cohorts: CohortRange, now: datetime, limit: int) -> list[UUID]:

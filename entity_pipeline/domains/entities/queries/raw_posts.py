@@ -61,11 +61,15 @@ _CHANGED_DAYS = """
           and (updated_at, id) <= (%(head_at)s::timestamptz, %(head_id)s::uuid)
         union all
         select true, id, created_at, updated_at from fresh
-    ), marked as (
+    ), dated as (
         select greatest((created_at at time zone 'UTC')::date, %(first_day)s::date) as day, is_fresh,
-               (seen.updated_at, seen.id) > (settled.at, settled.id) as is_recent,
-               hashtextextended(seen.id::text || extract(epoch from seen.updated_at)::text, 0) as mark
+               (seen.updated_at, seen.id) > (settled.at, settled.id) as is_recent, seen.id, seen.updated_at
         from seen cross join settled
+    ), marked as (
+        -- Who catches up with a million posts needs no mark of those that are settled.
+        select day, is_fresh, is_recent, case when is_recent or not is_fresh
+            then hashtextextended(id::text || extract(epoch from updated_at)::text, 0) end as mark
+        from dated
     )
     select head.updated_at, head.id, settled.at, settled.id, days.*
     from head cross join settled left join (
