@@ -53,12 +53,13 @@ select 'waits_' || n, timestamptz '{first}' + n % {days} * interval '1 day',
     else '{}' end)
 from generate_series({begin}, {end}) n
 """
-# Decided ones with metadata as long as real ones; every twentieth waits for a primary account that is not there.
+# Decided ones, the most-tagged of all, with metadata as long as real ones. Every twentieth waits for a primary
+# account that is not there.
 _DECIDED = """
 insert into instagram_accounts (username, created_at, metadata)
 select 'done_' || n, timestamptz '{first}' + n % {days} * interval '1 day',
   jsonb_build_object('entity_enrichment', jsonb_build_object('cohort', (date '{first}' + n % {days})::text,
-    'tagging', jsonb_build_object('posts', n % 50),
+    'tagging', jsonb_build_object('posts', 1000000 + n),
     'gemini_review', jsonb_build_object('status', 'reviewed', 'reviewed_at', '2026-11-01T00:00:00+00:00',
       'review', jsonb_build_object('account_type', 'brand', 'name_en', 'Name ' || n,
         'primary_username', case when n % 20 = 0 then 'nobody_' || n end),

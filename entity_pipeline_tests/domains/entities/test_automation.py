@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -95,12 +96,12 @@ class Tick:
         self.cursor = data.cursor
         return data
 
-    def schedule(self) -> Any:
+    def schedule(self, minute: int = 0) -> Any:
         needed = {key: self._resources[key] for key in automation.enrichment_schedule.required_resource_keys}
         with dg.build_schedule_context(
             instance=self.instance,
             resources=needed,
-            scheduled_execution_time=datetime.now(UTC),
+            scheduled_execution_time=datetime.now(UTC).replace(minute=minute),
             repository_def=DEFINITIONS.get_repository_def(),
         ) as context:
             return automation.enrichment_schedule.evaluate_tick(context)
@@ -315,6 +316,32 @@ def test_the_most_tagged_accounts_are_asked_for_by_cohort_within_the_limit(
     assert tick.gemini.sweeps == 1
     keys = {request.run_key for request in data.run_requests}
     assert keys.isdisjoint(request.run_key for request in tick.schedule().run_requests)
+
+
+@pytest.mark.parametrize("minute", [0, 15, 30, 45])
+def test_once_an_hour_the_accounts_themselves_are_asked_when_the_list_names_nobody(
+    tick: Tick, operation_db: ClonedDatabase, minute: int
+) -> None:
+    account(operation_db, "done", MONDAY, gemini_review={"status": "failed"})
+    account(operation_db, "lost", TUESDAY)
+    with operation_db.connection() as connection:
+        connection.execute("delete from enrichment_queue where handle = 'lost'")
+    assert asked_for(tick.schedule(minute)) == ([] if minute else days((TUESDAY, TUESDAY)))
+
+
+def test_an_undecided_account_that_the_list_misses_is_asked_for_within_the_hour(
+    tick: Tick, operation_db: ClonedDatabase
+) -> None:
+    reviewed = {"status": "reviewed", "reviewed_at": "2026-10-05T00:00:00+00:00"}
+    account(operation_db, "failed", MONDAY, gemini_review={"status": "failed"})
+    assert tick.sensor("catalog_links_sensor").run_requests == []
+    account(operation_db, "lost", TUESDAY, gemini_review=reviewed)
+    with operation_db.connection() as connection:
+        connection.execute("delete from enrichment_queue where handle = 'lost'")
+    assert tick.sensor("catalog_links_sensor").run_requests == []
+    looked_at = datetime.now(UTC) - automation.LOOK_CLOSELY_EVERY
+    tick.cursor = json.dumps({"accounts_looked_at": looked_at.isoformat()})
+    assert asked_for(tick.sensor("catalog_links_sensor")) == days((TUESDAY, TUESDAY))
 
 
 def test_the_config_that_is_asked_for_is_one_the_job_takes(tick: Tick, operation_db: ClonedDatabase) -> None:

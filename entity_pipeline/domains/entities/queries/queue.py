@@ -205,11 +205,17 @@ def waiting_reviews(
     in_flight: Sequence[date],
 ) -> list[PendingAccount]:
     """What `queries.enrichment.plannable_reviews` finds for the schedule, without reading any metadata."""
-    query = """
-        select least(greatest(cohort, %(first_day)s::date), %(last_day)s::date) as cohort, posts
+    # State by state, for most of the most-tagged were reviewed long ago: in their order alone, the walk would be long.
+    of_state = """
+        (select least(greatest(cohort, %(first_day)s::date), %(last_day)s::date) as cohort, posts, handle, account_id
         from enrichment_queue
-        where state in ('pending', 'deferred') and not coalesce(next_attempt > %(now)s, false)
+        where state = '{state}' and not coalesce(next_attempt > %(now)s, false)
           and not least(greatest(cohort, %(first_day)s::date), %(last_day)s::date) = any(%(in_flight)s::date[])
+        order by (-posts), handle, account_id limit %(limit)s)
+    """
+    query = f"""
+        select cohort, posts
+        from ({of_state.format(state="pending")} union all {of_state.format(state="deferred")}) found
         order by (-posts), handle, account_id limit %(limit)s
     """
     parameters = {
@@ -226,10 +232,11 @@ def waiting_profiles(
     connection: Connection, first_day: date, last_day: date, now: datetime, limit: int
 ) -> list[date]:
     """What `queries.enrichment.due_profile_cohorts` finds for the schedule, without reading any metadata."""
+    # Not by the index of that order: how long the walk is that way, no statistics tell.
     query = """
         select distinct least(greatest(cohort, %(first_day)s::date), %(last_day)s::date) from (
           select cohort from enrichment_queue where profile_next <= %(now)s
-          order by (-posts), handle, account_id limit %(limit)s
+          order by (-posts) + 0, handle, account_id limit %(limit)s
         ) accounts order by 1
     """
     parameters = {"first_day": first_day, "last_day": last_day, "now": now.isoformat(), "limit": limit}

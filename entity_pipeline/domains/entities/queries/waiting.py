@@ -18,12 +18,11 @@ from entity_pipeline.domains.entities.queries.catalog_rows import attachable
 from entity_pipeline.domains.entities.queries.enrichment import CohortRange, OldestPending
 from entity_pipeline.domains.entities.queries.queue import waiting_profiles, waiting_reviews
 
-_TRIGGERS = ("entity_pipeline_queue_insert", "entity_pipeline_queue_update")
 # The right comes first: without it the second statement would be refused.
-_MAY_READ = """
+_MAY_READ = r"""
 select coalesce(has_table_privilege(to_regclass('public.enrichment_queue'), 'select'), false)
-  and (select count(*) from pg_trigger where tgrelid = to_regclass('public.instagram_accounts')
-    and tgenabled in ('O', 'A') and tgname = any(%s)) = %s
+  and coalesce((select count(*) >= 2 and bool_and(tgenabled in ('O', 'A')) from pg_trigger
+    where tgrelid = to_regclass('public.instagram_accounts') and tgname like 'entity\_pipeline\_queue\_%'), false)
 """
 _SHOWS_ROWS = "select exists (select from enrichment_queue) or not exists (select from instagram_accounts)"
 
@@ -96,5 +95,5 @@ class Waiting:
 
     def _is_listed(self) -> bool:
         """The list is there, ours to read, and kept."""
-        asked = self.connection.execute(_MAY_READ, [list(_TRIGGERS), len(_TRIGGERS)]).fetchone()
+        asked = self.connection.execute(_MAY_READ).fetchone()
         return asked == (True,) and self.connection.execute(_SHOWS_ROWS).fetchone() == (True,)
