@@ -119,6 +119,35 @@ def test_the_values_for_helm_use_names_that_the_chart_knows() -> None:
     assert set(deployment) <= set(USER_DEPLOYMENT)
 
 
+def test_what_a_run_in_kubernetes_gets_stands_where_it_takes_it_from() -> None:
+    """`K8sRunLauncher` takes resources from the code location and over all others, and security from itself alone."""
+    chart = parsed("helm-values.yaml")
+    (deployment,) = chart["dagster-user-deployments"]["deployments"]
+    run = chart["runLauncher"]["config"]["k8sRunLauncher"]["runK8sConfig"]
+    assert "resources" not in run["containerConfig"]
+    assert deployment["resources"]["limits"]["memory"] == "768Mi"
+    assert run["containerConfig"]["securityContext"] == deployment["securityContext"]
+    assert run["podSpecConfig"]["securityContext"] == deployment["podSecurityContext"]
+    # A list's items get none of the chart's defaults, and its schema wants this one.
+    assert deployment["readinessProbe"]["enabled"] is True
+
+
+def test_the_page_in_kubernetes_reads_the_storage_that_the_chart_uses() -> None:
+    documents = yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text())
+    (container,) = next(item for item in documents if item["kind"] == "Deployment")["spec"]["template"][
+        "spec"
+    ]["containers"]
+    variables = {item["name"]: item for item in container["env"]}
+    chart = parsed("helm-values.yaml")
+    storage = chart["postgresql"]
+    assert variables["DAGSTER_POSTGRES_URL"]["value"] == (
+        f"postgresql+psycopg2://{storage['postgresqlUsername']}:$(DAGSTER_DB_PASSWORD)@{storage['postgresqlHost']}:"
+        f"{storage['service']['port']}/{storage['postgresqlDatabase']}?sslmode={storage['postgresqlParams']['sslmode']}"
+    )
+    secret = variables["DAGSTER_DB_PASSWORD"]["valueFrom"]["secretKeyRef"]
+    assert secret == {"name": chart["global"]["postgresqlSecretName"], "key": "postgresql-password"}
+
+
 def test_the_image_has_the_versions_that_are_tested_here() -> None:
     tested = pins(CHECKOUT / "constraints.txt")
     shipped = pins(DEPLOY / "requirements.txt")
