@@ -50,6 +50,7 @@ class DagsterRecords:
         self._instance: dg.DagsterInstance | None = None
         self._lock = threading.Lock()
         self._asking = threading.Lock()
+        self._asking_for_others = threading.Lock()
         self._kept = Kept(self._ask, _KEPT_S)
 
     def figures(self) -> tuple[DagsterFigures, frozenset[date]]:
@@ -59,7 +60,7 @@ class DagsterRecords:
     def asked(self, ask: Callable[[dg.DagsterInstance], T]) -> T | None:
         """What `ask` finds in Dagster's storage; None when it can't be asked within `PATIENCE_S`."""
         with suppress(_AwayError, NotInTime):
-            answer: T = self._patiently(lambda: self._guarded(ask))
+            answer: T = self._patiently(lambda: self._guarded(ask), self._asking_for_others)
             return answer
         return None
 
@@ -76,7 +77,7 @@ class DagsterRecords:
 
     def _ask(self) -> tuple[DagsterFigures, frozenset[date]]:
         try:
-            return self._patiently(lambda: self._guarded(self._figures_of))
+            return self._patiently(lambda: self._guarded(self._figures_of), self._asking)
         except (_AwayError, NotInTime) as error:
             sentence = str(error) or f"Dagster's storage did not answer within {PATIENCE_S:.0f} s."
             return DagsterFigures(away=sentence, ui_url=self._ui_url, ticks=[], runs=[]), frozenset()
@@ -137,8 +138,8 @@ class DagsterRecords:
             url=run_url(self._ui_url, run.run_id),
         )
 
-    def _patiently(self, ask: Callable[[], Any]) -> Any:
-        if not self._asking.acquire(blocking=False):
+    def _patiently(self, ask: Callable[[], Any], asking: threading.Lock) -> Any:
+        if not asking.acquire(blocking=False):
             raise NotInTime  # the one before is still left to itself
         answer: Future[Any] = Future()
 
@@ -146,10 +147,10 @@ class DagsterRecords:
             try:
                 found = ask()
             except BaseException as error:  # noqa: BLE001  it is raised again where the answer is asked for
-                self._asking.release()
+                asking.release()
                 answer.set_exception(error)
             else:
-                self._asking.release()
+                asking.release()
                 answer.set_result(found)
 
         threading.Thread(target=work, name="dagster-records", daemon=True).start()

@@ -4,6 +4,7 @@ Surprising: nothing here raises. A scraper takes a refusal for "the target is do
 database that is away makes its part absent and leaves the others.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -36,6 +37,7 @@ from entity_pipeline.resources.gemini.ledger_reading import RequestCount, reques
 from entity_pipeline.resources.settings_store import SettingsStore
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 # A scraper gives up after ten seconds.
 PATIENCE_S = 6.0
@@ -152,7 +154,8 @@ class _Part(Generic[T]):
         began = time.monotonic()
         try:
             answer.set_result(self._read())
-        except Exception:  # noqa: BLE001  a scrape must not fail by what it looks at
+        except Exception as error:  # noqa: BLE001  a scrape must not fail by what it looks at
+            _log.exception("A part of the metrics can't be read: %s", type(error).__name__)
             answer.set_result(Reading(self._nothing(), is_up=False, took_s=time.monotonic() - began))
 
 
@@ -201,7 +204,12 @@ def read_accounts(operation_db: Database) -> Reading[QueueFigures]:
     now, asking, found = datetime.now(UTC), _Asking(), QueueFigures()
     found.states = asking.known(lambda: _asked(operation_db, lambda it: accounts_by_state(it, now)))
     found.reasons = asking.known(lambda: _asked(operation_db, reason_counts))
-    found.pictures_put_off = asking.known(lambda: _asked(operation_db, lambda it: pictures_put_off(it, now)))
+    if found.states is not None:
+        # The whole list would be read to find none.
+        later = any(row.profiles_later for row in found.states)
+        found.pictures_put_off = (
+            asking.known(lambda: _asked(operation_db, lambda it: pictures_put_off(it, now))) if later else 0
+        )
     return asking.reading(found)
 
 
