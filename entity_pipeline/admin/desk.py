@@ -137,8 +137,10 @@ class Desk:
             found = accounts.account_figures(
                 connection, username, thresholds, dagster_url=self._dagster_url, edit_url=self._edit_url
             )
-        if found is None or found.handle is None:
-            return found
+        if found is None:
+            return None
+        if found.handle is None:  # never asked about
+            return accounts.with_ledger(found, [])
         with suppress(PipelineFailure):
             entries = entries_of(self._assets_db, PIPELINE, STEP, found.handle, accounts.MOST_ROWS)
             return accounts.with_ledger(found, entries)

@@ -45,7 +45,7 @@ class Guard:
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._add_headers(scope["path"], MutableHeaders(scope=message))
+                self._add_headers(scope, message)
             await send(message)
 
         if _host_name(headers.get("host", "")) not in self._hosts:
@@ -57,7 +57,8 @@ class Guard:
             return
         await self._app(scope, _Bounded(receive), send_guarded)
 
-    def _add_headers(self, path: str, headers: MutableHeaders) -> None:
+    def _add_headers(self, scope: Scope, message: Message) -> None:
+        headers = MutableHeaders(scope=message)
         headers.setdefault("content-security-policy", self._policy)
         headers["x-content-type-options"] = "nosniff"
         headers["referrer-policy"] = "no-referrer"
@@ -66,8 +67,10 @@ class Guard:
         headers["permissions-policy"] = "camera=(), geolocation=(), microphone=()"
         if "frame-ancestors 'self'" not in headers["content-security-policy"]:
             headers["x-frame-options"] = "DENY"
-        if not path.startswith(_STATIC):
+        if not scope["path"].startswith(_STATIC):
             headers["cache-control"] = "no-store"
+        elif scope["query_string"].startswith(b"v=") and message["status"] == 200:
+            headers["cache-control"] = "public, max-age=31536000, immutable"
 
 
 class _Bounded:

@@ -111,6 +111,9 @@ def home(screen: SignedIn) -> Response:
         case "results":
             form = read_queue_form(screen.request.query_params)
             return screen.show("queue.html", **_results(form, _part(lambda: screen.desk.queue(form.query))))
+        case "facets":
+            form = read_queue_form(screen.request.query_params)
+            return screen.show("facets.html", form=form, counts=_part(screen.desk.counts), choices=_CHOICES)
     return _home(screen)
 
 

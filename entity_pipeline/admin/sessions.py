@@ -40,6 +40,7 @@ def sign_in(
     if cookie is None:
         return _to(f"{SIGN_IN_PATH}?problem=token")
     response = _to(own_path(next))
+    # Lax, so that a link in an alert opens the page: no GET changes anything, and every POST carries a token.
     response.set_cookie(
         access.cookie_name,
         cookie,
@@ -47,7 +48,7 @@ def sign_in(
         path="/",
         secure=access.cookie_is_secure,
         httponly=True,
-        samesite="strict",
+        samesite="lax",
     )
     return response
 
@@ -64,7 +65,7 @@ def sign_out(
         access.sign_out(visitor)
     response = _to(SIGN_IN_PATH)
     response.delete_cookie(
-        access.cookie_name, path="/", secure=access.cookie_is_secure, httponly=True, samesite="strict"
+        access.cookie_name, path="/", secure=access.cookie_is_secure, httponly=True, samesite="lax"
     )
     return response
 

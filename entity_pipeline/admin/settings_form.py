@@ -48,6 +48,8 @@ class SettingField:
                 raise ValueError("settings.choose")
             return given
         try:
+            if "_" in given:  # Python would read 1_0 as ten
+                raise ValueError
             value: float = int(given) if self.is_whole else float(given)
         except ValueError:
             raise ValueError("settings.whole" if self.is_whole else "settings.number") from None

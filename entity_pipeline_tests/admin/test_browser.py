@@ -23,7 +23,7 @@ from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.postgres import PostgresResource
 from entity_pipeline.sandbox.gemini_standin import GeminiStandin
 from entity_pipeline_tests import browser as headless
-from entity_pipeline_tests.admin.conftest import TOKEN
+from entity_pipeline_tests.admin.conftest import TOKEN, insert_account
 from entity_pipeline_tests.admin.page_data import EVIDENCE_URL, fill_ledger, fill_queue
 from entity_pipeline_tests.admin.serving import served
 from entity_pipeline_tests.databases import ClonedDatabase
@@ -183,7 +183,7 @@ def test_switching_off_stops_a_running_backfill_and_the_reason_appears(
         assert page.inner_text("#scheduler .badge >> nth=0") == "On"
         assert has_come(lambda: slow.requests["total"] >= 2)
         page.click("#switch")
-        page.wait_for_url("**done=off*")
+        page.wait_for_selector("text=The scheduler is switched off.")
         running.join(30)
         asked = slow.requests["total"]
     assert "switched off" in ended["held_because"]
@@ -200,6 +200,22 @@ def test_the_figures_refresh_by_themselves_and_say_so(visit: Open, assets: Conne
     page.evaluate("htmx.ajax('GET', location.pathname, {source: '#quota-now', target: '#quota-now'})")
     page.wait_for_function("document.getElementById('quota-used').textContent === '7'")
     assert page.inner_text("#announcer") == "7 of 1,450 used"
+
+
+def test_the_counts_refresh_beside_a_filter_and_leave_it_alone(visit: Open, operation: Connection) -> None:
+    fill_queue(operation, pending=1)
+    page = visit()
+    page.check("input[name=state][value=held]")
+    page.wait_for_url("**state=held")
+    page.evaluate("document.getElementById('facets').firstElementChild.id = 'before'")
+    page.evaluate("document.activeElement.blur()")
+    page.evaluate(
+        "htmx.ajax('GET', location.pathname + location.search, {source: '#facets', target: '#facets'})"
+    )
+    assert has_come(lambda: page.locator("#before").count() == 0)
+    assert page.is_checked("input[name=state][value=held]")
+    assert page.url.endswith("?state=held")
+    assert len(accounts(page)) == 3
 
 
 # --- the queue and an account ---
@@ -280,6 +296,41 @@ def test_the_keyboard_reaches_everything_in_order(visit: Open, operation: Connec
     assert page.evaluate("document.activeElement.value") == "pending"
 
 
+def test_what_was_done_is_said_once(visit: Open) -> None:
+    page = visit()
+    page.click("#switch")
+    page.wait_for_selector("text=The scheduler is switched on.")
+    assert "done=" not in page.url
+    page.reload()
+    assert page.locator("text=The scheduler is switched on.").count() == 0
+
+
+def test_a_link_on_another_site_opens_the_page_without_signing_in_again(visit: Open) -> None:
+    page = visit()
+    home = page.url
+    page.context.route(
+        "https://chat.example/**",
+        lambda route: route.fulfill(body=f"<a href='{home}'>alert</a>", content_type="text/html"),
+    )
+    page.goto("https://chat.example/")
+    page.click("a")
+    assert page.inner_text("h1") == "Instagram accounts"
+
+
+def test_a_usual_handle_stands_on_one_line_of_the_list(visit: Open, operation: Connection) -> None:
+    fill_queue(operation)
+    at, said = "2026-11-20T00:00:00+00:00", ["ungrounded", "no_chunks", "no_support"]
+    review = {"name_en": "Daily Runway (made up)", "account_type": "brand", "account_role": "primary"}
+    enrichment = {
+        "gemini_review": {"status": "reviewed", "reviewed_at": at, "review": review},
+        "catalog_link": {"status": "held", "reviewed_at": at, "reasons": said},
+    }
+    insert_account(operation, "dailyrunway.madeup", enrichment)
+    page = visit(HOME_PATH + "?sort=newest_change", viewport={"width": 1280, "height": 900})
+    name = page.locator(".who-cell a", has_text="dailyrunway.madeup")
+    assert name.bounding_box()["height"] < 30  # type: ignore[index]
+
+
 # --- limits ---
 
 
@@ -296,7 +347,7 @@ def test_a_bad_cap_is_said_beside_its_field_for_eyes_and_ears(visit: Open, asset
     assert field.input_value() == "many"
     page.fill("#daily_grounding_cap", "900")
     page.click("#save")
-    page.wait_for_url("**done=saved*")
+    page.wait_for_selector("text=The limits are saved.")
     assert assets.execute("select settings from pipeline_settings").fetchone() == (
         {"daily_grounding_cap": 900},
     )
@@ -311,7 +362,7 @@ def test_two_people_at_once_see_both_values(visit: Open) -> None:
     assert "page:Seo-yun" in mine.inner_text("#conflict")
     assert mine.inner_text("#daily_grounding_cap-problem") == "Stands now: 700. Yours: 900."
     mine.click("#save")
-    mine.wait_for_url("**done=saved*")
+    mine.wait_for_selector("text=The limits are saved.")
 
 
 # --- languages, zones, sizes ---

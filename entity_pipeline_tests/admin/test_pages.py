@@ -173,7 +173,7 @@ def test_a_part_is_answered_alone_for_htmx_and_whole_when_history_is_restored(
     part = {"HX-Request": "true", "HX-Target": "results"}
     assert rows(person.get(HOME_PATH + "?search=amber", headers=part).text) == ["amber.row"]
     assert "<html" not in person.get(HOME_PATH, headers=part).text
-    for target in ("scheduler-now", "quota-now"):
+    for target in ("scheduler-now", "quota-now", "facets"):
         alone = person.get(HOME_PATH, headers={**part, "HX-Target": target}).text
         assert "<html" not in alone
         assert rows(alone) == []
@@ -391,6 +391,16 @@ def test_our_own_files_may_be_kept_and_everything_else_not(client: TestClient, p
     for address in re.findall(r'(?:href|src)="(/admin/static/[^"]+)"', page.text):
         answer = client.get(address)
         assert answer.status_code == 200
-        assert answer.headers.get("cache-control") != "no-store"
+        assert "immutable" in answer.headers["cache-control"]
+        assert "immutable" not in client.get(address.partition("?")[0]).headers.get("cache-control", "")
     assert re.findall(r'(?:src|action)="(?:https?:)?//', person.get(HOME_PATH).text) == []
     assert not re.search(r"<[^>]+ style=|<style|<script(?! src)|<[^>]+ on\w+=", person.get(HOME_PATH).text)
+
+
+def test_an_account_whose_name_is_no_handle_was_never_asked_about(
+    person: TestClient, operation: Connection
+) -> None:
+    insert_account(operation, "no handle at all")
+    page = person.get(f"{HOME_PATH}/no%20handle%20at%20all").text
+    assert "No request was made for this account." in page
+    assert "The ledger can&#39;t be read" not in page

@@ -21,6 +21,8 @@ BAD = [
     ("daily_grounding_cap", "-1", "settings.between"),
     ("daily_grounding_cap", "1000001", "settings.between"),
     ("daily_grounding_cap", "9" * 5_000, "settings.whole"),
+    ("daily_grounding_cap", "1_450", "settings.whole"),
+    ("daily_spend_usd", "1_0", "settings.number"),
     ("concurrency", "0", "settings.between"),
     ("concurrency", "65", "settings.between"),
     ("thresholds.brand", "1.01", "settings.between"),

@@ -21,6 +21,13 @@
     }
   }
 
+  /* What was done is said once: not again after a reload, nor to whom the address is sent. */
+  const address = new URL(location.href);
+  if (address.searchParams.has("done")) {
+    address.searchParams.delete("done");
+    history.replaceState(history.state, "", address);
+  }
+
   /* A part that says the same as before is not read out again. */
   const said = new Map();
   function announce(part) {
