@@ -1,8 +1,10 @@
 """Tests that `--through session` and `--through transaction` leave out, and why; all others with a database are run."""
 
 _COUNTS = "it counts or ends the server's own connections, which a pooler keeps"
+_NUMBERS = "it knows processes of the server by their numbers, and a pooler gives out numbers of its own"
 _WIRE = "its wire before the server counts messages and kills between two of them"
 _BY_ITSELF = "it goes through poolers by itself"
+_OUTAGE = "it takes the server away or fills it up, and says what the pipeline tells of that server"
 _OWN_SERVER = "it makes servers of its own"
 _LONG = "it is long, and what it attacks is above the connection"
 
@@ -10,11 +12,14 @@ _LONG = "it is long, and what it attacks is above the connection"
 DIRECT_ONLY = {
     "deploy/test_stop.py": _LONG,
     "deploy/test_topology.py": _LONG,
-    "migrations/test_while_others_write.py::test_all_of_it_works_through_a_transaction_pooler": _BY_ITSELF,
+    "migrations/test_while_others_write.py": _NUMBERS,
     "reliability/test_kill_wire.py": _WIRE,
     "reliability/test_kills.py": _WIRE,
     "reliability/test_kills_of_the_command.py": _WIRE,
+    "reliability/test_outages.py": _OUTAGE,
     "reliability/test_outages_disk.py": _OWN_SERVER,
+    "reliability/test_outages_pictures.py": _LONG,
+    "reliability/test_outages_refusals.py": _OUTAGE,
     "reliability/test_soak.py": _LONG,
     "resources/gemini/test_ledger_process_races.py": _BY_ITSELF,
     "resources/test_postgres.py::test_a_connection_that_died_while_idle_is_replaced_unseen": _COUNTS,

@@ -181,7 +181,8 @@ def _build_lost_indexes(target: Target, connection: psycopg.Connection) -> list[
 def _run_dbmate(target: Target, connection: psycopg.Connection, say: Say) -> _Outcome:
     environment = {name: value for name, value in os.environ.items() if name in ("HOME", "PATH", "TMPDIR")}
     environment |= {name: value for name, value in os.environ.items() if name.startswith("PGSSL")}
-    parameters = {"application_name": APPLICATION_NAME}
+    # Without the second, the driver sends a statement in two parts, which a transaction pooler may tear apart.
+    parameters = {"application_name": APPLICATION_NAME, "binary_parameters": "yes"}
     if connection.info.options == NO_STATEMENT_TIMEOUT:
         parameters["options"] = NO_STATEMENT_TIMEOUT
     # Not an argument: those are visible to other users of the machine.

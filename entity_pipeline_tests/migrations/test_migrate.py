@@ -190,9 +190,7 @@ def test_a_url_that_can_not_be_used_is_one_sentence_without_the_password(
 def test_a_wrong_password_is_a_matter_of_configuration(assets_db: ClonedDatabase) -> None:
     address = urlsplit(assets_db.url)
     wrong = assets_db.url.replace(f":{address.password}@", ":wr%2Fong@")
-    with pytest.raises(
-        ConfigurationFailure, match=r"password authentication failed.*ASSETS_DATABASE_URL"
-    ) as raised:
+    with pytest.raises(ConfigurationFailure, match=r"authentication failed.*ASSETS_DATABASE_URL") as raised:
         migrate(wrong, wrong)
     assert "wr/ong" not in str(raised.value)
 

@@ -52,7 +52,7 @@ def older(database_server: DatabaseServer) -> Iterator[tuple[str, str]]:
 
 def write(url: str, statement: str, stop: threading.Event) -> int:
     """Run the statement until told to stop; raises when it had to wait too long. Returns how often it ran."""
-    with psycopg.connect(url, autocommit=True) as connection:
+    with psycopg.connect(url, autocommit=True, prepare_threshold=None) as connection:
         connection.execute(f"set lock_timeout = '{PATIENCE}'")
         count = 0
         while not stop.wait(0.01):
@@ -154,6 +154,27 @@ def test_all_of_it_works_through_a_transaction_pooler(older: tuple[str, str], fa
         assert len(plan(*urls)) == len(migrate(*urls)) > 0
         assert migrate(*urls) == []
         assert plan(*urls) == []
+
+
+@pytest.mark.needs_pgbouncer
+def test_it_also_works_while_others_use_the_pooler(theirs: Production, fast_path: Path) -> None:
+    stop = threading.Event()
+    with (
+        transaction_pooler(theirs.superuser["assets"], fast_path, connections=8) as pooled,
+        ThreadPoolExecutor(3) as executor,
+    ):
+        place = urlsplit(pooled).netloc.rpartition("@")[2]
+        owner = {
+            name: urlsplit(url)._replace(netloc=f"{urlsplit(url).netloc.rpartition('@')[0]}@{place}").geturl()
+            for name, url in theirs.owner.items()
+        }
+        writers = [executor.submit(write, owner["assets"], statement, stop) for statement in WRITES["assets"]]
+        try:
+            applied = migrate(owner["assets"], owner["operation"])
+        finally:
+            stop.set()
+        assert all(writer.result() > 0 for writer in writers)
+    assert applied == [file.name for name in ("assets", "operation") for file in files_of(name)]
 
 
 def is_valid(connection: psycopg.Connection) -> tuple[bool] | None:
