@@ -1,7 +1,7 @@
 # Everything happens in .venv of this checkout; nothing else on the machine changes.
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test test-poolers check fix soak fuzz lock clean
+.PHONY: help install demo up test test-poolers check fix soak fuzz bench lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -29,6 +29,7 @@ help:
 	@echo 'make fix     let the formatter and the linter repair what they can'
 	@echo 'make soak    a simulated week under chaos, every promise checked (DAYS=7 SEED=1; about 10 minutes)'
 	@echo 'make fuzz    one parser under coverage-guided attack (TARGET=reply; needs atheris, see docs/reliability.md)'
+	@echo 'make bench   every benchmark of docs/performance.md (SHORT=1: a small form of each, some minutes)'
 	@echo 'make lock    choose versions again within pyproject.toml and write constraints.txt'
 	@echo 'make clean   delete .venv and caches; the sandbox stays (entity-pipeline sandbox reset)'
 
@@ -66,6 +67,17 @@ soak: install
 TARGET :=
 fuzz: install
 	$(BIN)/python -m entity_pipeline_tests.fuzz $(TARGET) -max_total_time=60
+
+# One after the other, for two at once would measure each other. The last fails if a page takes too long.
+SHORT :=
+bench: install
+	$(BIN)/python -W ignore benchmarks/intake.py $(if $(SHORT),--short)
+	$(BIN)/python -W ignore benchmarks/reviews.py $(if $(SHORT),--short)
+	$(BIN)/python -W ignore benchmarks/linking.py $(if $(SHORT),--short)
+	$(BIN)/python -W ignore benchmarks/planning.py $(if $(SHORT),--short)
+	$(BIN)/python -W ignore benchmarks/startup.py $(if $(SHORT),--short)
+	$(BIN)/python -W ignore benchmarks/ledger_cost.py $(if $(SHORT),200)
+	$(BIN)/python -W ignore benchmarks/admin_queue.py $(if $(SHORT),50000)
 
 install: $(VENV)/.installed
 

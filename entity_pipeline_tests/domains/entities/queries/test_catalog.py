@@ -536,6 +536,25 @@ def test_a_persons_edit_of_the_account_during_the_decision_comes_last(operation_
         assert row(connection, "instagram_accounts", account_id)["name_en"] == "By a person"
 
 
+def test_a_review_renewed_since_the_account_was_seen_is_the_one_that_counts(operation: Connection) -> None:
+    brand = insert(operation, "brands", name_en="Renewed Name")
+    account_id = insert_account(operation, name_en="First Name", name_ko=None)
+    seen = load_account(operation, account_id)
+    set_review(operation, account_id, name_en="Renewed Name", name_ko=None)
+    settings = PipelineSettings()
+    applied = apply_decision(
+        operation, account_id, lambda *around: decide(*around, settings), "run-1", NOW, seen=seen
+    )
+    assert (applied.outcome, applied.entity_id) == (Outcome.LINKED, brand)
+    assert count(operation, "brands") == 1
+
+
+def test_who_waited_is_told_with_the_decision(operation: Connection) -> None:
+    follower = insert_account(operation, "madeup.japan", name_en="Madeup Japan", name_ko=None, **FOLLOWER)
+    assert apply(operation, follower).followers == ()
+    assert apply(operation, insert_account(operation)).followers == (follower,)
+
+
 def test_a_follower_never_misses_its_primary(operation_db: ClonedDatabase) -> None:
     for number in range(8):
         with operation_db.connection() as connection:
