@@ -7,8 +7,9 @@ tracer provider is a global for the same reason.
 
 import logging
 import threading
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from urllib.parse import urlsplit
 
 import dagster as dg
@@ -78,20 +79,70 @@ class TracingResource(dg.ConfigurableResource):
 @contextmanager
 def exported(endpoint: str, headers: str | None, run_id: str | None, job: str | None) -> Iterator[None]:
     """Trace this process within the block to the collector at `endpoint`, or not at all when that can't be."""
-    try:
-        parts = urlsplit(endpoint)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("it must begin with http:// or https://")
-        from entity_pipeline.resources.tracing.export import Exporter
-
-        exporter = Exporter(endpoint, headers, run_id)
-    except Exception as error:  # noqa: BLE001  whatever a library thinks of an address, the run goes on
-        # Its text may quote the headers.
-        _log.warning("No traces: OTEL_EXPORTER_OTLP_ENDPOINT can't be used (%s).", type(error).__name__)
+    if not _is_address(endpoint):
+        _not_used("it is no address that begins with http:// or https://")
         yield
         return
+    tracing = _AtFirstUse(endpoint, headers, run_id, job)
     try:
-        with exporter.run(job), activated(exporter):
+        with activated(tracing):
             yield
     finally:
-        exporter.close()
+        tracing.close()
+
+
+class _AtFirstUse:
+    """The exporter, made when the first span is: a command that asks nobody neither loads it nor waits for it."""
+
+    def __init__(self, endpoint: str, headers: str | None, run_id: str | None, job: str | None) -> None:
+        self._told = (endpoint, headers, run_id)
+        self._job = job
+        self._began_ns = time.time_ns()
+        self._lock = threading.Lock()
+        self._made: Tracing | None = None
+        self._open = ExitStack()
+
+    def step(self, name: str) -> AbstractContextManager[Span]:
+        """See `core.tracing.Tracing.step`."""
+        return self._tracing().step(name)
+
+    def call(
+        self, name: str, values: Mapping[str, Value], *, is_request: bool = True
+    ) -> AbstractContextManager[Span]:
+        """See `core.tracing.Tracing.call`."""
+        return self._tracing().call(name, values, is_request=is_request)
+
+    def close(self) -> None:
+        """Send what there is."""
+        self._open.close()
+
+    def _tracing(self) -> Tracing:
+        with self._lock:
+            if self._made is None:
+                self._made = self._make()
+            return self._made
+
+    def _make(self) -> Tracing:
+        try:
+            from entity_pipeline.resources.tracing.export import Exporter
+
+            exporter = Exporter(*self._told)
+            self._open.callback(exporter.close)
+            self._open.enter_context(exporter.run(self._job, self._began_ns))
+        except Exception as error:  # noqa: BLE001  whatever a library thinks of an address, the run goes on
+            # Its text may quote the headers.
+            _not_used(type(error).__name__)
+            return NOT_TRACED
+        return exporter
+
+
+def _is_address(endpoint: str) -> bool:
+    try:
+        parts = urlsplit(endpoint)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _not_used(why: str) -> None:
+    _log.warning("No traces: OTEL_EXPORTER_OTLP_ENDPOINT can't be used (%s).", why)

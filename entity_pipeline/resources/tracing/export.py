@@ -50,10 +50,10 @@ class Exporter:
         self._around: list[Context] = []
 
     @contextmanager
-    def run(self, job: str | None) -> Iterator[Span]:
-        """The span around everything."""
+    def run(self, job: str | None, began_ns: int) -> Iterator[Span]:
+        """The span around everything, which began at `began_ns` of the clock."""
         values = {"dagster.job": job, "dagster.run_id": self._run_id}
-        with self._enclosing(f"run {job}" if job else "command", values) as span:
+        with self._enclosing(f"run {job}" if job else "command", values, began_ns) as span:
             yield span
 
     @contextmanager
@@ -78,9 +78,14 @@ class Exporter:
         closing.join(CLOSE_WITHIN_S)
 
     @contextmanager
-    def _enclosing(self, name: str, values: Mapping[str, Value | None]) -> Iterator[Span]:
+    def _enclosing(
+        self, name: str, values: Mapping[str, Value | None], began_ns: int | None = None
+    ) -> Iterator[Span]:
         parent = self._around[-1] if self._around else Context()
-        with self._span(name, parent, SpanKind.INTERNAL, {}, is_current=False) as (span, context):
+        with self._span(name, parent, SpanKind.INTERNAL, {}, is_current=False, began_ns=began_ns) as (
+            span,
+            context,
+        ):
             span.note(values)
             self._around.append(context)
             try:
@@ -97,8 +102,11 @@ class Exporter:
         values: Mapping[str, Value],
         *,
         is_current: bool = True,
+        began_ns: int | None = None,
     ) -> Iterator[tuple[Span, Context]]:
-        made = self._tracer.start_span(name, parent, kind, values, record_exception=False)
+        made = self._tracer.start_span(
+            name, parent, kind, values, start_time=began_ns, record_exception=False
+        )
         span = _Recorded(made)
         try:
             if is_current:

@@ -22,6 +22,8 @@ class Received:
     kind: int
     is_error: bool
     values: dict[str, Any]
+    began_ns: int
+    ended_ns: int
 
 
 @dataclass
@@ -61,6 +63,8 @@ class Collector:
                         span.kind,
                         span.status.code == span.status.STATUS_CODE_ERROR,
                         _values(span.attributes),
+                        span.start_time_unix_nano,
+                        span.end_time_unix_nano,
                     )
                     for span in scope.spans
                 ]

@@ -266,6 +266,14 @@ def test_an_address_that_is_none_is_said_and_nothing_is_traced(
     assert "secret" not in caplog.text
 
 
+def test_a_command_that_asks_nobody_neither_sends_nor_waits(collecting: Collector) -> None:
+    began = time.monotonic()
+    with exported("http://127.0.0.1:1", None, None, None), exported(collecting.url, None, None, None):
+        pass
+    assert time.monotonic() - began < 0.5
+    assert not collecting.bodies
+
+
 def test_calls_of_other_threads_belong_to_the_step_and_those_within_a_call_to_it(
     collecting: Collector,
 ) -> None:
@@ -283,6 +291,11 @@ def test_calls_of_other_threads_belong_to_the_step_and_those_within_a_call_to_it
         outer, inner = collecting.only(f"outer {number}"), collecting.only(f"inner {number}")
         assert (outer.parent_id, inner.parent_id) == (step.span_id, outer.span_id)
     assert collecting.only("after the step").parent_id == collecting.only("run a_job").span_id
+    run = collecting.only("run a_job")
+    assert (run.began_ns, run.ended_ns) == (
+        min(span.began_ns for span in collecting.spans),
+        max(span.ended_ns for span in collecting.spans),
+    )
     assert active() is NOT_TRACED
 
 
