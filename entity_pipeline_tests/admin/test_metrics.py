@@ -332,6 +332,7 @@ def test_a_database_that_never_answers_is_given_up_and_not_asked_again_meanwhile
     assets_db: ClonedDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(metrics_figures, "PATIENCE_S", 0.3)
+    monkeypatch.setattr(metrics_figures, "ACCOUNTS_KEPT_S", 0)
     hanging = Away(hangs=True)
     api = _api(assets_db, hanging)
     assert [scraped(api)["up", "operation"] for _ in range(3)] == [0, 0, 0]
