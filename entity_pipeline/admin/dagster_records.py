@@ -139,8 +139,8 @@ class DagsterRecords:
         )
 
     def _patiently(self, ask: Callable[[], Any], asking: threading.Lock) -> Any:
-        if not asking.acquire(blocking=False):
-            raise NotInTime  # the one before is still left to itself
+        if not asking.acquire(timeout=PATIENCE_S):  # the one before is still left to itself
+            raise NotInTime
         answer: Future[Any] = Future()
 
         def work() -> None:

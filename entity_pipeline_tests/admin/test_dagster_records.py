@@ -86,6 +86,20 @@ def test_many_who_look_at_once_all_get_the_answer() -> None:
     assert answers == [None] * 8
 
 
+def test_who_asks_something_else_meanwhile_gets_an_answer_too() -> None:
+    with dg.instance_for_test() as instance:
+
+        def count(asked: dg.DagsterInstance) -> int:
+            time.sleep(0.1)
+            return asked.get_runs_count()
+
+        records = DagsterRecords(None, lambda: instance)
+        with ThreadPoolExecutor(4) as programs:
+            counts = list(programs.map(lambda _: records.asked(count), range(4)))
+    assert counts == [0] * 4
+    assert DagsterRecords(None, no_dagster).asked(count) is None
+
+
 def test_without_dagsters_storage_the_page_says_so() -> None:
     records = DagsterRecords(None, no_dagster)
     figures, in_flight = records.figures()
