@@ -46,7 +46,7 @@ class SharedPool:
             min_size=0,
             max_size=1,
             max_idle=IDLE_CONNECTION_S,
-            configure=_reads_any_jsonb,
+            configure=_configure,
             check=ConnectionPool.check_connection,
             open=False,
         )
@@ -68,7 +68,7 @@ class SharedPool:
     def take_beside(self) -> "psycopg.Connection[Any]":
         """A connection that the pool does not count, ended when it is given back. Raises psycopg's errors."""
         connection = _connection_class().connect(self._address.url, **_options(self._address))
-        _reads_any_jsonb(connection)
+        _configure(connection)
         connection.is_beside_pool = True
         return self._holding(connection)
 
@@ -158,11 +158,15 @@ def _options(address: Address) -> dict[str, Any]:
     }
 
 
-def _reads_any_jsonb(connection: "psycopg.Connection[Any]") -> None:
-    """People and other programs write jsonb too: no value in it may end a run."""
+def _configure(connection: "psycopg.Connection[Any]") -> None:
+    """On our side of the connection alone: nothing of it is a setting of the session."""
+    from psycopg import IsolationLevel
     from psycopg.types.json import set_json_loads
 
+    # People and other programs write jsonb too: no value in it may end a run.
     set_json_loads(read_stored, connection)
+    # What is read after a lock must be what is there then, whatever the server's default is.
+    connection.isolation_level = IsolationLevel.READ_COMMITTED
 
 
 @cache

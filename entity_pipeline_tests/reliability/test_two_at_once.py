@@ -35,11 +35,21 @@ def undisturbed(database_server: DatabaseServer) -> Undisturbed:
 
 
 @contextmanager
-def two_installations(server: DatabaseServer) -> Iterator[tuple[Graph, Graph]]:
-    """Two processes' worth of pipeline, each with stand-ins of its own, on the same two databases."""
+def two_installations(
+    server: DatabaseServer, isolation: str = "read committed"
+) -> Iterator[tuple[Graph, Graph]]:
+    """Two processes' worth of pipeline, each with stand-ins of its own, on the same two databases.
+
+    `isolation` is what the databases default to.
+    """
     with ExitStack() as stack:
         assets_db: ClonedDatabase = stack.enter_context(server.clone("assets"))
         operation_db: ClonedDatabase = stack.enter_context(server.clone("operation"))
+        for database in (assets_db, operation_db):
+            with database.connection() as connection:
+                connection.execute(
+                    f"alter database \"{connection.info.dbname}\" set default_transaction_isolation = '{isolation}'"
+                )
         first, second = (stack.enter_context(graph(assets_db, operation_db)) for _ in range(2))
         second.pictures.objects = first.pictures.objects
         yield first, second
@@ -102,12 +112,13 @@ def test_two_intakes_of_the_same_days_make_the_rows_of_one(
             assert [row[0] for row in rows["accounts"]] == [row[0] for row in undisturbed.rows["accounts"]]
 
 
+@pytest.mark.parametrize("isolation", ["read committed", "repeatable read"])
 def test_two_primaries_of_one_brand_in_two_runs_make_one_brand_and_hold_the_other(
-    database_server: DatabaseServer,
+    database_server: DatabaseServer, isolation: str
 ) -> None:
     winners = set()
-    for _ in range(ROUNDS * 2):
-        with two_installations(database_server) as (first, second):
+    for _ in range(ROUNDS):
+        with two_installations(database_server, isolation) as (first, second):
             first.post(MONDAY, "nordvane.madeup")
             first.post(TUESDAY, "nordvane.archive.madeup")
             first.run("intake_job", MONDAY, TUESDAY)

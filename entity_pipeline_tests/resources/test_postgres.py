@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from urllib.parse import urlsplit
 
 import dagster as dg
@@ -17,7 +18,7 @@ from entity_pipeline.core.failures import ConfigurationFailure, DatabaseUnavaila
 from entity_pipeline.resources import postgres
 from entity_pipeline.resources.postgres import PostgresResource, libpq_url, open_database
 from entity_pipeline.sandbox.processes import free_port
-from entity_pipeline_tests.databases import DatabaseServer
+from entity_pipeline_tests.databases import ClonedDatabase, DatabaseServer
 
 PASSWORD = "s3cr3t-%C3%A4-pass"
 
@@ -59,6 +60,17 @@ def test_a_connection_is_in_autocommit_mode_and_prepares_nothing(url: str) -> No
         assert connection.autocommit
         assert connection.prepare_threshold is None
         assert connection.execute("SHOW application_name").fetchone() == ("of a test",)
+
+
+def test_a_transaction_sees_what_others_committed_whatever_the_server_defaults_to(
+    assets_db: ClonedDatabase, assets: psycopg.Connection[Any]
+) -> None:
+    assets.execute(
+        f"alter database \"{assets.info.dbname}\" set default_transaction_isolation = 'serializable'"
+    )
+    with open_database(assets_db.url) as database, database.connection() as connection:
+        with connection.transaction():
+            assert connection.execute("show transaction_isolation").fetchone() == ("read committed",)
 
 
 def test_a_sqlalchemy_url_opens_the_same_database(url: str) -> None:

@@ -142,7 +142,8 @@ def _decide_under_locks(
     verdict = _verdict(seen)
     review = verdict.review if verdict else None
     trip = RoundTrip(connection)
-    trip.add("begin")
+    # A stricter level, should the server default to one, would read what was there before the locks.
+    trip.add("begin isolation level read committed")
     trip.add(_BY_INDEX)
     trip.add(_LOCK, [sorted(_lock_keys(seen, verdict))])
     locked = ask_account(trip, seen.id, for_update=True)
