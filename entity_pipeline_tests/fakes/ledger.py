@@ -60,7 +60,13 @@ class FakeLedger:
         return [row.state for row in self._rows]
 
     def reserve(
-        self, intent: CallIntent, limits: Limits, model: GeminiModel, attempt: int, run_id: str
+        self,
+        intent: CallIntent,
+        limits: Limits,
+        model: GeminiModel,
+        attempt: int,
+        run_id: str,
+        claim: str | None = None,
     ) -> Reserved | Replay | InFlight | Refused:
         answer = self._answers.pop(0) if self._answers else None
         if isinstance(answer, Exception):

@@ -11,6 +11,7 @@ from decimal import Decimal
 from functools import partial
 from threading import Event, Lock
 from typing import Any
+from uuid import uuid4
 
 import dagster as dg
 from pydantic import Field, PrivateAttr
@@ -175,7 +176,7 @@ class MeteredCall:
         while attempt <= ATTEMPTS_PER_CALL:
             if self._stop.is_set():
                 return NotAnswered(Unanswered.STOPPED, "The run is stopping.")
-            place = patiently(partial(self._reserve, attempt), sleep=self._stop.wait)
+            place = patiently(partial(self._reserve, attempt, uuid4().hex), sleep=self._stop.wait)
             if isinstance(place, Replay):
                 return Answered(place.reply, replayed=True)
             if isinstance(place, InFlight):
@@ -200,8 +201,8 @@ class MeteredCall:
                 self._stop.wait(2 ** (attempt - 2) * random.uniform(0.5, 1.0))
         return failure
 
-    def _reserve(self, attempt: int) -> Reserved | Replay | InFlight | Refused:
-        return self._ledger.reserve(self._intent, self._limits, self._model, attempt, self._run_id)
+    def _reserve(self, attempt: int, claim: str) -> Reserved | Replay | InFlight | Refused:
+        return self._ledger.reserve(self._intent, self._limits, self._model, attempt, self._run_id, claim)
 
     def _attempt(self, place: Reserved, attempt: int) -> Answered | NotAnswered | None:
         """One request, or None when its place was lost before anything was sent."""

@@ -40,6 +40,7 @@ from entity_pipeline.resources.gemini.ledger_sql import (
     COUNT_SENT,
     FAILED,
     FINISH,
+    HELD,
     INSERT_AND_COMMIT,
     MARK_SENT,
     RELEASED,
@@ -69,9 +70,19 @@ class Ledger:
         self._database = database
 
     def reserve(
-        self, intent: CallIntent, limits: Limits, model: GeminiModel, attempt: int, run_id: str
+        self,
+        intent: CallIntent,
+        limits: Limits,
+        model: GeminiModel,
+        attempt: int,
+        run_id: str,
+        claim: str | None = None,
     ) -> Reserved | Replay | InFlight | Refused:
-        """One place under all limits, an already paid reply, or the reason why not."""
+        """One place under all limits, an already paid reply, or the reason why not.
+
+        `claim` is unique to the request that is to be made: who asks again because the answer was lost, for
+        example with the connection after the commit, is given the place that it already holds.
+        """
         parameters = _pool_parameters(model) | {
             "pipeline": intent.pipeline,
             "step": intent.step,
@@ -79,6 +90,7 @@ class Ledger:
             "kind": intent.kind,
             "config_hash": intent.config_hash,
             "consumed": intent.consumed_event_id,
+            "claim": claim,
         }
         with self._transaction() as connection:
             view = _read_view(connection, BEGIN + VIEW, parameters)
@@ -86,6 +98,9 @@ class Ledger:
                 connection.execute(SWEEP, [STALE_AFTER_S])
                 view = _read_view(connection, VIEW, parameters)
             decision = admit(view, intent, limits, model.pool)
+            if isinstance(decision, InFlight):
+                held = connection.execute(HELD, parameters).fetchone()
+                return decision if held is None else Reserved(held[0], held[1], view.units_in_period)
             if not isinstance(decision, Admitted):
                 return decision
             row = (
@@ -106,6 +121,7 @@ class Ledger:
                         "attempt": attempt,
                         "cost_usd": decision.cost_usd,
                         "run_id": run_id,
+                        "claim": claim,
                     },
                 )
                 .fetchone()
@@ -114,7 +130,10 @@ class Ledger:
             return Reserved(row[0], view.quota_day, view.units_in_period)
 
     def mark_sent(self, event_id: UUID) -> bool:
-        """From here on the request counts as used. False: the place was lost, so nothing may be sent."""
+        """From here on the request counts as used. False: the place was lost, so nothing may be sent.
+
+        For the holder of the place alone, who may ask again when the answer was lost.
+        """
         with self._database.connection() as connection:
             return bool(connection.execute(MARK_SENT, [event_id, STALE_AFTER_S]).rowcount)
 

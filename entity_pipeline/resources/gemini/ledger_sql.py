@@ -36,15 +36,22 @@ insert into gemini_usage_events (created_at, state_changed_at, pipeline, step, m
   subject, input_hash, attempt, cost_usd, metadata)
 values (%(now)s, %(now)s, %(pipeline)s, %(step)s, %(model)s, %(grounded)s, 'reserved', %(quota_day)s,
   %(subject)s, %(input_hash)s, %(attempt)s, %(cost_usd)s,
-  jsonb_build_object('kind', %(kind)s::text, 'config_hash', %(config_hash)s::text, 'run_id', %(run_id)s::text))
+  jsonb_build_object('kind', %(kind)s::text, 'config_hash', %(config_hash)s::text, 'run_id', %(run_id)s::text,
+    'claim', %(claim)s::text))
 returning id;
 commit
+"""
+
+HELD = """
+select id, quota_day from gemini_usage_events
+where pipeline = %(pipeline)s and step = %(step)s and subject = %(subject)s and state = 'reserved'
+  and metadata->>'claim' = %(claim)s
 """
 
 # A reservation of yesterday is worth nothing today: it is given back, and asked for again.
 MARK_SENT = """
 update gemini_usage_events set state = 'sent', state_changed_at = clock_timestamp()
-where id = %s and state = 'reserved'
+where id = %s and state in ('reserved', 'sent')
   and quota_day = (clock_timestamp() at time zone 'America/Los_Angeles')::date
   and state_changed_at > clock_timestamp() - %s * interval '1 second'
 """

@@ -270,7 +270,7 @@ def test_a_body_that_falls_silent_is_given_up_long_before_its_claim_ends(
         answer = client.send(MODEL, PROMPT, grounded=True)
     assert isinstance(answer, Lost)
     assert "ReadTimeout" in answer.message
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 9  # the limit in force otherwise is 10
 
 
 def test_a_server_that_never_answers_is_given_up_at_the_call_limit(monkeypatch: pytest.MonkeyPatch) -> None:

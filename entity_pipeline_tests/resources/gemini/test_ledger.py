@@ -37,7 +37,7 @@ Connection = psycopg.Connection[Any]
 
 def test_a_reservation_is_one_row_that_says_everything(ledger: Ledger, assets_db: ClonedDatabase) -> None:
     before = datetime.now(UTC)
-    place = ledger.reserve(REVIEW, LIMITS, FLASH, 2, "run-7")
+    place = ledger.reserve(REVIEW, LIMITS, FLASH, 2, "run-7", "attempt-1")
     assert isinstance(place, Reserved)
     row = row_of(assets_db, place.event_id)
     assert row["created_at"] == row["state_changed_at"]
@@ -53,7 +53,7 @@ def test_a_reservation_is_one_row_that_says_everything(ledger: Ledger, assets_db
         "input_hash": "input-1",
         "attempt": 2,
         "cost_usd": CENT,
-        "metadata": {"kind": "review", "config_hash": "config-1", "run_id": "run-7"},
+        "metadata": {"kind": "review", "config_hash": "config-1", "run_id": "run-7", "claim": "attempt-1"},
         "reply": None,
         "error": None,
         "search_queries": None,

@@ -9,9 +9,14 @@ from uuid import uuid4
 
 import pytest
 
+from entity_pipeline.core.failures import DatabaseUnavailable
+from entity_pipeline.core.gemini import Answered
 from entity_pipeline.core.ledger import STALE_AFTER_S, InFlight, Refusal, Refused, Replay
+from entity_pipeline.resources.gemini import MeteredCall
+from entity_pipeline.resources.gemini.client import Body
 from entity_pipeline.resources.gemini.ledger import Ledger, Reserved
 from entity_pipeline_tests.databases import ClonedDatabase
+from entity_pipeline_tests.fakes.stop import ImpatientStop
 from entity_pipeline_tests.resources.gemini.ledger_cases import (
     BODY,
     FLASH,
@@ -222,6 +227,67 @@ def test_a_crash_while_waiting_for_the_answer_counts_both_requests(assets_db: Cl
     call(ledger, google)
     assert google.paid == 2
     assert ledger.status(LIMITS, FLASH).used == 2
+
+
+class LosingLedger(Ledger):
+    """Commits each of these writes, and the first time the connection ends before its answer is there."""
+
+    def __init__(self, database: ClonedDatabase, lost: set[str]) -> None:
+        super().__init__(database)
+        self._lost = lost
+
+    def reserve(self, *args: Any, **kwargs: Any) -> Any:
+        return self._answer("reserve", super().reserve(*args, **kwargs))
+
+    def mark_sent(self, *args: Any, **kwargs: Any) -> Any:
+        return self._answer("mark_sent", super().mark_sent(*args, **kwargs))
+
+    def settle(self, *args: Any, **kwargs: Any) -> Any:
+        return self._answer("settle", super().settle(*args, **kwargs))
+
+    def _answer(self, write: str, result: Any) -> Any:
+        if write in self._lost:
+            self._lost.remove(write)
+            raise DatabaseUnavailable("The connection ended after the commit.")
+        return result
+
+
+@pytest.mark.parametrize("lost", [{"reserve"}, {"mark_sent"}, {"settle"}, {"reserve", "mark_sent", "settle"}])
+def test_an_answer_that_was_lost_after_the_commit_costs_no_place_and_no_second_request(
+    assets_db: ClonedDatabase, lost: set[str]
+) -> None:
+    google = Google()
+
+    def send() -> Body:
+        google.answer()
+        return Body(BODY)
+
+    answer = MeteredCall(
+        ledger=LosingLedger(assets_db, lost),
+        send=send,
+        model=FLASH,
+        intent=REVIEW,
+        limits=LIMITS,
+        run_id="run-1",
+        stop=ImpatientStop(),
+        deadline=datetime.now(UTC) + timedelta(hours=1),
+    ).run()
+    assert isinstance(answer, Answered)
+    assert not lost
+    assert google.paid == 1
+    assert states(assets_db) == ["settled"]
+
+
+def test_only_who_made_a_claim_is_given_its_place_again(ledger: Ledger) -> None:
+    def asked(claim: str | None) -> Any:
+        return ledger.reserve(REVIEW, LIMITS, FLASH, 1, "run-1", claim)
+
+    place = asked("ours")
+    assert asked("ours").event_id == place.event_id
+    assert isinstance(asked("another"), InFlight)
+    assert isinstance(asked(None), InFlight)
+    assert ledger.mark_sent(place.event_id)
+    assert isinstance(asked("ours"), InFlight)
 
 
 def test_a_stale_claim_is_swept_by_whoever_asks_for_the_account_next(
