@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import Any, get_args
+from urllib.parse import urlsplit
 
 import click
 import psycopg
@@ -16,6 +17,7 @@ from entity_pipeline.core.settings import Closed, PipelineSettings, WindowSettin
 from entity_pipeline.migrations.files import Database, files_of
 from entity_pipeline.migrations.indexes import lost_indexes, unfinished_indexes
 from entity_pipeline.migrations.runner import may_read_history, pending_files
+from entity_pipeline.resources.instagram.pool import unreadable_accounts
 from entity_pipeline.resources.installation_check import (
     CLOCK_TOLERANCE_S,
     clock_skew_s,
@@ -41,8 +43,10 @@ def examine() -> bool:
         _migrations,
         _rows,
         _settings,
+        _addresses,
         _gemini,
         _instagram,
+        _pool,
         _r2,
         _dagster,
     ]
@@ -136,6 +140,21 @@ def _settings() -> Iterator[Finding]:
     yield ("warn", gate.reason) if isinstance(gate, Closed) else ("ok", "The pipeline is switched on.")
 
 
+def _addresses() -> Iterator[Finding]:
+    """Servers of one's own; a mistake would only show with the first request."""
+    for name in ("GEMINI_BASE_URL", "INSTAGRAM_BASE_URL"):
+        if (url := os.environ.get(name)) and not _is_web_address(url):
+            yield "error", f"{name} is no address of a server: it looks like http://127.0.0.1:8000."
+
+
+def _is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
 def _gemini() -> Iterator[Finding]:
     with services() as built:
         name = built.gemini.model
@@ -192,6 +211,13 @@ def _instagram() -> Iterator[Finding]:
                 "Instagram may lock accounts."
             ),
         )
+
+
+def _pool() -> Iterator[Finding]:
+    with _connection("assets") as assets:
+        unreadable = unreadable_accounts(assets, os.environ.get("INSTAGRAM_SESSION_KEYS"))
+    for username, reason in unreadable.items():
+        yield "error", f"'{username}' of the pool can't be used: {reason}"
 
 
 def _r2() -> Iterator[Finding]:

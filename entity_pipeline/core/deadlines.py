@@ -1,6 +1,7 @@
 """An end to a call whose own time limits hold for each read: a server that drips its headers meets none of them."""
 
 from collections.abc import Callable
+from contextvars import copy_context
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TypeVar
@@ -25,7 +26,7 @@ def within(limit_s: float, call: Callable[[], T]) -> T:
         except BaseException as error:  # noqa: BLE001 - it is the caller's, below
             outcome.put((None, error))
 
-    Thread(target=act, name="within", daemon=True).start()
+    Thread(target=copy_context().run, args=(act,), name="within", daemon=True).start()
     try:
         value, error = outcome.get(timeout=limit_s)
     except Empty:

@@ -1,13 +1,16 @@
 """`doctor` and `migrate --plan` as processes: each finding one line with what to do."""
 
 from collections.abc import Iterator, Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import psycopg
 import pytest
+from cryptography.fernet import Fernet
 
 from entity_pipeline.cli.doctor import clock_findings, model_findings
+from entity_pipeline.resources.instagram.pool import add_account
+from entity_pipeline.resources.instagram.sessions import Vault
 from entity_pipeline.sandbox.object_store import RcloneObjectStore
 from entity_pipeline.sandbox.ownership import SharedServers
 from entity_pipeline_tests.cli.command import Command
@@ -51,6 +54,30 @@ def test_odd_rows_and_a_schema_that_is_behind_are_warnings(
         "assets: the table review_evaluations is missing",
     ):
         assert sum(part in line for line in warnings) == 1, ended.out
+
+
+def test_addresses_and_session_keys_that_cannot_work_are_errors(
+    command: Command, assets_db: ClonedDatabase
+) -> None:
+    key, other = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+    cookies = {"csrftoken": "c", "sessionid": "1%3As3cret", "ds_user_id": "1"}
+    with assets_db.connection() as assets:
+        add_account(assets, "our_one", Vault(key).seal_cookies(cookies), datetime.now(UTC))
+        add_account(assets, "our_two", Vault(other).seal_cookies(cookies), datetime.now(UTC))
+    ended = command(
+        "doctor", GEMINI_BASE_URL="not a url", INSTAGRAM_BASE_URL="http://h:x", INSTAGRAM_SESSION_KEYS=key
+    )
+    assert ended.code == 1
+    assert "s3cret" not in ended.said
+    for line in (
+        "error GEMINI_BASE_URL is no address of a server: it looks like http://127.0.0.1:8000.",
+        "error INSTAGRAM_BASE_URL is no address of a server: it looks like http://127.0.0.1:8000.",
+        "error 'our_two' of the pool can't be used: No key of INSTAGRAM_SESSION_KEYS opens this secret.",
+    ):
+        assert line in ended.out.splitlines(), ended.said
+    assert "our_one" not in ended.out
+    malformed = command("doctor", INSTAGRAM_SESSION_KEYS="nonsense")
+    assert "error INSTAGRAM_SESSION_KEYS holds a malformed key" in malformed.out
 
 
 def test_the_bucket_is_tried_with_an_object_that_is_then_gone(

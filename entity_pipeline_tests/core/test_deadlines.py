@@ -1,6 +1,7 @@
 """A call that is given up when its time is over."""
 
 import time
+from contextvars import ContextVar
 from threading import Event
 
 import pytest
@@ -19,6 +20,12 @@ def test_what_a_call_raises_is_raised() -> None:
 
     with pytest.raises(LookupError, match="nothing"):
         within(5, refuse)
+
+
+def test_a_call_sees_the_context_it_was_made_in() -> None:
+    where = ContextVar("where", default="nowhere")
+    where.set("here")
+    assert within(5, where.get) == "here"
 
 
 def test_a_call_without_end_is_given_up() -> None:

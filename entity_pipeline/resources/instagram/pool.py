@@ -12,8 +12,9 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from entity_pipeline.core.failures import InputRejected
+from entity_pipeline.core.failures import ConfigurationFailure, InputRejected
 from entity_pipeline.resources.instagram.seats import DIRECT
+from entity_pipeline.resources.instagram.sessions import Vault
 
 _ADD_ROUTE = """
 insert into public.instagram_routes (name, proxy_secret) values (%(route)s, %(proxy)s)
@@ -52,6 +53,15 @@ select a.username,
 from public.instagram_pool_accounts a
 join public.instagram_routes r on r.name = a.route
 where %(username)s::text is null or a.username = %(username)s
+order by a.username
+"""
+
+
+_SECRETS = """
+select a.username, a.session_secret, r.proxy_secret
+from public.instagram_pool_accounts a
+join public.instagram_routes r on r.name = a.route
+where a.state <> 'disabled'
 order by a.username
 """
 
@@ -141,6 +151,24 @@ def account(connection: Connection[Any], username: str, now: datetime) -> PoolAc
 def accounts(connection: Connection[Any], now: datetime) -> list[PoolAccount]:
     """All accounts of the pool, by name."""
     return _rows(connection, None, now)
+
+
+def unreadable_accounts(connection: Connection[Any], session_keys: str | None) -> dict[str, str]:
+    """Accounts in use whose session or proxy the keys don't open, each with the reason.
+
+    Raises:
+        ConfigurationFailure: a key is malformed.
+    """
+    vault = Vault(session_keys)
+    found: dict[str, str] = {}
+    for username, session, proxy in connection.execute(_SECRETS):
+        try:
+            vault.open_cookies(session)
+            if proxy is not None:
+                vault.open(proxy)
+        except ConfigurationFailure as failure:
+            found[username] = str(failure)
+    return found
 
 
 def _rows(connection: Connection[Any], username: str | None, now: datetime) -> list[PoolAccount]:
