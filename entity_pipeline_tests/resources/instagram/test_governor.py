@@ -5,7 +5,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -18,6 +20,7 @@ from entity_pipeline.core.profiles import InstagramWindows, ProfileOutcome
 from entity_pipeline.resources.instagram.cooling import ROUTE_COOLING, ROUTE_FAILURES
 from entity_pipeline.resources.instagram.governor import LEASE, Governor
 from entity_pipeline.resources.instagram.seats import Busy, LeaseLost, Seat, Slot
+from entity_pipeline.resources.instagram.windows import WIRE_SLACK
 from entity_pipeline_tests.databases import ClonedDatabase
 
 Connection = psycopg.Connection[Any]
@@ -435,3 +438,31 @@ def test_a_role_that_row_security_blinds_can_send_nothing(
         connection.execute("reset role")
         connection.execute(f'drop owned by "{role}"')
         connection.execute(f'drop role "{role}"')
+
+
+def test_a_window_made_smaller_counts_from_the_newest_requests(
+    assets: Connection, governor: Governor, clock: Clock
+) -> None:
+    for _ in range(3):
+        assert isinstance(governor.take_slot(assets, Seat(), OPEN, host=HOST), Slot)
+        clock.later(seconds=20)
+    smaller = InstagramWindows(gap_s=0, jitter_s=(0, 0), per_minute=2, per_hour=2, per_day=2)
+    busy = governor.take_slot(assets, Seat(), smaller, host=HOST)
+    assert isinstance(busy, Busy)
+    # The second newest of three leaves the day last.
+    assert busy.next_at == START + timedelta(seconds=20, days=1) + WIRE_SLACK
+
+
+def test_failures_of_a_route_that_two_report_at_once_are_both_counted(
+    assets_db: ClonedDatabase, governor: Governor
+) -> None:
+    with assets_db.connection() as one, assets_db.connection() as two, ThreadPoolExecutor(1) as pool:
+        with one.transaction():
+            one.execute("update instagram_routes set failures = failures + 1 where name = 'direct'")
+            late = pool.submit(governor.release, two, Seat(), ProfileOutcome.TRANSPORT)
+            waiting = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+            with assets_db.connection() as third:
+                while third.execute(waiting).fetchone() is None:
+                    time.sleep(0.01)
+        late.result(timeout=20)
+        assert route(one)[2] == 2

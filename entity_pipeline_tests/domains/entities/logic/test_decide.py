@@ -85,6 +85,12 @@ def test_the_level_chunks_needs_no_support() -> None:
     assert isinstance(decide(an_account(), a_verdict(supported=False, chunks=1), NOTHING, CHUNKS), Create)
 
 
+def test_a_brand_whose_sentences_describe_another_field_is_other_to_the_decision_itself() -> None:
+    verdict = replace(a_verdict(), claims=("@brand.kr is a cosmetics house.",))
+    held = decide(an_account(), verdict, NOTHING, SETTINGS)
+    assert reasons(held) == {HoldReason.TYPE_OTHER}
+
+
 def test_an_account_without_a_review_is_not_decided() -> None:
     assert decide(an_account(), None, NOTHING, SETTINGS) == Hold((HoldReason.NOT_REVIEWED,))
 
