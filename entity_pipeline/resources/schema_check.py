@@ -179,7 +179,10 @@ _OPERATION: Mapping[str, _Need] = {
 
 _NOT_FOR_A_RUN = ("gemini_spend_daily",)
 _ENTITIES = ("artists", "brands", "groups")
-_FUNCTION = "entity_pipeline_normalise_name"
+_FUNCTIONS: Mapping[Database, str] = {
+    "assets": "entity_pipeline_ledger",
+    "operation": "entity_pipeline_normalise_name",
+}
 
 _TABLES = """
 select c.oid, c.relname as name, row_security_active(c.oid) as rows_hidden,
@@ -245,13 +248,16 @@ def missing_schema(
     Reads the catalogs only, as the role of the connection. Raises psycopg's errors when a connection is lost.
     """
     problems = [*_check("assets", assets, _ASSETS), *_check("operation", operation, _OPERATION)]
-    there = operation.execute("select to_regproc(%s) is not null", (f"public.{_FUNCTION}",)).fetchone()
-    if there != (True,):
-        problems.append(
-            SchemaProblem(
-                "operation", "", None, f"operation: the function {_FUNCTION} is missing; {_MIGRATE}."
-            )
+    connections: dict[Database, psycopg.Connection[Any]] = {"assets": assets, "operation": operation}
+    for database, function in _FUNCTIONS.items():
+        there = (
+            connections[database]
+            .execute("select to_regproc(%s) is not null", (f"public.{function}",))
+            .fetchone()
         )
+        if there != (True,):
+            sentence = f"{database}: the function {function} is missing; {_MIGRATE}."
+            problems.append(SchemaProblem(database, "", None, sentence))
     return problems
 
 
