@@ -38,7 +38,7 @@ from entity_pipeline_tests.deploy.topology import Topology, wait_for
 
 ACCOUNTS = 200
 CLIENTS = 20
-REST_S = 100
+REST_S = 60
 DAY = FIRST_DAY.isoformat()
 TOKEN = "a token of the benchmark, and long enough"  # noqa: S105
 PAGES = (
@@ -126,15 +126,10 @@ def at_rest(samples: list[Held]) -> dict[str, float]:
     }
 
 
-def start(arguments: list[str], environment: Mapping[str, str], log: Path) -> "subprocess.Popen[bytes]":
+def start(program: str, environment: Mapping[str, str], log: Path) -> "subprocess.Popen[bytes]":
     with log.open("ab") as output:
-        return subprocess.Popen(
-            [sys.executable, "-m", *arguments],
-            env=dict(environment),
-            stdout=output,
-            stderr=output,
-            cwd=log.parent,
-        )
+        command = [sys.executable, "-c", program]
+        return subprocess.Popen(command, env=dict(environment), stdout=output, stderr=output, cwd=log.parent)
 
 
 def ask(port: int, path: str) -> int:
@@ -194,7 +189,10 @@ def measure(console: Console, folder: Path, postgres: EmbeddedPostgres, gemini: 
         for name, process in (topology.processes | others).items():
             names[process.pid] = {"code": "code location", "page": "administration page"}.get(name, name)
         sampler = Sampler(postgres.url("postgres"), names)
-        wait_for(lambda: socket_answers(port), "the page")
+        try:
+            wait_for(lambda: answers(port), "the page", 60)
+        except AssertionError as error:
+            raise RuntimeError((folder / "page.log").read_text()) from error
         console.print(f"At rest for {REST_S} s, sensors and schedules ticking with the switch off.")
         time.sleep(REST_S)
         rest = sampler.stop()
@@ -230,7 +228,7 @@ def measure(console: Console, folder: Path, postgres: EmbeddedPostgres, gemini: 
         topology.kill()
 
 
-def socket_answers(port: int) -> bool:
+def answers(port: int) -> bool:
     try:
         return ask(port, "/api/v1/health") == 200
     except OSError:

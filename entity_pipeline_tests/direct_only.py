@@ -7,9 +7,15 @@ _BY_ITSELF = "it goes through poolers by itself"
 _OUTAGE = "it takes the server away or fills it up, and says what the pipeline tells of that server"
 _OWN_SERVER = "it makes servers of its own"
 _LONG = "it is long, and what it attacks is above the connection"
+_COMMANDS = "each command is a process; what it asks is asked in other tests, and one goes through in test_through_poolers.py"
 
 # A file or a test, by its place in `entity_pipeline_tests`.
 DIRECT_ONLY = {
+    "admin/test_api.py::test_no_made_up_request_ends_in_a_server_error": _LONG,
+    "admin/test_browser.py": _LONG,
+    "cli/test_commands.py": _COMMANDS,
+    "cli/test_evaluate.py": _COMMANDS,
+    "cli/test_pool.py": _COMMANDS,
     "deploy/test_stop.py": _LONG,
     "deploy/test_topology.py": _LONG,
     "migrations/test_while_others_write.py": _NUMBERS,
@@ -20,12 +26,16 @@ DIRECT_ONLY = {
     "reliability/test_outages_disk.py": _OWN_SERVER,
     "reliability/test_outages_pictures.py": _LONG,
     "reliability/test_outages_refusals.py": _OUTAGE,
+    "reliability/test_roles.py::test_the_commands_of_a_day_work_as_these_roles": _COMMANDS,
+    "reliability/test_roles.py::test_what_enrich_creates_only_the_role_for_undo_removes": _COMMANDS,
     "reliability/test_soak.py": _LONG,
+    "reliability/test_undo_property.py": _LONG,
     "resources/gemini/test_ledger_process_races.py": _BY_ITSELF,
     "resources/test_postgres.py::test_a_connection_that_died_while_idle_is_replaced_unseen": _COUNTS,
     "resources/test_postgres.py::test_nothing_connects_before_the_first_use_and_nothing_stays_after_the_block": _COUNTS,
     "resources/test_shared_pools.py": _COUNTS,
     "sandbox/test_postgres.py": _OWN_SERVER,
+    "test_databases.py::test_a_database_is_dropped_after_its_test_even_while_somebody_is_connected": _COUNTS,
     "test_pgbouncer.py": _BY_ITSELF,
     "test_through_poolers.py": _BY_ITSELF,
 }

@@ -179,7 +179,7 @@ class Person:
     """Somebody in the admin tables who edits what the run is writing, now in one order of rows, now in the other."""
 
     def __init__(self, database: ClonedDatabase, seed: int) -> None:
-        self._connection = psycopg.connect(database.url)
+        self._connection = psycopg.connect(database.url, prepare_threshold=None)
         self._chance = random.Random(seed)
         self.notes: dict[str, int] = {}
         self.refused = 0
