@@ -43,8 +43,8 @@ test: install
 	$(BIN)/python -m pytest -n auto
 
 test-poolers: install
-	$(BIN)/python -m pytest -n auto --through transaction
-	$(BIN)/python -m pytest -n auto --through session
+	$(BIN)/python -m pytest -n auto --through=transaction
+	$(BIN)/python -m pytest -n auto --through=session
 
 check: install
 	$(BIN)/ruff format --check .

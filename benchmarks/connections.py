@@ -38,7 +38,7 @@ from entity_pipeline_tests.deploy.topology import Topology, wait_for
 
 ACCOUNTS = 200
 CLIENTS = 20
-REST_S = 60
+REST_S = 45
 DAY = FIRST_DAY.isoformat()
 TOKEN = "a token of the benchmark, and long enough"  # noqa: S105
 PAGES = (
@@ -211,7 +211,9 @@ def measure(console: Console, folder: Path, postgres: EmbeddedPostgres, gemini: 
                     list(clients.map(lambda path: ask(port, path), PAGES * CLIENTS))
             runs.append(topology.status(run))
         command = start(
-            ["entity_pipeline.cli.main", "enrich"], {**storage, **variables}, folder / "command.log"
+            "import sys; from entity_pipeline.cli import main; sys.argv[1:] = ['enrich']; main()",
+            {**storage, **variables},
+            folder / "command.log",
         )
         names[command.pid] = "`enrich`"
         others["command"] = command

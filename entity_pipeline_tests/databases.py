@@ -2,7 +2,7 @@
 
 Surprising: the folder has a fixed name, so that all pytest-xdist workers (and a second run beside this one)
 share one server, and one that a killed run left behind is taken over. The last run that ends deletes it.
-With `--through session` or `--through transaction` every address of a test's database is that of a pgbouncer.
+With `--through=session` or `--through=transaction` every address of a test's database is that of a pgbouncer.
 """
 
 import fcntl

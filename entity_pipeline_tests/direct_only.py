@@ -1,4 +1,4 @@
-"""Tests that `--through session` and `--through transaction` leave out, and why; all others with a database are run."""
+"""Tests that `--through=session` and `--through=transaction` leave out, and why; all others with a database are run."""
 
 _COUNTS = "it counts or ends the server's own connections, which a pooler keeps"
 _NUMBERS = "it knows processes of the server by their numbers, and a pooler gives out numbers of its own"
@@ -7,7 +7,9 @@ _BY_ITSELF = "it goes through poolers by itself"
 _OUTAGE = "it takes the server away or fills it up, and says what the pipeline tells of that server"
 _OWN_SERVER = "it makes servers of its own"
 _LONG = "it is long, and what it attacks is above the connection"
-_COMMANDS = "each command is a process; what it asks is asked in other tests, and one goes through in test_through_poolers.py"
+_COMMANDS = (
+    "each command is a process; what it asks is tried elsewhere, and `enrich` in test_through_poolers.py"
+)
 
 # A file or a test, by its place in `entity_pipeline_tests`.
 DIRECT_ONLY = {

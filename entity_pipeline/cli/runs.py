@@ -78,7 +78,9 @@ def _as_failure(error: Exception, job_name: str) -> PipelineFailure:
         return RunFailed(root.description or str(root))
     reason = " ".join(str(root).split())[:500]
     if isinstance(root, dg.DagsterError) and "blocking asset check" in reason:
-        return RunFailed(f"{job_name} stopped: {reason}. See docs/runbook.md.")
+        return RunFailed(
+            f"{job_name} stopped: {reason}. `entity-pipeline doctor` says why; see docs/runbook.md."
+        )
     return RunFailed(f"{job_name} stopped on an unexpected {type(root).__name__}: {reason}")
 
 

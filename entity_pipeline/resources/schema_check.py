@@ -309,7 +309,8 @@ def _column_differences(
         elif (found := there[column]["type"]) not in _FAMILIES[family]:
             yield (
                 column,
-                f"the column {table}.{column} is {found} where the pipeline needs {family}; change its type",
+                f"the column {table}.{column} is {found} where the pipeline needs {family}; change its type, "
+                "or the one module that uses the table (docs/schema.md, Existing installations)",
             )
     if "insert" in need.privileges:
         for column, row in there.items():
