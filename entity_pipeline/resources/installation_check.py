@@ -69,7 +69,7 @@ def doubled_rows(operation: _Connection) -> Iterator[str]:
 
 
 def page_list_problems(operation: _Connection, *, is_page_here: bool) -> Iterator[str]:
-    """What is wrong with `enrichment_queue`, which only the administration page reads.
+    """What is wrong with `enrichment_queue`: the administration page shows it, and ticks are slow without it.
 
     A role that may not read it is fine, unless the page runs with this environment: `is_page_here`.
     """
