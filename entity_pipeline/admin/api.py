@@ -41,7 +41,7 @@ Username = Annotated[str, Path(min_length=1, max_length=200)]
 
 
 def _problem(description: str) -> dict[str, Any]:
-    schema = {"$ref": "#/components/schemas/ProblemDetails"}
+    schema = ProblemDetails.model_json_schema()
     return {"description": description, "content": {"application/problem+json": {"schema": schema}}}
 
 

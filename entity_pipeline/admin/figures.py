@@ -5,13 +5,14 @@ Surprising: no figure is computed twice. Each comes from the function that the p
 Instants are aware datetimes in UTC; money is a Decimal in USD.
 """
 
+import re
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from entity_pipeline.domains.entities.models import AccountRole, AccountType
 
@@ -171,6 +172,13 @@ PAGE_SIZE = 50
 LARGEST_PAGE = 200
 
 
+def _written_as_day(value: Any) -> Any:
+    """A bare number is no day, which pydantic would read as seconds since 1970."""
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII) is None:
+        raise ValueError("must be a day as YYYY-MM-DD")
+    return value
+
+
 class QueueQuery(BaseModel):
     """Filters, search, order and place. Every one left out does not filter."""
 
@@ -185,7 +193,7 @@ class QueueQuery(BaseModel):
     reason: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,60}$")] | None = Field(
         default=None, description="Held or failed for this reason, maybe among others: a value of the counts."
     )
-    cohort: date | None = None
+    cohort: Annotated[date, BeforeValidator(_written_as_day)] | None = None
     search: Annotated[str, Field(max_length=100)] | None = Field(
         default=None, description="What the username or a name begins with."
     )

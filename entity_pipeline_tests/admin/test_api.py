@@ -1,6 +1,7 @@
 """`/api/v1`: the figures, the one change, and what happens when something is wrong."""
 
 import json
+import re
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -356,6 +357,22 @@ def test_a_search_may_be_anything(api: TestClient, operation: Connection) -> Non
     insert_account(operation, "acme")
     for search in ("%00", "%FF", "%25", "_", "'", "%EA%B0%80", "@", "\\"):
         assert api.get(f"/api/v1/queue?search={search}").status_code == 200
+
+
+def test_the_description_refers_to_nothing_that_is_not_in_it(api: TestClient) -> None:
+    described = api.get("/api/v1/openapi.json").text
+    named = set(re.findall(r'"#/components/schemas/([^"]+)"', described))
+    assert named
+    assert named <= set(json.loads(described)["components"]["schemas"])
+    assert "application/problem+json" in described
+
+
+@pytest.mark.parametrize(
+    "day", ["0", "1732579200", "2026-11-1", "20261101", "٢٠٢٦-١١-٠١", "2026-11-01T00:00:00"]
+)
+def test_a_cohort_is_a_day_and_nothing_else(api: TestClient, day: str) -> None:
+    assert api.get("/api/v1/queue", params={"cohort": day}).status_code == 422
+    assert api.get("/api/v1/queue", params={"cohort": "2026-11-01"}).status_code == 200
 
 
 def test_no_made_up_request_ends_in_a_server_error(app: FastAPI, operation: Connection) -> None:

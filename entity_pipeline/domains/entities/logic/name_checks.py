@@ -20,6 +20,8 @@ _SOUNDS_DIFFERENT = 0.45
 _OTHER_PERSON = 0.5
 _SAME_SOUND = 0.67
 _LEAST_CONSONANTS = 3
+# Names of so many brothers ("브랜드 1", "브랜드 2") are a series and no spelling of one name.
+_MOST_COMPARED = 20
 
 
 class NameFinding(StrEnum):
@@ -144,7 +146,10 @@ def same_in_two_scripts(entities: Sequence[NamedEntity]) -> Iterator[Found]:
         if not entity.name_en or entity.name_ko:
             continue
         key = consonants(entity.name_en)
-        for other in korean.get((entity.table, key), ()) if len(key) >= _LEAST_CONSONANTS else ():
+        others = korean.get((entity.table, key), ())
+        if len(key) < _LEAST_CONSONANTS or len(others) > _MOST_COMPARED:
+            continue
+        for other in others:
             if _alike(entity.name_en, other.name_ko or "") >= _SAME_SOUND:
                 yield Found(entity, NameFinding.SAME_NAME_IN_TWO_SCRIPTS, (other,))
 

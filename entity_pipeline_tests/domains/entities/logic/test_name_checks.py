@@ -119,6 +119,12 @@ def test_an_english_name_finds_its_korean_spelling_in_another_row_of_its_table()
     assert (found.entity, found.others) == (english, (korean,))
 
 
+def test_thousands_of_names_in_a_series_are_not_compared_with_each_other() -> None:
+    english = [entity(BRANDS, f"Brand {nth}", number=nth) for nth in range(1, 3_000)]
+    korean = [entity(BRANDS, None, f"브랜드 {nth}", number=10_000 + nth) for nth in range(3_000)]
+    assert list(same_in_two_scripts(english + korean)) == []
+
+
 def test_a_person_in_two_groups_is_found_and_one_in_parts_of_a_group_is_not() -> None:
     person, other = entity(ARTISTS, "Mina", number=1), entity(ARTISTS, "Chen", number=2)
     exo, cbx, twice = (
