@@ -37,7 +37,7 @@ select to_regclass(%(table)s) is not null, coalesce(has_table_privilege(to_regcl
 _TRIGGERS = """
 select count(*) from pg_trigger
 where tgrelid = to_regclass('public.instagram_accounts') and tgenabled in ('O', 'A')
-  and tgname in ('entity_pipeline_queue_insert', 'entity_pipeline_queue_update')
+  and tgname in ('entity_pipeline_queue_insert', 'entity_pipeline_queue_update', 'entity_pipeline_queue_delete')
 """
 _STALE = """
 select count(*) from (
@@ -80,10 +80,10 @@ def page_list_problems(operation: _Connection, *, is_page_here: bool) -> Iterato
             "run `entity-pipeline migrate`."
         )
         return
-    if operation.execute(_TRIGGERS).fetchone() != (2,):
+    if operation.execute(_TRIGGERS).fetchone() != (3,):
         yield (
             "operation: enrichment_queue is not kept, for a trigger of instagram_accounts is missing or switched off; "
-            "enable entity_pipeline_queue_insert and entity_pipeline_queue_update, then bring the list up to date "
+            "enable entity_pipeline_queue_insert, _update and _delete, then bring the list up to date "
             "(docs/admin.md)."
         )
     if not readable:

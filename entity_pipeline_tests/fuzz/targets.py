@@ -15,6 +15,7 @@ from datetime import UTC, date, datetime
 from functools import cache
 from random import Random
 from typing import Any
+from uuid import UUID
 
 from PIL import Image
 
@@ -53,7 +54,7 @@ from entity_pipeline.domains.entities.logic.review_record import (
     stale_reasons,
     verdict_from_record,
 )
-from entity_pipeline.domains.entities.logic.tagging import DayTally, TaggedPost
+from entity_pipeline.domains.entities.logic.tagging import DayTally, TaggedPost, seen_in
 from entity_pipeline.domains.entities.logic.usernames import Rejection, normalise_username
 from entity_pipeline.domains.entities.models import Verdict
 from entity_pipeline.domains.entities.prompts import account_json
@@ -282,7 +283,7 @@ def check_tags(tags: Any) -> None:
     """Every item is counted once: as a tag, as a repetition, or by the reason why it is none."""
     text = tags if isinstance(tags, bytes | str) else json.dumps(tags)
     tally = DayTally(_DAY)
-    tally.add(TaggedPost("a", NOW, text))
+    tally.add(TaggedPost(seen_in(NOW, UUID(int=1)), text))
     counts = tally.counts
     assert counts.posts == 1
     assert counts.tags == len(tally) == len(list(tally.rows()))

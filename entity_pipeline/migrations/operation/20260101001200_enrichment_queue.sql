@@ -5,9 +5,10 @@
 -- order, nor any count, without unpacking a great part of it. The pipeline never decides by this table.
 set local lock_timeout = '5s';
 
--- What every row has and is of fixed width comes first: that makes reading all of it a third faster.
+-- What every row has and is of fixed width comes first: that makes reading all of it a third faster. No foreign key:
+-- intake brings accounts by the million, and it would look each of them up; a trigger deletes instead.
 create table if not exists public.enrichment_queue (
-    account_id uuid primary key references public.instagram_accounts (id) on delete cascade,
+    account_id uuid primary key,
     created_at timestamptz not null,
     changed_at timestamptz not null,
     cohort date not null,
@@ -34,17 +35,22 @@ create index if not exists enrichment_queue_username on public.enrichment_queue 
 -- The newest changes are mostly accounts that nobody has reviewed yet.
 create index if not exists enrichment_queue_typed_newest_change
     on public.enrichment_queue (changed_at, account_id) where account_type is not null;
+-- What an account that only waits has nothing of leaves such accounts out: most are, and intake writes no others.
 -- Filters that are common each and seldom true together.
 create index if not exists enrichment_queue_facets
-    on public.enrichment_queue (state, account_type, account_role, region);
+    on public.enrichment_queue (state, account_type, account_role, region)
+    where state <> 'pending' or account_type is not null or account_role is not null or region is not null;
 -- What is rare enough to be looked up.
-create index if not exists enrichment_queue_name_en on public.enrichment_queue (name_en);
-create index if not exists enrichment_queue_name_ko on public.enrichment_queue (name_ko);
+create index if not exists enrichment_queue_name_en on public.enrichment_queue (name_en) where name_en is not null;
+create index if not exists enrichment_queue_name_ko on public.enrichment_queue (name_ko) where name_ko is not null;
 create index if not exists enrichment_queue_cohort on public.enrichment_queue (cohort);
-create index if not exists enrichment_queue_type on public.enrichment_queue (account_type);
-create index if not exists enrichment_queue_role on public.enrichment_queue (account_role);
-create index if not exists enrichment_queue_region on public.enrichment_queue (region);
-create index if not exists enrichment_queue_reasons on public.enrichment_queue using gin (reasons);
+create index if not exists enrichment_queue_type
+    on public.enrichment_queue (account_type) where account_type is not null;
+create index if not exists enrichment_queue_role
+    on public.enrichment_queue (account_role) where account_role is not null;
+create index if not exists enrichment_queue_region on public.enrichment_queue (region) where region is not null;
+create index if not exists enrichment_queue_reasons
+    on public.enrichment_queue using gin (reasons) where reasons <> '{}';
 -- Types, roles and states go together: a secondary artist is no product of two shares.
 create statistics if not exists enrichment_queue_facets (mcv, dependencies)
     on state, account_type, account_role, region from public.enrichment_queue;
@@ -104,6 +110,8 @@ begin
         else 'pending' end as state offset 0) v
     where a.id = any (ids)
     order by a.id
+    -- Nobody deletes the account meanwhile.
+    for key share of a
     on conflict (account_id) do update
     set (handle, name_en, name_ko, state, account_type, account_role, region, cohort, posts, reasons, next_attempt,
             profile_next, created_at, changed_at)
@@ -115,11 +123,62 @@ end
 $function$;
 
 -- A list that is out of date is a nuisance; a write of somebody else's that fails because of it would be a fault.
+-- An account that only waits is its own row of the list, and so are all that intake brings: such rows are made of
+-- what was written, without looking at the table again and without an expression for what they can't have.
 create or replace function public.entity_pipeline_queue_follow() returns trigger
     language plpgsql security definer set search_path = ''
 as $function$
+declare
+    others uuid[];
 begin
-    perform public.entity_pipeline_queue_refresh(array(select id from written));
+    with judged as materialized (
+        select w.id, w.username, w.created_at, w.updated_at, cohort, posts,
+            coalesce(w.is_active and w.name_en is null and w.name_ko is null and w.account_type is null
+                and w.entity_ig_role is null and w.entity_region_code is null
+                and jsonb_typeof(ours) = 'object' and jsonb_typeof(posts) = 'number'
+                and cohort ~ '^20[0-9][0-9]-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$'
+                and ours - '{cohort,tagging}'::text[] = '{}', false) as only_waits
+        from written w
+        cross join lateral (select w.metadata -> 'entity_enrichment' as ours offset 0) o
+        cross join lateral (select case when jsonb_typeof(ours) = 'object' then ours ->> 'cohort' end as cohort,
+            ours #> '{tagging,posts}' as posts offset 0) s
+    ), listed as (
+        insert into public.enrichment_queue as kept
+            (account_id, handle, state, cohort, posts, reasons, profile_next, created_at, changed_at)
+        select id, left(lower(ltrim(btrim(username), '@')), 200), 'pending',
+            (left(cohort, 8) || '01')::date + right(cohort, 2)::int - 1,
+            least(greatest(posts::numeric, 0), 1000000000)::int, '{}', '', created_at, updated_at
+        from judged where only_waits
+        on conflict (account_id) do update
+        set (handle, name_en, name_ko, state, account_type, account_role, region, cohort, posts, reasons,
+                next_attempt, profile_next, created_at, changed_at)
+            = (excluded.handle, null, null, excluded.state, null, null, null, excluded.cohort, excluded.posts,
+                excluded.reasons, null, excluded.profile_next, excluded.created_at, excluded.changed_at)
+        where kept is distinct from excluded
+    )
+    select array_agg(id) into others from judged where not only_waits;
+    if others is not null then
+        perform public.entity_pipeline_queue_refresh(others);
+    end if;
+    return null;
+exception
+    when deadlock_detected or serialization_failure then
+        raise;
+    when others then
+        raise warning 'enrichment_queue was not brought up to date: %', sqlerrm;
+        return null;
+end
+$function$;
+
+create or replace function public.entity_pipeline_queue_forget() returns trigger
+    language plpgsql security definer set search_path = ''
+as $function$
+begin
+    if tg_op = 'TRUNCATE' then
+        delete from public.enrichment_queue;
+    else
+        delete from public.enrichment_queue where account_id in (select id from deleted);
+    end if;
     return null;
 exception
     when deadlock_detected or serialization_failure then
@@ -132,10 +191,15 @@ $function$;
 
 revoke execute on function public.entity_pipeline_queue_refresh(uuid[]) from public;
 revoke execute on function public.entity_pipeline_queue_follow() from public;
+revoke execute on function public.entity_pipeline_queue_forget() from public;
 
 create or replace trigger entity_pipeline_queue_insert after insert on public.instagram_accounts
     referencing new table as written for each statement execute function public.entity_pipeline_queue_follow();
 create or replace trigger entity_pipeline_queue_update after update on public.instagram_accounts
     referencing new table as written for each statement execute function public.entity_pipeline_queue_follow();
+create or replace trigger entity_pipeline_queue_delete after delete on public.instagram_accounts
+    referencing old table as deleted for each statement execute function public.entity_pipeline_queue_forget();
+create or replace trigger entity_pipeline_queue_truncate after truncate on public.instagram_accounts
+    for each statement execute function public.entity_pipeline_queue_forget();
 
 -- migrate:down

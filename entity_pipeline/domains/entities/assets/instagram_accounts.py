@@ -1,6 +1,6 @@
 """`instagram_accounts`: the tagged accounts in the operation database, each with its cohort."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from functools import partial
@@ -17,17 +17,17 @@ from entity_pipeline.domains.entities.assets.tagged_usernames import tagged_user
 from entity_pipeline.domains.entities.partitions import (
     FIRST_DAY,
     cohort_days,
-    cohort_range,
     daily_partitions,
     last_day,
 )
 from entity_pipeline.domains.entities.queries.accounts_intake import (
+    TaggedTotals,
     adopt,
     count_unusable_metadata,
+    most_tagged_of_cohort,
     upsert_tagged_accounts,
 )
-from entity_pipeline.domains.entities.queries.enrichment import account_samples
-from entity_pipeline.domains.entities.queries.tagged_usernames import day_totals, totals_of
+from entity_pipeline.domains.entities.queries.tagged_usernames import names_on, run_totals, totals_of
 
 
 @dg.asset(
@@ -58,10 +58,11 @@ def instagram_accounts(
     gate = patiently(settings.gate)
     if isinstance(gate, Closed):
         raise dg.Failure(gate.reason, allow_retries=False)
+    days = cohort_days(context.partition_keys)
     last = last_day(datetime.now(UTC))
-    for day in cohort_days(context.partition_keys):
-        metadata = patiently(partial(_take_in, assets_db, operation_db, day, last))
-        context.add_asset_metadata(metadata, partition_key=day.isoformat())
+    taken_in = patiently(lambda: _take_in(assets_db, operation_db, days, last))
+    for day in days:
+        context.add_asset_metadata(taken_in[day], partition_key=day.isoformat())
     unusable = patiently_on(operation_db, count_unusable_metadata)
     if unusable:
         context.log.warning(
@@ -70,19 +71,32 @@ def instagram_accounts(
     return dg.MaterializeResult()
 
 
-def _take_in(assets_db: Database, operation_db: Database, day: date, last: date) -> Mapping[str, Any]:
-    """One day; returns its metadata."""
-    with assets_db.connection() as assets, operation_db.connection() as operation:
-        counts = asdict(
-            upsert_tagged_accounts(
+def _take_in(
+    assets_db: Database, operation_db: Database, days: Sequence[date], last: date
+) -> dict[date, Mapping[str, Any]]:
+    """The days of one run; returns the metadata of each."""
+    first_of_run, last_of_run = min(days), max(days)
+    with assets_db.connection() as assets:
+        totals = TaggedTotals(
+            of_run=lambda: run_totals(assets, first_of_run, last_of_run),
+            of=partial(totals_of, assets),
+            names_on=partial(names_on, assets),
+        )
+        with operation_db.connection() as guard, operation_db.connection() as operation:
+            counts = upsert_tagged_accounts(
+                guard,
                 operation,
-                day,
-                day_totals(assets, day),
-                lambda usernames: totals_of(assets, usernames),
+                (first_of_run, last_of_run),
+                totals,
                 first_partition=FIRST_DAY,
                 last_partition=last,
             )
-        )
-        counts["adopted"] += adopt(operation, day, FIRST_DAY, last)
-        samples = account_samples(operation, cohort_range([day.isoformat()]))
-    return {**counts, "most_tagged": rows_table(samples)} if samples else EMPTY_COHORT
+            for day in days:
+                counts[day].adopted += adopt(operation, day, FIRST_DAY, last)
+            samples = {day: most_tagged_of_cohort(operation, day) for day in days}
+    return {
+        day: {**asdict(counts[day]), "most_tagged": rows_table(samples[day])}
+        if samples[day]
+        else EMPTY_COHORT
+        for day in days
+    }

@@ -1,18 +1,24 @@
-"""From the tag arrays of posts to the day's usernames with their counts.
+"""From the tag arrays of posts to the day's usernames with their sightings.
 
-The result does not depend on the order in which posts arrive. Memory grows with the distinct usernames of one
-day and nothing else: `tally_by_day` lets go of a day as soon as the next one starts.
+Nine tags of ten name an account that the day has met already, so the loop over them does one look-up and one
+append. Memory is bounded whatever a day holds: `tally_by_day` hands a large day over in pieces.
 """
 
+import struct
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, ItemsView, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import orjson
 
-from entity_pipeline.domains.entities.logic.usernames import Rejection, Username, normalise_username
+from entity_pipeline.domains.entities.logic.usernames import Rejection, normalise_username
+
+PIECE_USERNAMES = 150_000
+"""Distinct usernames after which a day goes on in another piece; about 25 MB."""
+_PIECE_TAGS = 2_000_000
 
 _EXAMPLES = 3
 _JSON_TYPES = {
@@ -25,50 +31,30 @@ _JSON_TYPES = {
 }
 _NESTED: dict[type, str] = {list: "array", dict: "object"}
 
-Seen = tuple[datetime, str]
+Seen = bytes
+"""One post as PostgreSQL's binary fields `created_at` and `id`, as they come and go: nothing is decoded on the way."""
+_SEEN = struct.Struct("!iqi16s")
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_DAY = 86_400_000_000
+
+
+def seen_in(created_at: datetime, post_id: UUID) -> Seen:
+    """The post of this moment and id."""
+    return _SEEN.pack(8, (created_at - _EPOCH) // _MICROSECOND, 16, post_id.bytes)
+
+
+def seen_at(seen: Seen) -> tuple[datetime, UUID]:
+    """When the post was collected, UTC, and its id."""
+    _, moment, _, post_id = _SEEN.unpack(seen)
+    return _EPOCH + moment * _MICROSECOND, UUID(bytes=post_id)
 
 
 class TaggedPost(NamedTuple):
-    """A post with its `tagged_usernames` as JSON text or parsed. `created_at` is aware, UTC; `id` a uuid."""
+    """A post with its `tagged_usernames` as JSON text."""
 
-    id: str
-    created_at: datetime
-    tags: bytes | str | Any
-
-
-class TaggedUsername(NamedTuple):
-    """A username in one day: posts that tag it, and the ids of the earliest of them (at most three)."""
-
-    username: Username
-    posts: int
-    first_seen_at: datetime
-    last_seen_at: datetime
-    sample_posts: list[str]
-
-
-class _Sightings:
-    """Where one username was seen; `first` to `third` are the earliest posts by (created_at, id)."""
-
-    __slots__ = ("first", "last_post", "last_seen_at", "posts", "second", "third")
-
-    def __init__(self, seen: Seen) -> None:
-        self.posts = 1
-        self.last_seen_at = seen[0]
-        self.last_post = self.first = seen
-        self.second: Seen | None = None
-        self.third: Seen | None = None
-
-    def add(self, seen: Seen) -> None:
-        self.posts += 1
-        self.last_post = seen
-        if seen[0] > self.last_seen_at:
-            self.last_seen_at = seen[0]
-        if self.third is None or seen < self.third:
-            self.first, *others = sorted([*self.earliest(), seen])
-            self.second, self.third = (*others, None)[:2]
-
-    def earliest(self) -> list[Seen]:
-        return [seen for seen in (self.first, self.second, self.third) if seen is not None]
+    seen: Seen
+    tags: bytes | str
 
 
 @dataclass(slots=True)
@@ -111,80 +97,124 @@ class TagCounts:
 
 
 class DayTally:
-    """The usernames of one day, counted post by post."""
+    """The usernames of one day, or of a piece of it, counted post by post in order of (created_at, id)."""
 
     def __init__(self, day: date) -> None:
         self.day = day
         self.counts = TagCounts()
-        self._sightings: dict[str, _Sightings] = {}
+        self._seen: dict[str, Seen | list[Seen]] = {}
 
     def add(self, post: TaggedPost) -> None:
         """Count one post. A username that stands in it twice counts once. Never raises for bad content."""
-        counts = self.counts
+        seen, tags = post
+        counts, known = self.counts, self._seen
         counts.posts += 1
-        seen = (post.created_at, post.id)
-        found = 0
-        for item in self._items(post.tags):
+        items = self._distinct(self._items(tags))
+        found = len(items)
+        others = None
+        for item in items:
             # The usernames known so far double as the cache of the normaliser, since each maps to itself; a
-            # cache of spellings beside it was measured and gained nothing. Only strings are looked up: a list
-            # has no hash.
-            known = self._sightings.get(item) if type(item) is str else None
-            if known is None:
-                username = normalise_username(item) if type(item) is str else Rejection.NOT_A_STRING
-                if isinstance(username, Rejection):
-                    counts.refuse(item, username)
-                    continue
-                known = self._sightings.get(username)
-                if known is None:
-                    self._sightings[username] = _Sightings(seen)
-                    found += 1
-                    continue
-            if known.last_post is seen:
-                counts.repeated_in_post += 1
+            # cache of spellings beside it was measured and gained nothing.
+            before = known.get(item)
+            if before is None:
+                username = normalise_username(item)
+                if username == item:
+                    known[item] = seen
+                elif others is None:
+                    others = [(item, username)]
+                else:
+                    others.append((item, username))
+            # Most are seen once, and a list of one takes as much memory as all the rest.
+            elif type(before) is list:
+                before.append(seen)
             else:
-                known.add(seen)
-                found += 1
+                known[item] = [before, seen]  # type: ignore[list-item]
+        if others is not None:
+            found -= self._add_otherwise_spelled(others, seen)
         counts.tags += found
         counts.posts_without_username += not found
 
-    def rows(self) -> Iterator[TaggedUsername]:
-        """One row a username, in no particular order."""
-        for username, seen in self._sightings.items():
-            ids = [post_id for _, post_id in seen.earliest()]
-            yield TaggedUsername(Username(username), seen.posts, seen.first[0], seen.last_seen_at, ids)
+    def rows(self) -> ItemsView[str, Seen | list[Seen]]:
+        """Each username with the one post that tags it, or with all of them in order."""
+        return self._seen.items()
 
     def __len__(self) -> int:
-        return len(self._sightings)
+        return len(self._seen)
 
-    def _items(self, raw: bytes | str | Any) -> list[Any]:
-        if isinstance(raw, bytes | str):
-            try:
-                raw = orjson.loads(raw)
-            except orjson.JSONDecodeError:
-                self.counts.bad_arrays["unreadable"] += 1
-                return []
-        if isinstance(raw, list):
-            return raw
-        self.counts.bad_arrays[_JSON_TYPES.get(type(raw), "unreadable")] += 1
+    @property
+    def is_full(self) -> bool:
+        """The next post should go into another piece."""
+        return len(self._seen) >= PIECE_USERNAMES or self.counts.tags >= _PIECE_TAGS
+
+    def _add_otherwise_spelled(self, others: list[tuple[Any, Any]], seen: Seen) -> int:
+        """Count items that are not their own username; returns how many of them are no further tag."""
+        known, useless = self._seen, 0
+        for item, username in others:
+            if isinstance(username, Rejection):
+                self.counts.refuse(item, username)
+                useless += 1
+                continue
+            before = known.get(username)
+            if before is None:
+                known[username] = seen
+            elif (before[-1] if type(before) is list else before) is seen:
+                self.counts.repeated_in_post += 1
+                useless += 1
+            elif type(before) is list:
+                before.append(seen)
+            else:
+                known[username] = [before, seen]  # type: ignore[list-item]
+        return useless
+
+    def _distinct(self, items: list[Any]) -> list[Any]:
+        """The items without those that stand there twice, and in a list where any does without what is no string."""
+        try:
+            if len(set(items)) == len(items):
+                return items
+        except TypeError:  # a list or an object has no hash
+            pass
+        kept: dict[str, None] = {}
+        for item in items:
+            if type(item) is not str:
+                self.counts.refuse(item, Rejection.NOT_A_STRING)
+            elif item not in kept:
+                kept[item] = None
+            elif isinstance(reason := normalise_username(item), Rejection):
+                self.counts.refuse(item, reason)
+            else:
+                self.counts.repeated_in_post += 1
+        return list(kept)
+
+    def _items(self, raw: bytes | str) -> list[Any]:
+        try:
+            parsed = orjson.loads(raw)
+        except orjson.JSONDecodeError:
+            self.counts.bad_arrays["unreadable"] += 1
+            return []
+        if type(parsed) is list:
+            return parsed
+        self.counts.bad_arrays[_JSON_TYPES[type(parsed)]] += 1
         return []
 
 
-def collection_day(created_at: datetime, first_day: date) -> date:
-    """The UTC day of a post; the first partition stands for its own day and all before it."""
-    return max(created_at.astimezone(UTC).date(), first_day)
+def tally_by_day(posts: Iterable[TaggedPost], first_day: date) -> Generator[DayTally, None, None]:
+    """The tallies of all days in order, each complete when it is yielded; a large day comes in several.
 
-
-def tally_by_day(posts: Iterable[TaggedPost], first_day: date) -> Iterator[DayTally]:
-    """One tally a day, each complete when it is yielded. `posts` must come in order of `created_at`."""
+    `posts` must come in order of (created_at, id). Days are UTC; `first_day` stands for all before it too.
+    """
     tally: DayTally | None = None
+    until = starts = 0
     for post in posts:
-        day = collection_day(post.created_at, first_day)
-        if tally is None or day != tally.day:
+        moment = int.from_bytes(post[0][4:12], "big", signed=True)
+        if tally is None or moment >= until or tally.is_full:
             if tally is not None:
-                if day < tally.day:
-                    raise ValueError(f"posts are out of order: {day} after {tally.day}")
                 yield tally
+            day = max((_EPOCH + timedelta(days=moment // _DAY)).date(), first_day)
             tally = DayTally(day)
+            until = ((day - _EPOCH.date()).days + 1) * _DAY
+            starts = until - _DAY if day > first_day else -(2**63)
+        elif moment < starts:
+            raise ValueError(f"posts are out of order: {post} on {tally.day}")
         tally.add(post)
     if tally is not None:
         yield tally

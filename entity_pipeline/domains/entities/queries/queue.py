@@ -177,7 +177,7 @@ def _conditions(wanted: QueueFilter) -> tuple[dict[str, str], dict[str, Any]]:
             found[name] = f"{column} = %({name})s"
             values[name] = value
     if wanted.reason is not None:
-        found["reason"] = "reasons @> array[%(reason)s]::text[]"
+        found["reason"] = "reasons @> array[%(reason)s]::text[] and reasons <> '{}'"
         values["reason"] = wanted.reason
     first, last = wanted.cohorts
     if first is not None:

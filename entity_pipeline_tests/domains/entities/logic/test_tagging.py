@@ -1,18 +1,20 @@
 import json
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from entity_pipeline.domains.entities.logic import tagging
 from entity_pipeline.domains.entities.logic.tagging import (
     DayTally,
     TagCounts,
     TaggedPost,
-    TaggedUsername,
-    collection_day,
+    seen_at,
+    seen_in,
     tally_by_day,
 )
 
@@ -20,8 +22,19 @@ DAY = date(2026, 11, 1)
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
 
+class Row(NamedTuple):
+    posts: int
+    first: datetime
+    last: datetime
+    samples: list[int]
+
+
 def post(number: int, *tags: Any, minute: int = 0) -> TaggedPost:
-    return TaggedPost(f"post-{number}", NOON + timedelta(minutes=minute), json.dumps(tags))
+    return of_json(json.dumps(tags), number, minute)
+
+
+def of_json(tags: str | bytes, number: int = 1, minute: int = 0) -> TaggedPost:
+    return TaggedPost(seen_in(NOON + timedelta(minutes=minute), UUID(int=number)), tags)
 
 
 def tally(*posts: TaggedPost) -> DayTally:
@@ -31,27 +44,48 @@ def tally(*posts: TaggedPost) -> DayTally:
     return day
 
 
-def by_username(day: DayTally) -> dict[str, TaggedUsername]:
-    return {row.username: row for row in day.rows()}
+def by_username(day: DayTally) -> dict[str, Row]:
+    found = {}
+    for username, seen in day.rows():
+        posts = [seen_at(one) for one in (seen if isinstance(seen, list) else [seen])]
+        found[username] = Row(
+            len(posts), posts[0][0], posts[-1][0], [post_id.int for _, post_id in posts[:3]]
+        )
+    return found
+
+
+@given(st.timedeltas(timedelta(days=-700_000), timedelta(days=2_000_000)), st.uuids())
+def test_a_sighting_keeps_its_moment_and_its_post(since: timedelta, post_id: UUID) -> None:
+    assert seen_at(seen_in(NOON + since, post_id)) == (NOON + since, post_id)
 
 
 def test_a_username_is_counted_once_a_post_under_all_its_spellings() -> None:
     day = tally(post(1, "nike", "@Nike", "instagram.com/nike/"), post(2, "NIKE", minute=5))
 
-    assert list(day.rows()) == [
-        TaggedUsername("nike", 2, NOON, NOON + timedelta(minutes=5), ["post-1", "post-2"])  # type: ignore[arg-type]
-    ]
+    assert by_username(day) == {"nike": Row(2, NOON, NOON + timedelta(minutes=5), [1, 2])}
     assert day.counts.repeated_in_post == 2
     assert day.counts.tags == 2
     assert len(day) == 1
 
 
-def test_the_samples_are_the_three_earliest_posts() -> None:
-    day = tally(*(post(number, "nike", minute=number) for number in (5, 3, 9, 1, 7)))
+@pytest.mark.parametrize(
+    "tags", [["nike", "nike"], ["@nike", "nike"], ["nike", "@nike", "NIKE"], ["nike", "nike", 1, True]]
+)
+def test_a_post_that_repeats_a_username_counts_once_before_and_after_others(tags: list[Any]) -> None:
+    day = tally(post(1, "nike"), post(2, *tags), post(3, *tags), post(4, "nike"))
 
-    assert by_username(day)["nike"].sample_posts == ["post-1", "post-3", "post-5"]
-    assert by_username(day)["nike"].posts == 5
-    assert by_username(day)["nike"].last_seen_at == NOON + timedelta(minutes=9)
+    assert by_username(day)["nike"] == Row(4, NOON, NOON, [1, 2, 3])
+    names = [tag for tag in tags if isinstance(tag, str)]
+    assert (day.counts.tags, day.counts.repeated_in_post) == (4, 2 * (len(names) - 1))
+    assert sum(day.counts.bad_items.values()) == 2 * (len(tags) - len(names))
+
+
+def test_the_samples_are_the_three_earliest_posts() -> None:
+    day = tally(*(post(number, "nike", minute=number) for number in (1, 3, 5, 7, 9)))
+
+    assert by_username(day)["nike"] == Row(
+        5, NOON + timedelta(minutes=1), NOON + timedelta(minutes=9), [1, 3, 5]
+    )
 
 
 @pytest.mark.parametrize(
@@ -66,12 +100,10 @@ def test_the_samples_are_the_three_earliest_posts() -> None:
         ('["nike"', "unreadable"),
         ("", "unreadable"),
         (b"\xff", "unreadable"),
-        ({"nike": 1}, "object"),
-        (object(), "unreadable"),
     ],
 )
 def test_what_is_no_array_is_counted_by_what_it_is(array: Any, kind: str) -> None:
-    day = tally(TaggedPost("post-1", NOON, array))
+    day = tally(of_json(array))
 
     assert day.counts.bad_arrays == Counter({kind: 1})
     assert day.counts.posts == day.counts.posts_without_username == 1
@@ -91,15 +123,15 @@ def test_bad_items_are_counted_by_reason_and_the_good_ones_beside_them_are_kept(
 
 @pytest.mark.parametrize("depth", [10, 900, 1_000, 1_020])
 def test_an_item_that_nests_too_deep_to_be_printed_is_one_more_bad_item(depth: int) -> None:
-    day = tally(TaggedPost("post-1", NOON, '["nike", ' + "[" * depth + "]" * depth + ', {"a": [1]}]'))
+    day = tally(of_json('["nike", ' + "[" * depth + "]" * depth + ', {"a": [1]}]'))
 
     assert by_username(day).keys() == {"nike"}
     assert day.counts.bad_items == Counter({"not_a_string": 2})
     assert day.counts.examples["not_a_string"] == ["(array)", "(object)"]
 
 
-def test_parsed_arrays_and_bytes_are_taken_like_text() -> None:
-    day = tally(TaggedPost("a", NOON, ["nike"]), TaggedPost("b", NOON, b'["nike"]'))
+def test_bytes_are_taken_like_text() -> None:
+    day = tally(of_json('["nike"]', 1), of_json(b'["nike"]', 2))
     assert by_username(day)["nike"].posts == 2
 
 
@@ -123,28 +155,26 @@ _POSTS = st.lists(
 )
 
 
-@given(contents=_POSTS, random=st.randoms(use_true_random=False))
-def test_the_result_does_not_depend_on_the_order_of_posts(contents: Any, random: Any) -> None:
-    posts = [post(number, *tags, minute=minute) for number, (minute, tags) in enumerate(contents)]
-    shuffled = random.sample(posts, len(posts))
-
-    assert by_username(tally(*posts)) == by_username(tally(*shuffled))
-    assert tally(*posts).counts.bad_items == tally(*shuffled).counts.bad_items
-
-
 @given(contents=_POSTS)
 def test_the_rows_agree_with_a_plain_count(contents: Any) -> None:
+    contents = sorted(contents, key=lambda pair: pair[0])
     posts = [post(number, *tags, minute=minute) for number, (minute, tags) in enumerate(contents)]
-    expected: dict[str, list[TaggedPost]] = {}
-    for one in sorted(posts, key=lambda one: (one.created_at, one.id)):
-        names = {str(tag).lstrip("@").lower() for tag in json.loads(one.tags)}
-        for name in names & {"nike", "adidas", "puma"}:
-            expected.setdefault(name, []).append(one)
+    expected: dict[str, list[int]] = {}
+    for number, (_, tags) in enumerate(contents):
+        for name in {str(tag).lstrip("@").lower() for tag in tags} & {"nike", "adidas", "puma"}:
+            expected.setdefault(name, []).append(number)
 
-    assert by_username(tally(*posts)) == {
-        name: (name, len(ones), ones[0].created_at, ones[-1].created_at, [one.id for one in ones[:3]])
-        for name, ones in expected.items()
+    day = tally(*posts)
+    assert by_username(day) == {
+        name: Row(
+            len(numbers),
+            NOON + timedelta(minutes=contents[numbers[0]][0]),
+            NOON + timedelta(minutes=contents[numbers[-1]][0]),
+            numbers[:3],
+        )
+        for name, numbers in expected.items()
     }
+    assert day.counts.tags == sum(map(len, expected.values()))
 
 
 @pytest.mark.parametrize(
@@ -153,10 +183,27 @@ def test_the_rows_agree_with_a_plain_count(contents: Any) -> None:
         (datetime(2026, 11, 1, 23, 59, 59, tzinfo=UTC), date(2026, 11, 1)),
         (datetime.fromisoformat("2026-11-01T08:00:00+09:00"), date(2026, 10, 31)),
         (datetime(2020, 1, 1, tzinfo=UTC), date(2026, 10, 1)),
+        (datetime(1969, 7, 20, tzinfo=UTC), date(2026, 10, 1)),
     ],
 )
 def test_a_post_belongs_to_its_utc_day_and_never_before_the_first(moment: datetime, day: date) -> None:
-    assert collection_day(moment, date(2026, 10, 1)) == day
+    (found,) = tally_by_day([TaggedPost(seen_in(moment, UUID(int=1)), "[]")], date(2026, 10, 1))
+    assert found.day == day
+
+
+def test_a_large_day_comes_in_pieces_and_no_post_is_in_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tagging, "PIECE_USERNAMES", 2)
+    posts = [post(number, f"name_{number}", "nike", minute=number) for number in range(4)]
+    pieces = list(tally_by_day([*posts, post(9, "puma", minute=24 * 60)], DAY))
+
+    assert [(piece.day, sorted(by_username(piece))) for piece in pieces] == [
+        (DAY, ["name_0", "nike"]),
+        (DAY, ["name_1", "nike"]),
+        (DAY, ["name_2", "nike"]),
+        (DAY, ["name_3", "nike"]),
+        (DAY + timedelta(days=1), ["puma"]),
+    ]
+    assert [piece.counts.posts for piece in pieces] == [1] * 5
 
 
 def test_each_day_is_let_go_when_the_next_one_starts() -> None:

@@ -3,16 +3,20 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
-from threading import Barrier
+from threading import Barrier, Event
 from typing import Any
 
 import psycopg
 import pytest
 
+from entity_pipeline.core.failures import DatabaseUnavailable
+from entity_pipeline.domains.entities.queries import accounts_intake
 from entity_pipeline.domains.entities.queries.accounts_intake import (
     IntakeCounts,
+    TaggedTotals,
     adopt,
     count_unusable_metadata,
+    most_tagged_of_cohort,
     unadopted_days,
     upsert_tagged_accounts,
 )
@@ -40,30 +44,42 @@ class Totals:
     def __init__(self, *rows: tuple[str, date, dict[str, Any]]) -> None:
         self._rows = rows
         self.asked: list[str] = []
+        self.run_day = DAY
 
     def of_the_day(self) -> Iterator[bytes]:
         return self._blocks(self._rows)
 
-    def of(self, usernames: list[str]) -> Iterable[bytes]:
+    def of(self, day: date, usernames: list[str]) -> Iterator[bytes]:
         self.asked += usernames
         return self._blocks(row for row in self._rows if row[0] in usernames)
 
+    def names(self) -> Iterator[bytes]:
+        return iter([f"{row[0]}\n".encode() for row in self._rows])
+
     def _blocks(self, rows: Iterable[tuple[str, date, dict[str, Any]]]) -> Iterator[bytes]:
         for username, day, tags in rows:
-            yield f"{username}\t{day}\t{json.dumps(tags)}\n".encode()
+            yield f"{username}\t{self.run_day}\t{day}\t{json.dumps(tags)}\n".encode()
 
 
 def bring_in(
     connection: Connection, totals: Totals, elsewhere: Totals | None = None, day: date = DAY
 ) -> IntakeCounts:
-    return upsert_tagged_accounts(
-        connection,
-        day,
-        totals.of_the_day(),
-        (elsewhere or Totals()).of,
-        first_partition=FIRST,
-        last_partition=LAST,
-    )
+    totals.run_day = day
+    sources = TaggedTotals(totals.of_the_day, (elsewhere or Totals()).of, lambda _: totals.names())
+    return take_in(connection, sources, (day, day))[day]
+
+
+def take_in(
+    connection: Connection, sources: TaggedTotals, days: tuple[date, date] = (DAY, DAY)
+) -> dict[date, IntakeCounts]:
+    with another(connection) as guard:
+        return upsert_tagged_accounts(
+            guard, connection, days, sources, first_partition=FIRST, last_partition=LAST
+        )
+
+
+def another(connection: Connection) -> Connection:
+    return psycopg.connect(connection.info.dsn, password=connection.info.password, autocommit=True)
 
 
 def counts(**changed: int) -> IntakeCounts:
@@ -306,18 +322,114 @@ def test_totals_are_read_only_after_another_run_has_written_its_own(operation_db
     assert order == [f"{first} starts", f"{first} ends", f"{second} starts", f"{second} ends"]
 
 
-def test_what_somebody_writes_meanwhile_is_kept(operation_db: ClonedDatabase) -> None:
-    with operation_db.connection() as connection, operation_db.connection() as person:
-        bring_in(connection, Totals(("nike", DAY, tagging(1))))
+def test_what_somebody_writes_meanwhile_is_kept(operation: Connection) -> None:
+    bring_in(operation, Totals(("nike", DAY, tagging(1))))
 
-        def totals() -> Iterator[bytes]:
+    def totals() -> Iterator[bytes]:
+        with another(operation) as person:
             person.execute("update instagram_accounts set metadata = metadata || '{\"note\": 1}'")
-            yield from Totals(("nike", DAY, tagging(2))).of_the_day()
+        yield from Totals(("nike", DAY, tagging(2))).of_the_day()
 
-        upsert_tagged_accounts(
-            connection, DAY, totals(), Totals().of, first_partition=FIRST, last_partition=LAST
-        )
-        assert stored(connection)["nike"] == {
-            "note": 1,
-            "entity_enrichment": {"cohort": "2026-11-01", "tagging": tagging(2)},
-        }
+    take_in(operation, TaggedTotals(totals, Totals().of, lambda _: iter([b"nike\n"])))
+    assert stored(operation)["nike"] == {
+        "note": 1,
+        "entity_enrichment": {"cohort": "2026-11-01", "tagging": tagging(2)},
+    }
+
+
+def test_an_account_of_several_days_counts_on_the_first_of_the_run(operation: Connection) -> None:
+    next_day = DAY + timedelta(days=1)
+    rows = [
+        f"{name}\t{day}\t{day}\t{json.dumps(tagging())}\n".encode()
+        for name, day in (("fila", DAY), ("nike", DAY), ("puma", next_day))
+    ]
+    names = {DAY: [b"fila\n", b"nike\n"], next_day: [b"nike\n", b"puma\n"]}
+    sources = TaggedTotals(lambda: iter(rows), Totals().of, lambda day: iter(names[day]))
+
+    assert take_in(operation, sources, (DAY, next_day)) == {
+        DAY: counts(inserted=2),
+        next_day: counts(inserted=1),
+    }
+    assert take_in(operation, sources, (DAY, next_day)) == {
+        DAY: counts(unchanged=2),
+        next_day: counts(unchanged=1),
+    }
+
+
+def test_a_run_in_slices_ends_like_one_in_a_piece(
+    operation: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person_adds(operation, "@Name_7")
+    totals = Totals(*((f"name_{number}", DAY, tagging(number + 1)) for number in range(20)))
+    monkeypatch.setattr(accounts_intake, "SLICE", 3)
+    assert bring_in(operation, totals) == counts(inserted=19, updated=1, adopted=1)
+    before = versions(operation)
+    monkeypatch.setattr(accounts_intake, "SLICE", 1_000)
+    assert bring_in(operation, totals) == counts(unchanged=20)
+    assert versions(operation) == before
+    assert len({str(row[0])[14] for row in before}) == 2  # ids of ours are of version 7
+
+
+def test_what_broke_off_in_the_middle_is_finished_by_the_next_run(
+    operation: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accounts_intake, "SLICE", 2)
+    all_of_them = Totals(*((f"name_{number}", DAY, tagging()) for number in range(9)))
+
+    def breaking() -> Iterator[bytes]:
+        yield from list(all_of_them.of_the_day())[:5]
+        raise ConnectionError("gone")
+
+    with pytest.raises(ConnectionError, match="gone"):
+        take_in(operation, TaggedTotals(breaking, Totals().of, lambda _: iter(())))
+    assert list(stored(operation)) == ["name_0", "name_1", "name_2", "name_3"]
+    assert bring_in(operation, all_of_them) == counts(inserted=5, unchanged=4)
+
+
+def test_without_its_guard_a_run_writes_no_further_slice(
+    operation: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accounts_intake, "SLICE", 1)
+    killed = Event()
+
+    def totals() -> Iterator[bytes]:
+        rows = list(Totals(("fila", DAY, tagging()), ("nike", DAY, tagging())).of_the_day())
+        with another(operation) as person:
+            person.execute(
+                "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and mode = 'ExclusiveLock' "
+                "and database = (select oid from pg_database where datname = current_database())"
+            )
+            while person.execute("select from pg_locks where locktype = 'advisory'").rowcount:
+                time.sleep(0.01)
+        killed.set()
+        yield from rows
+
+    # The guard's own loss may be what is raised when its block ends.
+    with pytest.raises((DatabaseUnavailable, psycopg.OperationalError)):
+        take_in(operation, TaggedTotals(totals, Totals().of, lambda _: iter(())))
+    assert killed.is_set()
+    assert stored(operation) == {}
+
+
+def test_the_next_run_waits_for_the_last_slice_of_one_whose_guard_died(operation: Connection) -> None:
+    started: list[str] = []
+
+    def totals() -> Iterator[bytes]:
+        started.append("reads")
+        yield from Totals(("nike", DAY, tagging())).of_the_day()
+
+    with another(operation) as orphan, another(operation) as writer, ThreadPoolExecutor(1) as threads:
+        with orphan.transaction():
+            orphan.execute(accounts_intake._LOCK_SLICE)
+            run = threads.submit(take_in, writer, TaggedTotals(totals, Totals().of, lambda _: iter(())))
+            time.sleep(0.3)
+            assert started == []
+        assert run.result()[DAY] == counts(inserted=1)
+
+
+def test_the_most_tagged_of_a_cohort_are_shown_whatever_their_metadata_says(operation: Connection) -> None:
+    bring_in(operation, Totals(("nike", DAY, tagging(3)), ("puma", DAY, tagging(5))))
+    person_adds(operation, "odd", {"entity_enrichment": {"cohort": str(DAY), "tagging": {"posts": "many"}}})
+    found = most_tagged_of_cohort(operation, DAY)
+    assert [(row["username"], row["posts"]) for row in found] == [("puma", 5), ("nike", 3), ("odd", 0)]
+    assert most_tagged_of_cohort(operation, LAST) == []

@@ -7,6 +7,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from entity_pipeline.domains.entities.logic.tagging import seen_at
 from entity_pipeline.domains.entities.queries.raw_posts import (
     LATE_COMMIT_WINDOW,
     ChangeCursor,
@@ -60,10 +61,7 @@ def test_only_posts_that_carry_the_key_are_read_oldest_first(assets: Connection)
 
     posts = list(read_tagged_posts(assets, None, None))
 
-    assert [(post.id, post.created_at) for post in posts] == [
-        (str(empty), NOON),
-        (str(later), NOON + timedelta(hours=1)),
-    ]
+    assert [seen_at(post.seen) for post in posts] == [(NOON, empty), (NOON + timedelta(hours=1), later)]
     assert [json.loads(post.tags) for post in posts] == [[], {"a\\b": "\t"}]
 
 
@@ -100,7 +98,7 @@ def test_days_are_utc_whatever_the_session_thinks(assets: Connection) -> None:
 
     assert days == [FIRST_DAY, DAY, DAY + timedelta(days=2)]
     assert counts == dict.fromkeys(days, 1)
-    assert [post.created_at.isoformat() for post in posts] == [
+    assert [seen_at(post.seen)[0].isoformat() for post in posts] == [
         "2026-11-01T23:30:00+00:00",
         "2026-11-03T00:30:00+00:00",
     ]
