@@ -176,6 +176,66 @@ def test_the_queue_follows_every_write_and_forgets_deleted_accounts(operation: C
     assert queue_counts(operation).total == 2
 
 
+SHAPES: list[tuple[Any, dict[str, Any]]] = [
+    ({"cohort": "2026-11-02", "tagging": {"posts": 3}}, {}),
+    ({"cohort": "2026-11-02", "tagging": {"posts": 3, "sample_posts": []}}, {"name_en": ""}),
+    ({"cohort": "2026-02-31", "tagging": {"posts": -1}}, {}),
+    ({"cohort": "2026-11-02", "tagging": {"posts": 1e12}}, {}),
+    ({"cohort": "yesterday", "tagging": {"posts": 3}}, {}),
+    ({"cohort": 7, "tagging": {"posts": 3}}, {}),
+    ({"cohort": "2026-11-02", "tagging": {"posts": "3"}}, {}),
+    ({"cohort": "2026-11-02", "tagging": 7}, {}),
+    ({"cohort": "2026-11-02"}, {}),
+    ({"tagging": {"posts": 3}}, {}),
+    ({"cohort": "2026-11-02", "tagging": {"posts": 3}}, {"is_active": False}),
+    ({"cohort": "2026-11-02", "tagging": {"posts": 3}}, {"account_type": "brand"}),
+    ({"cohort": "2026-11-02", "tagging": {"posts": 3}}, {"entity_region_code": "KR"}),
+    ({"cohort": "2026-11-02", "tagging": {"posts": 3}, "gemini_review": REVIEWED}, {}),
+    ([1], {}),
+    ("text", {}),
+    (None, {}),
+]
+
+
+def test_an_account_that_only_waits_is_listed_like_any_other(operation: Connection) -> None:
+    for nth, (enrichment, columns) in enumerate(SHAPES):
+        insert_account(operation, f"@Name_{nth}", enrichment, **columns)
+    operation.execute(
+        "insert into instagram_accounts (username, metadata) values ('plain', '[1]'), ('no', null)"
+    )
+    for change in ("", "update instagram_accounts set updated_at = now() + interval '1 s'"):
+        operation.execute(change or "select")
+        listed = operation.execute("select * from enrichment_queue order by account_id").fetchall()
+        operation.execute("delete from enrichment_queue")
+        operation.execute("select entity_pipeline_queue_refresh(array(select id from instagram_accounts))")
+        assert listed == operation.execute("select * from enrichment_queue order by account_id").fetchall()
+    assert len(listed) == len(SHAPES) + 2
+
+
+def test_an_account_that_waits_again_has_nothing_left_of_its_review(operation: Connection) -> None:
+    waits = {"cohort": "2026-11-02", "tagging": {"posts": 3}}
+    one = insert_account(operation, "acme", waits)
+    before = operation.execute("select * from enrichment_queue").fetchall()
+    for metadata in ({**waits, "gemini_review": REVIEWED}, waits):
+        operation.execute(
+            "update instagram_accounts set metadata = %s, updated_at = created_at where id = %s",
+            [json.dumps({"entity_enrichment": metadata}), one],
+        )
+    operation.execute("update enrichment_queue set changed_at = created_at")
+    after = operation.execute("select * from enrichment_queue").fetchall()
+    assert [row[3:] for row in after] == [row[3:] for row in before]
+
+
+@pytest.mark.parametrize(
+    "statement", ["delete from instagram_accounts", "truncate instagram_accounts cascade"]
+)
+def test_accounts_that_are_gone_are_gone_from_the_list(operation: Connection, statement: str) -> None:
+    for nth in range(3):
+        insert_account(operation, f"name_{nth}")
+    operation.execute(statement.encode())
+    assert operation.execute("select count(*) from enrichment_queue").fetchone() == (0,)
+
+
 def test_a_broken_queue_never_fails_the_write_of_an_account(operation: Connection) -> None:
     operation.execute("alter table enrichment_queue add column broken int not null")
     insert_account(operation, "acme")

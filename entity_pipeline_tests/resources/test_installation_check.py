@@ -67,6 +67,10 @@ def test_one_name_in_several_entities_is_named_by_table(operation: Connection) -
             "a trigger of instagram_accounts is missing",
         ),
         ("alter table instagram_accounts disable trigger entity_pipeline_queue_insert", "or switched off"),
+        (
+            "drop trigger entity_pipeline_queue_delete on instagram_accounts",
+            "a trigger of instagram_accounts is",
+        ),
         ("delete from enrichment_queue", "that are out of date: 1."),
         ("update enrichment_queue set changed_at = '2020-01-01'", "entity_pipeline_queue_refresh"),
     ],

@@ -147,7 +147,9 @@ _MOST_TAGGED = f"""
     select username, {_COHORT} as cohort, posts, is_active from (
         select account.username, account.metadata, account.is_active,
                case when jsonb_typeof(account.metadata #> '{{entity_enrichment,tagging,posts}}') = 'number'
-                    then (account.metadata #>> '{{entity_enrichment,tagging,posts}}')::numeric else 0 end as posts
+                    then least(greatest((account.metadata #>> '{{entity_enrichment,tagging,posts}}')::numeric, 0),
+                               1000000000)::int
+                    else 0 end as posts
         from instagram_accounts as account where {_COHORT} = %s
     ) as account
     order by posts desc, username limit 20
