@@ -31,12 +31,20 @@ LONGEST_STEP = 31
 ALL_PROFILES = 1_000_000  # the windows and the step's time decide, not this
 
 
+REVIEWS = dg.AssetKey("gemini_reviews")
+NOTHING = "nothing"  # as assets write it
+
+
 class Pipeline:
-    """All stages over the cohorts `days`, or over everything that is pending when it is None."""
+    """All stages over the cohorts `days`, or over everything that is pending when it is None.
+
+    `reviews_held_because` is a sentence when `review` stopped before the end.
+    """
 
     def __init__(self, built: Any, runner: Runner, days: Sequence[date] | None = None) -> None:
         self.services = built
         self.started_at = datetime.now(UTC)
+        self.reviews_held_because = NOTHING
         self._runner = runner
         self._days = days
 
@@ -75,7 +83,9 @@ class Pipeline:
         with review_progress(self.services.gemini.ledger, min(sum(chosen.values()), most), self.started_at):
             for days, share in self._shares(chosen):
                 config = enrichment_config(min(share, most), profiles=profiles, refresh=refresh)
-                most -= reported(self._runner.run("enrichment_job", days, config), "accounts_done")
+                report = _review_report(self._runner.run("enrichment_job", days, config))
+                most -= report.get("accounts_done", 0)
+                self.reviews_held_because = report.get("held_because", NOTHING)
 
     def count_paid_calls(self, *, limit: int | None = None, refresh: str = "none") -> int:
         """The most calls that `review` would pay for; asks nobody."""
@@ -83,7 +93,7 @@ class Pipeline:
         total = 0
         for days, share in self._shares(chosen):
             config = enrichment_config(min(share, most - total), refresh=refresh, dry_run=True)
-            total += reported(self._runner.run("enrichment_job", days, config), "would_be_asked")
+            total += _review_report(self._runner.run("enrichment_job", days, config)).get("would_be_asked", 0)
         return total
 
     def link(self) -> None:
@@ -143,14 +153,14 @@ def pipeline(days: Sequence[date] | None = None) -> Iterator[Pipeline]:
         yield Pipeline(built, Runner(instance), days)
 
 
-def reported(result: dg.ExecuteInProcessResult, key: str) -> int:
-    """A count from what `gemini_reviews` recorded for the first of the run's partitions that has accounts."""
+def _review_report(result: dg.ExecuteInProcessResult) -> Mapping[str, Any]:
+    """What `gemini_reviews` recorded for the first of the run's partitions that has accounts, by name."""
     for event in result.all_events:
-        metadata: Mapping[str, Any] = {}
+        metadata: Mapping[str, dg.MetadataValue] = {}
         if event.is_asset_observation:
             metadata = event.asset_observation_data.asset_observation.metadata
         elif event.is_step_materialization:
             metadata = event.step_materialization_data.materialization.metadata
-        if key in metadata:
-            return int(metadata[key].value)
-    return 0
+        if event.asset_key == REVIEWS and "accounts_done" in metadata:
+            return {name: value.value for name, value in metadata.items()}
+    return {}

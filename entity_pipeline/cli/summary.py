@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from entity_pipeline.cli.pipeline import Pipeline
+from entity_pipeline.cli.pipeline import NOTHING, Pipeline
 from entity_pipeline.core.ledger import QuotaStatus
 from entity_pipeline.domains.entities.partitions import every_cohort
 from entity_pipeline.domains.entities.queries.enrichment import cohort_progress, held_reasons, status_counts
@@ -78,6 +78,8 @@ def print_summary(console: Console, stages: Pipeline) -> Summary:
         f"Calls to Gemini in this command: {summary.calls}. Pacific day {quota.quota_day}: "
         f"{quota.used} of {quota.cap} grounded requests, {quota.spent_usd:.4f} USD."
     )
+    if stages.reviews_held_because != NOTHING:
+        console.print(f"Reviews stopped before the end: {stages.reviews_held_because}")
     if quota.cap_reached:
         console.print(f"The cap is reached; it opens again at {quota.resets_at:%Y-%m-%d %H:%M} UTC.")
     if summary.reviews_pending:

@@ -114,6 +114,18 @@ def test_a_cohort_and_a_limit_hold_enrich_to_them(
     assert "1 account still waits for a review." in ended.out
 
 
+def test_enrich_says_why_it_stopped_before_the_end(
+    command: Command, assets_db: ClonedDatabase, operation_db: ClonedDatabase, gemini: GeminiStandin
+) -> None:
+    post(assets_db, "prada", "timberland")
+    switch_on(assets_db, daily_spend_usd=0.000001)
+    ended = command("enrich")
+    assert ended.code == 0, ended.said
+    assert "Reviews stopped before the end: The spending limit of the quota day is reached." in ended.out
+    assert "2 accounts still wait for a review." in ended.out
+    assert gemini.requests["total"] == 0
+
+
 @pytest.mark.parametrize("sent_signal", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminate"])
 def test_an_interrupted_enrich_ends_with_one_sentence_and_loses_nothing_paid(
     command: Command,
