@@ -115,8 +115,8 @@ def test_a_file_that_alone_is_pending_finds_what_the_others_made(
     assert planned.file.version == version
     done = [what for statement in planned.statements for effect in statement.effects for what in effect.does]
     assert {what for what in done if "adds" in what or "for the index" in what} <= {
-        "adds the trigger entity_pipeline_queue_insert",
-        "adds the trigger entity_pipeline_queue_update",
+        f"adds the trigger entity_pipeline_queue_{when}"
+        for when in ("insert", "update", "delete", "truncate")
     }
 
 
