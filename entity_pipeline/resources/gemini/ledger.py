@@ -1,8 +1,8 @@
 """Reserve, send, settle: the only way to a request to Gemini. The statements are in `ledger_sql.py`.
 
-Admission holds one advisory transaction lock for the whole Google project. It must be the first statement of
-its transaction: READ COMMITTED gives the next statement a snapshot taken after the lock was won, so that no
-two processes ever count the same free place. A server that defaults to a stricter level would oversell.
+Admission holds one advisory transaction lock for the whole Google project, taken before anything is read:
+READ COMMITTED gives the next statement a snapshot taken after the lock was won, so that no two processes ever
+count the same free place. A server that defaults to a stricter level would oversell.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
