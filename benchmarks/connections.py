@@ -38,7 +38,7 @@ from entity_pipeline_tests.deploy.topology import Topology, wait_for
 
 ACCOUNTS = 200
 CLIENTS = 20
-REST_S = 45
+REST_S = 60
 DAY = FIRST_DAY.isoformat()
 TOKEN = "a token of the benchmark, and long enough"  # noqa: S105
 PAGES = (
@@ -73,27 +73,34 @@ class Sampler:
 
     def _work(self) -> None:
         with psycopg.connect(self._url, autocommit=True, application_name="sampler") as connection:
-            while not self._stop.wait(0.1):
+            owners = self._owners()
+            while not self._stop.wait(0.05):
                 rows = connection.execute(
                     "select client_port, datname from pg_stat_activity where backend_type = 'client backend' "
                     "and application_name <> 'sampler' and datname = any(%s)",
                     [list(DATABASES)],
                 ).fetchall()
-                owners = {
-                    one.laddr.port: one.pid for one in psutil.net_connections("tcp") if one.pid and one.laddr
-                }
+                # What was opened or closed between the two looks is in one of them.
+                before, owners = owners, self._owners()
+                both = before | owners
                 self.samples.append(
-                    Counter((self._name(owners.get(port)), database) for port, database in rows)
+                    Counter((self._name(both.get(port)), database) for port, database in rows)
                 )
+
+    def _owners(self) -> dict[int, int]:
+        """Processes by the port of their end of a connection."""
+        return {one.laddr.port: one.pid for one in psutil.net_connections("tcp") if one.pid and one.laddr}
 
     def _name(self, pid: int | None) -> str:
         """The process of ours; one that the code location started is a run, each on its own."""
         if pid in self._names:
             return self._names[pid]
         try:
-            parents = [one.pid for one in psutil.Process(pid).parents()] if pid else []
+            parents = [one.pid for one in psutil.Process(pid).parents()] if pid else None
         except psutil.Error:
-            return "gone meanwhile"
+            parents = None
+        if parents is None:
+            return "closed meanwhile"
         of = next((self._names[parent] for parent in parents if parent in self._names), "this script")
         return f"a run {pid}" if of == "code location" else of
 

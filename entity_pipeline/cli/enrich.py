@@ -32,8 +32,8 @@ def enrich(days: Sequence[date] | None, *, limit: int | None, refresh: str, dry_
         stages.intake()
         stages.review(limit=limit, refresh=refresh)
         stages.link()
-        stages.roll_up()
         print_summary(console, stages)
+        stages.roll_up()
 
 
 def parse_cohorts(texts: Sequence[str]) -> list[date] | None:

@@ -3,8 +3,10 @@
 from datetime import date
 from typing import Any
 
+from psycopg.errors import NotNullViolation
 from psycopg.rows import class_row
 
+from entity_pipeline.core.failures import SchemaMismatch
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.usage import SpendDay
 from entity_pipeline.resources.gemini.ledger_sql import EVENTS
@@ -54,10 +56,21 @@ from gemini_spend_daily where quota_day >= %s order by quota_day desc, cost_usd 
 
 
 def roll_up_spend(database: Database, since: date) -> int:
-    """Bring the quota days from `since` on up to date; returns the number of rows that changed."""
+    """Bring the quota days from `since` on up to date; returns the number of rows that changed.
+
+    Raises:
+        SchemaMismatch: the table of an older installation wants a column that the pipeline does not know.
+    """
     with database.connection() as connection:
         parameters: dict[str, Any] = {"since": since}
-        return int(connection.execute(_ROLL_UP, parameters).rowcount)
+        try:
+            return int(connection.execute(_ROLL_UP, parameters).rowcount)
+        except NotNullViolation as error:
+            raise SchemaMismatch(
+                f"The roll-up by day was not written, all else was: gemini_spend_daily.{error.diag.column_name} "
+                "must be given in every row and the pipeline does not know it. Give it a default "
+                "(docs/schema.md, Existing installations)."
+            ) from error
 
 
 def read_spend(database: Database, since: date) -> list[SpendDay]:

@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from entity_pipeline.core.failures import SchemaMismatch
 from entity_pipeline.core.quota import quota_day
 from entity_pipeline.resources.gemini.ledger import Ledger
 from entity_pipeline.resources.gemini.spend import read_spend, roll_up_spend
@@ -122,3 +123,12 @@ def test_the_kept_rows_are_read_newest_and_dearest_first(ledger: Ledger, assets_
     assert (days[0].model, days[0].requests, days[0].cost_usd) == ("gemini-9-ultra", 1, Decimal("1.25"))
     assert (days[3].grounded_requests, days[3].search_queries, days[3].cost_usd) == (2, 3, Decimal("0.5"))
     assert read_spend(assets_db, TODAY + timedelta(days=1)) == []
+
+
+def test_a_column_that_only_an_older_installation_has_is_named_with_what_to_do(
+    assets_db: ClonedDatabase, assets: Connection
+) -> None:
+    assets.execute("alter table gemini_spend_daily add column day date not null")
+    add_event(assets, created_at=datetime.now(UTC), cost_usd=Decimal(1))
+    with pytest.raises(SchemaMismatch, match=r"gemini_spend_daily\.day must be given.*Give it a default"):
+        roll_up_spend(assets_db, TODAY - timedelta(days=2))
