@@ -16,14 +16,14 @@ from entity_pipeline.core.gemini import GeminiAccess
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import Closed, Gate, PipelineSettings, SettingsAccess
 from entity_pipeline.domains.entities import jobs
-from entity_pipeline.domains.entities.logic.plan import HoldOff, contiguous, plan
+from entity_pipeline.domains.entities.logic.plan import HoldOff, contiguous, plan, used_up
 from entity_pipeline.domains.entities.partitions import FIRST_DAY, cohort_days, every_cohort, last_day
 from entity_pipeline.domains.entities.queries.accounts_intake import unadopted_days
 from entity_pipeline.domains.entities.queries.raw_posts import ChangeCursor, changed_days
 from entity_pipeline.domains.entities.queries.waiting import Waiting
 from entity_pipeline.domains.entities.reviewing import limits_of
 
-POSTS_PER_TICK = 200_000
+POSTS_PER_TICK = 100_000
 RETRY_AFTER = timedelta(minutes=15)
 LOOK_CLOSELY_EVERY = timedelta(hours=1)
 _LOOKED_UNTIL = "runs_looked_at_until"
@@ -92,6 +92,9 @@ def enrichment_schedule(
     if isinstance(gate, Closed):
         return dg.SkipReason(gate.reason)
     gemini.sweep()
+    quota = gemini.quota(limits_of(gate.settings))
+    if (full := used_up(quota)) is not None:
+        return dg.SkipReason(full.reason)
     now = datetime.now(UTC)
     in_flight = in_flight_days(context.instance, jobs.ENRICHMENT)
     with operation_db.connection() as connection:
@@ -102,7 +105,7 @@ def enrichment_schedule(
             if gate.settings.instagram_backfill_enabled
             else []
         )
-    decision = plan(gate, pending, in_flight, gemini.quota(limits_of(gate.settings)), due_profiles)
+    decision = plan(gate, pending, in_flight, quota, due_profiles)
     if isinstance(decision, HoldOff):
         return dg.SkipReason(decision.reason)
     return [

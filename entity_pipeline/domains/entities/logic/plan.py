@@ -50,18 +50,8 @@ def plan(
     """
     if isinstance(gate, Closed):
         return HoldOff(gate.reason)
-    if quota.blocked_until is not None:
-        return HoldOff(f"Google refuses requests until {quota.blocked_until:%Y-%m-%d %H:%M} UTC.")
-    if quota.cap_reached:
-        return HoldOff(
-            f"The cap of {quota.cap} grounded requests is reached for the Pacific day {quota.quota_day}; "
-            f"it opens again at {quota.resets_at:%Y-%m-%d %H:%M} UTC."
-        )
-    if quota.spent_usd >= quota.spend_limit_usd:
-        return HoldOff(
-            f"The spending limit of {quota.spend_limit_usd} USD is reached for the Pacific day {quota.quota_day}; "
-            f"it opens again at {quota.resets_at:%Y-%m-%d %H:%M} UTC."
-        )
+    if (full := used_up(quota)) is not None:
+        return full
     free = [account for account in pending if account.cohort not in in_flight]
     profiles_only = [cohort for cohort in due_profiles if cohort not in in_flight]
     if not free and profiles_only:
@@ -74,6 +64,23 @@ def plan(
     chosen = sorted(free, key=lambda account: (-account.posts, account.cohort))[:take]
     limits = dict.fromkeys(profiles_only, 0) | Counter(account.cohort for account in chosen)
     return Launch(dict(sorted(limits.items())))
+
+
+def used_up(quota: QuotaStatus) -> HoldOff | None:
+    """Why nothing may be asked now, whoever waits."""
+    if quota.blocked_until is not None:
+        return HoldOff(f"Google refuses requests until {quota.blocked_until:%Y-%m-%d %H:%M} UTC.")
+    if quota.cap_reached:
+        return HoldOff(
+            f"The cap of {quota.cap} grounded requests is reached for the Pacific day {quota.quota_day}; "
+            f"it opens again at {quota.resets_at:%Y-%m-%d %H:%M} UTC."
+        )
+    if quota.spent_usd >= quota.spend_limit_usd:
+        return HoldOff(
+            f"The spending limit of {quota.spend_limit_usd} USD is reached for the Pacific day {quota.quota_day}; "
+            f"it opens again at {quota.resets_at:%Y-%m-%d %H:%M} UTC."
+        )
+    return None
 
 
 def contiguous(days: Iterable[date], *, longest_step: int = 1) -> list[tuple[date, date]]:

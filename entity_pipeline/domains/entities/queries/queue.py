@@ -232,11 +232,15 @@ def waiting_profiles(
     connection: Connection, first_day: date, last_day: date, now: datetime, limit: int
 ) -> list[date]:
     """What `queries.enrichment.due_profile_cohorts` finds for the schedule, without reading any metadata."""
-    # Not by the index of that order: how long the walk is that way, no statistics tell.
-    query = """
+    part = """
+        (select cohort, posts, handle, account_id from enrichment_queue
+        where {which} and profile_next <= %(now)s order by (-posts), handle, account_id limit %(limit)s)
+    """
+    late = part.format(which="profile_next is not null and state <> 'pending'")
+    query = f"""
         select distinct least(greatest(cohort, %(first_day)s::date), %(last_day)s::date) from (
-          select cohort from enrichment_queue where profile_next <= %(now)s
-          order by (-posts) + 0, handle, account_id limit %(limit)s
+          select cohort from ({part.format(which="state = 'pending'")} union all {late}) found
+          order by (-posts), handle, account_id limit %(limit)s
         ) accounts order by 1
     """
     parameters = {"first_day": first_day, "last_day": last_day, "now": now.isoformat(), "limit": limit}
