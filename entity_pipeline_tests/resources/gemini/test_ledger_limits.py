@@ -22,6 +22,7 @@ from entity_pipeline_tests.resources.gemini.ledger_cases import (
     add_event,
     ask,
     capped,
+    grow_old,
     reserved,
     row_of,
     sent,
@@ -270,3 +271,12 @@ def test_the_longest_of_several_blocks_counts(ledger: Ledger) -> None:
     ledger.fail(first.event_id, {}, 1, blocked_until=late)
     ledger.fail(second.event_id, {}, 1, blocked_until=soon)
     assert refused(ledger, Refusal.BLOCKED_BY_GOOGLE) == late
+
+
+def test_what_a_dead_process_left_of_the_account_is_closed_even_when_nothing_more_may_go_out(
+    ledger: Ledger, assets_db: ClonedDatabase
+) -> None:
+    place = sent(ledger, about("a"))
+    grow_old(assets_db)
+    refused(ledger, Refusal.CAP_REACHED, intent=about("a"), limits=capped(1))
+    assert row_of(assets_db, place.event_id)["state"] == "unknown"
