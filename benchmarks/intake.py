@@ -1,6 +1,6 @@
 """Posts a second of intake against its floor: COPY of the tag arrays out of the database and nothing else.
 
-    .venv/bin/python benchmarks/intake.py [POSTS] [--days DAYS] [--assets] [--dlt] [--keep FOLDER]
+    .venv/bin/python benchmarks/intake.py [POSTS] [--days DAYS] [--short] [--assets] [--dlt] [--keep FOLDER]
 
 Starts a PostgreSQL of its own and makes the posts (`intake_posts.py` says their shape). Each way runs in a fresh
 process, whose peak of memory is its own. `--assets` also runs the real assets through Dagster; `--dlt` compares
@@ -12,7 +12,6 @@ processors the two halves of intake share them with the server, so other work on
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -27,6 +26,7 @@ from typing import Any
 import intake_posts
 import orjson
 import psycopg
+from machine import described
 from rich.console import Console
 from rich.table import Table
 
@@ -224,13 +224,7 @@ def main(posts: int, days: int, folder: Path, others: list[str]) -> None:
             there = connection.execute("select count(*) from raw_posts").fetchone()
             if there == (0,):
                 intake_posts.fill(connection, posts, days=days)
-        load = os.getloadavg()[0]
-        console.print(
-            f"{os.cpu_count()} processors, {platform.machine()}, {platform.system()}; load {load:.1f}"
-        )
-        console.print(
-            f"Python {platform.python_version()}; {' '.join(version[0].split()[:2])}, as the sandbox runs it"
-        )
+        console.print(f"{described()}, {' '.join(version[0].split()[:2])} as the sandbox runs it")
         compare(urls, posts, days, console, others=others)
 
 
@@ -238,11 +232,14 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Intake against its floor.")
     parser.add_argument("posts", type=int, nargs="?", default=1_000_000)
     parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--short", action="store_true", help="100,000 posts")
     parser.add_argument("--assets", action="store_true")
     parser.add_argument("--dlt", action="store_true")
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--way", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.short:
+        options.posts = 100_000
     if options.way:
         way, *addresses = options.way
         began = time.perf_counter()
