@@ -38,7 +38,7 @@ from entity_pipeline_tests.deploy.topology import Topology, wait_for
 
 ACCOUNTS = 200
 CLIENTS = 20
-REST_S = 60
+REST_S = 40
 DAY = FIRST_DAY.isoformat()
 TOKEN = "a token of the benchmark, and long enough"  # noqa: S105
 PAGES = (
