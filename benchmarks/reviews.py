@@ -1,6 +1,6 @@
 """Reviews of 1,500 accounts at concurrency 16, each answered after 2 s: wall time against the ideal, and the ledger.
 
-    .venv/bin/python benchmarks/reviews.py [--accounts 1500] [--concurrency 16]
+    .venv/bin/python benchmarks/reviews.py [--short] [--accounts 1500] [--concurrency 16]
 
 One embedded server and one Gemini stand-in without limits, one after the other: the ledger's three writes alone; a
 plain asyncio loop that sends the same prompts with the SDK's own async client, without ledger, database or
@@ -261,6 +261,7 @@ def main(accounts: int, concurrency: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Reviews against the ideal.")
     parser.add_argument("--accounts", type=int, default=1_500)
+    parser.add_argument("--short", action="store_true", help="160 accounts")
     parser.add_argument("--concurrency", type=int, default=16)
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--ours", action="store_true", help=argparse.SUPPRESS)
@@ -273,4 +274,4 @@ if __name__ == "__main__":
     elif options.plain:
         json.dump(asyncio.run(_plain(*options.plain)), sys.stdout)
     else:
-        main(options.accounts, options.concurrency)
+        main(160 if options.short else options.accounts, options.concurrency)

@@ -40,12 +40,19 @@ def cli(context: click.Context, directory: Path) -> None:
     context.obj = directory
 
 
+def end_like_ctrl_c(*_: object) -> None:
+    """What SIGTERM does: the sandbox's servers are given back, and requests on the wire come home."""
+    # A shell that is no person's ignores Ctrl-C for what it starts in the background.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.raise_signal(signal.SIGINT)
+
+
 def main() -> None:
     """The console script."""
     # Dagster calls long-used parameters beta, at length.
     warnings.filterwarnings("ignore", category=BetaWarning)
-    # Ends like Ctrl-C: the sandbox's servers are given back, and requests on the wire come home.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, end_like_ctrl_c)
     try:
         cli(standalone_mode=False)
     except PipelineFailure as failure:
