@@ -321,13 +321,13 @@ class Year:
         later = len(self._sent[day]) - bisect_right(self._sent[day], now)
         used = (len(self._sent[day]) - later) * cost_units
         row = {
-            "now": now,
+            "read_at": now,
             "today": day,
-            "used_today": used,
+            "units_today": used,
             "reserved_today": 0,
             "units_in_period": self._units[self._period(day)] - later * cost_units,
             "spent_usd": self._usd[day],
-            "blocked_until": None,
+            "held_until": None,
         }
         return quota_status(row, self._limits, self.scenario.model)
 
