@@ -176,7 +176,7 @@ class MeteredCall:
         while attempt <= ATTEMPTS_PER_CALL:
             if self._stop.is_set():
                 return NotAnswered(Unanswered.STOPPED, "The run is stopping.")
-            place = patiently(partial(self._reserve, attempt, uuid4().hex), sleep=self._stop.wait)
+            place = patiently(partial(self._reserve, attempt, str(uuid4())), sleep=self._stop.wait)
             if isinstance(place, Replay):
                 return Answered(place.reply, replayed=True)
             if isinstance(place, InFlight):

@@ -99,6 +99,8 @@ def apply_decision(
     Raises:
         TransientFailure: other writers kept changing the same rows.
     """
+    if connection.info.transaction_status != TransactionStatus.IDLE:
+        raise AssertionError("a decision makes its own transaction: its commit would end the one around it")
     known = load_vocabulary(connection) if vocabulary is None else vocabulary
     refusal: HoldReason | None = None
     for _ in range(MAX_STARTS):
