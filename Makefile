@@ -40,11 +40,12 @@ up: install
 	$(BIN)/entity-pipeline --dir "$(SANDBOX)" up
 
 test: install
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
+SESSION_TESTS :=
 test-poolers: install
-	$(BIN)/python -m pytest -n auto --through=transaction
-	$(BIN)/python -m pytest -n auto --through=session
+	$(BIN)/python -m pytest -n auto --dist worksteal --through=transaction
+	$(BIN)/python -m pytest -n auto --dist worksteal --through=session $(SESSION_TESTS)
 
 check: install
 	$(BIN)/ruff format --check .

@@ -21,6 +21,7 @@ DIRECT_ONLY = {
     "deploy/test_stop.py": _LONG,
     "deploy/test_topology.py": _LONG,
     "migrations/test_while_others_write.py": _NUMBERS,
+    "reliability/test_hostile_runs.py": _LONG,
     "reliability/test_kill_wire.py": _WIRE,
     "reliability/test_kills.py": _WIRE,
     "reliability/test_kills_of_the_command.py": _WIRE,
