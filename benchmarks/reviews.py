@@ -13,7 +13,6 @@ import argparse
 import asyncio
 import json
 import os
-import platform
 import secrets
 import shutil
 import subprocess
@@ -29,9 +28,9 @@ from statistics import fmean, median, quantiles
 from threading import get_ident
 from typing import Any
 
-import psutil
 import psycopg
 from ledger_cost import measure
+from machine import described
 from rich.console import Console
 from rich.table import Table
 
@@ -200,15 +199,6 @@ def _flush_ms(folder: Path) -> float:
     return median(taken)
 
 
-def _machine() -> str:
-    memory = psutil.virtual_memory().total / 2**30
-    return (
-        f"{psutil.cpu_count()} x {platform.processor() or platform.machine()}, {memory:.0f} GB, "
-        f"{platform.system()} {platform.release()}, Python {platform.python_version()}, "
-        f"load {' '.join(f'{load:.1f}' for load in os.getloadavg())}"
-    )
-
-
 def _ledger_row(table: Table, name: str, times: dict[str, list[float]], flush_ms: float) -> None:
     whole = [sum(three) for three in zip(*times.values(), strict=True)]
     cells = [f"{fmean(values):.2f}" for values in [*times.values(), whole]]
@@ -220,7 +210,7 @@ def _ledger_row(table: Table, name: str, times: dict[str, list[float]], flush_ms
 def main(accounts: int, concurrency: int) -> None:
     console = Console(highlight=False, width=120)
     ideal_s = accounts * ANSWER_S / concurrency
-    console.print(_machine())
+    console.print(described())
     console.print(
         f"{accounts:,} accounts, {ANSWER_S:.0f} s an answer, {concurrency} at once: ideal {ideal_s:.1f} s"
     )

@@ -234,7 +234,6 @@ def status_counts(
 
 
 _SAMPLED = {
-    "account": "username, metadata #>> '{entity_enrichment,cohort}' as cohort, {posts} as posts, is_active",
     "profile": "username, {profile} ->> 'status' as status, {profile} ->> 'outcome' as outcome, display_name, "
     "{profile} #>> '{image,url}' as picture",
     "review": "username, {review} #>> '{review,account_type}' as type, {review} #>> '{review,account_role}' as role, "
@@ -243,11 +242,6 @@ _SAMPLED = {
     "link": "username, {link} ->> 'status' as decision, {link} ->> 'entity_table' as in_table, name_en, name_ko, "
     "{link} ->> 'reasons' as reasons",
 }
-
-
-def account_samples(connection: Connection, cohorts: CohortRange) -> list[dict[str, Any]]:
-    """The most-tagged accounts of the cohorts, for a report."""
-    return _sample(connection, cohorts, _SAMPLED["account"], "true")
 
 
 def profile_samples(connection: Connection, cohorts: CohortRange) -> list[dict[str, Any]]:
@@ -268,7 +262,7 @@ def link_samples(connection: Connection, cohorts: CohortRange) -> list[dict[str,
 def _sample(
     connection: Connection, cohorts: CohortRange, columns: str, condition: str
 ) -> list[dict[str, Any]]:
-    for name, expression in (("posts", _POSTS), ("profile", _PROFILE), ("review", _REVIEW), ("link", _LINK)):
+    for name, expression in (("profile", _PROFILE), ("review", _REVIEW), ("link", _LINK)):
         columns = columns.replace(f"{{{name}}}", expression)
     query = f"""
         select {columns} from instagram_accounts where {condition} and {_IN_COHORTS}

@@ -270,7 +270,6 @@ def ask_everything(connection: Connection) -> None:
     for stage in ("gemini_review", "profile_backfill", "catalog_link"):
         enrichment.status_counts(connection, ALL, stage, "status")
     for samples in (
-        enrichment.account_samples,
         enrichment.profile_samples,
         enrichment.review_samples,
         enrichment.link_samples,
