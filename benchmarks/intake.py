@@ -19,7 +19,6 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,19 +30,10 @@ from rich.console import Console
 from rich.table import Table
 
 from entity_pipeline import migrations
+from entity_pipeline.domains.entities.intake import take_in
 from entity_pipeline.domains.entities.logic.usernames import Rejection, normalise_username
 from entity_pipeline.domains.entities.partitions import FIRST_DAY
-from entity_pipeline.domains.entities.queries.accounts_intake import (
-    TaggedTotals,
-    adopt,
-    upsert_tagged_accounts,
-)
-from entity_pipeline.domains.entities.queries.tagged_usernames import (
-    names_on,
-    recount_days,
-    run_totals,
-    totals_of,
-)
+from entity_pipeline.domains.entities.queries.tagged_usernames import recount_days
 from entity_pipeline.sandbox.ownership import SharedServers
 from entity_pipeline.sandbox.postgres import EmbeddedPostgres
 
@@ -70,21 +60,16 @@ def functions(urls: list[str], _: int, days: int) -> dict[str, Any]:
     """`tagged_usernames` and `instagram_accounts` without Dagster around them."""
     first, last = intake_posts.START.date(), intake_posts.START.date() + timedelta(days=days - 1)
     with ExitStack() as open_:
-        reader, writer, guard, operation = (open_.enter_context(_connect(urls[nth])) for nth in (0, 0, 1, 1))
+        reader, writer, guard, *writers = (
+            open_.enter_context(_connect(urls[nth])) for nth in (0, 0, 1, 1, 1)
+        )
         began = time.perf_counter()
         counts = list(recount_days(reader, writer, first, last, first_partition=FIRST_DAY))
         tagged_s = time.perf_counter() - began
-        totals = TaggedTotals(
-            partial(run_totals, reader, first, last), partial(totals_of, reader), partial(names_on, reader)
-        )
-        brought = upsert_tagged_accounts(
-            guard, operation, (first, last), totals, first_partition=FIRST_DAY, last_partition=last
-        )
-        for day in brought:
-            adopt(operation, day, FIRST_DAY, last)
+        brought = take_in(reader, guard, writers, [day.day for day in counts], last)
     return {
         "posts": sum(day.posts for day in counts),
-        "tagged_usernames, s": round(tagged_s, 1),
+        "tagged_usernames, s": round(tagged_s, 2),
         "rows written": sum(day.rows.inserted + day.rows.updated + day.rows.deleted for day in counts),
         "accounts written": sum(day.inserted + day.updated for day in brought.values()),
     }
@@ -180,9 +165,9 @@ def measured(way: str, urls: list[str], posts: int, days: int) -> dict[str, Any]
 
 def _empty(urls: list[str]) -> None:
     with _connect(urls[0]) as connection:
-        connection.execute("truncate tagged_usernames")
+        connection.execute("truncate tagged_usernames, tagged_days")
     with _connect(urls[1]) as connection:
-        connection.execute("truncate instagram_accounts cascade")
+        connection.execute("truncate instagram_accounts, intake_days cascade")
         connection.execute("drop schema if exists dlt_bench cascade")
         connection.execute("checkpoint")
 

@@ -312,4 +312,5 @@ def test_the_operation_database_gets_no_settings_and_no_usage_table() -> None:
         for table in re.findall(r"create table (?:if not exists )?(?:public\.)?(\w+)", _text(file))
     }
     people = {"artists", "groups", "brands", "instagram_accounts", "group_members", "admin_audit_log"}
-    assert made == people | {"enrichment_queue"}  # a list of the accounts, kept by triggers
+    # A list of the accounts, kept by triggers, and which day's tags they hold.
+    assert made == people | {"enrichment_queue", "intake_days"}

@@ -1,15 +1,19 @@
-"""Reading ahead: what comes next is made in a thread while the caller deals with what came before.
+"""Threads for streams: what comes next is made while the caller deals with what came before, or dealt with by several.
 
 Worth it where one side waits for a database and the other works, as in `recount_days`.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import islice
 from queue import Empty, Full, Queue
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import TypeVar
 
 T = TypeVar("T")
+W = TypeVar("W")
+R = TypeVar("R")
 
 _PATIENCE_S = 0.05
 _Ready = Queue[tuple[bool, T | BaseException | None]]
@@ -32,6 +36,36 @@ def read_ahead(items: Generator[T, None, None]) -> Iterator[Iterator[T]]:
         unwanted.set()
         _empty(ready)
         thread.join()
+
+
+def each_with_any(workers: Sequence[W], items: Iterator[T], work: Callable[[W, T], R]) -> list[R]:
+    """`work(worker, item)` for every item, each worker in a thread of its own; the results in no order.
+
+    An item is taken when a worker is free. After the first exception, of `work` or of `items`, no further one is
+    taken; it is raised once all workers have ended.
+    """
+    taking, failed = Lock(), Event()
+
+    def take() -> list[T]:
+        with taking:
+            return [] if failed.is_set() else list(islice(items, 1))
+
+    def of_one(worker: W) -> list[R]:
+        done = []
+        try:
+            while taken := take():
+                done.append(work(worker, taken.pop()))
+        except BaseException:
+            failed.set()
+            raise
+        return done
+
+    with ThreadPoolExecutor(len(workers), thread_name_prefix="each_with_any") as threads:
+        try:
+            running = [threads.submit(of_one, worker) for worker in workers]
+            return [result for one in running for result in one.result()]
+        finally:
+            failed.set()
 
 
 def _taken(ready: _Ready[T]) -> Iterator[T]:

@@ -102,6 +102,10 @@ _ASSETS: Mapping[str, _Need] = {
         privileges=(*_UPSERTED, "delete"),
         keys=(("day", "username"),),
     ),
+    "tagged_days": _ours(
+        "date: day; numeric: mark; text: rules; int: usernames; jsonb: counts; timestamptz: changed_at",
+        keys=(("day",),),
+    ),
     "pipeline_settings": _ours(
         "text: platform; text or uuid: updated_by; bool: is_enabled; jsonb: settings; timestamptz: updated_at",
         keys=(("platform",),),
@@ -167,6 +171,7 @@ _OPERATION: Mapping[str, _Need] = {
         keys=_PRIMARY_KEY_OF_ENTITY,
         updated=_ENTITY_UPDATED | {"logo_image_url", "country_of_origin"},
     ),
+    "intake_days": _ours("date: day; timestamptz: changed_at; int: accounts", keys=(("day",),)),
     "admin_audit_log": _Need(
         _columns(
             "uuid: id admin_user_id target_id; text: action target_table; "

@@ -1,10 +1,10 @@
 from collections.abc import Generator
-from threading import Event, current_thread
+from threading import Barrier, Event, current_thread
 from threading import enumerate as threads
 
 import pytest
 
-from entity_pipeline.core.ahead import read_ahead
+from entity_pipeline.core.ahead import each_with_any, read_ahead
 
 
 def numbers(closed: list[str]) -> Generator[int, None, None]:
@@ -63,3 +63,41 @@ def test_a_caller_that_fails_leaves_no_thread_behind() -> None:
         fails()
     assert closed == ["read_ahead"]
     assert not [thread for thread in threads() if thread.name == "read_ahead"]
+
+
+def test_several_workers_deal_with_every_item_once() -> None:
+    both = Barrier(2, timeout=5)
+    seen: list[str] = []
+
+    def work(worker: str, item: int) -> int:
+        if item < 2:
+            both.wait()  # the first two are dealt with at the same time
+        seen.append(worker)
+        return item
+
+    assert sorted(each_with_any(["one", "two"], iter(range(100)), work)) == list(range(100))
+    assert set(seen) == {"one", "two"}
+
+
+def test_after_a_failure_no_further_item_is_taken() -> None:
+    items, done = iter(range(100)), []
+
+    def work(worker: str, item: int) -> None:
+        if item == 3:
+            raise LookupError("fourth")
+        done.append(item)
+
+    with pytest.raises(LookupError, match="fourth"):
+        each_with_any(["one"], items, work)
+    assert (done, next(items)) == ([0, 1, 2], 4)
+
+
+def test_items_that_can_not_be_made_fail_the_whole() -> None:
+    def failing() -> Generator[int, None, None]:
+        yield 1
+        raise LookupError("second")
+
+    done: list[int] = []
+    with pytest.raises(LookupError, match="second"):
+        each_with_any(["one", "two"], failing(), lambda _, item: done.append(item))
+    assert done == [1]

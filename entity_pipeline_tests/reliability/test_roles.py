@@ -40,6 +40,7 @@ ROWS: dict[Kind, dict[str, str]] = {
         "values ('i', 't', 's')",
         "tagged_usernames": "insert into tagged_usernames (day, username, posts, first_seen_at, last_seen_at) "
         "values ('2026-01-05', 'a', 1, now(), now())",
+        "tagged_days": "insert into tagged_days values ('2026-01-05', 0, 'r', 1, '{}', now())",
         "pipeline_settings": "insert into pipeline_settings (platform) values ('another')",
         "gemini_usage_events": "insert into gemini_usage_events (pipeline, step, model, grounded, state) "
         "values ('another', 's', 'gemini-2.5-flash', true, 'settled')",
@@ -56,6 +57,7 @@ ROWS: dict[Kind, dict[str, str]] = {
         "brands": f"insert into brands (id, name_en) values ('{SOMEBODY}', 'Something')",
         "groups": f"insert into groups (id, name_en) values ('{SOMEBODY}', 'Some')",
         "instagram_accounts": "insert into instagram_accounts (username) values ('somebody')",
+        "intake_days": "insert into intake_days values ('2026-01-05', now(), 1)",
         "admin_audit_log": "insert into admin_audit_log (admin_user_id, action, target_table) "
         f"values ('{SOMEBODY}', 'edited', 'brands')",
         "group_members": f"insert into group_members (group_id, artist_id) values ('{SOMEBODY}', '{SOMEBODY}')",
@@ -335,7 +337,7 @@ def test_what_the_page_shows_is_read_and_its_one_change_is_made_and_told(
     filled: dict[Kind, ClonedDatabase], roles: Roles
 ) -> None:
     with connected(roles.url("operation", PAGE)) as operation:
-        for table in (*ROWS["operation"].keys() - {"group_members"}, "enrichment_queue"):
+        for table in (*ROWS["operation"].keys() - {"group_members", "intake_days"}, "enrichment_queue"):
             assert operation.execute(sql.SQL("select * from {}").format(sql.Identifier(table))).rowcount == 1
         operation.execute(
             "insert into admin_audit_log (admin_user_id, action, target_table, before_state, after_state) "

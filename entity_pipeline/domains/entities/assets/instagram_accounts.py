@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime
-from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -14,20 +13,12 @@ from entity_pipeline.core.settings import Closed, SettingsAccess
 from entity_pipeline.domains.entities.assets.reporting import EMPTY_COHORT, GROUP, OWNERS, rows_table
 from entity_pipeline.domains.entities.assets.tables import database_of, table_metadata
 from entity_pipeline.domains.entities.assets.tagged_usernames import tagged_usernames
-from entity_pipeline.domains.entities.partitions import (
-    FIRST_DAY,
-    cohort_days,
-    daily_partitions,
-    last_day,
-)
+from entity_pipeline.domains.entities.intake import take_in
+from entity_pipeline.domains.entities.partitions import cohort_days, daily_partitions, last_day
 from entity_pipeline.domains.entities.queries.accounts_intake import (
-    TaggedTotals,
-    adopt,
     count_unusable_metadata,
     most_tagged_of_cohort,
-    upsert_tagged_accounts,
 )
-from entity_pipeline.domains.entities.queries.tagged_usernames import names_on, run_totals, totals_of
 
 
 @dg.asset(
@@ -75,25 +66,14 @@ def _take_in(
     assets_db: Database, operation_db: Database, days: Sequence[date], last: date
 ) -> dict[date, Mapping[str, Any]]:
     """The days of one run; returns the metadata of each."""
-    first_of_run, last_of_run = min(days), max(days)
-    with assets_db.connection() as assets:
-        totals = TaggedTotals(
-            of_run=lambda: run_totals(assets, first_of_run, last_of_run),
-            of=partial(totals_of, assets),
-            names_on=partial(names_on, assets),
-        )
-        with operation_db.connection() as guard, operation_db.connection() as operation:
-            counts = upsert_tagged_accounts(
-                guard,
-                operation,
-                (first_of_run, last_of_run),
-                totals,
-                first_partition=FIRST_DAY,
-                last_partition=last,
-            )
-            for day in days:
-                counts[day].adopted += adopt(operation, day, FIRST_DAY, last)
-            samples = {day: most_tagged_of_cohort(operation, day) for day in days}
+    with (
+        assets_db.connection() as assets,
+        operation_db.connection() as guard,
+        operation_db.connection() as operation,
+        operation_db.connection() as second_writer,
+    ):
+        counts = take_in(assets, guard, [operation, second_writer], days, last)
+        samples = {day: most_tagged_of_cohort(operation, day) for day in days}
     return {
         day: {**asdict(counts[day]), "most_tagged": rows_table(samples[day])}
         if samples[day]

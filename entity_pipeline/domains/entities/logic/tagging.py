@@ -4,21 +4,29 @@ Nine tags of ten name an account that the day has met already, so the loop over 
 append. Memory is bounded whatever a day holds: `tally_by_day` hands a large day over in pieces.
 """
 
+import hashlib
 import struct
 from collections import Counter
 from collections.abc import Generator, ItemsView, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
 
+from entity_pipeline.domains.entities.logic import usernames
 from entity_pipeline.domains.entities.logic.usernames import Rejection, normalise_username
 
 PIECE_USERNAMES = 150_000
 """Distinct usernames after which a day goes on in another piece; about 25 MB."""
 _PIECE_TAGS = 2_000_000
+
+RULES = hashlib.sha256(
+    b"".join(Path(file).read_bytes() for file in (__file__, usernames.__file__))
+).hexdigest()[:16]
+"""Changes whenever the code that counts does: what was counted by other rules is counted again."""
 
 _EXAMPLES = 3
 _JSON_TYPES = {
@@ -51,17 +59,19 @@ def seen_at(seen: Seen) -> tuple[datetime, UUID]:
 
 
 class TaggedPost(NamedTuple):
-    """A post with its `tagged_usernames` as JSON text."""
+    """A post with its `tagged_usernames` as JSON text, and a hash of all that is counted of it."""
 
     seen: Seen
     tags: bytes | str
+    mark: int = 0
 
 
 @dataclass(slots=True)
 class TagCounts:
     """What was read, and what could not be used, by reason.
 
-    `posts` counts posts that carry the key; `tags` counts distinct usernames a post, summed over posts.
+    `posts` counts posts that carry the key, and `mark` sums up their marks: it tells whether any of them changed.
+    `tags` counts distinct usernames a post, summed over posts.
     `bad_arrays` is keyed by what stood in place of an array, `bad_items` by `Rejection` value, and
     `examples` holds a few refused items of each reason as they were written.
     """
@@ -73,10 +83,12 @@ class TagCounts:
     bad_arrays: Counter[str] = field(default_factory=Counter)
     bad_items: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[str]] = field(default_factory=dict)
+    mark: int = 0
 
     def add(self, other: "TagCounts") -> None:
         """Sum over several days."""
         self.posts += other.posts
+        self.mark += other.mark
         self.posts_without_username += other.posts_without_username
         self.tags += other.tags
         self.repeated_in_post += other.repeated_in_post
@@ -106,9 +118,10 @@ class DayTally:
 
     def add(self, post: TaggedPost) -> None:
         """Count one post. A username that stands in it twice counts once. Never raises for bad content."""
-        seen, tags = post
+        seen, tags, mark = post
         counts, known = self.counts, self._seen
         counts.posts += 1
+        counts.mark += mark
         items = self._distinct(self._items(tags))
         found = len(items)
         others = None

@@ -4,15 +4,17 @@ Rows made by people may spell a username ``@Nike``: accounts are matched by hand
 and their own keys of `metadata` are never touched. Metadata that can't hold ours without losing what is there
 (an array, a plain string) is left alone and counted.
 
-Surprising: one run works slice by slice, each in a transaction of its own, so that nobody waits long for a row.
-What keeps two runs apart is a lock that another connection, the guard, holds for the whole run.
+Surprising: one run works slice by slice, each in a transaction of its own, so that nobody waits long for a row, and
+writes as many at once as it was given connections. What keeps two runs apart is a lock that another connection, the
+guard, holds for the whole run.
 """
 
+import secrets
 import time as clock
-from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 from typing import Any
@@ -20,7 +22,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from entity_pipeline.core.ahead import read_ahead
+from entity_pipeline.core.ahead import each_with_any, read_ahead
 from entity_pipeline.core.failures import DatabaseUnavailable
 
 SLICE = 20_000
@@ -66,35 +68,31 @@ _BY_SIZE = "set local enable_hashjoin to default; set local enable_mergejoin to 
 # Of several accounts of one handle the exact spelling is taken, else the oldest.
 _MATCH = f"""
     create temp table matched_totals on commit drop as
-    select account.id, new.*, {_USABLE} as is_usable, account.id is not null and {_NEEDS_WRITE} as needs_write,
+    select account.id, new.*, {_USABLE} as is_usable, {_NEEDS_WRITE} as needs_write,
            row_number() over (
                partition by new.username order by account.username = new.username desc, account.created_at, account.id
            ) as choice
-    from incoming_totals as new left join instagram_accounts as account on {_HANDLE} = new.username
+    from incoming_totals as new join instagram_accounts as account on {_HANDLE} = new.username
 """
 _DROP_OTHER_SPELLINGS = """
     with dropped as (delete from matched_totals where choice > 1 returning run_day, choice)
     select run_day, count(*) from dropped where choice = 2 group by 1
 """
-# Ids in order of time (a version 7 uuid, counted on within the slice) are put at the end of every index on them.
-_INSERT_NEW = """
+_IS_NEW = "first_day is not null and username not in (select username from matched_totals)"
+# Ids in order of time (version 7 uuids, counted on within the slice) are put at the end of every index on them.
+_INSERT_NEW = f"""
     insert into instagram_accounts (id, username, metadata)
     select (%(clock)s || '7' || lpad(to_hex(nth >> 4), 3, '0') || '8' || to_hex(nth & 15) || '00'
-            || right(gen_random_uuid()::text, 12))::uuid,
+            || %(random)s)::uuid,
         username, jsonb_build_object('entity_enrichment', jsonb_build_object(
             'cohort', least(greatest(first_day, %(first)s::date), %(last)s::date), 'tagging', tagging))
     from (
-        select *, row_number() over (order by username) as nth from matched_totals
-        where id is null and first_day is not null
+        select *, row_number() over (order by username) as nth from incoming_totals where {_IS_NEW}
     ) as new
     order by username
     on conflict do nothing
 """
-_NEW = """
-    select run_day, count(*)::int from matched_totals as new
-    where id is null and first_day is not null {}
-    group by 1
-"""
+_NEW = f"select run_day, count(*)::int from incoming_totals as new where {_IS_NEW}"
 # Somebody else inserted one of them at the same moment.
 _NEW_OF_OURS = """
     and exists (select from instagram_accounts as account
@@ -211,32 +209,36 @@ class TaggedTotals:
 
 def upsert_tagged_accounts(
     guard: psycopg.Connection[Any],
-    writer: psycopg.Connection[Any],
-    days: tuple[date, date],
+    writers: Sequence[psycopg.Connection[Any]],
+    days: Sequence[date],
     totals: TaggedTotals,
     *,
     first_partition: date,
     last_partition: date,
 ) -> dict[date, IntakeCounts]:
-    """Insert who is new and bring the tag totals of everybody else up to date, for the first to the last of `days`.
+    """Insert who is new and bring the tag totals of everybody else up to date, for everybody tagged on `days`.
 
-    `guard` and `writer` are two connections to the database. New accounts get the cohort of their first tagged
-    day, people's accounts the day of their `created_at`, both between the first and the last partition; a cohort is
-    never changed. Broken off in the middle, it has written some slices; the next run writes the others.
+    `guard` and `writers` are connections to the database, each another one. New accounts get the cohort of their first
+    tagged day, people's accounts the day of their `created_at`, both between the first and the last partition; a
+    cohort is never changed. Broken off in the middle, it has written some slices; the next run writes the others.
 
     Raises:
         DatabaseUnavailable: the guard was lost; nothing of the slice at hand is written.
     """
     partitions = {"first": first_partition, "last": last_partition}
-    first, last = days
-    counts = {first + timedelta(days=nth): IntakeCounts() for nth in range((last - first).days + 1)}
+    counts = {day: IntakeCounts() for day in days}
+    writer = writers[0]
     with _guarded(guard, writer) as guard_pid:
         grown = [day for day in counts if _one(writer, _HAS_COHORT, (day.isoformat(),)) == (True,)]
         with read_ahead(_slices(totals.of_run())) as slices:
-            for rows in slices:
+
+            def write(writer: psycopg.Connection[Any], rows: bytes) -> dict[date, IntakeCounts]:
                 with _slice(writer, guard_pid):
                     _copy(writer, "incoming_totals", [rows])
-                    _write(writer, partitions, counts)
+                    return _write(writer, partitions)
+
+            for written in each_with_any(writers, slices, write):
+                _add(counts, written)
         for day in grown:
             with _slice(writer, guard_pid):
                 gone = _not_tagged_now(writer, day, totals, is_first=day <= first_partition)
@@ -245,8 +247,14 @@ def upsert_tagged_accounts(
                     writer.execute(_TAGGED_NOWHERE, (gone,))
                     writer.execute("update incoming_totals set run_day = %s", (day,))
                     counts[day].rechecked = len(gone)
-                    _write(writer, partitions, counts)
+                    _add(counts, _write(writer, partitions))
     return counts
+
+
+def _add(counts: dict[date, IntakeCounts], more: dict[date, IntakeCounts]) -> None:
+    for day, of_day in more.items():
+        for each in fields(of_day):
+            setattr(counts[day], each.name, getattr(counts[day], each.name) + getattr(of_day, each.name))
 
 
 @contextmanager
@@ -277,18 +285,17 @@ def _slice(connection: psycopg.Connection[Any], guard_pid: int) -> Iterator[None
         connection.execute("drop table incoming_totals")
 
 
-def _write(
-    connection: psycopg.Connection[Any], partitions: dict[str, Any], counts: dict[date, IntakeCounts]
-) -> None:
+def _write(connection: psycopg.Connection[Any], partitions: dict[str, Any]) -> dict[date, IntakeCounts]:
+    counts: defaultdict[date, IntakeCounts] = defaultdict(IntakeCounts)
     connection.execute(_BY_INDEX)
     connection.execute(_MATCH)
     for day, duplicates in connection.execute(_DROP_OTHER_SPELLINGS):
         counts[day].duplicates += duplicates
-    now = {"clock": f"{clock.time_ns() // 1_000_000:012x}"}
-    written = connection.execute(_INSERT_NEW, partitions | now).rowcount
-    inserted = dict(connection.execute(_NEW.format("")).fetchall())
+    ids = {"clock": f"{clock.time_ns() // 1_000_000:012x}", "random": secrets.token_hex(6)}
+    written = connection.execute(_INSERT_NEW, partitions | ids).rowcount
+    inserted = dict(connection.execute(f"{_NEW} group by 1").fetchall())
     if sum(inserted.values()) != written:
-        inserted = dict(connection.execute(_NEW.format(_NEW_OF_OURS)).fetchall())
+        inserted = dict(connection.execute(f"{_NEW} {_NEW_OF_OURS} group by 1").fetchall())
     for day, accounts in inserted.items():
         counts[day].inserted += accounts
     changed: Counter[date] = Counter()
@@ -301,6 +308,7 @@ def _write(
         counts[day].unusable_metadata += unusable
         counts[day].unchanged += matched - unusable - changed[day]
     connection.execute("drop table matched_totals")
+    return counts
 
 
 def _not_tagged_now(

@@ -21,26 +21,35 @@ LATE_COMMIT_WINDOW = timedelta(minutes=5)
 """Longest transaction of a collector whose posts are still noticed."""
 
 # OFFSET 0 keeps the planner from flattening the subquery and digging out of the jsonb twice.
+_TAGGED = """(
+    select created_at, id, tags, hash_record_extended(row(created_at, id, tags), 0) as mark
+    from (
+        select id, created_at, platform_metadata->'tagged_usernames' as tags
+        from raw_posts
+        where {window}
+        offset 0
+    ) as posts
+    where jsonb_typeof(tags) <> 'null'
+)"""
 _READ_TAGGED = sql.SQL(
-    """
+    f"""
     copy (
-        select created_at, id, tags
-        from (
-            select id, created_at, platform_metadata->'tagged_usernames' as tags
-            from raw_posts
-            where {window}
-            offset 0
-        ) as posts
-        where jsonb_typeof(tags) <> 'null'
-        order by created_at, id
+        select created_at, id, mark, tags from {_TAGGED} as tagged order by created_at, id
     ) to stdout (format binary)
+    """
+)
+_MARKS = sql.SQL(
+    f"""
+    select greatest((created_at at time zone 'UTC')::date, {{first_day}}), sum(mark) from {_TAGGED} as tagged
+    group by 1
     """
 )
 # Binary COPY: a header of 19 bytes, before the first row; a row is its number of columns (2 bytes), and each
 # column its length (4 bytes) and itself. jsonb is a version (1 byte) and its text.
 _HEADER = b"PGCOPY\n\xff\r\n\0"
 _SEEN = slice(2, 34)
-_TAGS = slice(39, None)
+_MARK = slice(38, 46)
+_TAGS = slice(51, None)
 _TRAILER = b"\xff\xff"
 
 _CHANGED_DAYS = """
@@ -150,7 +159,7 @@ def read_tagged_posts(
             if data.startswith(_HEADER):
                 data = data[19:]
             if data != _TRAILER:
-                yield TaggedPost(data[_SEEN], data[_TAGS])
+                yield TaggedPost(data[_SEEN], data[_TAGS], int.from_bytes(data[_MARK], "big", signed=True))
 
 
 def posts_by_day(
@@ -163,6 +172,17 @@ def posts_by_day(
     )
     rows = connection.execute(query.format(first_day=sql.Literal(first_day), window=_window(start, end)))
     return dict(rows.fetchall())
+
+
+def marks_by_day(
+    connection: psycopg.Connection[Any], start: datetime | None, end: datetime | None, *, first_day: date
+) -> dict[date, int]:
+    """The sum of the marks of all posts with tags collected in [start, end), a partition that has any.
+
+    As `read_tagged_posts` gives them, in a tenth of the time: nothing leaves the server.
+    """
+    query = _MARKS.format(first_day=sql.Literal(first_day), window=_window(start, end))
+    return {day: int(mark) for day, mark in connection.execute(query)}
 
 
 def count_posts(connection: psycopg.Connection[Any]) -> int:

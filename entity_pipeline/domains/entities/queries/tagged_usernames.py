@@ -1,11 +1,12 @@
 """`tagged_usernames`: who was tagged on which collection day. The one source of tag counts.
 
-A day is replaced as a whole, touching only rows that differ. `recount_days` holds the days' locks while it
+A day is replaced as a whole, touching only rows that differ, and not even counted when its posts are those that it
+was counted from. `recount_days` holds the days' locks while it
 reads the posts: without that, a run that read earlier could overwrite the result of one that read later.
 """
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -18,7 +19,12 @@ from psycopg.rows import dict_row
 from entity_pipeline.core.ahead import read_ahead
 from entity_pipeline.domains.entities.logic.tagging import DayTally, TagCounts, tally_by_day
 from entity_pipeline.domains.entities.logic.usernames import MAX_LENGTH
-from entity_pipeline.domains.entities.queries.raw_posts import posts_by_day, read_tagged_posts
+from entity_pipeline.domains.entities.queries.raw_posts import (
+    marks_by_day,
+    posts_by_day,
+    read_tagged_posts,
+)
+from entity_pipeline.domains.entities.queries.tagged_days import KnownDay, known_days, note_day
 
 _LOCK_DAY = "select pg_advisory_xact_lock(hashtextextended(%s, 0))"
 # What is sorted and joined here is one day, or one piece of it.
@@ -96,18 +102,18 @@ _TOTALS = """
             || to_char(last_seen_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '", "sample_posts": ['
             || coalesce('"' || array_to_string((string_to_array(sample_posts, ','))[1:3], '", "') || '"', '') || ']}}'
         from (
-            select username, min(day) as first_day, min(day) filter (where {in_run}) as run_day, sum(posts) as posts,
-                   min(first_seen_at) as first_seen_at, max(last_seen_at) as last_seen_at,
+            select username, min(day) as first_day, min(day) filter (where day = any(%(days)s)) as run_day,
+                   sum(posts) as posts, min(first_seen_at) as first_seen_at, max(last_seen_at) as last_seen_at,
                    string_agg(nullif(array_to_string(sample_posts, ','), ''), ',' order by day) as sample_posts
             from tagged_usernames where {wanted} group by username
         ) as totals
         order by username
     ) to stdout
 """
-_TAGGED_ON = "username in (select username from tagged_usernames where day between %(first)s and %(last)s)"
+_TAGGED_ON = "username in (select username from tagged_usernames where day = any(%(days)s))"
 _IS_ALL = """
-    select not exists (select from tagged_usernames where day < %(first)s)
-       and not exists (select from tagged_usernames where day > %(last)s)
+    select not exists (select from tagged_usernames where day < %s)
+       and not exists (select from tagged_usernames where day > %s)
 """
 _NAMES = "copy (select username from tagged_usernames where day = %s) to stdout"
 
@@ -219,7 +225,7 @@ def recount_days(
     *,
     first_partition: date,
 ) -> Iterator[DayRecount]:
-    """Read the posts of the partitions `first` to `last` once, and replace each day once it is complete.
+    """Bring the partitions `first` to `last` up to date with their posts, each replaced once it is complete.
 
     Days are yielded in order, days without a post included. `reader` is in one transaction throughout and
     holds the days; `writer`, another connection to the same database, commits day by day.
@@ -229,15 +235,54 @@ def recount_days(
         reader.execute("set local statement_timeout = 0")
         for day in days:
             reader.execute(_LOCK_DAY, (f"tagged_usernames recount {day}",))
-        start, end = day_window(first, first_partition)[0], day_window(last, first_partition)[1]
-        posts = posts_by_day(reader, start, end, first_day=first_partition)
-        # Left in the middle, the stream must end before the transaction: else its locks outlive it.
-        with closing(read_tagged_posts(reader, start, end)) as stream:
-            with read_ahead(tally_by_day(stream, first_partition)) as pieces:
-                for day, of_day in _with_days_between(days, groupby(pieces, key=lambda piece: piece.day)):
-                    tags = TagCounts()
-                    rows = replace_day(writer, day, _adding_up(of_day, tags))
+        posts = posts_by_day(reader, *_window(first, last, first_partition), first_day=first_partition)
+        same = _same_days(reader, first, last, first_partition)
+        for is_same, run in groupby(days, key=same.__contains__):
+            if is_same:
+                for day in run:
+                    rows = DayCounts(0, 0, 0, same[day].usernames)
+                    yield DayRecount(day, posts.get(day, 0), same[day].tags, rows)
+            else:
+                for day, tags, rows in _count(reader, writer, list(run), first_partition):
                     yield DayRecount(day, posts.get(day, 0), tags, rows)
+
+
+def _same_days(
+    reader: psycopg.Connection[Any], first: date, last: date, first_partition: date
+) -> dict[date, KnownDay]:
+    known = known_days(reader, first, last)
+    if not known:
+        return known
+    window = _window(min(known), max(known), first_partition)
+    marks = marks_by_day(reader, *window, first_day=first_partition)
+    return {day: counted for day, counted in known.items() if counted.tags.mark == marks.get(day, 0)}
+
+
+def _count(
+    reader: psycopg.Connection[Any],
+    writer: psycopg.Connection[Any],
+    days: Sequence[date],
+    first_partition: date,
+) -> Iterator[tuple[date, TagCounts, DayCounts]]:
+    # Left in the middle, the stream must end before the transaction: else its locks outlive it.
+    with closing(read_tagged_posts(reader, *_window(days[0], days[-1], first_partition))) as stream:
+        with read_ahead(tally_by_day(stream, first_partition)) as pieces:
+            for day, of_day in _with_days_between(days, groupby(pieces, key=lambda piece: piece.day)):
+                tags = TagCounts()
+                with writer.transaction():
+                    rows = replace_day(writer, day, _adding_up(of_day, tags))
+                    note_day(
+                        writer,
+                        day,
+                        tags,
+                        usernames=rows.inserted + rows.updated + rows.unchanged,
+                        is_changed=bool(rows.inserted or rows.updated or rows.deleted),
+                    )
+                yield day, tags, rows
+
+
+def _window(first: date, last: date, first_partition: date) -> tuple[datetime | None, datetime]:
+    return day_window(first, first_partition)[0], day_window(last, first_partition)[1]
 
 
 def _with_days_between(
@@ -259,30 +304,28 @@ def _adding_up(pieces: Iterator[DayTally], total: TagCounts) -> Iterator[DayTall
         yield piece
 
 
-def run_totals(connection: psycopg.Connection[Any], first: date, last: date) -> Iterator[bytes]:
-    """Totals over all days of everybody tagged from `first` to `last`, by username, as rows of COPY text.
+def run_totals(connection: psycopg.Connection[Any], days: Sequence[date]) -> Iterator[bytes]:
+    """Totals over all days of everybody tagged on these days, by username, as rows of COPY text.
 
-    Columns: username, its first day in the run, its first day, and the account's `tagging` object as JSON. The
-    connection is busy until the last one is taken.
+    Columns: username, the first of these days that tags it, its first day of all, and the account's `tagging` object
+    as JSON. The connection is busy until the last one is taken.
     """
-    days = {"first": first, "last": last}
+    first, last = min(days), max(days)
     # Where the run is all there is, choosing would take as long as reading.
-    is_all = connection.execute(_IS_ALL, days).fetchone() == (True,)
-    query = _TOTALS.format(
-        in_run="day between %(first)s and %(last)s", wanted="true" if is_all else _TAGGED_ON
-    )
+    is_all = (last - first).days + 1 == len(days) and connection.execute(
+        _IS_ALL, (first, last)
+    ).fetchone() == (True,)
     with connection.transaction():
         connection.execute("set local statement_timeout = 0")
         connection.execute(_ROOM)
-        yield from _copied(connection, query, days)
+        query = _TOTALS.format(wanted="true" if is_all else _TAGGED_ON)
+        yield from _copied(connection, query, {"days": list(days)})
 
 
 def totals_of(connection: psycopg.Connection[Any], day: date, usernames: list[str]) -> Iterator[bytes]:
     """The same for given usernames as of a run of one day; one that is tagged nowhere has no row."""
-    query = _TOTALS.format(
-        in_run="day = %(day)s", wanted="username in (select unnest(%(usernames)s::text[]))"
-    )
-    yield from _copied(connection, query, {"day": day, "usernames": usernames})
+    query = _TOTALS.format(wanted="username in (select unnest(%(usernames)s::text[]))")
+    yield from _copied(connection, query, {"days": [day], "usernames": usernames})
 
 
 def names_on(connection: psycopg.Connection[Any], day: date) -> Iterator[bytes]:

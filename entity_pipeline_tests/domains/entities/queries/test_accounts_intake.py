@@ -72,9 +72,11 @@ def bring_in(
 def take_in(
     connection: Connection, sources: TaggedTotals, days: tuple[date, date] = (DAY, DAY)
 ) -> dict[date, IntakeCounts]:
-    with another(connection) as guard:
+    first, last = days
+    all_days = [first + timedelta(days=nth) for nth in range((last - first).days + 1)]
+    with another(connection) as guard, another(connection) as second:
         return upsert_tagged_accounts(
-            guard, connection, days, sources, first_partition=FIRST, last_partition=LAST
+            guard, [connection, second], all_days, sources, first_partition=FIRST, last_partition=LAST
         )
 
 
