@@ -138,7 +138,7 @@ def test_a_late_reply_is_used_although_the_account_is_being_asked_about_again(
 
 def test_a_consumed_reply_that_is_gone_from_the_ledger_is_asked_for_anew(ledger: Ledger) -> None:
     settled(ledger)
-    assert isinstance(ask(ledger, replace(REVIEW, consumed_event_id=uuid4())), Reserved)
+    assert isinstance(ask(ledger, replace(REVIEW, consumed_event_id=str(uuid4()))), Reserved)
 
 
 class Crash(BaseException):
