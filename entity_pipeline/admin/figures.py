@@ -341,7 +341,7 @@ class HistoryRow(Figures):
 class LedgerRow(Figures):
     """One request to Gemini that this account cost."""
 
-    id: UUID
+    id: str
     at: datetime
     kind: str | None
     model: str | None

@@ -10,11 +10,13 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
-from uuid import UUID
 
 from entity_pipeline.core.gemini_models import GroundingPool
 from entity_pipeline.core.quota import next_reset
 from entity_pipeline.core.usage import search_cost_usd
+
+# The id of a request as text: the column may be a uuid, a number or text, and only the database needs to know.
+EventId = str
 
 CALL_LIMIT_S = 60
 STALE_AFTER_S = CALL_LIMIT_S + 30
@@ -61,7 +63,7 @@ class CallIntent:
     input_hash: str
     config_hash: str
     max_cost_usd: Decimal
-    consumed_event_id: UUID | None = None
+    consumed_event_id: EventId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ class LedgerView:
 class StoredReply:
     """A settled reply as the ledger keeps it."""
 
-    event_id: UUID
+    event_id: EventId
     body: Mapping[str, Any]
     model_version: str | None
     input_hash: str

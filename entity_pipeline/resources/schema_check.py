@@ -36,6 +36,7 @@ _FAMILIES: Mapping[str, frozenset[str]] = {
     "uuid": frozenset({"uuid"}),
     "uuid[]": frozenset({"_uuid"}),
     "text or uuid": frozenset({"text", "varchar", "uuid"}),
+    "uuid, int8 or text": frozenset({"uuid", "int8", "int4", "text", "varchar"}),
 }
 
 
@@ -63,6 +64,7 @@ class _Need:
     indexes: Sequence[str] = field(default=())
     updated: frozenset[str] = frozenset()  # columns to update, where the table's other columns need no right
     rows: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
+    made_there: frozenset[str] = frozenset()  # columns that we read and never give
 
 
 # Rows that a policy must let through, by privilege; `updated` is how they look afterwards. A table that is not
@@ -113,7 +115,8 @@ _ASSETS: Mapping[str, _Need] = {
         rows=dict.fromkeys(("select", "insert", "update", "updated"), _OUR_SETTINGS),
     ),
     "gemini_usage_events": _ours(
-        "uuid: id; timestamptz: created_at state_changed_at blocked_until; date: quota_day; bool: grounded; "
+        "uuid, int8 or text: id; timestamptz: created_at state_changed_at blocked_until; date: quota_day; "
+        "bool: grounded; "
         "text: pipeline step model model_version state subject input_hash; jsonb: reply error metadata; "
         f"int: search_queries latency_ms attempt {_TOKENS}; numeric: cost_usd",
         indexes=(
@@ -121,6 +124,7 @@ _ASSETS: Mapping[str, _Need] = {
             "entity_pipeline_usage_grounded",
             "entity_pipeline_usage_ungrounded",
         ),
+        made_there=frozenset({"id"}),
         rows={
             "insert": (_OUR_EVENTS["reserved"],),
             "update": _OPEN_EVENTS,
@@ -184,9 +188,9 @@ _OPERATION: Mapping[str, _Need] = {
 
 _NOT_FOR_A_RUN = ("gemini_spend_daily",)
 _ENTITIES = ("artists", "brands", "groups")
-_FUNCTIONS: Mapping[Database, str] = {
-    "assets": "entity_pipeline_ledger",
-    "operation": "entity_pipeline_normalise_name",
+_FUNCTIONS: Mapping[Database, Sequence[str]] = {
+    "assets": [f"entity_pipeline_ledger_{what}" for what in ("id", "view", "reserve", "mark_sent", "settle")],
+    "operation": ["entity_pipeline_normalise_name"],
 }
 
 _TABLES = """
@@ -254,15 +258,16 @@ def missing_schema(
     """
     problems = [*_check("assets", assets, _ASSETS), *_check("operation", operation, _OPERATION)]
     connections: dict[Database, psycopg.Connection[Any]] = {"assets": assets, "operation": operation}
-    for database, function in _FUNCTIONS.items():
-        there = (
-            connections[database]
-            .execute("select to_regproc(%s) is not null", (f"public.{function}",))
-            .fetchone()
-        )
-        if there != (True,):
-            sentence = f"{database}: the function {function} is missing; {_MIGRATE}."
-            problems.append(SchemaProblem(database, "", None, sentence))
+    for database, functions in _FUNCTIONS.items():
+        for function in functions:
+            there = (
+                connections[database]
+                .execute("select to_regproc(%s) is not null", (f"public.{function}",))
+                .fetchone()
+            )
+            if there != (True,):
+                sentence = f"{database}: the function {function} is missing; {_MIGRATE}."
+                problems.append(SchemaProblem(database, "", None, sentence))
     return problems
 
 
@@ -319,7 +324,9 @@ def _column_differences(
             )
     if "insert" in need.privileges:
         for column, row in there.items():
-            if row["must_be_given"] and column not in need.columns:
+            if row["must_be_given"] and column in need.made_there:
+                yield column, f"the column {table}.{column} has no default; give it one"
+            elif row["must_be_given"] and column not in need.columns:
                 yield (
                     column,
                     f"the column {table}.{column} must be given in every row and the pipeline does not know it; "

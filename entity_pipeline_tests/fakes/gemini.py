@@ -25,9 +25,9 @@ class Replayed:
     body: Mapping[str, Any]
 
 
-def event_id(subject: str, number: int) -> UUID:
+def event_id(subject: str, number: int) -> str:
     """The ledger's id of the account's `number`-th answer, counted from 1."""
-    return uuid5(_EVENTS, f"{subject} {number}")
+    return str(uuid5(_EVENTS, f"{subject} {number}"))
 
 
 class FakeGemini:

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from entity_pipeline.core.gemini_models import GeminiModel
-from entity_pipeline.core.ledger import CallIntent, InFlight, Limits, Refused, Replay
+from entity_pipeline.core.ledger import CallIntent, EventId, InFlight, Limits, Refused, Replay
 from entity_pipeline.core.usage import TokenUsage
 from entity_pipeline.resources.gemini.ledger import Reserved
 
@@ -22,7 +22,7 @@ class Row:
     intent: CallIntent
     attempt: int
     run_id: str
-    event_id: UUID = field(default_factory=uuid4)
+    event_id: EventId = field(default_factory=lambda: str(uuid4()))
     state: str = "reserved"
     error: Mapping[str, Any] | None = None
     blocked_until: datetime | None = None
@@ -77,7 +77,7 @@ class FakeLedger:
         self._rows.append(row)
         return Reserved(row.event_id, DAY, 0)
 
-    def mark_sent(self, event_id: UUID) -> bool:
+    def mark_sent(self, event_id: EventId) -> bool:
         marked = self._marks.pop(0) if self._marks else True
         if isinstance(marked, Exception):
             raise marked
@@ -108,23 +108,27 @@ class FakeLedger:
         self._write(reserved.event_id, ("sent", "unknown"), state="settled", settled=kept, error=None)
 
     def fail(
-        self, event_id: UUID, error: Mapping[str, Any], latency_ms: int, blocked_until: datetime | None = None
+        self,
+        event_id: EventId,
+        error: Mapping[str, Any],
+        latency_ms: int,
+        blocked_until: datetime | None = None,
     ) -> None:
         self._write(event_id, ("sent", "unknown"), state="failed", error=error, blocked_until=blocked_until)
 
-    def mark_unknown(self, event_id: UUID, error: Mapping[str, Any], latency_ms: int) -> None:
+    def mark_unknown(self, event_id: EventId, error: Mapping[str, Any], latency_ms: int) -> None:
         self._write(event_id, ("sent",), state="unknown", error=error)
 
-    def release(self, event_id: UUID, error: Mapping[str, Any]) -> None:
+    def release(self, event_id: EventId, error: Mapping[str, Any]) -> None:
         self._write(event_id, ("reserved", "sent"), state="released", error=error)
 
-    def _write(self, event_id: UUID, from_states: tuple[str, ...], **changes: Any) -> None:
+    def _write(self, event_id: EventId, from_states: tuple[str, ...], **changes: Any) -> None:
         trouble = self._writes.pop(0) if self._writes else None
         if trouble is not None:
             raise trouble
         self._change(event_id, from_states, **changes)
 
-    def _change(self, event_id: UUID, from_states: tuple[str, ...], **changes: Any) -> bool:
+    def _change(self, event_id: EventId, from_states: tuple[str, ...], **changes: Any) -> bool:
         row = next(row for row in self._rows if row.event_id == event_id)
         if row.state not in from_states:
             return False

@@ -4,13 +4,12 @@ from collections.abc import Callable
 from decimal import Decimal
 from itertools import product
 from typing import Any
-from uuid import UUID
 
 import pytest
 
 from entity_pipeline.core.failures import DatabaseUnavailable
 from entity_pipeline.core.gemini_models import MODELS
-from entity_pipeline.core.ledger import CallIntent, InFlight, Limits
+from entity_pipeline.core.ledger import CallIntent, EventId, InFlight, Limits
 from entity_pipeline.core.usage import TokenUsage
 from entity_pipeline.resources.gemini.ledger import Ledger, Reserved
 from entity_pipeline_tests.databases import ClonedDatabase
@@ -19,7 +18,7 @@ from entity_pipeline_tests.fakes.ledger import DAY, FakeLedger
 FLASH = MODELS["gemini-2.5-flash"]
 INTENT = CallIntent("p", "s", "review", "brand.kr", FLASH.name, True, "i", "c", Decimal("0.01"))
 LIMITS = Limits(daily_grounding_cap=10, requests_per_minute=10, daily_spend_usd=Decimal(1))
-WRITES: dict[str, Callable[[Any, UUID], object]] = {
+WRITES: dict[str, Callable[[Any, EventId], object]] = {
     "mark_sent": lambda ledger, place: ledger.mark_sent(place),
     "settle": lambda ledger, place: ledger.settle(
         Reserved(place, DAY, 0),
@@ -38,7 +37,7 @@ WRITES: dict[str, Callable[[Any, UUID], object]] = {
 }
 
 
-def place(ledger: Any) -> UUID:
+def place(ledger: Any) -> EventId:
     reserved = ledger.reserve(INTENT, LIMITS, FLASH, 1, "run")
     assert isinstance(reserved, Reserved)
     return reserved.event_id

@@ -53,7 +53,7 @@ insert into pipeline_settings values
     ('pinterest', true, '{"depth": 3}', '2026-01-01', gen_random_uuid()), ('captions', false, null, null, null);
 
 create table gemini_usage_events (
-    id uuid primary key default gen_random_uuid(), created_at timestamptz not null default now(), pipeline text,
+    id bigint generated always as identity primary key, created_at timestamptz not null default now(), pipeline text,
     step text, model text not null, prompt_tokens bigint, output_tokens bigint, total_tokens bigint,
     cost_usd double precision, user_id uuid, metadata jsonb
 );

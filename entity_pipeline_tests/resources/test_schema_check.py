@@ -88,7 +88,12 @@ def test_every_table_of_an_empty_server_is_named_with_what_to_do(database_server
             None,
             "unfinished",
         ),
-        ("drop function entity_pipeline_ledger", "", None, "entity_pipeline_ledger is missing"),
+        (
+            "drop function entity_pipeline_ledger_settle",
+            "",
+            None,
+            "the function entity_pipeline_ledger_settle is missing",
+        ),
         (
             "alter table gemini_usage_events add column tenant text not null",
             "gemini_usage_events",

@@ -12,6 +12,7 @@ import dagster as dg
 import psycopg
 import pytest
 
+from entity_pipeline.resources import shared_pools
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.postgres import PooledDatabase, PostgresResource, open_database
 from entity_pipeline.resources.settings_store import SettingsStore
@@ -170,3 +171,26 @@ def test_pools_that_open_and_close_in_many_threads_leave_nothing_behind(url: str
 def test_a_forked_process_opens_its_own_connections_and_leaves_its_parents_alone(url: str) -> None:
     ended = subprocess.run([sys.executable, "-c", FORK, url], capture_output=True, text=True, timeout=60)
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def last_query(url: str, pid: int) -> str:
+    """What a connection was asked last; the pool asks the empty query."""
+    with psycopg.connect(url) as observer:
+        row = observer.execute("select query from pg_stat_activity where pid = %s", [pid]).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+@pytest.mark.parametrize(("trusted_for_s", "seen"), [(5.0, "select 1"), (0.0, "")])
+def test_a_connection_is_tried_before_use_only_when_it_was_idle_for_long(
+    database_server: DatabaseServer,
+    monkeypatch: pytest.MonkeyPatch,
+    trusted_for_s: float,
+    seen: str,
+) -> None:
+    monkeypatch.setattr(shared_pools, "TRUSTED_FOR_S", trusted_for_s)
+    with database_server.empty(direct=True) as url, open_database(url) as database:
+        with database.connection() as connection:
+            connection.execute("select 1")
+        with database.connection() as connection:
+            assert last_query(url, connection.info.backend_pid) == seen

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from threading import Event
 from typing import Any
-from uuid import UUID
 
 from entity_pipeline.core.gemini import STOPS_THE_RUN, Answered, GeminiAccess, NotAnswered, Prompt
 from entity_pipeline.core.gemini_models import is_same_model
-from entity_pipeline.core.ledger import CallIntent, Limits, StoredReply
+from entity_pipeline.core.ledger import CallIntent, EventId, Limits, StoredReply
 from entity_pipeline.core.settings import PipelineSettings
 from entity_pipeline.domains.entities import prompts
 from entity_pipeline.domains.entities.logic.confidence import Calibrated, calibrate
@@ -72,7 +71,7 @@ class Asker:
         return _question(facts, prompt, self.gemini.model, {})
 
     def ask(
-        self, handle: str, question: Question, consumed: UUID | None
+        self, handle: str, question: Question, consumed: EventId | None
     ) -> Understood | OtherModel | NotAnswered:
         """Ask once, and once more without search where the reply can't be read but may still hold a review.
 
@@ -99,7 +98,7 @@ class Asker:
         return Understood(answer.reply, parsed, answer.replayed)
 
     def _send(
-        self, kind: str, handle: str, question: Question, consumed: UUID | None
+        self, kind: str, handle: str, question: Question, consumed: EventId | None
     ) -> Answered | NotAnswered:
         intent = CallIntent(
             pipeline=PIPELINE,

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
-from uuid import UUID
 
 from psycopg import ClientCursor, Connection
 from psycopg.rows import dict_row
@@ -22,6 +21,7 @@ from entity_pipeline.core.ledger import (
     STALE_AFTER_S,
     Admitted,
     CallIntent,
+    EventId,
     InFlight,
     LedgerView,
     Limits,
@@ -41,11 +41,11 @@ from entity_pipeline.resources.gemini.ledger_sql import (
     FAILED,
     FINISH,
     HELD,
-    INSERT_AND_COMMIT,
     MARK_SENT,
     RELEASED,
     REPLY,
-    SETTLED,
+    RESERVE_AND_COMMIT,
+    SETTLE,
     STATUS,
     STORED_SUBJECTS,
     SWEEP,
@@ -58,7 +58,7 @@ from entity_pipeline.resources.gemini.ledger_sql import (
 class Reserved:
     """A place under the cap: one row, to be marked sent before the request leaves."""
 
-    event_id: UUID
+    event_id: EventId
     quota_day: date
     units_before: int
 
@@ -106,7 +106,7 @@ class Ledger:
             row = (
                 ClientCursor(connection)
                 .execute(
-                    INSERT_AND_COMMIT,
+                    RESERVE_AND_COMMIT,
                     {
                         "now": view.now,
                         "pipeline": intent.pipeline,
@@ -129,13 +129,13 @@ class Ledger:
             assert row is not None
             return Reserved(row[0], view.quota_day, view.units_in_period)
 
-    def mark_sent(self, event_id: UUID) -> bool:
+    def mark_sent(self, event_id: EventId) -> bool:
         """From here on the request counts as used. False: the place was lost, so nothing may be sent.
 
         For the holder of the place alone, who may ask again when the answer was lost.
         """
         with self._database.connection() as connection:
-            return bool(connection.execute(MARK_SENT, [event_id, STALE_AFTER_S]).rowcount)
+            return connection.execute(MARK_SENT, [event_id, STALE_AFTER_S]).fetchone() == (True,)
 
     def settle(
         self,
@@ -153,26 +153,28 @@ class Ledger:
         """Keep the reply and what it cost. Late is fine: a swept row is settled all the same."""
         units = 0 if not grounded else 1 if model.pool.unit == "prompt" else search_queries
         cost = token_cost_usd + search_cost_usd(model.pool, reserved.units_before, units)
-        self._finish(
-            reserved.event_id,
-            SETTLED,
-            {
-                "reply": jsonb_text(body),
-                "model_version": model_version,
-                "search_queries": search_queries,
-                "prompt": usage.prompt,
-                "cached": usage.cached,
-                "output": usage.output,
-                "thoughts": usage.thoughts,
-                "tool": usage.tool,
-                "cost_usd": cost,
-                "latency_ms": latency_ms,
-            },
-            from_states=("sent", "unknown"),
-        )
+        parameters = {
+            "id": reserved.event_id,
+            "reply": jsonb_text(body),
+            "model_version": model_version,
+            "search_queries": search_queries,
+            "prompt": usage.prompt,
+            "cached": usage.cached,
+            "output": usage.output,
+            "thoughts": usage.thoughts,
+            "tool": usage.tool,
+            "cost_usd": cost,
+            "latency_ms": latency_ms,
+        }
+        with self._database.connection() as connection:
+            connection.execute(SETTLE, parameters)
 
     def fail(
-        self, event_id: UUID, error: Mapping[str, Any], latency_ms: int, blocked_until: datetime | None = None
+        self,
+        event_id: EventId,
+        error: Mapping[str, Any],
+        latency_ms: int,
+        blocked_until: datetime | None = None,
     ) -> None:
         """Google answered with an error: used under the cap, free of charge. May hold all later requests."""
         self._finish(
@@ -182,7 +184,7 @@ class Ledger:
             from_states=("sent", "unknown"),
         )
 
-    def mark_unknown(self, event_id: UUID, error: Mapping[str, Any], latency_ms: int) -> None:
+    def mark_unknown(self, event_id: EventId, error: Mapping[str, Any], latency_ms: int) -> None:
         """It left and no answer came: counted as used and as paid at its estimated cost."""
         self._finish(
             event_id,
@@ -191,7 +193,7 @@ class Ledger:
             from_states=("sent",),
         )
 
-    def release(self, event_id: UUID, error: Mapping[str, Any]) -> None:
+    def release(self, event_id: EventId, error: Mapping[str, Any]) -> None:
         """It provably never left: the place is free again."""
         self._finish(
             event_id,
@@ -246,7 +248,7 @@ class Ledger:
                 raise
 
     def _finish(
-        self, event_id: UUID, changes: str, parameters: dict[str, Any], from_states: tuple[str, ...]
+        self, event_id: EventId, changes: str, parameters: dict[str, Any], from_states: tuple[str, ...]
     ) -> None:
         with self._database.connection() as connection:
             connection.execute(

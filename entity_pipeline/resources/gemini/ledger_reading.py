@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 from psycopg.rows import class_row
 
 from entity_pipeline.core.gemini import RecentReplies
 from entity_pipeline.core.gemini_models import is_same_model
+from entity_pipeline.core.ledger import EventId
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import PLATFORM
 from entity_pipeline.core.usage import SpendDay
@@ -32,7 +32,7 @@ group by 1, 2, 3, 4 order by quota_day, cost_usd desc, pipeline, step, model
 """
 
 _OF_SUBJECT = f"""
-select id, created_at, metadata ->> 'kind' as kind, model, state, grounded, search_queries,
+select id::text, created_at, metadata ->> 'kind' as kind, model, state, grounded, search_queries,
   coalesce(prompt_tokens, 0) + coalesce(output_tokens, 0) + coalesce(thoughts_tokens, 0)
     + coalesce(tool_tokens, 0) as tokens,
   cost_usd, latency_ms, error ->> 'message' as error
@@ -46,7 +46,7 @@ order by created_at desc, id limit %(limit)s
 class LedgerEntry:
     """One request made for an account; `cost_usd` in USD, a reservation's greatest cost while it is open."""
 
-    id: UUID
+    id: EventId
     created_at: datetime
     kind: str | None
     model: str | None

@@ -1,5 +1,5 @@
 """The ledger's statements on `gemini_usage_events`; an installation whose columns differ changes this file, and the
-function `entity_pipeline_ledger` in `migrations/assets/20260101000290_ledger_function.sql`, which counts.
+functions in `migrations/assets/20260101000800_ledger_writes.sql`, which count and write.
 
 Surprising: the clock is the database's, read once in a statement, so that no machine's own clock matters.
 `clock_timestamp()` and not `now()`: a transaction that waited for the lock would go by the time it began.
@@ -23,37 +23,34 @@ _POOL = """units_of_request => %(units_of_request)s, reserve_units => %(reserve_
   models_of_other_pools => %(models_of_other_pools)s"""
 
 VIEW = f"""
-select * from entity_pipeline_ledger({_POOL}, of_pipeline => %(pipeline)s, of_step => %(step)s,
-  of_subject => %(subject)s, of_kind => %(kind)s, of_config_hash => %(config_hash)s, consumed => %(consumed)s::uuid)
+select * from entity_pipeline_ledger_view({_POOL}, of_pipeline => %(pipeline)s, of_step => %(step)s,
+  of_subject => %(subject)s, of_kind => %(kind)s, of_config_hash => %(config_hash)s, consumed => %(consumed)s)
 """
 
-STATUS = f"select * from entity_pipeline_ledger({_POOL})"
+STATUS = f"select * from entity_pipeline_ledger_view({_POOL})"
 
-REPLY = "select id, reply, model_version, input_hash from gemini_usage_events where id = %s"
+REPLY = "select id::text, reply, model_version, input_hash from gemini_usage_events where id = %s"
 
-INSERT_AND_COMMIT = """
-insert into gemini_usage_events (created_at, state_changed_at, pipeline, step, model, grounded, state, quota_day,
-  subject, input_hash, attempt, cost_usd, metadata)
-values (%(now)s, %(now)s, %(pipeline)s, %(step)s, %(model)s, %(grounded)s, 'reserved', %(quota_day)s,
-  %(subject)s, %(input_hash)s, %(attempt)s, %(cost_usd)s,
-  jsonb_build_object('kind', %(kind)s::text, 'config_hash', %(config_hash)s::text, 'run_id', %(run_id)s::text,
-    'claim', %(claim)s::text))
-returning id;
+RESERVE_AND_COMMIT = """
+select place::text from entity_pipeline_ledger_reserve(read_at => %(now)s, today => %(quota_day)s,
+  of_pipeline => %(pipeline)s, of_step => %(step)s, of_kind => %(kind)s, of_subject => %(subject)s,
+  of_model => %(model)s, is_grounded => %(grounded)s, of_input => %(input_hash)s, of_config => %(config_hash)s,
+  nth_attempt => %(attempt)s, most_usd => %(cost_usd)s, of_run => %(run_id)s, of_claim => %(claim)s);
 commit
 """
 
 HELD = """
-select id, quota_day from gemini_usage_events
+select id::text, quota_day from gemini_usage_events
 where pipeline = %(pipeline)s and step = %(step)s and subject = %(subject)s and state = 'reserved'
   and metadata->>'claim' = %(claim)s
 """
 
-# A reservation of yesterday is worth nothing today: it is given back, and asked for again.
-MARK_SENT = """
-update gemini_usage_events set state = 'sent', state_changed_at = clock_timestamp()
-where id = %s and state in ('reserved', 'sent')
-  and quota_day = (clock_timestamp() at time zone 'America/Los_Angeles')::date
-  and state_changed_at > clock_timestamp() - %s * interval '1 second'
+MARK_SENT = "select entity_pipeline_ledger_mark_sent(%s, %s)"
+
+SETTLE = """
+select entity_pipeline_ledger_settle(%(id)s, kept => %(reply)s, answered_by => %(model_version)s,
+  searches => %(search_queries)s, prompt => %(prompt)s, cached => %(cached)s, output => %(output)s,
+  thoughts => %(thoughts)s, tool => %(tool)s, paid_usd => %(cost_usd)s, took_ms => %(latency_ms)s)
 """
 
 SWEEP = """
@@ -66,11 +63,7 @@ set state = case state when 'sent' then 'unknown' else 'released' end,
 where state in ('reserved', 'sent') and state_changed_at < clock_timestamp() - %s * interval '1 second'
 """
 
-# The ends of a request: what changes, for FINISH.
-SETTLED = """state = 'settled', reply = %(reply)s::jsonb, error = null, model_version = %(model_version)s,
-  search_queries = %(search_queries)s, prompt_tokens = %(prompt)s, cached_tokens = %(cached)s,
-  output_tokens = %(output)s, thoughts_tokens = %(thoughts)s, tool_tokens = %(tool)s,
-  cost_usd = %(cost_usd)s, latency_ms = %(latency_ms)s"""
+# The ends of a request without a reply: what changes, for FINISH.
 FAILED = """state = 'failed', error = %(error)s::jsonb, cost_usd = 0, latency_ms = %(latency_ms)s,
   blocked_until = %(blocked_until)s"""
 UNKNOWN = "state = 'unknown', error = %(error)s::jsonb, latency_ms = %(latency_ms)s"

@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 import psycopg
 from psycopg.rows import dict_row
 
 from entity_pipeline.core.gemini_models import MODELS, GeminiModel
-from entity_pipeline.core.ledger import CallIntent, Limits
+from entity_pipeline.core.ledger import CallIntent, EventId, Limits
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.usage import TokenUsage
 from entity_pipeline.resources.gemini.ledger import Ledger, Reserved
@@ -83,7 +82,7 @@ def settled(ledger: Ledger, intent: CallIntent = REVIEW, model: GeminiModel = FL
     return place
 
 
-def row_of(database: Database, event_id: UUID) -> dict[str, Any]:
+def row_of(database: Database, event_id: EventId) -> dict[str, Any]:
     with database.connection() as connection:
         cursor = connection.cursor(row_factory=dict_row)
         found = cursor.execute("select * from gemini_usage_events where id = %s", [event_id]).fetchone()

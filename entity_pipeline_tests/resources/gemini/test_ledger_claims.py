@@ -12,9 +12,11 @@ import pytest
 from entity_pipeline.core.failures import DatabaseUnavailable
 from entity_pipeline.core.gemini import Answered
 from entity_pipeline.core.ledger import STALE_AFTER_S, InFlight, Refusal, Refused, Replay
+from entity_pipeline.resources import shared_pools
 from entity_pipeline.resources.gemini import MeteredCall
 from entity_pipeline.resources.gemini.client import Body
 from entity_pipeline.resources.gemini.ledger import Ledger, Reserved
+from entity_pipeline.resources.postgres import PooledDatabase, open_database
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.fakes.stop import ImpatientStop
 from entity_pipeline_tests.resources.gemini.ledger_cases import (
@@ -22,6 +24,7 @@ from entity_pipeline_tests.resources.gemini.ledger_cases import (
     FLASH,
     LIMITS,
     REVIEW,
+    Connection,
     about,
     ask,
     capped,
@@ -138,7 +141,7 @@ def test_a_late_reply_is_used_although_the_account_is_being_asked_about_again(
 
 def test_a_consumed_reply_that_is_gone_from_the_ledger_is_asked_for_anew(ledger: Ledger) -> None:
     settled(ledger)
-    assert isinstance(ask(ledger, replace(REVIEW, consumed_event_id=uuid4())), Reserved)
+    assert isinstance(ask(ledger, replace(REVIEW, consumed_event_id=str(uuid4()))), Reserved)
 
 
 class Crash(BaseException):
@@ -274,6 +277,65 @@ def test_an_answer_that_was_lost_after_the_commit_costs_no_place_and_no_second_r
     ).run()
     assert isinstance(answer, Answered)
     assert not lost
+    assert google.paid == 1
+    assert states(assets_db) == ["settled"]
+
+
+class CutLedger(Ledger):
+    """Before each of these writes the server has ended the one connection that there is."""
+
+    def __init__(self, database: PooledDatabase, killer: Connection) -> None:
+        super().__init__(database)
+        self._killer = killer
+        self.cut: list[str] = []
+
+    def reserve(self, *args: Any, **kwargs: Any) -> Any:
+        self._cut("reserve")
+        return super().reserve(*args, **kwargs)
+
+    def mark_sent(self, *args: Any, **kwargs: Any) -> Any:
+        self._cut("mark_sent")
+        return super().mark_sent(*args, **kwargs)
+
+    def settle(self, *args: Any, **kwargs: Any) -> Any:
+        self._cut("settle")
+        return super().settle(*args, **kwargs)
+
+    def _cut(self, write: str) -> None:
+        if write not in self.cut:
+            self.cut.append(write)
+            self._killer.execute(
+                "select pg_terminate_backend(pid, 2000) from pg_stat_activity where application_name = 'cut'"
+            )
+
+
+@pytest.mark.parametrize("end_is_seen", [True, False])
+def test_a_connection_that_ends_while_nobody_uses_it_costs_no_place_and_no_second_request(
+    assets_db: ClonedDatabase, assets: Connection, monkeypatch: pytest.MonkeyPatch, end_is_seen: bool
+) -> None:
+    if not end_is_seen:
+        monkeypatch.setattr(shared_pools, "_has_said_something", lambda _: False)
+    google = Google()
+
+    def send() -> Body:
+        google.answer()
+        return Body(BODY)
+
+    with open_database(assets_db.url, max_connections=1, application_name="cut") as database:
+        ledger = CutLedger(database, assets)
+        ledger.sweep()
+        answer = MeteredCall(
+            ledger=ledger,
+            send=send,
+            model=FLASH,
+            intent=REVIEW,
+            limits=LIMITS,
+            run_id="run-1",
+            stop=ImpatientStop(),
+            deadline=datetime.now(UTC) + timedelta(hours=1),
+        ).run()
+    assert isinstance(answer, Answered)
+    assert ledger.cut == ["reserve", "mark_sent", "settle"]
     assert google.paid == 1
     assert states(assets_db) == ["settled"]
 

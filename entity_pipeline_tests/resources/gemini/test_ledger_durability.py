@@ -55,7 +55,7 @@ def test_what_was_marked_sent_outlives_the_server_and_what_does_not_outlive_it_i
     with open_database(server.url("assets")) as database:
         ledger = Ledger(database)
         with database.connection() as connection:
-            rows = connection.execute("select id, state, reply from gemini_usage_events").fetchall()
+            rows = connection.execute("select id::text, state, reply from gemini_usage_events").fetchall()
         assert {row[0]: row[1:] for row in rows} == {
             paid.event_id: ("settled", BODY),
             on_the_wire.event_id: ("sent", None),

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 import psycopg
 import pytest
@@ -26,7 +25,7 @@ from hypothesis.stateful import (
 )
 
 from entity_pipeline.core.gemini_models import GeminiModel
-from entity_pipeline.core.ledger import InFlight, Refusal, Refused, Replay
+from entity_pipeline.core.ledger import EventId, InFlight, Refusal, Refused, Replay
 from entity_pipeline.resources.gemini.ledger import Ledger, Reserved
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.resources.gemini.ledger_cases import (
@@ -96,9 +95,9 @@ class LedgerMachine(RuleBasedStateMachine):
         super().__init__()
         connection.execute("truncate gemini_usage_events")
         self.ledger, self.connection, self.clock = Ledger(database), connection, clock
-        self.rows: dict[UUID, Row] = {}
+        self.rows: dict[EventId, Row] = {}
         self.foreign: list[Foreign] = []
-        self.consumed: dict[str, UUID] = {}
+        self.consumed: dict[str, EventId] = {}
         self.blocked_until: datetime | None = None
         self.seen_by_google: Counter[date] = Counter()
         self.highest_cap: dict[date, int] = {}
@@ -330,9 +329,9 @@ class LedgerMachine(RuleBasedStateMachine):
 
     # What is always true
 
-    def stored(self) -> list[tuple[UUID, str, str, date]]:
+    def stored(self) -> list[tuple[EventId, str, str, date]]:
         return self.connection.execute(
-            "select id, subject, state, quota_day from gemini_usage_events where subject is not null"
+            "select id::text, subject, state, quota_day from gemini_usage_events where subject is not null"
         ).fetchall()
 
     def counted_rows(self) -> int:

@@ -7,14 +7,14 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from threading import Event, Timer
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
 from entity_pipeline.core.failures import DatabaseUnavailable, ModelUnavailable
 from entity_pipeline.core.gemini import Answered, NotAnswered, Unanswered
 from entity_pipeline.core.gemini_models import MODELS, GeminiModel
-from entity_pipeline.core.ledger import InFlight, Refusal, Refused, Replay, StoredReply
+from entity_pipeline.core.ledger import EventId, InFlight, Refusal, Refused, Replay, StoredReply
 from entity_pipeline.core.quota import next_reset
 from entity_pipeline.core.usage import TokenUsage
 from entity_pipeline.resources import gemini
@@ -142,7 +142,7 @@ def test_a_version_is_kept_as_a_text_column_takes_it() -> None:
 
 
 def test_a_paid_reply_is_returned_without_a_request() -> None:
-    stored = StoredReply(uuid4(), {"candidates": []}, None, "input-0")
+    stored = StoredReply(str(uuid4()), {"candidates": []}, None, "input-0")
     ledger = FakeLedger(Replay(stored))
     answer, send = run(ledger)
     assert answer == Answered(stored, replayed=True)
@@ -332,7 +332,7 @@ class SlowOnce(FakeLedger):
     def monotonic(self) -> float:
         return self._now
 
-    def mark_sent(self, event_id: UUID) -> bool:
+    def mark_sent(self, event_id: EventId) -> bool:
         self._now = 21.0
         return super().mark_sent(event_id)
 

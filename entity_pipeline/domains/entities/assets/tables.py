@@ -48,7 +48,7 @@ _COLUMNS: dict[str, Sequence[tuple[str, str, str]]] = {
         (f"{_ENRICHMENT}.gemini_review.confidence", "numeric", "calibrated, 0 to 1"),
         (f"{_ENRICHMENT}.gemini_review.grounded", "bool", "whether the reply rests on a web search"),
         (f"{_ENRICHMENT}.gemini_review.evidence", "jsonb", "sentences with the sources that support them"),
-        (f"{_ENRICHMENT}.gemini_review.usage_event_id", "uuid", "the ledger's row with the whole reply"),
+        (f"{_ENRICHMENT}.gemini_review.usage_event_id", "text", "the ledger's row with the whole reply"),
     ),
     "catalog_links": (
         (f"{_ENRICHMENT}.catalog_link.status", "text", "created, linked, attached, held or undone"),

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
-from uuid import UUID
 
 from pydantic import ValidationError
 
+from entity_pipeline.core.ledger import EventId
 from entity_pipeline.domains.entities.logic.confidence import Calibrated
 from entity_pipeline.domains.entities.models import Evidence, Grounding, Review, Verdict
 
@@ -50,7 +50,7 @@ def reviewed_record(
     previous: Mapping[str, Any] | None,
     reviewed_at: datetime,
     model_version: str | None,
-    usage_event_id: UUID | None,
+    usage_event_id: EventId | None,
     notes: Sequence[str] = (),
     search_entry_point: str | None = None,
 ) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def reviewed_record(
         "prompt_version": inputs.prompt_version,
         "schema_version": inputs.schema_version,
         "input_hash": inputs.input_hash,
-        "usage_event_id": None if usage_event_id is None else str(usage_event_id),
+        "usage_event_id": usage_event_id,
         "reviewed_at": _stored(reviewed_at),
         "attempts": attempts(previous) + 1,
         "next_attempt_at": None,
@@ -90,7 +90,7 @@ def failed_record(
     previous: Mapping[str, Any] | None,
     reason: str,
     detail: str,
-    usage_event_id: UUID | None = None,
+    usage_event_id: EventId | None = None,
     model_version: str | None = None,
 ) -> dict[str, Any]:
     """A reply that gives no review, or a request that never will get one. `detail` is a sentence without secrets."""
@@ -106,7 +106,7 @@ def failed_record(
             "prompt_version": inputs.prompt_version,
             "schema_version": inputs.schema_version,
             "input_hash": inputs.input_hash,
-            "usage_event_id": None if usage_event_id is None else str(usage_event_id),
+            "usage_event_id": usage_event_id,
         },
     )
 
@@ -133,15 +133,12 @@ def deferred_record(
     )
 
 
-def consumed_event_id(record: Mapping[str, Any] | None) -> UUID | None:
+def consumed_event_id(record: Mapping[str, Any] | None) -> EventId | None:
     """The newest paid reply that this record has dealt with, whether or not it could be used."""
     for key in ("failed_event_id", "usage_event_id"):
         value = record.get(key) if record is not None else None
         if isinstance(value, str):
-            try:
-                return UUID(value)
-            except ValueError:
-                continue
+            return value
     return None
 
 
