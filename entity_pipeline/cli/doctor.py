@@ -23,6 +23,7 @@ from entity_pipeline.resources.installation_check import (
     clock_skew_s,
     doubled_rows,
     evaluation_problems,
+    former_settings,
     page_list_problems,
 )
 from entity_pipeline.resources.postgres import open_database
@@ -121,7 +122,7 @@ def _rows() -> Iterator[Finding]:
         for sentence in page_list_problems(operation, is_page_here=bool(os.environ.get("ADMIN_TOKEN"))):
             yield "warn", sentence
     with _connection("assets") as assets:
-        for sentence in evaluation_problems(assets):
+        for sentence in (*former_settings(assets), *evaluation_problems(assets)):
             yield "warn", sentence
 
 

@@ -40,6 +40,10 @@ def test_odd_rows_and_a_schema_that_is_behind_are_warnings(
 ) -> None:
     with assets_db.connection() as assets, operation_db.connection() as operation:
         assets.execute("drop index entity_pipeline_raw_posts_created_at; drop table review_evaluations")
+        assets.execute(
+            "alter table pipeline_settings rename column is_enabled to enabled; "
+            "alter table pipeline_settings add column is_enabled boolean not null default false"
+        )
         operation.execute(f"delete from supabase_migrations.schema_migrations where version = '{LAST}'")
         operation.execute("insert into instagram_accounts (username) values ('@Nike'), ('nike')")
         operation.execute("delete from enrichment_queue")
@@ -52,6 +56,7 @@ def test_odd_rows_and_a_schema_that_is_behind_are_warnings(
         "operation: handles with more than one active account: 1 (@Nike, nike)",
         "operation: rows of enrichment_queue that are out of date: 2.",
         "assets: the table review_evaluations is missing",
+        "assets: pipeline_settings has older columns that look like a switch or settings (enabled)",
     ):
         assert sum(part in line for line in warnings) == 1, ended.out
 
