@@ -58,7 +58,23 @@ where ours.attrelid = to_regclass('public.pipeline_settings') and not former.att
 order by former.attnum
 """
 
+_THERE = (
+    "select to_regclass('public.raw_posts') is not null, to_regclass('public.instagram_accounts') is not null"
+)
+
 _Connection = psycopg.Connection[Any]
+
+
+def swapped(assets: _Connection, operation: _Connection) -> Iterator[str]:
+    """Whether each address names the other database; `migrate` would fill both with what belongs to the other."""
+    if (assets.execute(_THERE).fetchone(), operation.execute(_THERE).fetchone()) == (
+        (False, True),
+        (True, False),
+    ):
+        yield (
+            "ASSETS_DATABASE_URL names the database with instagram_accounts and OPERATION_DATABASE_URL the one with "
+            "raw_posts: they are swapped."
+        )
 
 
 def doubled_rows(operation: _Connection) -> Iterator[str]:

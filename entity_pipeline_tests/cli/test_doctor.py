@@ -145,3 +145,21 @@ def test_a_plan_shows_the_sql_and_the_locks_and_the_migration_then_has_nothing_l
     assert lost.out.startswith(
         "The index entity_pipeline_raw_posts_created_at is missing or unfinished, and would"
     )
+
+
+def test_swapped_addresses_are_named_before_anything_is_migrated(
+    tmp_path: Path, database_server: DatabaseServer
+) -> None:
+    with older_installation(database_server) as (assets, operation):
+        command = Command(tmp_path, {"ASSETS_DATABASE_URL": operation, "OPERATION_DATABASE_URL": assets})
+        ended = command("doctor")
+        refused = [command("migrate").failure, command("migrate", "--plan").failure]
+        with psycopg.connect(assets) as connection:
+            there = connection.execute("select to_regclass('artists') is not null").fetchone()
+    sentence = (
+        "ASSETS_DATABASE_URL names the database with instagram_accounts and OPERATION_DATABASE_URL the one with "
+        "raw_posts: they are swapped."
+    )
+    assert (ended.code, ended.out) == (1, f"error {sentence}\n")
+    assert refused == [f"{sentence} Nothing was changed."] * 2
+    assert there == (False,)
