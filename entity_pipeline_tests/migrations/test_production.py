@@ -1,7 +1,9 @@
 """The dump that looks like production: migrated by its owner, enriched by the role of docs/schema.md."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 
 import psycopg
@@ -9,6 +11,7 @@ import pytest
 
 from entity_pipeline.migrations import migrate
 from entity_pipeline.migrations.files import files_of
+from entity_pipeline.resources.gemini.spend import roll_up_spend
 from entity_pipeline.resources.installation_check import doubled_rows, page_list_problems
 from entity_pipeline.resources.postgres import PostgresResource, open_database
 from entity_pipeline.resources.schema_check import missing_schema
@@ -17,7 +20,7 @@ from entity_pipeline_tests.cli.command import Command
 from entity_pipeline_tests.databases import ClonedDatabase, DatabaseServer
 from entity_pipeline_tests.domains.entities.graph import MONDAY, TUESDAY, WEDNESDAY, Graph, graph
 from entity_pipeline_tests.migrations.production import Production, digests, production, rows, touched
-from entity_pipeline_tests.reliability.documented_roles import Roles, connected, documented_roles
+from entity_pipeline_tests.reliability.documented_roles import PAGE, Roles, connected, documented_roles
 
 
 @pytest.fixture
@@ -58,7 +61,8 @@ def test_people_keep_every_value_through_migration_enrichment_and_linking(theirs
         ):
             assert [str(problem) for problem in missing_schema(one, other)] == [
                 "assets: the column gemini_spend_daily.day must be given in every row and the pipeline does not "
-                "know it; give it a default."
+                "know it; let it be empty, or give it a default if it is in no key (docs/schema.md, Existing "
+                "installations)."
             ]
         installation.post(MONDAY, "prada", "@Timberland", "twin.handle", "newcomer.madeup", times=2)
         installation.post(TUESDAY, "PRADA", "uniqlo_jp")
@@ -107,6 +111,33 @@ def test_undoing_every_run_leaves_the_catalog_as_people_left_it(theirs: Producti
     assert changed == {"operation.brands", "operation.instagram_accounts"}
     assert said == ["16 values put back, 2 created entities removed.\n"]
     assert digests(people, rows(theirs.owner)) == as_it_was
+
+
+def test_a_roll_up_with_a_key_of_its_own_serves_both_after_the_documented_statements(
+    theirs: Production,
+) -> None:
+    migrate(theirs.owner["assets"], theirs.owner["operation"])
+    [statements] = re.findall(
+        r"^```sql gemini_spend_daily\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE
+    )
+    with (
+        psycopg.connect(theirs.owner["assets"], autocommit=True) as owner,
+        psycopg.connect(theirs.owner["operation"]) as operation,
+        open_database(theirs.owner["assets"]) as assets_db,
+    ):
+        owner.execute(statements.encode())
+        assert missing_schema(owner, operation) == []
+        upsert = (
+            "insert into gemini_spend_daily (day, pipeline, model, calls) "
+            "values (%s, 'captions', 'gemini-2.5-flash', 1) "
+            "on conflict (day, pipeline, model) do update set calls = gemini_spend_daily.calls + 1"
+        )
+        assert roll_up_spend(assets_db, date(2025, 6, 1)) > 30
+        for _ in range(2):
+            owner.execute(upsert, [date(2025, 6, 1)])
+        assert roll_up_spend(assets_db, date(2025, 6, 1)) == 0
+        kept = owner.execute("select day, calls from gemini_spend_daily where day is not null").fetchall()
+    assert kept == [(date(2025, 6, 1), 482)]
 
 
 def test_the_row_of_settings_is_changed_where_its_author_is_a_uuid(theirs: Production) -> None:
