@@ -166,10 +166,12 @@ def test_the_alerts_page_has_every_alert_with_what_to_do_and_every_setting_with_
     assert {kind.strip("`"): what_to_do.replace("`", "") for kind, _, what_to_do in rows} == {
         kind.value: sentence.replace("`", "") for kind, sentence in WHAT_TO_DO.items()
     }
-    settings = {
-        row[0].strip("`"): float(row[1].strip("`")) for row in _rows(_section(page, "## Settings"))[1:]
-    }
-    assert settings == NotifySettings().model_dump()
+    settings = {row[0].strip("`"): row[1:] for row in _rows(_section(page, "## Settings"))[1:]}
+    defaults = {name: float(default.strip("`")) for name, (default, _) in settings.items()}
+    assert defaults == NotifySettings().model_dump()
+    for name, field in NotifySettings.model_fields.items():
+        [most] = [bound.le for bound in field.metadata if hasattr(bound, "le")]
+        assert settings[name][1].endswith(f", {most:,}"), name
 
 
 def test_the_rules_page_has_every_hold_reason_with_its_sentence() -> None:

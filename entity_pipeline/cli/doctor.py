@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from typing import Any, get_args
 from urllib.parse import urlsplit
@@ -23,7 +23,9 @@ from entity_pipeline.resources.installation_check import (
     clock_skew_s,
     doubled_rows,
     evaluation_problems,
+    former_settings,
     page_list_problems,
+    swapped,
 )
 from entity_pipeline.resources.postgres import open_database
 from entity_pipeline.resources.schema_check import missing_schema
@@ -36,6 +38,9 @@ Finding = tuple[str, str]
 
 def examine() -> bool:
     """Print a line a finding; True when nothing stands in the way of a run."""
+    if mistake := _swapped():
+        click.echo(f"error {mistake}")
+        return False
     checks: list[Callable[[], Iterator[Finding]]] = [
         lambda: _database("assets"),
         lambda: _database("operation"),
@@ -65,6 +70,17 @@ def _findings(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
         yield from check()
     except PipelineFailure as failure:
         yield "error", str(failure)
+
+
+def _swapped() -> str | None:
+    """The one mistake after which nothing else that would be said is true."""
+    with (
+        suppress(PipelineFailure),
+        _connection("assets") as assets,
+        _connection("operation") as operation,
+    ):
+        return next(swapped(assets, operation), None)
+    return None
 
 
 def _database(name: Database) -> Iterator[Finding]:
@@ -121,7 +137,7 @@ def _rows() -> Iterator[Finding]:
         for sentence in page_list_problems(operation, is_page_here=bool(os.environ.get("ADMIN_TOKEN"))):
             yield "warn", sentence
     with _connection("assets") as assets:
-        for sentence in evaluation_problems(assets):
+        for sentence in (*former_settings(assets), *evaluation_problems(assets)):
             yield "warn", sentence
 
 

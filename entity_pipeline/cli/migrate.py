@@ -6,8 +6,11 @@ from collections.abc import Iterator
 
 import click
 
+from entity_pipeline.core.failures import ConfigurationFailure
 from entity_pipeline.migrations import migrate
 from entity_pipeline.migrations.plan import PlannedFile, plan, repairs
+from entity_pipeline.resources.installation_check import swapped
+from entity_pipeline.resources.postgres import open_database
 
 
 def apply() -> None:
@@ -20,10 +23,11 @@ def apply() -> None:
 
 def show_plan() -> None:
     """Print the SQL of every pending file and what it would lock; changes nothing."""
-    files = plan(*_urls())
+    urls = _urls()
+    files = plan(*urls)
     for file in files:
         click.echo("\n".join(_lines(file)) + "\n")
-    for index in repairs(*_urls()):
+    for index in repairs(*urls):
         click.echo(
             f"The index {index} is missing or unfinished, and would be built again while others write."
         )
@@ -54,4 +58,14 @@ def _manner(planned: PlannedFile) -> str:
 
 
 def _urls() -> tuple[str, str]:
-    return os.environ["ASSETS_DATABASE_URL"], os.environ["OPERATION_DATABASE_URL"]
+    """Both addresses; raises ConfigurationFailure when each names the other database."""
+    urls = os.environ["ASSETS_DATABASE_URL"], os.environ["OPERATION_DATABASE_URL"]
+    with (
+        open_database(urls[0]) as assets_db,
+        open_database(urls[1]) as operation_db,
+        assets_db.connection() as assets,
+        operation_db.connection() as operation,
+    ):
+        for mistake in swapped(assets, operation):
+            raise ConfigurationFailure(f"{mistake} Nothing was changed.")
+    return urls

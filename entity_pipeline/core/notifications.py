@@ -22,7 +22,8 @@ class NotifySettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     remind_after_hours: Hours = 24.0
-    backlog_hours: Hours = 168.0
+    # Accounts that were there before the pipeline may have waited for years.
+    backlog_hours: Annotated[float, Field(gt=0, le=87_600)] = 168.0
     silent_after_hours: Hours = 1.0
     cap_near_share: PositiveShare = 0.9
     ungrounded_share: PositiveShare = 0.2

@@ -1,5 +1,5 @@
-"""What a person should know of the two databases although the pipeline works: rows that are there twice, and what
-only the administration page and `evaluate` need.
+"""What a person should know of the two databases although the pipeline works: rows that are there twice, a switch
+that switches nothing, and what only the administration page and `evaluate` need.
 
 Surprising: a row of `enrichment_queue` may be missing without any error. The trigger that keeps it never fails a
 person's write, and a restore or a replication may leave triggers out.
@@ -12,7 +12,9 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from entity_pipeline.core.settings import PLATFORM
 from entity_pipeline.resources.postgres import database_clock
+from entity_pipeline.resources.settings_store import SETTINGS_COLUMN, SWITCH_COLUMN
 
 CLOCK_TOLERANCE_S = 30.0
 _EXAMPLES = 3
@@ -46,7 +48,33 @@ select count(*) from (
 """
 _EMPTY = "select exists (select from instagram_accounts) and not exists (select from enrichment_queue)"
 
+# A column of the same kind that is older than ours: `migrate` put ours beside it.
+_FORMER_SETTINGS = """
+select former.attname::text from pg_attribute as ours
+join pg_attribute as former on former.attrelid = ours.attrelid and former.attnum between 1 and ours.attnum - 1
+where ours.attrelid = to_regclass('public.pipeline_settings') and not former.attisdropped
+  and (ours.attname = %s and former.atttypid = 'boolean'::regtype
+    or ours.attname = %s and former.atttypid in ('jsonb'::regtype, 'json'::regtype))
+order by former.attnum
+"""
+
+_THERE = (
+    "select to_regclass('public.raw_posts') is not null, to_regclass('public.instagram_accounts') is not null"
+)
+
 _Connection = psycopg.Connection[Any]
+
+
+def swapped(assets: _Connection, operation: _Connection) -> Iterator[str]:
+    """Whether each address names the other database; `migrate` would fill both with what belongs to the other."""
+    if (assets.execute(_THERE).fetchone(), operation.execute(_THERE).fetchone()) == (
+        (False, True),
+        (True, False),
+    ):
+        yield (
+            "ASSETS_DATABASE_URL names the database with instagram_accounts and OPERATION_DATABASE_URL the one with "
+            "raw_posts: they are swapped."
+        )
 
 
 def doubled_rows(operation: _Connection) -> Iterator[str]:
@@ -102,6 +130,18 @@ def page_list_problems(operation: _Connection, *, is_page_here: bool) -> Iterato
             f"operation: rows of enrichment_queue that are out of date: {stale:,}. The administration page shows these "
             "accounts as they were; as its owner: select entity_pipeline_queue_refresh(array(select id from "
             "instagram_accounts))."
+        )
+
+
+def former_settings(assets: _Connection) -> Iterator[str]:
+    """A switch and settings that `pipeline_settings` had under other names, and that change nothing here."""
+    former = [name for (name,) in assets.execute(_FORMER_SETTINGS, [SWITCH_COLUMN, SETTINGS_COLUMN])]
+    if former:
+        yield (
+            "assets: pipeline_settings has older columns that look like a switch or settings "
+            f"({', '.join(former)}), and this pipeline does not read them: only {SWITCH_COLUMN} and {SETTINGS_COLUMN} "
+            f"of the row '{PLATFORM}' count, and `entity-pipeline settings` changes them. To use the older ones "
+            "instead, name them in entity_pipeline/resources/settings_store.py (docs/schema.md)."
         )
 
 

@@ -233,13 +233,17 @@ def _place_and_password(url: str) -> tuple[str, str]:
         raise ConfigurationFailure(
             "The address of a PostgreSQL database is empty: set it to postgresql://user:password@host:port/database."
         )
+    unreadable = ConfigurationFailure(
+        "The address of a PostgreSQL database can't be read: it must look like "
+        "postgresql://user:password@host:port/database, special characters percent-encoded."
+    )
     try:
         parts = conninfo_to_dict(url)
     except psycopg.ProgrammingError:
         # libpq's own message quotes the address, password included.
-        raise ConfigurationFailure(
-            "The address of a PostgreSQL database can't be read: it must look like "
-            "postgresql://user:password@host:port/database, special characters percent-encoded."
-        ) from None
+        raise unreadable from None
     host, port = parts.get("host") or "localhost", parts.get("port") or 5432
-    return f"{host}:{port}/{parts.get('dbname') or parts.get('user') or ''}", str(parts.get("password") or "")
+    place = f"{host}:{port}/{parts.get('dbname') or parts.get('user') or ''}"
+    if "@" in place:  # of a password, whose rest would be told as the host
+        raise unreadable
+    return place, str(parts.get("password") or "")

@@ -330,7 +330,7 @@ def _column_differences(
                 yield (
                     column,
                     f"the column {table}.{column} must be given in every row and the pipeline does not know it; "
-                    "give it a default",
+                    "let it be empty, or give it a default if it is in no key (docs/schema.md, Existing installations)",
                 )
 
 

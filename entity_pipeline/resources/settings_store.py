@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any
 
 import dagster as dg
-from psycopg.rows import dict_row
 
 from entity_pipeline.core.failures import InputRejected
 from entity_pipeline.core.jsonb import jsonb_text
@@ -23,6 +22,10 @@ from entity_pipeline.core.settings import (
 )
 from entity_pipeline.resources.postgres import PostgresResource
 
+# The columns that switch and set this pipeline; those of an installation that has other ones stand here.
+SWITCH_COLUMN = "is_enabled"
+SETTINGS_COLUMN = "settings"
+
 # The actor of the audit log, see docs/schema.md.
 SYSTEM_ACTOR = "e7717000-0000-4000-8000-0000e4717195"
 
@@ -32,30 +35,32 @@ _WHO = f"""(jsonb_populate_record(null::pipeline_settings, jsonb_build_object('u
     and attname = 'updated_by' and atttypid = 'uuid'::regtype)
     then '{SYSTEM_ACTOR}' else %(who)s::text end))).updated_by"""
 
-_COLUMNS = "is_enabled, settings, updated_at, updated_by::text"
+_COLUMNS = f"{SWITCH_COLUMN}, {SETTINGS_COLUMN}, updated_at, updated_by::text"
 
 _READ = f"select {_COLUMNS} from pipeline_settings where platform = %s"
 
 _SWITCH = f"""
-insert into pipeline_settings (platform, is_enabled, settings, updated_at, updated_by)
+insert into pipeline_settings (platform, {SWITCH_COLUMN}, {SETTINGS_COLUMN}, updated_at, updated_by)
 values (%(platform)s, %(is_enabled)s, '{{}}', now(), {_WHO})
 on conflict (platform) do update
-set is_enabled = excluded.is_enabled, updated_at = excluded.updated_at, updated_by = excluded.updated_by
+set {SWITCH_COLUMN} = excluded.{SWITCH_COLUMN}, updated_at = excluded.updated_at, updated_by = excluded.updated_by
 """
 
 _SAVE = f"""
-update pipeline_settings set settings = %(settings)s::jsonb, updated_at = now(), updated_by = {_WHO}
+update pipeline_settings set {SETTINGS_COLUMN} = %(settings)s::jsonb, updated_at = now(), updated_by = {_WHO}
 where platform = %(platform)s
 """
 
-_INSERT_ROW = """
-insert into pipeline_settings (platform, is_enabled, settings) values (%s, false, '{}')
+_INSERT_ROW = f"""
+insert into pipeline_settings (platform, {SWITCH_COLUMN}, {SETTINGS_COLUMN}) values (%s, false, '{{}}')
 on conflict (platform) do nothing
 """
 
+_LOCK_SETTINGS = f"select {SETTINGS_COLUMN} from pipeline_settings where platform = %s for update"
+
 _AMEND = f"""
 update pipeline_settings
-set is_enabled = %(is_enabled)s, settings = %(settings)s::jsonb,
+set {SWITCH_COLUMN} = %(is_enabled)s, {SETTINGS_COLUMN} = %(settings)s::jsonb,
     updated_at = greatest(clock_timestamp(), updated_at + interval '1 microsecond'), updated_by = {_WHO}
 where platform = %(platform)s
 returning {_COLUMNS}
@@ -113,12 +118,8 @@ class SettingsStore(dg.ConfigurableResource):
         """
         with self.assets_db.connection() as connection, connection.transaction():
             connection.execute(_INSERT_ROW, [PLATFORM])
-            row = (
-                connection.cursor(row_factory=dict_row)
-                .execute("select settings from pipeline_settings where platform = %s for update", [PLATFORM])
-                .fetchone()
-            )
-            changed = edit(row["settings"] if row is not None else {})
+            row = connection.execute(_LOCK_SETTINGS, [PLATFORM]).fetchone()
+            changed = edit(row[0] if row is not None else {})
             connection.execute(_SAVE, {"platform": PLATFORM, "settings": jsonb_text(changed), "who": who})
         return changed
 

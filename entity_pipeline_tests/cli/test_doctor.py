@@ -40,6 +40,10 @@ def test_odd_rows_and_a_schema_that_is_behind_are_warnings(
 ) -> None:
     with assets_db.connection() as assets, operation_db.connection() as operation:
         assets.execute("drop index entity_pipeline_raw_posts_created_at; drop table review_evaluations")
+        assets.execute(
+            "alter table pipeline_settings rename column is_enabled to enabled; "
+            "alter table pipeline_settings add column is_enabled boolean not null default false"
+        )
         operation.execute(f"delete from supabase_migrations.schema_migrations where version = '{LAST}'")
         operation.execute("insert into instagram_accounts (username) values ('@Nike'), ('nike')")
         operation.execute("delete from enrichment_queue")
@@ -52,6 +56,7 @@ def test_odd_rows_and_a_schema_that_is_behind_are_warnings(
         "operation: handles with more than one active account: 1 (@Nike, nike)",
         "operation: rows of enrichment_queue that are out of date: 2.",
         "assets: the table review_evaluations is missing",
+        "assets: pipeline_settings has older columns that look like a switch or settings (enabled)",
     ):
         assert sum(part in line for line in warnings) == 1, ended.out
 
@@ -140,3 +145,21 @@ def test_a_plan_shows_the_sql_and_the_locks_and_the_migration_then_has_nothing_l
     assert lost.out.startswith(
         "The index entity_pipeline_raw_posts_created_at is missing or unfinished, and would"
     )
+
+
+def test_swapped_addresses_are_named_before_anything_is_migrated(
+    tmp_path: Path, database_server: DatabaseServer
+) -> None:
+    with older_installation(database_server) as (assets, operation):
+        command = Command(tmp_path, {"ASSETS_DATABASE_URL": operation, "OPERATION_DATABASE_URL": assets})
+        ended = command("doctor")
+        refused = [command("migrate").failure, command("migrate", "--plan").failure]
+        with psycopg.connect(assets) as connection:
+            there = connection.execute("select to_regclass('artists') is not null").fetchone()
+    sentence = (
+        "ASSETS_DATABASE_URL names the database with instagram_accounts and OPERATION_DATABASE_URL the one with "
+        "raw_posts: they are swapped."
+    )
+    assert (ended.code, ended.out) == (1, f"error {sentence}\n")
+    assert refused == [f"{sentence} Nothing was changed."] * 2
+    assert there == (False,)

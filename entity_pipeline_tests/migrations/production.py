@@ -3,6 +3,8 @@
 Surprising: roles belong to the server, so the API's three are made once and stay; the owner is each test's own.
 """
 
+import hashlib
+import json
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +23,10 @@ _PASSWORD = "made-up-secret"
 _EMPTY = (None, "", "unknown", "NA")
 # A trigger of theirs sets it at every write.
 _THEIR_TRIGGERS = ("updated_at",)
+# In these a row too many is as bad as one that is gone.
+_CATALOG = ("artists", "brands", "groups", "group_members")
+# What a public profile fills stays after an undo.
+_PROFILE = ("display_name", "bio", "profile_image_url")
 
 Rows = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
@@ -74,6 +80,25 @@ def touched(before: Rows, after: Rows) -> list[tuple[str, str, str, Any, Any]]:
         if (value := _theirs(column, row)) not in _EMPTY
         and value != _theirs(column, after[table].get(key, {}))
     ]
+
+
+def digests(people: Rows, now: Rows) -> Mapping[str, str]:
+    """What people own in each of their tables, as it is now: every value, and what they left empty."""
+    return {name: _digest(name.partition(".")[2], before, now[name]) for name, before in people.items()}
+
+
+def _digest(table: str, before: Mapping[str, Mapping[str, Any]], now: Mapping[str, Mapping[str, Any]]) -> str:
+    owned = {
+        key: {column: _owned(table, column, before.get(key, {}), row) for column in row}
+        for key in (now if table in _CATALOG else before)
+        for row in [now.get(key, {})]
+    }
+    return hashlib.sha256(json.dumps(owned, sort_keys=True).encode()).hexdigest()
+
+
+def _owned(table: str, column: str, before: Mapping[str, Any], row: Mapping[str, Any]) -> Any:
+    is_of_profile = table == "instagram_accounts" and column in _PROFILE and before.get(column) in _EMPTY
+    return None if is_of_profile else _theirs(column, row)
 
 
 def _theirs(column: str, row: Mapping[str, Any]) -> Any:

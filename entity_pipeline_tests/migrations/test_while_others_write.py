@@ -14,6 +14,7 @@ from entity_pipeline.migrations import migrate
 from entity_pipeline.migrations.files import files_of
 from entity_pipeline.migrations.plan import plan
 from entity_pipeline.migrations.waiting import APPLICATION_NAME
+from entity_pipeline.resources.installation_check import page_list_problems
 from entity_pipeline_tests.databases import DatabaseServer
 from entity_pipeline_tests.migrations.older_installation import older_installation
 from entity_pipeline_tests.migrations.production import Production, production
@@ -24,16 +25,43 @@ INDEX_FILE = "assets/20260101000210_raw_posts_created_at_index.sql"
 BUILD = f"create index concurrently {INDEX} on raw_posts (created_at)"
 # The files' lock_timeout, and a second for a busy machine.
 PATIENCE = "6s"
+# A statement, and how many of its writes are there.
 WRITES = {
     "assets": (
-        "update raw_posts set caption = 'x' where id = (select id from raw_posts order by random() limit 1)",
-        "insert into gemini_usage_events (pipeline, step, model) values ('captions', 'describe', 'm')",
-        "update pipeline_settings set updated_at = now() where platform = 'pinterest'",
+        (
+            "update raw_posts set caption = caption || '+' "
+            "where id = (select id from raw_posts order by random() limit 1)",
+            "select sum(length(caption) - length(replace(caption, '+', ''))) from raw_posts",
+        ),
+        (
+            "insert into gemini_usage_events (pipeline, step, model) values ('captions', 'describe', 'm')",
+            "select count(*) from gemini_usage_events where model = 'm'",
+        ),
+        (
+            "update pipeline_settings set settings = jsonb_set(settings, '{depth}', to_jsonb((settings->>'depth')::int "
+            "+ 1)) where platform = 'pinterest'",
+            "select (settings->>'depth')::int - 3 from pipeline_settings where platform = 'pinterest'",
+        ),
     ),
     "operation": (
-        "update instagram_accounts set bio = 'x' where username = 'seen.' || (1 + random() * 5000)::int",
-        "update brands set name_ko = 'x' where name_en = 'Brand ' || (1 + random() * 3000)::int",
-        "insert into artists (name_en) values ('New')",
+        (
+            "update instagram_accounts set bio = concat(bio, '+') "
+            "where username = 'seen.' || (2 + random() * 5000)::int",
+            "select sum(length(bio) - length(replace(bio, '+', ''))) from instagram_accounts",
+        ),
+        (
+            "insert into instagram_accounts (username) values (gen_random_uuid()::text || '.new')",
+            "select count(*) from instagram_accounts join enrichment_queue q on q.account_id = instagram_accounts.id "
+            "where username like '%.new'",
+        ),
+        (
+            "update brands set name_ko = concat(name_ko, '+') where name_en = 'Brand ' || (1 + random() * 3000)::int",
+            "select sum(length(name_ko) - length(replace(name_ko, '+', ''))) from brands",
+        ),
+        (
+            "insert into artists (name_en) values ('New')",
+            "select count(*) from artists where name_en = 'New'",
+        ),
     ),
 }
 
@@ -51,42 +79,68 @@ def older(database_server: DatabaseServer) -> Iterator[tuple[str, str]]:
 
 
 def write(url: str, statement: str, stop: threading.Event) -> int:
-    """Run the statement until told to stop; raises when it had to wait too long. Returns how often it ran."""
+    """Run the statement until told to stop; raises when it had to wait too long. Returns how many rows it wrote."""
     with psycopg.connect(url, autocommit=True, prepare_threshold=None) as connection:
         connection.execute(f"set lock_timeout = '{PATIENCE}'")
         count = 0
         while not stop.wait(0.01):
-            connection.execute(statement.encode())
-            count += 1
+            count += connection.execute(statement.encode()).rowcount
     return count
 
 
-def test_nobody_waits_longer_than_a_lock_timeout_and_who_is_waited_for_is_named(theirs: Production) -> None:
+def counted(url: str, query: str) -> int:
+    with psycopg.connect(url) as connection:
+        row = connection.execute(query.encode()).fetchone()
+    return int(row[0]) if row else 0
+
+
+def test_nobody_waits_longer_than_a_lock_timeout_and_nothing_is_lost(theirs: Production) -> None:
     stop, said = threading.Event(), []
-    statements = [(theirs.owner[name], statement) for name, all_ in WRITES.items() for statement in all_]
+    writes = [(theirs.owner[name], *write) for name, all_ in WRITES.items() for write in all_]
     with (
-        psycopg.connect(theirs.owner["operation"], application_name="an editor") as person,
-        ThreadPoolExecutor(len(statements)) as pool,
+        psycopg.connect(theirs.owner["operation"], application_name="an editor") as editor,
+        psycopg.connect(theirs.owner["assets"], application_name="a collector") as collector,
+        ThreadPoolExecutor(len(writes)) as pool,
     ):
-        writers = [pool.submit(write, url, statement, stop) for url, statement in statements]
-        person.execute("update instagram_accounts set bio = 'y' where username = 'seen.1'")
-        pid = person.info.backend_pid
+        writers = [pool.submit(write, url, statement, stop) for url, statement, _ in writes]
+        editor.execute("update instagram_accounts set bio = 'y' where username = 'seen.1'")
+        collector.execute(
+            "insert into gemini_usage_events (pipeline, step, model) values ('a', 'b', 'of a collector')"
+        )
+        holders = {
+            "assets/20260101000120_gemini_usage.sql": collector,
+            "operation/20260101001010_classification.sql": editor,
+        }
+        pids = {file: holder.info.backend_pid for file, holder in holders.items()}
 
         def hear(sentence: str) -> None:
             said.append(sentence)
-            if sentence.startswith("gave way"):
-                person.commit()
+            for file, holder in holders.items():
+                if f"gave way at {file}" in sentence:
+                    holder.commit()
 
         try:
             applied = migrate(theirs.owner["assets"], theirs.owner["operation"], say=hear)
         finally:
             stop.set()
-            person.commit()
-        assert all(writer.result() > 0 for writer in writers)
+            editor.commit()
+            collector.commit()
+        written = [writer.result() for writer in writers]
     assert applied == [file.name for name in ("assets", "operation") for file in files_of(name)]
-    told = [sentence for sentence in said if f"process {pid} (an editor, role " in sentence]
-    assert told[0].startswith("waiting for process")
-    assert "gave way at operation/20260101001010_classification.sql" in " ".join(told)
+    for file, who in zip(holders, ("a collector", "an editor"), strict=True):
+        told = [sentence for sentence in said if f"process {pids[file]} ({who}, role " in sentence]
+        assert told[0].startswith("waiting for process")
+        assert f"gave way at {file}" in " ".join(told)
+    assert min(written) > 0
+    assert [counted(url, query) for url, _, query in writes] == written
+    assert (
+        counted(
+            theirs.owner["assets"], "select count(*) from gemini_usage_events where model = 'of a collector'"
+        )
+        == 1
+    )
+    with psycopg.connect(theirs.owner["operation"], autocommit=True) as operation:
+        assert list(page_list_problems(operation, is_page_here=True)) == []
     assert migrate(theirs.owner["assets"], theirs.owner["operation"]) == []
 
 
@@ -168,7 +222,9 @@ def test_it_also_works_while_others_use_the_pooler(theirs: Production, fast_path
             name: urlsplit(url)._replace(netloc=f"{urlsplit(url).netloc.rpartition('@')[0]}@{place}").geturl()
             for name, url in theirs.owner.items()
         }
-        writers = [executor.submit(write, owner["assets"], statement, stop) for statement in WRITES["assets"]]
+        writers = [
+            executor.submit(write, owner["assets"], statement, stop) for statement, _ in WRITES["assets"]
+        ]
         try:
             applied = migrate(owner["assets"], owner["operation"])
         finally:

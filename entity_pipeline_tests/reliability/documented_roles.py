@@ -22,7 +22,7 @@ from entity_pipeline_tests.databases import ClonedDatabase
 Kind = Literal["assets", "operation"]
 Role = Literal["entity_pipeline", "entity_pipeline_undo", "entity_pipeline_page"]
 
-_PAGE = Path(entity_pipeline.__file__).parents[1] / "docs" / "schema.md"
+PAGE = Path(entity_pipeline.__file__).parents[1] / "docs" / "schema.md"
 _BLOCK = re.compile(r"^```sql (assets|operation)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _NAME = re.compile(r"\bentity_pipeline(?:_undo|_page)?\b")
 _PASSWORD = re.compile(r"password '[^']+'")
@@ -48,7 +48,7 @@ class Roles:
 
 def statements(kind: Kind) -> str:
     """What the page says to run in one of the databases."""
-    return "".join(text for name, text in _BLOCK.findall(_PAGE.read_text()) if name == kind)
+    return "".join(text for name, text in _BLOCK.findall(PAGE.read_text()) if name == kind)
 
 
 @contextmanager

@@ -8,10 +8,12 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from entity_pipeline.migrations.files import files_of
 from entity_pipeline.resources.installation_check import (
     clock_skew_s,
     doubled_rows,
     evaluation_problems,
+    former_settings,
     page_list_problems,
 )
 
@@ -35,7 +37,12 @@ def said_of_list(operation: Connection, *, is_page_here: bool = True) -> list[st
 
 def test_migrated_databases_need_no_word(assets: Connection, operation: Connection) -> None:
     operation.execute("insert into instagram_accounts (username) values ('a')")
-    assert [*doubled_rows(operation), *said_of_list(operation), *evaluation_problems(assets)] == []
+    assert [
+        *doubled_rows(operation),
+        *said_of_list(operation),
+        *evaluation_problems(assets),
+        *former_settings(assets),
+    ] == []
 
 
 def test_one_handle_in_several_spellings_is_named_unless_the_others_are_off(operation: Connection) -> None:
@@ -107,6 +114,21 @@ def test_evaluations_that_can_not_be_kept_are_named(assets: Connection) -> None:
     assets.execute("drop table review_evaluations")
     [sentence] = evaluation_problems(assets)
     assert "the table review_evaluations is missing" in sentence
+
+
+def test_a_switch_and_settings_of_former_names_are_named(assets: Connection) -> None:
+    assets.execute(
+        "drop table pipeline_settings; "
+        "create table pipeline_settings (platform text primary key, label text, enabled boolean, config jsonb)"
+    )
+    [file] = [file for file in files_of("assets") if file.name.endswith("_pipeline_settings.sql")]
+    assets.execute(file.sql.encode())
+    assets.execute("alter table pipeline_settings add column is_shown boolean, add column notes jsonb")
+    [sentence] = former_settings(assets)
+    assert "older columns that look like a switch or settings (enabled, config)" in sentence
+    assert "only is_enabled and settings of the row 'entity_enrichment' count" in sentence
+    assets.execute("alter table pipeline_settings drop column enabled, drop column config")
+    assert list(former_settings(assets)) == []
 
 
 def test_the_skew_of_a_clock_is_seen_in_both_directions(assets: Connection) -> None:

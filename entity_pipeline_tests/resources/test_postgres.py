@@ -190,7 +190,8 @@ def test_connections_that_all_stay_busy_are_told_as_such(url: str, monkeypatch: 
 
 
 @pytest.mark.parametrize(
-    "unreadable", [f"postgresql://u:{PASSWORD}%zz@h/d", f"nonsense {PASSWORD}", "", "  "]
+    "unreadable",
+    [f"postgresql://u:{PASSWORD}%zz@h/d", f"nonsense {PASSWORD}", "", "  ", "postgresql://u:p@s3cr3t/x@h/d"],
 )
 def test_an_address_that_cannot_be_read_is_refused_without_repeating_it(unreadable: str) -> None:
     with pytest.raises(ConfigurationFailure, match="postgresql://user:password@host") as caught:

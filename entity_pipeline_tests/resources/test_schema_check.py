@@ -42,7 +42,7 @@ def test_an_older_installation_lacks_nothing_but_what_only_people_may_change(
             problems = [str(problem) for problem in missing_schema(assets, operation)]
     assert problems == [
         "assets: the column gemini_spend_daily.day must be given in every row and the pipeline does not know it; "
-        "give it a default.",
+        "let it be empty, or give it a default if it is in no key (docs/schema.md, Existing installations).",
     ]
 
 

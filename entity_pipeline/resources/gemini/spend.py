@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Any
 
-from psycopg.errors import NotNullViolation
+from psycopg.errors import NotNullViolation, UniqueViolation
 from psycopg.rows import class_row
 
 from entity_pipeline.core.failures import SchemaMismatch
@@ -59,7 +59,7 @@ def roll_up_spend(database: Database, since: date) -> int:
     """Bring the quota days from `since` on up to date; returns the number of rows that changed.
 
     Raises:
-        SchemaMismatch: the table of an older installation wants a column that the pipeline does not know.
+        SchemaMismatch: the table of an older installation has a column or key that the pipeline does not know.
     """
     with database.connection() as connection:
         parameters: dict[str, Any] = {"since": since}
@@ -68,8 +68,14 @@ def roll_up_spend(database: Database, since: date) -> int:
         except NotNullViolation as error:
             raise SchemaMismatch(
                 f"The roll-up by day was not written, all else was: gemini_spend_daily.{error.diag.column_name} "
-                "must be given in every row and the pipeline does not know it. Give it a default "
+                "must be given in every row and the pipeline does not know it. Let it be empty "
                 "(docs/schema.md, Existing installations)."
+            ) from error
+        except UniqueViolation as error:
+            raise SchemaMismatch(
+                "The roll-up by day was not written, all else was: the key "
+                f"{error.diag.constraint_name} of gemini_spend_daily holds it to other columns than its own. Let one "
+                "of them be empty (docs/schema.md, Existing installations)."
             ) from error
 
 

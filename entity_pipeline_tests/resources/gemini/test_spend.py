@@ -130,5 +130,20 @@ def test_a_column_that_only_an_older_installation_has_is_named_with_what_to_do(
 ) -> None:
     assets.execute("alter table gemini_spend_daily add column day date not null")
     add_event(assets, created_at=datetime.now(UTC), cost_usd=Decimal(1))
-    with pytest.raises(SchemaMismatch, match=r"gemini_spend_daily\.day must be given.*Give it a default"):
+    with pytest.raises(SchemaMismatch, match=r"gemini_spend_daily\.day must be given.*Let it be empty"):
+        roll_up_spend(assets_db, TODAY - timedelta(days=2))
+
+
+def test_a_key_that_only_an_older_installation_has_is_named_with_what_to_do(
+    assets_db: ClonedDatabase, assets: Connection
+) -> None:
+    assets.execute(
+        "alter table gemini_spend_daily add column day date not null default current_date, "
+        "add constraint by_day unique (day, pipeline, model)"
+    )
+    for days_ago in range(2):
+        add_event(assets, cost_usd=Decimal(1), quota_day=(f"{PACIFIC_TODAY} - {days_ago}",))
+    with pytest.raises(
+        SchemaMismatch, match=r"the key by_day of gemini_spend_daily.*Let one of them be empty"
+    ):
         roll_up_spend(assets_db, TODAY - timedelta(days=2))
