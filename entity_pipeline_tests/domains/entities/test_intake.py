@@ -109,6 +109,21 @@ def test_what_the_accounts_have_lost_is_brought_again(databases: Databases, loss
     assert databases.posts() == {"nike": 2, "puma": 1, "fila": 1}
 
 
+@pytest.mark.parametrize(
+    "unlisting",
+    [
+        "alter table instagram_accounts disable trigger entity_pipeline_queue_delete",
+        "drop table enrichment_queue",
+    ],
+)
+def test_where_the_list_is_not_kept_every_day_is_looked_at(databases: Databases, unlisting: str) -> None:
+    databases.take_in()
+    databases.execute(unlisting)
+    databases.execute("delete from instagram_accounts where username = 'puma'")
+    assert databases.take_in()[0].inserted == 1
+    assert databases.take_in()[0].unchanged == 2
+
+
 def test_an_account_that_nobody_tags_any_more_is_counted_down(databases: Databases) -> None:
     databases.take_in()
     databases.collect("one", NOON, ["nike"])

@@ -42,6 +42,12 @@ from all_of_them a where a.waiting > 0
 """
 
 
+def is_listed(connection: Connection) -> bool:
+    """`enrichment_queue` is there, ours to read, and kept."""
+    asked = connection.execute(_MAY_READ).fetchone()
+    return asked == (True,) and connection.execute(_SHOWS_ROWS).fetchone() == (True,)
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """Asks over the cohorts `every` of one connection. `closely` is True for a look that must miss nobody."""
@@ -53,7 +59,7 @@ class Waiting:
     def reviews(self, now: datetime, limit: int, in_flight: Sequence[date]) -> list[PendingAccount]:
         """The most-tagged accounts that may be reviewed now, but those of cohorts in flight."""
         first, last = self.every.first_day, self.every.last_day
-        listed = self._is_listed()
+        listed = is_listed(self.connection)
         found = waiting_reviews(self.connection, first, last, now, limit, in_flight) if listed else []
         if found or not self._look_again(listed):
             return found
@@ -62,7 +68,7 @@ class Waiting:
     def profiles(self, now: datetime, limit: int) -> list[date]:
         """Cohorts of the most-tagged accounts whose profile may be looked at now."""
         first, last = self.every.first_day, self.every.last_day
-        listed = self._is_listed()
+        listed = is_listed(self.connection)
         found = waiting_profiles(self.connection, first, last, now, limit) if listed else []
         if found or not self._look_again(listed):
             return found
@@ -70,7 +76,7 @@ class Waiting:
 
     def undecided(self) -> list[date]:
         """See `enrichment.undecided_cohorts`. Who waits though its primary account is linked is never looked up."""
-        listed = self._is_listed()
+        listed = is_listed(self.connection)
         found: list[date] = []
         if listed:
             parameters = {
@@ -85,15 +91,10 @@ class Waiting:
 
     def oldest_review(self) -> OldestPending | None:
         """See `enrichment.oldest_pending_review`; the account by its handle."""
-        if not self._is_listed():
+        if not is_listed(self.connection):
             return enrichment.oldest_pending_review(self.connection, self.every)
         found = self.connection.execute(_OLDEST).fetchone()
         return OldestPending(*found) if found else None
 
     def _look_again(self, listed: bool) -> bool:
         return self.closely or not listed
-
-    def _is_listed(self) -> bool:
-        """The list is there, ours to read, and kept."""
-        asked = self.connection.execute(_MAY_READ).fetchone()
-        return asked == (True,) and self.connection.execute(_SHOWS_ROWS).fetchone() == (True,)
