@@ -98,6 +98,7 @@ def test_only_days_whose_tags_changed_are_read(databases: Databases, monkeypatch
     [
         "delete from instagram_accounts where username = 'puma'",
         "update instagram_accounts set metadata = '{}' where username = 'puma'",
+        f"update instagram_accounts set metadata = '{{}}', created_at = '{DAY}' where username = 'puma'",
         "delete from instagram_accounts; delete from intake_days",
         "delete from intake_days",
     ],
