@@ -2,7 +2,7 @@
 
     .venv/bin/python benchmarks/export_accounts.py [ACCOUNTS] [--keep FOLDER]
 
-The accounts are those of `admin_queue.py`; a folder that is kept serves both. Each export is a process of its own,
+The accounts are those of `many_accounts.py`. Each export is a process of its own,
 whose peak resident memory the kernel tells; about 100 MB of it are the libraries.
 """
 
@@ -11,12 +11,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-import psycopg
-from admin_queue import fill
+from many_accounts import run
 from rich.console import Console
 
-from entity_pipeline import migrations
-from entity_pipeline.sandbox.ownership import SharedServers
 from entity_pipeline.sandbox.postgres import EmbeddedPostgres
 
 _EXPORT = """
@@ -29,15 +26,8 @@ print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_m
 """
 
 
-def main(accounts: int, folder: Path) -> None:
-    console = Console(highlight=False, soft_wrap=True)
-    postgres = EmbeddedPostgres(folder, databases=("assets", "operation"))
-    with SharedServers(folder, [postgres]), tempfile.TemporaryDirectory() as out:
-        migrations.migrate(postgres.url("assets"), postgres.url("operation"))
-        with psycopg.connect(postgres.url("operation"), autocommit=True) as connection:
-            there = connection.execute("select count(*) from enrichment_queue").fetchone()
-            if there is None or not there[0]:
-                console.print(f"{accounts:,} accounts made in {fill(connection, accounts):.0f} s")
+def measure(postgres: EmbeddedPostgres, console: Console) -> None:
+    with tempfile.TemporaryDirectory() as out:
         for search in ("b", ""):
             file = Path(out) / "accounts.csv"
             ended = subprocess.run(
@@ -56,10 +46,4 @@ def main(accounts: int, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    keep = Path(sys.argv[sys.argv.index("--keep") + 1]) if "--keep" in sys.argv else None
-    count = int(sys.argv[1]) if sys.argv[1:] and sys.argv[1].isdecimal() else 1_000_000
-    if keep is not None:
-        main(count, keep)
-    else:
-        with tempfile.TemporaryDirectory(prefix="entity-pipeline-benchmark-") as temporary:
-            main(count, Path(temporary) / "server")
+    run("`entity-pipeline export`.", measure)

@@ -2,24 +2,20 @@
 
     .venv/bin/python benchmarks/metrics_scrape.py [ACCOUNTS] [--keep FOLDER]
 
-The accounts are those of `admin_queue.py`; a folder that is kept serves both. The ledger gets 30 days of 1,500
+The accounts are those of `many_accounts.py`. The ledger gets 30 days of 1,500
 requests. A scrape that reads the databases, one within the seconds in which figures are kept, and one of an empty
 installation are shown beside each other.
 """
 
 import secrets
-import sys
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import psycopg
-from admin_queue import fill, timed
+from many_accounts import run, timed
 from rich.console import Console
 from starlette.testclient import TestClient
 
-from entity_pipeline import migrations
 from entity_pipeline.admin.app import create_app
 from entity_pipeline.admin.configuration import AdminConfiguration
 from entity_pipeline.admin.dagster_records import DagsterRecords
@@ -28,7 +24,6 @@ from entity_pipeline.admin.metrics_figures import read_accounts, read_ledger
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.postgres import PostgresResource, open_database
 from entity_pipeline.resources.settings_store import SettingsStore
-from entity_pipeline.sandbox.ownership import SharedServers
 from entity_pipeline.sandbox.postgres import EmbeddedPostgres
 
 TOKEN = secrets.token_hex()
@@ -88,29 +83,13 @@ def measure(postgres: EmbeddedPostgres, console: Console) -> None:
         )
 
 
-def main(accounts: int, folder: Path) -> None:
-    console = Console(highlight=False, soft_wrap=True)
-    postgres = EmbeddedPostgres(folder, databases=("assets", "operation"))
-    with SharedServers(folder, [postgres]):
-        migrations.migrate(postgres.url("assets"), postgres.url("operation"))
-        with psycopg.connect(postgres.url("operation"), autocommit=True) as connection:
-            there = connection.execute("select count(*) from enrichment_queue").fetchone()
-            if there is None or not there[0]:
-                console.print("empty:", end=" ")
-                measure(postgres, console)
-                with psycopg.connect(postgres.url("assets"), autocommit=True) as ledger:
-                    ledger.execute(_LEDGER)
-                    ledger.execute("vacuum analyze gemini_usage_events")
-                console.print(f"{accounts:,} accounts made in {fill(connection, accounts):.0f} s")
-        if "--fill" not in sys.argv:
-            measure(postgres, console)
+def before(postgres: EmbeddedPostgres, console: Console) -> None:
+    console.print("empty:", end=" ")
+    measure(postgres, console)
+    with psycopg.connect(postgres.url("assets"), autocommit=True) as ledger:
+        ledger.execute(_LEDGER)
+        ledger.execute("vacuum analyze gemini_usage_events")
 
 
 if __name__ == "__main__":
-    keep = Path(sys.argv[sys.argv.index("--keep") + 1]) if "--keep" in sys.argv else None
-    count = int(sys.argv[1]) if sys.argv[1:] and sys.argv[1].isdecimal() else 1_000_000
-    if keep is not None:
-        main(count, keep)
-    else:
-        with tempfile.TemporaryDirectory(prefix="entity-pipeline-benchmark-") as temporary:
-            main(count, Path(temporary) / "server")
+    run("A scrape of /metrics.", measure, before)

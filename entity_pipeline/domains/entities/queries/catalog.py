@@ -36,8 +36,6 @@ from entity_pipeline.domains.entities.queries.catalog_rows import (
     ask_waiting_for,
     attachable,
     load_account,
-    load_candidates,
-    waiting_for,
 )
 from entity_pipeline.domains.entities.queries.catalog_write import (
     Applied,
@@ -58,8 +56,6 @@ __all__ = [
     "apply_decision",
     "attachable",
     "load_account",
-    "load_candidates",
-    "waiting_for",
 ]
 
 Decide = Callable[[Account, Verdict | None, Candidates], Decision]

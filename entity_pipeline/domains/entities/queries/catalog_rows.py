@@ -124,22 +124,13 @@ def load_account_of(connection: psycopg.Connection[Any], handle: str) -> Account
     return load_account(connection, found[0]) if found else None
 
 
-def load_candidates(
-    connection: psycopg.Connection[Any], account: Account, review: Review | None
-) -> Candidates:
-    """Everything in the catalog that the decision about `account` may depend on."""
-    trip = RoundTrip(connection)
-    asked = ask_candidates(trip, account, review)
-    trip.go()
-    return asked(account)
-
-
 def ask_candidates(
     trip: RoundTrip, account: Account, review: Review | None
 ) -> Callable[[Account], Candidates]:
-    """Ask for the same. What comes back reads the answers for the account as it turned out to be.
+    """Ask for everything in the catalog that the decision about `account` may depend on.
 
-    That may have other columns than `account`, but must have its handle, its names and its review.
+    What comes back reads the answers for the account as it turned out to be. That may have other columns than
+    `account`, but must have its handle, its names and its review.
     """
     linked = _ask_entities(trip, EntityTable, _OF_ACCOUNT, account=account.id)
     ours = ask_ours(trip, ACCOUNTS, account.id)
@@ -173,14 +164,6 @@ def ask_candidates(
 def ask_waiting_for(trip: RoundTrip, handle: str) -> Answer[tuple[UUID, ...]]:
     """Accounts of any cohort held because the account `handle` was not linked yet: decide them again."""
     return trip.ask(_WAITING, [handle], _ids)
-
-
-def waiting_for(connection: psycopg.Connection[Any], handle: str) -> Sequence[UUID]:
-    """The same, at once."""
-    trip = RoundTrip(connection)
-    asked = ask_waiting_for(trip, handle)
-    trip.go()
-    return list(asked.value)
 
 
 def attachable(connection: psycopg.Connection[Any]) -> Sequence[UUID]:

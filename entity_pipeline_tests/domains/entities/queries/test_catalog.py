@@ -3,6 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Event
 from time import sleep
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -18,9 +19,9 @@ from entity_pipeline.domains.entities.queries.catalog import (
     apply_decision,
     attachable,
     load_account,
-    load_candidates,
-    waiting_for,
 )
+from entity_pipeline.domains.entities.queries.catalog_rows import ask_candidates, ask_waiting_for
+from entity_pipeline.domains.entities.queries.round_trip import RoundTrip
 from entity_pipeline.domains.entities.queries.vocabulary import load_vocabulary
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.domains.entities.cases import a_review
@@ -48,6 +49,13 @@ def count(connection: Connection, table: str) -> int:
     found = connection.execute(f"select count(*) from {table}").fetchone()
     assert found is not None
     return int(found[0])
+
+
+def waiting_for(connection: Connection, handle: str) -> list[UUID]:
+    trip = RoundTrip(connection)
+    asked = ask_waiting_for(trip, handle)
+    trip.go()
+    return list(asked.value)
 
 
 # --- creating and linking -----------------------------------------------------------------------------------
@@ -573,7 +581,7 @@ def test_a_follower_never_misses_its_primary(operation_db: ClonedDatabase) -> No
             with operation_db.connection() as connection:
                 barrier.wait(10)
                 apply(connection, account_id)
-                return list(waiting_for(connection, main))
+                return waiting_for(connection, main)
 
         with ThreadPoolExecutor(2) as pool:
             found, _ = pool.map(one, [primary, follower])
@@ -705,8 +713,10 @@ def test_a_candidate_is_found_among_many_by_either_name(operation: Connection) -
         {"name_en": "BRAND 77", "name_ko": "없는 이름"},
         {"name_en": "No such", "name_ko": "브랜드77"},
     ):
-        candidates = load_candidates(operation, account, a_review(**names))
-        assert [item.name_en for item in candidates.matches] == ["Brand 77"]
+        trip = RoundTrip(operation)
+        candidates = ask_candidates(trip, account, a_review(**names))
+        trip.go()
+        assert [item.name_en for item in candidates(account).matches] == ["Brand 77"]
 
 
 def test_it_leaves_no_lock_and_no_prepared_statement_in_the_session(operation_db: ClonedDatabase) -> None:
