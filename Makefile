@@ -42,9 +42,10 @@ up: install
 test: install
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
+TRANSACTION_TESTS :=
 SESSION_TESTS :=
 test-poolers: install
-	$(BIN)/python -m pytest -n auto --dist worksteal --through=transaction
+	$(BIN)/python -m pytest -n auto --dist worksteal --through=transaction $(TRANSACTION_TESTS)
 	$(BIN)/python -m pytest -n auto --dist worksteal --through=session $(SESSION_TESTS)
 
 check: install

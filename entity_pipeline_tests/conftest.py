@@ -5,6 +5,7 @@ Surprising: all of it holds without any option in `pyproject.toml`, whatever fol
 
 import os
 import random
+import signal
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -39,6 +40,9 @@ _FOREIGN = (
 for _name in list(os.environ):
     if _name.startswith(_FOREIGN) or _name.endswith("_DATABASE_URL") or _name.lower().endswith("_proxy"):
         del os.environ[_name]
+
+# A shell starts what it puts into the background with Ctrl-C ignored, and every process of a test would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # hypothesis would leave chance out where CI is set, and the printed seed would mean nothing.
 settings.register_profile("entity_pipeline", deadline=None, print_blob=True, derandomize=False)
