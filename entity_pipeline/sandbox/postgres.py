@@ -78,11 +78,11 @@ class EmbeddedPostgres:
         """Initialise, start and create the databases, as far as that is not done yet."""
         if not self._data.exists():
             self._initialise()
-        if running := self._process():
-            deadline = time.monotonic() + 60
-            if not processes.wait_until_ready(running, self._answers, deadline):
+        running = self._process()
+        if not processes.wait_until_ready(running, self._answers, time.monotonic() + 60):
+            if processes.is_alive(running):
                 raise ConfigurationFailure(f"PostgreSQL runs but does not answer: see {self._log}")
-        else:
+            # There was none, or one that was about to end.
             self._start()
         self._create_databases()
 

@@ -169,6 +169,25 @@ def test_a_killed_server_is_started_again_with_all_that_was_committed(folder: Pa
             assert connection.execute("SELECT calls FROM paid").fetchone() == (7,)
 
 
+def test_a_server_that_ends_while_it_is_asked_is_started_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = EmbeddedPostgres(folder)
+    with SharedServers(folder, [server]):
+        ending = server_process(folder)
+        assert ending is not None
+
+        def last_seen() -> psutil.Process:
+            assert ending is not None
+            monkeypatch.undo()
+            ending.kill()
+            return ending
+
+        monkeypatch.setattr(server, "_process", last_seen)
+        with SharedServers(folder, [server]), psycopg.connect(server.url("assets")) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
 def test_a_pid_file_that_names_a_stranger_does_not_keep_the_server_down(folder: Path) -> None:
     server = EmbeddedPostgres(folder, durable=False)
     with SharedServers(folder, [server]):
