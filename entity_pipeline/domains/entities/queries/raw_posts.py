@@ -20,9 +20,10 @@ from entity_pipeline.domains.entities.logic.tagging import TaggedPost
 LATE_COMMIT_WINDOW = timedelta(minutes=5)
 """Longest transaction of a collector whose posts are still noticed."""
 
-# OFFSET 0 keeps the planner from flattening the subquery and digging out of the jsonb twice.
+# OFFSET 0 keeps the planner from flattening the subquery and digging out of the jsonb twice. The post is the seed of
+# its tags' hash: hashes of a record's fields are added up, so in a sum two posts could exchange their tags unnoticed.
 _TAGGED = """(
-    select created_at, id, tags, hash_record_extended(row(created_at, id, tags), 0) as mark
+    select created_at, id, tags, jsonb_hash_extended(tags, hash_record_extended(row(created_at, id), 0)) as mark
     from (
         select id, created_at, platform_metadata->'tagged_usernames' as tags
         from raw_posts

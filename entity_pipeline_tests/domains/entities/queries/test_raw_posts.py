@@ -13,6 +13,7 @@ from entity_pipeline.domains.entities.queries.raw_posts import (
     ChangeCursor,
     changed_days,
     days_with_posts,
+    marks_by_day,
     posts_by_day,
     read_tagged_posts,
 )
@@ -103,6 +104,19 @@ def test_days_are_utc_whatever_the_session_thinks(assets: Connection) -> None:
         "2026-11-03T00:30:00+00:00",
     ]
     assert changed == days
+
+
+def test_posts_that_exchange_their_tags_change_the_mark_of_their_day(assets: Connection) -> None:
+    names = [f"name_{number}" for number in range(60)]
+    for name in names:
+        collect(assets, name, metadata=json.dumps({"tagged_usernames": [name]}))
+    seen = set()
+    for one, other in zip(names[::2], names[1::2], strict=True):
+        for post, tag in ((one, other), (other, one)):
+            collect(assets, post, metadata=json.dumps({"tagged_usernames": [tag]}))
+        seen.add(marks_by_day(assets, None, None, first_day=FIRST_DAY)[DAY])
+    assert len(seen) == 30
+    assert sum(post.mark for post in read_tagged_posts(assets, None, None)) in seen
 
 
 def test_an_empty_table_has_no_days(assets: Connection) -> None:
