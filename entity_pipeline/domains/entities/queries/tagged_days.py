@@ -18,14 +18,11 @@ from entity_pipeline.domains.entities.logic.tagging import RULES, TagCounts
 _COUNTS = [field.name for field in fields(TagCounts) if field.name != "mark"]
 _KEPT = """
     select kept.day, kept.mark, kept.counts, kept.usernames
-    from tagged_days as kept join (
+    from tagged_days as kept left join (
         select day, count(*) as usernames from tagged_usernames where day between %(first)s and %(last)s group by 1
-    ) as there using (day, usernames)
-    where rules = %(rules)s
-    union all
-    select day, mark, counts, usernames from tagged_days as kept
-    where day between %(first)s and %(last)s and rules = %(rules)s and usernames = 0
-      and not exists (select from tagged_usernames as tagged where tagged.day = kept.day)
+    ) as there using (day)
+    where kept.day between %(first)s and %(last)s and kept.rules = %(rules)s
+      and kept.usernames = coalesce(there.usernames, 0)
 """
 _NOTE = """
     insert into tagged_days as kept (day, mark, rules, usernames, counts, changed_at)

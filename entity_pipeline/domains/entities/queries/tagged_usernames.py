@@ -1,12 +1,12 @@
 """`tagged_usernames`: who was tagged on which collection day. The one source of tag counts.
 
 A day is replaced as a whole, touching only rows that differ, and not even counted when its posts are those that it
-was counted from. `recount_days` holds the days' locks while it
-reads the posts: without that, a run that read earlier could overwrite the result of one that read later.
+was counted from. `recount_days` holds the days' locks while it reads the posts: without that, a run that read earlier
+could overwrite the result of one that read later.
 """
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -243,8 +243,10 @@ def recount_days(
                     rows = DayCounts(0, 0, 0, same[day].usernames)
                     yield DayRecount(day, posts.get(day, 0), same[day].tags, rows)
             else:
-                for day, tags, rows in _count(reader, writer, list(run), first_partition):
-                    yield DayRecount(day, posts.get(day, 0), tags, rows)
+                # Left in the middle, the stream must end before the transaction: else its locks outlive it.
+                with closing(_count(reader, writer, list(run), first_partition)) as counted:
+                    for day, tags, rows in counted:
+                        yield DayRecount(day, posts.get(day, 0), tags, rows)
 
 
 def _same_days(
@@ -263,8 +265,7 @@ def _count(
     writer: psycopg.Connection[Any],
     days: Sequence[date],
     first_partition: date,
-) -> Iterator[tuple[date, TagCounts, DayCounts]]:
-    # Left in the middle, the stream must end before the transaction: else its locks outlive it.
+) -> Generator[tuple[date, TagCounts, DayCounts], None, None]:
     with closing(read_tagged_posts(reader, *_window(days[0], days[-1], first_partition))) as stream:
         with read_ahead(tally_by_day(stream, first_partition)) as pieces:
             for day, of_day in _with_days_between(days, groupby(pieces, key=lambda piece: piece.day)):
