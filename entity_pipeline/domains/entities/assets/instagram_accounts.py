@@ -44,7 +44,7 @@ def instagram_accounts(
     - **Writes** new rows of `instagram_accounts`, and `metadata.entity_enrichment` (`cohort`, once, and `tagging`) of
       known ones. A row like `@Nike` is found again and not doubled; nothing of a person's is changed.
     - **Accounts of before the pipeline** join the cohort of the day they were created on.
-    - **A re-run** with unchanged tags writes nothing.
+    - **A re-run** with unchanged tags takes nothing in and writes nothing.
     """
     gate = patiently(settings.gate)
     if isinstance(gate, Closed):

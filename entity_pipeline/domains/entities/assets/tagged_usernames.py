@@ -46,7 +46,7 @@ def tagged_usernames(
     - **Reads** `raw_posts` of the day (UTC, by `created_at`; the first partition also takes all earlier posts).
     - **Writes** the day's rows of `tagged_usernames` in one transaction, touching only those that differ.
     - **Malformed** arrays and items are counted by reason and never stop the day.
-    - **A re-run** with unchanged posts writes nothing.
+    - **A re-run** with unchanged posts counts nothing and writes nothing.
     """
     gate = patiently(settings.gate)
     if isinstance(gate, Closed):
