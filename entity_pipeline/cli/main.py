@@ -1,7 +1,6 @@
 """The commands and their options. What they do is in the modules beside this one."""
 
 import os
-import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ import click
 from dagster_shared.utils.warnings import BetaWarning
 
 from entity_pipeline.cli.connections import DEFAULT_SANDBOX, connected
+from entity_pipeline.cli.interruption import take_sigterm
 from entity_pipeline.core.failures import InputRejected, PipelineFailure
 
 
@@ -40,19 +40,11 @@ def cli(context: click.Context, directory: Path) -> None:
     context.obj = directory
 
 
-def end_like_ctrl_c(*_: object) -> None:
-    """What SIGTERM does: the sandbox's servers are given back, and requests on the wire come home."""
-    # A shell that is no person's ignores Ctrl-C for what it starts in the background.
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.raise_signal(signal.SIGINT)
-
-
 def main() -> None:
     """The console script."""
     # Dagster calls long-used parameters beta, at length.
     warnings.filterwarnings("ignore", category=BetaWarning)
-    signal.signal(signal.SIGTERM, end_like_ctrl_c)
+    take_sigterm()
     try:
         cli(standalone_mode=False)
     except PipelineFailure as failure:

@@ -14,6 +14,7 @@ import click
 import dagster as dg
 
 import entity_pipeline
+from entity_pipeline.cli.interruption import signals_for_children, take_sigterm
 from entity_pipeline.core.failures import ConfigurationFailure
 
 HOST = "127.0.0.1"
@@ -55,7 +56,9 @@ def serve(port: int, admin_port: int, directory: Path) -> None:
         "admin": ["entity_pipeline.cli.admin", HOST, str(admin_port)],
     }
     os.environ.setdefault("DAGSTER_UI_URL", f"http://{HOST}:{port}")
-    processes = {name: _start(command, logs / f"{name}.log") for name, command in commands.items()}
+    take_sigterm()
+    with signals_for_children():
+        processes = {name: _start(command, logs / f"{name}.log") for name, command in commands.items()}
     click.echo(f"Dagster UI: http://{HOST}:{port}   logs: {logs}   Ctrl-C ends all.")
     click.echo(f"Administration page: {address_of_page(admin_port)}   {_where_the_token_is(directory)}")
     try:

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
-from entity_pipeline.cli.main import end_like_ctrl_c
 from entity_pipeline.domains.entities.partitions import FIRST_DAY
 from entity_pipeline.sandbox.gemini_standin import GeminiStandin
 from entity_pipeline_tests.cli.command import Command
@@ -161,17 +160,6 @@ def test_an_interrupted_enrich_ends_with_one_sentence_and_loses_nothing_paid(
     assert again.code == 0, again.said
     assert gemini.requests["grounded"] == len(names) - sent
     assert set(statuses(operation_db).values()) == {"reviewed"}
-
-
-def test_what_a_script_started_in_the_background_ends_on_sigterm_too() -> None:
-    before = signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # as a shell that is no person's does for `command &`
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            end_like_ctrl_c()
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def wait_for(condition: Any) -> None:
