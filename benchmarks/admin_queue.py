@@ -3,8 +3,8 @@
     .venv/bin/python benchmarks/admin_queue.py [ACCOUNTS] [--keep FOLDER]
 
 Starts a PostgreSQL of its own and makes the accounts of `many_accounts.py` (some minutes). With --keep the folder
-stays and is used again. Surprising: the hardest questions are those whose filters are common
-each and never true together, since nothing rare leads to the answer.
+stays and is used again. Surprising: the hardest questions are those whose filters are common each and never true
+together, since nothing rare leads to the answer.
 """
 
 from itertools import product

@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/export_accounts.py [ACCOUNTS] [--keep FOLDER]
 
-The accounts are those of `many_accounts.py`. Each export is a process of its own,
-whose peak resident memory the kernel tells; about 100 MB of it are the libraries.
+The accounts are those of `many_accounts.py`. Each export is a process of its own, whose peak resident memory the
+kernel tells; most of it are the libraries.
 """
 
 import subprocess

@@ -2,9 +2,9 @@
 
     .venv/bin/python benchmarks/metrics_scrape.py [ACCOUNTS] [--keep FOLDER]
 
-The accounts are those of `many_accounts.py`. The ledger gets 30 days of 1,500
-requests. A scrape that reads the databases, one within the seconds in which figures are kept, and one of an empty
-installation are shown beside each other.
+The accounts are those of `many_accounts.py`. The ledger gets 30 days of 1,500 requests. A scrape that reads the
+databases, one within the seconds in which figures are kept, and one of an empty installation are shown beside each
+other.
 """
 
 import secrets

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from entity_pipeline.core.failures import DatabaseUnavailable
-from entity_pipeline.core.gemini import Answered
+from entity_pipeline.core.gemini import Answered, NotAnswered
 from entity_pipeline.core.ledger import STALE_AFTER_S, InFlight, Refusal, Refused, Replay
 from entity_pipeline.resources import shared_pools
 from entity_pipeline.resources.gemini import MeteredCall
@@ -255,18 +255,13 @@ class LosingLedger(Ledger):
         return result
 
 
-@pytest.mark.parametrize("lost", [{"reserve"}, {"mark_sent"}, {"settle"}, {"reserve", "mark_sent", "settle"}])
-def test_an_answer_that_was_lost_after_the_commit_costs_no_place_and_no_second_request(
-    assets_db: ClonedDatabase, lost: set[str]
-) -> None:
-    google = Google()
-
+def asked_once(ledger: Ledger, google: Google) -> Answered | NotAnswered:
     def send() -> Body:
         google.answer()
         return Body(BODY)
 
-    answer = MeteredCall(
-        ledger=LosingLedger(assets_db, lost),
+    return MeteredCall(
+        ledger=ledger,
         send=send,
         model=FLASH,
         intent=REVIEW,
@@ -275,7 +270,14 @@ def test_an_answer_that_was_lost_after_the_commit_costs_no_place_and_no_second_r
         stop=ImpatientStop(),
         deadline=datetime.now(UTC) + timedelta(hours=1),
     ).run()
-    assert isinstance(answer, Answered)
+
+
+@pytest.mark.parametrize("lost", [{"reserve"}, {"mark_sent"}, {"settle"}, {"reserve", "mark_sent", "settle"}])
+def test_an_answer_that_was_lost_after_the_commit_costs_no_place_and_no_second_request(
+    assets_db: ClonedDatabase, lost: set[str]
+) -> None:
+    google = Google()
+    assert isinstance(asked_once(LosingLedger(assets_db, lost), google), Answered)
     assert not lost
     assert google.paid == 1
     assert states(assets_db) == ["settled"]
@@ -316,25 +318,10 @@ def test_a_connection_that_ends_while_nobody_uses_it_costs_no_place_and_no_secon
     if not end_is_seen:
         monkeypatch.setattr(shared_pools, "_has_said_something", lambda _: False)
     google = Google()
-
-    def send() -> Body:
-        google.answer()
-        return Body(BODY)
-
     with open_database(assets_db.url, max_connections=1, application_name="cut") as database:
         ledger = CutLedger(database, assets)
         ledger.sweep()
-        answer = MeteredCall(
-            ledger=ledger,
-            send=send,
-            model=FLASH,
-            intent=REVIEW,
-            limits=LIMITS,
-            run_id="run-1",
-            stop=ImpatientStop(),
-            deadline=datetime.now(UTC) + timedelta(hours=1),
-        ).run()
-    assert isinstance(answer, Answered)
+        assert isinstance(asked_once(ledger, google), Answered)
     assert ledger.cut == ["reserve", "mark_sent", "settle"]
     assert google.paid == 1
     assert states(assets_db) == ["settled"]

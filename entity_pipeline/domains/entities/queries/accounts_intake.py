@@ -192,6 +192,11 @@ class IntakeCounts:
     unusable_metadata: int = 0
     rechecked: int = 0
 
+    def add(self, other: "IntakeCounts") -> None:
+        """Sum over several slices."""
+        for count in fields(self):
+            setattr(self, count.name, getattr(self, count.name) + getattr(other, count.name))
+
 
 @dataclass(frozen=True, slots=True)
 class TaggedTotals:
@@ -238,7 +243,8 @@ def upsert_tagged_accounts(
                     return _write(writer, partitions)
 
             for written in each_with_any(writers, slices, write):
-                _add(counts, written)
+                for day, of_slice in written.items():
+                    counts[day].add(of_slice)
         for day in grown:
             with _slice(writer, guard_pid):
                 gone = _not_tagged_now(writer, day, totals, is_first=day <= first_partition)
@@ -247,14 +253,9 @@ def upsert_tagged_accounts(
                     writer.execute(_TAGGED_NOWHERE, (gone,))
                     writer.execute("update incoming_totals set run_day = %s", (day,))
                     counts[day].rechecked = len(gone)
-                    _add(counts, _write(writer, partitions))
+                    for of_day in _write(writer, partitions).values():
+                        counts[day].add(of_day)
     return counts
-
-
-def _add(counts: dict[date, IntakeCounts], more: dict[date, IntakeCounts]) -> None:
-    for day, of_day in more.items():
-        for each in fields(of_day):
-            setattr(counts[day], each.name, getattr(counts[day], each.name) + getattr(of_day, each.name))
 
 
 @contextmanager
