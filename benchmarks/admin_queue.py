@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from entity_pipeline.admin.figures import QueueQuery, QueueSort
-from entity_pipeline.admin.queue import queue_counts, queue_page
+from entity_pipeline.domains.entities.page.queue import queue_counts, queue_page
 from entity_pipeline.sandbox.postgres import EmbeddedPostgres
 
 LIMIT_MS = 150.0

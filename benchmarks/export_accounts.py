@@ -19,7 +19,7 @@ from entity_pipeline.sandbox.postgres import EmbeddedPostgres
 _EXPORT = """
 import resource, sys, time
 from pathlib import Path
-from entity_pipeline.cli.export import export
+from entity_pipeline.domains.entities.commands.export import export
 began = time.perf_counter()
 export(Path(sys.argv[1]), None, {"search": sys.argv[2]} if sys.argv[2] else {})
 print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)

@@ -31,10 +31,10 @@ from rich.console import Console
 from rich.table import Table
 
 from entity_pipeline import migrations
-from entity_pipeline.domains.entities.intake import take_in
-from entity_pipeline.domains.entities.logic.usernames import Rejection, normalise_username
+from entity_pipeline.core.text.handles import Rejection, normalise_username
+from entity_pipeline.domains.entities.accounts.intake import take_in
 from entity_pipeline.domains.entities.partitions import FIRST_DAY
-from entity_pipeline.domains.entities.queries.tagged_usernames import recount_days
+from entity_pipeline.domains.entities.tags.queries.tagged_usernames import recount_days
 from entity_pipeline.sandbox.ownership import SharedServers
 from entity_pipeline.sandbox.postgres import EmbeddedPostgres
 

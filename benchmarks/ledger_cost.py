@@ -20,9 +20,9 @@ from typing import Any
 from rich.console import Console
 
 from entity_pipeline import migrations
-from entity_pipeline.core.gemini_models import MODELS
-from entity_pipeline.core.ledger import CallIntent, Limits
-from entity_pipeline.core.usage import TokenUsage
+from entity_pipeline.core.gemini.ledger import CallIntent, Limits
+from entity_pipeline.core.gemini.models import MODELS
+from entity_pipeline.core.gemini.usage import TokenUsage
 from entity_pipeline.resources.gemini.ledger import Ledger, Reserved
 from entity_pipeline.resources.postgres import open_database
 from entity_pipeline.sandbox.ownership import SharedServers

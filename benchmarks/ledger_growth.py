@@ -16,8 +16,8 @@ import psycopg
 from rich.console import Console
 
 from entity_pipeline import migrations
-from entity_pipeline.core.gemini_models import MODELS
-from entity_pipeline.core.ledger import CallIntent, Limits
+from entity_pipeline.core.gemini.ledger import CallIntent, Limits
+from entity_pipeline.core.gemini.models import MODELS
 from entity_pipeline.resources.gemini.ledger import Ledger
 from entity_pipeline.resources.postgres import open_database
 from entity_pipeline.sandbox.ownership import SharedServers

@@ -25,16 +25,16 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.table import Table
 
-from entity_pipeline.core.gemini_models import MODELS, GeminiModel
-from entity_pipeline.core.ledger import Admitted, CallIntent, LedgerView, QuotaStatus, admit
-from entity_pipeline.core.quota import quota_day
+from entity_pipeline.core.gemini.ledger import Admitted, CallIntent, LedgerView, QuotaStatus, admit
+from entity_pipeline.core.gemini.models import MODELS, GeminiModel
+from entity_pipeline.core.gemini.quota_day import quota_day
+from entity_pipeline.core.gemini.usage import search_cost_usd
 from entity_pipeline.core.settings import Open, PipelineSettings
-from entity_pipeline.core.usage import search_cost_usd
-from entity_pipeline.domains.entities.logic.plan import Launch, PendingAccount, plan
-from entity_pipeline.domains.entities.logic.review_record import MAX_ATTEMPTS
-from entity_pipeline.domains.entities.review_session import OUTAGE_AFTER
-from entity_pipeline.domains.entities.reviewing import limits_of
+from entity_pipeline.domains.entities.accounts.logic.plan import Launch, PendingAccount, plan
+from entity_pipeline.domains.entities.reviews.logic.record import MAX_ATTEMPTS
+from entity_pipeline.domains.entities.reviews.review import limits_of
 from entity_pipeline.resources.gemini.ledger import quota_status
+from entity_pipeline.shared.runs.workers import OUTAGE_AFTER
 
 START = datetime(2026, 12, 1, tzinfo=UTC)
 TICK = timedelta(minutes=15)  # enrichment_schedule

@@ -35,8 +35,8 @@ from rich.console import Console
 from rich.table import Table
 
 from entity_pipeline import migrations
-from entity_pipeline.core.gemini import Prompt
-from entity_pipeline.domains.entities import prompts
+from entity_pipeline.core.gemini.access import Prompt
+from entity_pipeline.domains.entities.reviews import prompts
 from entity_pipeline.sandbox.environment import Sandbox
 from entity_pipeline.sandbox.gemini_standin import GeminiStandin
 from entity_pipeline.sandbox.loopback_http import Reply, Request
@@ -109,7 +109,7 @@ async def _plain(accounts: int, concurrency: int) -> dict[str, Any]:
 
 def _ours() -> dict[str, Any]:
     """The reviews stage of `enrich`; with the milliseconds of each of the ledger's writes, and of each answer."""
-    from entity_pipeline.cli.pipeline import pipeline
+    from entity_pipeline.domains.entities.commands.pipeline import pipeline
     from entity_pipeline.resources.gemini.client import GeminiClient
     from entity_pipeline.resources.gemini.ledger import Ledger
 

@@ -12,17 +12,17 @@ import click
 import pytest
 
 from entity_pipeline.cli.main import cli
-from entity_pipeline.core.gemini_models import MODELS, PRICES_READ_ON
+from entity_pipeline.core.gemini.models import MODELS, PRICES_READ_ON
 from entity_pipeline.core.notifications import NotifySettings
 from entity_pipeline.core.settings import PipelineSettings
 from entity_pipeline.definitions import build_definitions
-from entity_pipeline.domains.entities.asking import PIPELINE, STEP
 from entity_pipeline.domains.entities.automation import schedules, sensors
 from entity_pipeline.domains.entities.jobs import jobs
-from entity_pipeline.domains.entities.logic.alerts import WHAT_TO_DO
-from entity_pipeline.domains.entities.logic.holds import SENTENCES
+from entity_pipeline.domains.entities.links.logic.holds import SENTENCES
 from entity_pipeline.domains.entities.partitions import FIRST_DAY
+from entity_pipeline.domains.entities.reviews.question import PIPELINE, STEP
 from entity_pipeline.resources import schema_check
+from entity_pipeline.shared.alerts.rules import WHAT_TO_DO
 
 ROOT = Path(__file__).parent.parent
 TESTS = Path(__file__).parent
@@ -299,7 +299,7 @@ def test_no_statement_writes_what_belongs_to_others() -> None:
         if path.suffix in (".py", ".sql") and "sandbox" not in path.parts
         for table in _WRITES.findall(_text(path))
     }
-    by_hand = "domains/entities/queries/post_import.py"  # a person's explicit request
+    by_hand = "domains/entities/tags/queries/post_import.py"  # a person's explicit request
     created = {("migrations/assets/20260101000100_collection.sql", "raw_posts")}
     created |= {("migrations/assets/20260101000100_collection.sql", "raw_post_sources")}
     created |= {("migrations/operation/20260101001000_catalog.sql", "group_members")}

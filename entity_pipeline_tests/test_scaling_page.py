@@ -7,8 +7,8 @@ from typing import Any
 
 import psycopg
 
-from entity_pipeline.core.gemini_models import MODELS
-from entity_pipeline.core.ledger import Limits
+from entity_pipeline.core.gemini.ledger import Limits
+from entity_pipeline.core.gemini.models import MODELS
 from entity_pipeline.resources.gemini.ledger import Ledger
 from entity_pipeline_tests.databases import ClonedDatabase
 

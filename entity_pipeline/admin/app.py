@@ -5,13 +5,14 @@ Surprising: handlers are plain functions, which FastAPI runs in threads, because
 
 from fastapi import FastAPI
 
-from entity_pipeline.admin import api, pages, sessions, suggestions
+from entity_pipeline.admin import api, pages, sessions
 from entity_pipeline.admin.access import Access, Tries
 from entity_pipeline.admin.configuration import AdminConfiguration
 from entity_pipeline.admin.desk import Desk
 from entity_pipeline.admin.guard import Guard
 from entity_pipeline.admin.metrics import add_metrics
 from entity_pipeline.admin.problems import answer_problems
+from entity_pipeline.domains.entities.page import suggestions
 
 
 def create_app(desk: Desk, configuration: AdminConfiguration, *, tries: Tries | None = None) -> FastAPI:

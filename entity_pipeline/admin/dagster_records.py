@@ -18,11 +18,11 @@ import dagster as dg
 from dagster_shared.check import CheckError
 from sqlalchemy.exc import SQLAlchemyError
 
-from entity_pipeline.admin.accounts import run_url
 from entity_pipeline.admin.figures import DagsterFigures, RunInFlight, Tick
 from entity_pipeline.admin.kept import Kept
 from entity_pipeline.domains.entities import jobs
 from entity_pipeline.domains.entities.automation import ACTIVE, in_flight_days
+from entity_pipeline.domains.entities.page.accounts import run_url
 
 T = TypeVar("T")
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import dagster as dg
 
-from entity_pipeline.admin import accounts, queue
 from entity_pipeline.admin.access import Visitor
 from entity_pipeline.admin.dagster_records import DagsterRecords
 from entity_pipeline.admin.figures import (
@@ -30,14 +29,15 @@ from entity_pipeline.admin.kept import Kept
 from entity_pipeline.admin.metrics_figures import Watch, Watched
 from entity_pipeline.admin.quota import history_begins, quota_figures, spent_days
 from entity_pipeline.admin.recording import record_change
-from entity_pipeline.admin.scheduler import decision_now, merged, scheduler_figures
 from entity_pipeline.core.failures import InputRejected, PipelineFailure
-from entity_pipeline.core.gemini import GeminiAccess
+from entity_pipeline.core.gemini.access import GeminiAccess
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import SettingsRow, readable_settings
-from entity_pipeline.domains.entities.asking import PIPELINE, STEP
-from entity_pipeline.domains.entities.queries.queue import waiting_count
-from entity_pipeline.domains.entities.reviewing import limits_of
+from entity_pipeline.domains.entities.accounts.queries.queue import waiting_count
+from entity_pipeline.domains.entities.page import accounts, queue
+from entity_pipeline.domains.entities.page.scheduler import decision_now, merged, scheduler_figures
+from entity_pipeline.domains.entities.reviews.question import PIPELINE, STEP
+from entity_pipeline.domains.entities.reviews.review import limits_of
 from entity_pipeline.resources.gemini.ledger_reading import entries_of, spend_since
 from entity_pipeline.resources.registry import resources_of_environment
 from entity_pipeline.resources.settings_store import SettingsStore

@@ -13,12 +13,12 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from entity_pipeline.admin.figures import QueueState
 from entity_pipeline.admin.metrics_figures import LedgerFigures, QueueFigures, Reading, RunFigures, Watched
-from entity_pipeline.core.gemini import Unanswered
-from entity_pipeline.core.gemini_models import MODELS
+from entity_pipeline.core.gemini.access import Unanswered
+from entity_pipeline.core.gemini.models import MODELS
 from entity_pipeline.domains.entities.automation import ACTIVE
 from entity_pipeline.domains.entities.jobs import jobs
-from entity_pipeline.domains.entities.logic.holds import HoldReason
-from entity_pipeline.domains.entities.logic.reply import UnparseableReason
+from entity_pipeline.domains.entities.links.logic.holds import HoldReason
+from entity_pipeline.domains.entities.reviews.logic.reply import UnparseableReason
 
 PREFIX = "entity_pipeline_"
 OTHER = "other"

@@ -18,23 +18,23 @@ import dagster as dg
 
 from entity_pipeline.admin.dagster_records import DagsterRecords
 from entity_pipeline.core.failures import DatabaseUnavailable, PipelineFailure
-from entity_pipeline.core.gemini import GeminiAccess, RecentReplies
-from entity_pipeline.core.ledger import QuotaStatus
+from entity_pipeline.core.gemini.access import GeminiAccess, RecentReplies
+from entity_pipeline.core.gemini.ledger import QuotaStatus
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import Closed, SettingsRow, gate, readable_settings
-from entity_pipeline.domains.entities.alerting import failing_jobs, last_decision
-from entity_pipeline.domains.entities.automation import ACTIVE
-from entity_pipeline.domains.entities.queries.queue import reason_counts
-from entity_pipeline.domains.entities.queries.watching import (
+from entity_pipeline.domains.entities.accounts.queries.metric_counts import (
     StateCount,
     accounts_by_state,
     pictures_put_off,
     pool_states,
     route_states,
 )
-from entity_pipeline.domains.entities.reviewing import limits_of
+from entity_pipeline.domains.entities.accounts.queries.queue import reason_counts
+from entity_pipeline.domains.entities.automation import ACTIVE
+from entity_pipeline.domains.entities.reviews.review import limits_of
 from entity_pipeline.resources.gemini.ledger_reading import RequestCount, requests_of_day
 from entity_pipeline.resources.settings_store import SettingsStore
+from entity_pipeline.shared.alerts.sensor import failing_jobs, last_decision
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)

@@ -31,13 +31,13 @@ from entity_pipeline.admin.figures import (
     SettingsChange,
 )
 from entity_pipeline.admin.problems import Problem
-from entity_pipeline.admin.queue_form import QueueForm, read_queue_form
 from entity_pipeline.admin.sessions import HOME_PATH, SIGN_IN_PATH, own_path
 from entity_pipeline.admin.settings_form import as_typed, read_settings_form, setting_fields, value_of
 from entity_pipeline.admin.views import OWN_PATH, STATIC_PATH, Screen, screen_of, signed_in_screen
 from entity_pipeline.core.failures import InputRejected, PipelineFailure
 from entity_pipeline.core.settings import SettingsRow, readable_settings
 from entity_pipeline.domains.entities.models import AccountRole, AccountType
+from entity_pipeline.domains.entities.page.queue_form import QueueForm, read_queue_form
 from entity_pipeline.resources.settings_store import StaleSettings
 
 AnyScreen = Annotated[Screen, Depends(screen_of)]

@@ -6,9 +6,9 @@ from decimal import Decimal
 from typing import Literal, cast
 
 from entity_pipeline.admin.figures import Forecast, ModelCost, QuotaDay, QuotaFigures
-from entity_pipeline.core.ledger import QuotaStatus
-from entity_pipeline.core.quota import next_reset
-from entity_pipeline.core.usage import SpendDay
+from entity_pipeline.core.gemini.ledger import QuotaStatus
+from entity_pipeline.core.gemini.quota_day import next_reset
+from entity_pipeline.core.gemini.usage import SpendDay
 
 HISTORY_DAYS = 30
 _LONGEST_FORECAST_DAYS = 3_650

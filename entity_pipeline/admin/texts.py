@@ -15,7 +15,7 @@ from typing import Any
 
 from fastapi import Request
 
-from entity_pipeline.domains.entities.logic.holds import SENTENCES as HOLDS
+from entity_pipeline.domains.entities.links.logic.holds import SENTENCES as HOLDS
 
 LANGUAGES: Mapping[str, str] = {"en": "English", "ko": "한국어"}
 LANGUAGE_COOKIE = "admin_language"
@@ -108,7 +108,7 @@ def _preferred(header: str) -> str:
 
 @cache
 def catalogue(language: str) -> Mapping[str, str]:
-    """All texts by key. The English sentences of held reasons are those of `logic/holds.py`."""
+    """All texts by key. The English sentences of held reasons are those of `links/logic/holds.py`."""
     content = (files("entity_pipeline.admin") / "texts" / f"{language}.json").read_text("utf-8")
     known: dict[str, str] = json.loads(content)
     if language == "en":

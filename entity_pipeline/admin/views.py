@@ -24,10 +24,10 @@ from markupsafe import Markup, escape
 
 from entity_pipeline.admin import charts
 from entity_pipeline.admin.access import CSRF_FIELD, SESSION_LASTS_S, Visitor, signed_in
-from entity_pipeline.admin.accounts import run_url
 from entity_pipeline.admin.desk import Desk
 from entity_pipeline.admin.sessions import HOME_PATH, SIGN_IN_PATH, SIGN_OUT_PATH
 from entity_pipeline.admin.texts import LANGUAGE_COOKIE, LANGUAGES, Texts, language_of, number, visible
+from entity_pipeline.domains.entities.page.accounts import run_url
 
 STATIC_PATH = "/admin/static"
 # Below HOME_PATH a name is an account's; no handle holds a hyphen, so this one is ours.

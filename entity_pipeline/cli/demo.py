@@ -14,15 +14,15 @@ import click
 import httpx2
 from rich.console import Console
 
-from entity_pipeline.cli.pipeline import Pipeline, pipeline
 from entity_pipeline.cli.serve import prepare_dagster_home
-from entity_pipeline.cli.summary import Summary, print_summary
 from entity_pipeline.core.failures import PipelineFailure
 from entity_pipeline.core.settings import PipelineSettings
-from entity_pipeline.domains.entities.reviewing import limits_of
+from entity_pipeline.domains.entities.commands.pipeline import Pipeline, pipeline
+from entity_pipeline.domains.entities.commands.summary import Summary, print_summary
+from entity_pipeline.domains.entities.reviews.review import limits_of
+from entity_pipeline.domains.entities.sample.expected import expected_accounts
+from entity_pipeline.domains.entities.sample.posts import SampleCounts, load_sample
 from entity_pipeline.migrations import migrate
-from entity_pipeline.sandbox.expected import expected_accounts
-from entity_pipeline.sandbox.sample_posts import SampleCounts, load_sample
 
 FIRST_CAP = 300
 _DEMO = "demo"

@@ -12,7 +12,7 @@ import psycopg
 
 from entity_pipeline.cli.services import services
 from entity_pipeline.core.failures import PipelineFailure
-from entity_pipeline.core.gemini_models import find_model
+from entity_pipeline.core.gemini.models import find_model
 from entity_pipeline.core.settings import Closed, PipelineSettings, WindowSettings
 from entity_pipeline.migrations.files import Database, files_of
 from entity_pipeline.migrations.indexes import lost_indexes, unfinished_indexes
@@ -190,7 +190,7 @@ def model_findings(name: str, today: date) -> Iterator[Finding]:
     if model is None:
         yield (
             "error",
-            f"GEMINI_MODEL is '{name}', which core/gemini_models.py does not know: choose another or add it.",
+            f"GEMINI_MODEL is '{name}', which core/gemini/models.py does not know: choose another or add it.",
         )
     elif model.retires_on and today >= model.retires_on:
         yield (

@@ -167,8 +167,8 @@ def doctor(context: click.Context) -> None:
 @_with_databases
 def enrich(cohorts: tuple[str, ...], limit: int | None, refresh: str, dry_run: bool) -> None:
     """Do all that is pending, from posts to catalog links, within the limits of the settings."""
-    from entity_pipeline.cli.enrich import enrich as run
-    from entity_pipeline.cli.enrich import parse_cohorts
+    from entity_pipeline.domains.entities.commands.enrich import enrich as run
+    from entity_pipeline.domains.entities.commands.enrich import parse_cohorts
 
     run(parse_cohorts(cohorts), limit=limit, refresh=refresh, dry_run=dry_run)
 
@@ -202,7 +202,7 @@ def evaluate(
     compared: tuple[str, str] | None,
 ) -> None:
     """Measure reviews against labelled accounts; writes no account and no catalog row."""
-    from entity_pipeline.cli import evaluate as command
+    from entity_pipeline.domains.entities.commands import evaluate as command
 
     if sum((file is not None, is_list, compared is not None)) != 1:
         raise InputRejected("Say what to do: FILE.csv with labelled accounts, --list, or --compare ID ID.")
@@ -219,7 +219,7 @@ def evaluate(
 @_with_databases
 def status() -> None:
     """Say what is pending, what was decided, and what the pipeline waits for."""
-    from entity_pipeline.cli.status import show_status
+    from entity_pipeline.domains.entities.commands.status import show_status
 
     show_status()
 
@@ -228,7 +228,7 @@ def status() -> None:
 @_with_databases
 def quota() -> None:
     """Show today's use of the Gemini grounding quota, and what was spent."""
-    from entity_pipeline.cli.status import show_quota
+    from entity_pipeline.domains.entities.commands.status import show_quota
 
     show_quota()
 
@@ -280,7 +280,7 @@ def settings_set(assignments: tuple[str, ...]) -> None:
 @_with_databases
 def import_posts(path: Path) -> None:
     """Import posts from an Instaloader download folder (JSON) or a CSV file."""
-    from entity_pipeline.cli.import_posts import import_from
+    from entity_pipeline.domains.entities.commands.import_posts import import_from
 
     import_from(path)
 
@@ -310,7 +310,7 @@ def import_posts(path: Path) -> None:
 @_with_databases
 def export(file: Path | None, form: Any, kind: str | None, **filters: str | None) -> None:
     """Write the list of accounts to FILE or standard output, with the filters of the administration page."""
-    from entity_pipeline.cli.export import export as write
+    from entity_pipeline.domains.entities.commands.export import export as write
 
     write(file, form, {**filters, "type": kind})
 
@@ -321,7 +321,7 @@ def export(file: Path | None, form: Any, kind: str | None, **filters: str | None
 @_with_databases
 def undo(run_id: str | None, account: str | None) -> None:
     """Put the catalog back as it was before automatic writes, except what people changed since."""
-    from entity_pipeline.cli.undo import undo_writes
+    from entity_pipeline.domains.entities.commands.undo import undo_writes
 
     if (run_id is None) == (account is None):
         raise InputRejected("Say what to undo: either --run ID or --account NAME.")

@@ -16,10 +16,10 @@ from rich.table import Table
 
 from entity_pipeline.cli.services import services
 from entity_pipeline.core.failures import ConfigurationFailure, InputRejected, TransientFailure
-from entity_pipeline.core.profiles import ProfileOutcome
+from entity_pipeline.core.instagram.access import ProfileOutcome
 from entity_pipeline.core.settings import PipelineSettings, parse_settings
-from entity_pipeline.domains.entities.backfilling import CANARY
-from entity_pipeline.domains.entities.logic.usernames import handle_or_none
+from entity_pipeline.core.text.handles import handle_or_none
+from entity_pipeline.domains.entities.profiles.backfill import CANARY
 from entity_pipeline.resources.instagram import pool
 from entity_pipeline.resources.instagram.seats import DIRECT
 from entity_pipeline.resources.instagram.session_files import (

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from entity_pipeline.core.profiles import InstagramWindows
+from entity_pipeline.core.instagram.access import InstagramWindows
 
 PLATFORM = "entity_enrichment"
 

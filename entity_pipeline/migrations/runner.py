@@ -23,10 +23,10 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from entity_pipeline.core.failures import ConfigurationFailure, DatabaseUnavailable
+from entity_pipeline.migrations.blockers import APPLICATION_NAME, Holder, holders, wait_for_earlier_ones
 from entity_pipeline.migrations.files import FOLDER, MigrationFile, files_of
 from entity_pipeline.migrations.indexes import drop_unfinished_indexes, lost_indexes
 from entity_pipeline.migrations.targets import NO_STATEMENT_TIMEOUT, Target
-from entity_pipeline.migrations.waiting import APPLICATION_NAME, Holder, holders, wait_for_earlier_ones
 
 HISTORY_TABLE = "supabase_migrations.schema_migrations"
 LOCK_WAIT_S = 300.0

@@ -5,8 +5,8 @@ A per-day 429 says "retry in 28 s" like a per-minute one; only its `quotaId` tel
 
 from typing import Any
 
+from entity_pipeline.domains.entities.sample.truth import seeded_share
 from entity_pipeline.sandbox.loopback_http import Reply, html_reply, json_reply
-from entity_pipeline.sandbox.truth import seeded_share
 
 # Share of requests each trouble hits under chaos; the per-period ones are rare because they end the day.
 _CHAOS = (

@@ -15,7 +15,14 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from entity_pipeline.sandbox.gemini_answers import Answer, answer, response_id, stranger
+from entity_pipeline.domains.entities.sample.gemini_answers import Answer, answer, response_id, stranger
+from entity_pipeline.domains.entities.sample.gemini_prompt import (
+    asked_username,
+    prompt_bytes,
+    wants_json,
+    wants_search,
+)
+from entity_pipeline.domains.entities.sample.truth import Truth, load_truth, seeded_int, seeded_share
 from entity_pipeline.sandbox.gemini_errors import (
     ODD_ANSWERS,
     bad_key,
@@ -25,10 +32,8 @@ from entity_pipeline.sandbox.gemini_errors import (
     trouble,
     unknown_model,
 )
-from entity_pipeline.sandbox.gemini_prompt import asked_username, prompt_bytes, wants_json, wants_search
 from entity_pipeline.sandbox.loopback_http import LoopbackServer, Reply, Request, json_reply
 from entity_pipeline.sandbox.request_counts import RequestCounts
-from entity_pipeline.sandbox.truth import Truth, load_truth, seeded_int, seeded_share
 
 MODELS = frozenset(
     {

@@ -4,7 +4,7 @@ import colorsys
 import io
 from functools import lru_cache
 
-from entity_pipeline.sandbox.truth import Truth, seeded_share
+from entity_pipeline.domains.entities.sample.truth import Truth, seeded_share
 
 _SIDE_PX = 150
 

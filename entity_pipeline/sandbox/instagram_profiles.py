@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from entity_pipeline.sandbox.truth import Truth, seeded_int
+from entity_pipeline.domains.entities.sample.truth import Truth, seeded_int
 
 CANARY = "instagram"  # always there, whatever happens to the others
 _PICTURE_LIFE_S = 4 * 86_400

@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs
 
+from entity_pipeline.domains.entities.sample.truth import Truth, load_truth, seeded_share
 from entity_pipeline.sandbox.instagram_pages import notice_page, profile_page, start_page
 from entity_pipeline.sandbox.instagram_pictures import tile
 from entity_pipeline.sandbox.instagram_profiles import (
@@ -29,7 +30,6 @@ from entity_pipeline.sandbox.instagram_profiles import (
 )
 from entity_pipeline.sandbox.loopback_http import LoopbackServer, Reply, Request, html_reply, json_reply
 from entity_pipeline.sandbox.request_counts import RequestCounts
-from entity_pipeline.sandbox.truth import Truth, load_truth, seeded_share
 
 _PICTURE_HOST = re.compile(r"[a-z0-9.-]+\.(cdninstagram\.com|fbcdn\.net)")
 _SITE_HOSTS = frozenset(

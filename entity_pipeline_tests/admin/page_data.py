@@ -10,7 +10,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from entity_pipeline.core.settings import PLATFORM
-from entity_pipeline.domains.entities.queries.audit import SYSTEM_ACTOR
+from entity_pipeline.shared.audit.writer import SYSTEM_ACTOR
 from entity_pipeline_tests.admin.conftest import insert_account
 
 Connection = psycopg.Connection[Any]

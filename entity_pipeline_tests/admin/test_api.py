@@ -20,7 +20,7 @@ from entity_pipeline.admin.dagster_records import DagsterRecords
 from entity_pipeline.admin.desk import Desk
 from entity_pipeline.admin.recording import PAGE_ACTOR
 from entity_pipeline.core.settings import PLATFORM, PipelineSettings
-from entity_pipeline.domains.entities.reviewing import limits_of
+from entity_pipeline.domains.entities.reviews.review import limits_of
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.postgres import PostgresResource
 from entity_pipeline.resources.settings_store import SettingsStore

@@ -25,16 +25,16 @@ from entity_pipeline.admin.desk import Desk
 from entity_pipeline.admin.figures import QueueState
 from entity_pipeline.admin.metrics_families import FAILED_REASONS, FAMILIES, PREFIX
 from entity_pipeline.core.failures import DatabaseUnavailable
-from entity_pipeline.core.gemini_models import MODELS
+from entity_pipeline.core.gemini.models import MODELS
 from entity_pipeline.core.settings import PLATFORM, PipelineSettings
-from entity_pipeline.domains.entities.reviewing import limits_of
+from entity_pipeline.domains.entities.reviews.review import limits_of
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.postgres import PostgresResource
 from entity_pipeline.resources.settings_store import SettingsStore
 from entity_pipeline_tests.admin.conftest import BEARER, ORIGIN, TOKEN, insert_account, no_dagster
 from entity_pipeline_tests.admin.page_data import MODEL, fill_queue, link, review
 from entity_pipeline_tests.databases import ClonedDatabase
-from entity_pipeline_tests.domains.entities.test_alerting import decided
+from entity_pipeline_tests.shared.alerts.test_sensor import decided
 
 Samples = dict[tuple[str, ...], float]
 DOCUMENT = Path(__file__).parents[2] / "docs" / "watching.md"

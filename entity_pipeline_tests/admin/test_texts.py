@@ -18,14 +18,15 @@ from entity_pipeline.admin.texts import (
     placeholders,
     visible,
 )
-from entity_pipeline.core.gemini import Unanswered
-from entity_pipeline.core.ledger import QuotaStatus
+from entity_pipeline.core.gemini.access import Unanswered
+from entity_pipeline.core.gemini.ledger import QuotaStatus
 from entity_pipeline.core.settings import Closed, Open, PipelineSettings, SettingsRow, gate
-from entity_pipeline.domains.entities import alerting, automation
-from entity_pipeline.domains.entities.logic.holds import HoldReason
-from entity_pipeline.domains.entities.logic.plan import HoldOff, plan
-from entity_pipeline.domains.entities.logic.reply import UnparseableReason
+from entity_pipeline.domains.entities import automation
+from entity_pipeline.domains.entities.accounts.logic.plan import HoldOff, plan
+from entity_pipeline.domains.entities.links.logic.holds import HoldReason
 from entity_pipeline.domains.entities.models import AccountRole, AccountType
+from entity_pipeline.domains.entities.reviews.logic.reply import UnparseableReason
+from entity_pipeline.shared.alerts import sensor as alerting
 
 RESET = datetime(2026, 11, 22, 8, tzinfo=UTC)
 

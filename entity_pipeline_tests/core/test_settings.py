@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from entity_pipeline.core.profiles import InstagramWindows
+from entity_pipeline.core.instagram.access import InstagramWindows
 from entity_pipeline.core.settings import (
     Closed,
     Open,

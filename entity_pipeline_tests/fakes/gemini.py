@@ -8,9 +8,9 @@ from threading import Event, Lock
 from typing import Any
 from uuid import UUID, uuid5
 
-from entity_pipeline.core.gemini import Answered, NotAnswered, Prompt, RecentReplies
-from entity_pipeline.core.ledger import CallIntent, Limits, QuotaStatus, StoredReply
-from entity_pipeline.core.usage import SpendDay
+from entity_pipeline.core.gemini.access import Answered, NotAnswered, Prompt, RecentReplies
+from entity_pipeline.core.gemini.ledger import CallIntent, Limits, QuotaStatus, StoredReply
+from entity_pipeline.core.gemini.usage import SpendDay
 
 _EVENTS = UUID("00000000-0000-4000-8000-0000000000e7")
 

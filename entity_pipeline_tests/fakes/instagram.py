@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from entity_pipeline.core.profiles import (
+from entity_pipeline.core.instagram.access import (
     InstagramWindows,
     Picture,
     PictureRefused,

@@ -7,9 +7,9 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
-from entity_pipeline.core.gemini_models import GeminiModel
-from entity_pipeline.core.ledger import CallIntent, EventId, InFlight, Limits, Refused, Replay
-from entity_pipeline.core.usage import TokenUsage
+from entity_pipeline.core.gemini.ledger import CallIntent, EventId, InFlight, Limits, Refused, Replay
+from entity_pipeline.core.gemini.models import GeminiModel
+from entity_pipeline.core.gemini.usage import TokenUsage
 from entity_pipeline.resources.gemini.ledger import Reserved
 
 DAY = date(2026, 11, 20)

@@ -6,7 +6,7 @@ from threading import Event, Lock
 from uuid import UUID
 
 from entity_pipeline.core.settings import PipelineSettings
-from entity_pipeline.domains.entities.reviewing import Done, Stopped
+from entity_pipeline.domains.entities.reviews.review import Done, Stopped
 from entity_pipeline_tests.fakes.gemini import FakeGemini
 
 Result = Done | Stopped | BaseException | Callable[[], "Result"]

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from entity_pipeline.core.failures import DatabaseUnavailable, TransientFailure
-from entity_pipeline.core.gemini import Answered, GeminiAccess, NotAnswered, Prompt, Unanswered
-from entity_pipeline.core.ledger import CallIntent, Limits
-from entity_pipeline.core.ports import Database
-from entity_pipeline.core.profiles import (
+from entity_pipeline.core.gemini.access import Answered, GeminiAccess, NotAnswered, Prompt, Unanswered
+from entity_pipeline.core.gemini.ledger import CallIntent, Limits
+from entity_pipeline.core.instagram.access import (
     InstagramAccess,
     InstagramWindows,
     ObjectStore,
@@ -19,6 +18,7 @@ from entity_pipeline.core.profiles import (
     ProfileFetch,
     ProfileOutcome,
 )
+from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import Closed, Open, PipelineSettings, SettingsAccess
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.fakes.database import FlakyDatabase

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from entity_pipeline.core.failures import DatabaseUnavailable
-from entity_pipeline.core.gemini_models import MODELS
-from entity_pipeline.core.ledger import CallIntent, EventId, InFlight, Limits
-from entity_pipeline.core.usage import TokenUsage
+from entity_pipeline.core.gemini.ledger import CallIntent, EventId, InFlight, Limits
+from entity_pipeline.core.gemini.models import MODELS
+from entity_pipeline.core.gemini.usage import TokenUsage
 from entity_pipeline.resources.gemini.ledger import Ledger, Reserved
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.fakes.ledger import DAY, FakeLedger

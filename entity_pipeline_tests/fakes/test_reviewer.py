@@ -2,7 +2,7 @@ from uuid import UUID
 
 import pytest
 
-from entity_pipeline.domains.entities.reviewing import Done
+from entity_pipeline.domains.entities.reviews.review import Done
 from entity_pipeline_tests.fakes.reviewer import FakeReviewer
 
 A, B = UUID(int=1), UUID(int=2)

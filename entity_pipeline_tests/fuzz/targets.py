@@ -20,32 +20,26 @@ from uuid import UUID
 from PIL import Image
 
 from entity_pipeline.core.failures import InputRejected
-from entity_pipeline.core.gemini_models import MODELS
+from entity_pipeline.core.gemini.models import MODELS
+from entity_pipeline.core.gemini.usage import count_search_queries, read_usage, token_cost_usd
+from entity_pipeline.core.instagram.access import ProfileFetch, ProfileOutcome
 from entity_pipeline.core.jsonb import jsonb_text, read_json, read_stored
-from entity_pipeline.core.profiles import ProfileFetch, ProfileOutcome
 from entity_pipeline.core.settings import Closed, Open, PipelineSettings, SettingsRow, gate
-from entity_pipeline.core.usage import count_search_queries, read_usage, token_cost_usd
-from entity_pipeline.domains.entities.logic.confidence import calibrate, read_confidence
-from entity_pipeline.domains.entities.logic.countries import read_country
-from entity_pipeline.domains.entities.logic.decide import decide
-from entity_pipeline.domains.entities.logic.decisions import Candidates, Create, Hold
-from entity_pipeline.domains.entities.logic.grounding import assess_grounding, search_entry_point
-from entity_pipeline.domains.entities.logic.names import normalise_name
-from entity_pipeline.domains.entities.logic.post_files import (
-    BadRow,
-    ImportedPost,
-    OtherFile,
-    parse_csv,
-    parse_instaloader,
-)
-from entity_pipeline.domains.entities.logic.profiles import (
+from entity_pipeline.core.text.handles import Rejection, normalise_username
+from entity_pipeline.domains.entities.links.logic.decide import decide
+from entity_pipeline.domains.entities.links.logic.decisions import Candidates, Create, Hold
+from entity_pipeline.domains.entities.links.logic.names import normalise_name
+from entity_pipeline.domains.entities.models import Verdict
+from entity_pipeline.domains.entities.profiles.logic.profile_record import (
     fields_to_write,
     is_reassigned,
     merge_profile_attempt,
     visible_text,
 )
-from entity_pipeline.domains.entities.logic.reply import ParsedReply, Unparseable, parse_reply
-from entity_pipeline.domains.entities.logic.review_record import (
+from entity_pipeline.domains.entities.reviews.logic.confidence import calibrate, read_confidence
+from entity_pipeline.domains.entities.reviews.logic.countries import read_country
+from entity_pipeline.domains.entities.reviews.logic.grounding import assess_grounding, search_entry_point
+from entity_pipeline.domains.entities.reviews.logic.record import (
     ReviewInputs,
     attempts,
     consumed_event_id,
@@ -54,18 +48,29 @@ from entity_pipeline.domains.entities.logic.review_record import (
     stale_reasons,
     verdict_from_record,
 )
-from entity_pipeline.domains.entities.logic.tagging import DayTally, TaggedPost, seen_in
-from entity_pipeline.domains.entities.logic.usernames import Rejection, normalise_username
-from entity_pipeline.domains.entities.models import Verdict
-from entity_pipeline.domains.entities.prompts import account_json
+from entity_pipeline.domains.entities.reviews.logic.reply import ParsedReply, Unparseable, parse_reply
+from entity_pipeline.domains.entities.reviews.prompts import account_json
+from entity_pipeline.domains.entities.tags.logic.post_files import (
+    BadRow,
+    ImportedPost,
+    OtherFile,
+    parse_csv,
+    parse_instaloader,
+)
+from entity_pipeline.domains.entities.tags.logic.tally import DayTally, TaggedPost, seen_in
 from entity_pipeline.resources.gemini.errors import ErrorKind, classify_error
+from entity_pipeline.resources.instagram.operations.picture import _Refused, fetch_picture, verified_type
+from entity_pipeline.resources.instagram.operations.profile_page import NotTheProfile, read_profile
 from entity_pipeline.resources.instagram.outcomes import Answer, Ending, judge
-from entity_pipeline.resources.instagram.page import NotTheProfile, read_profile
-from entity_pipeline.resources.instagram.pictures import _Refused, fetch_picture, verified_type
 from entity_pipeline.resources.instagram.session_files import read_cookie_export, read_instaloader_session
 from entity_pipeline_tests.domains.entities.cases import an_account
-from entity_pipeline_tests.domains.entities.logic.gemini_replies import REVIEW, body_of, fenced, recorded
 from entity_pipeline_tests.domains.entities.review_bodies import grounded_body
+from entity_pipeline_tests.domains.entities.reviews.logic.gemini_replies import (
+    REVIEW,
+    body_of,
+    fenced,
+    recorded,
+)
 from entity_pipeline_tests.fuzz.mutations import HOSTILE_TEXT, mutated, mutated_bytes, mutated_text
 from entity_pipeline_tests.resources.instagram.page_server import user
 

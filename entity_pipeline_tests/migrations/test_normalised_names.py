@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from entity_pipeline.domains.entities.logic.names import normalise_name
+from entity_pipeline.domains.entities.links.logic.names import normalise_name
 
 _SIGNS = "‘’“”–—·・®™©˚°℠"
 

@@ -11,9 +11,9 @@ import pytest
 
 from entity_pipeline.core.failures import DatabaseUnavailable
 from entity_pipeline.migrations import migrate
+from entity_pipeline.migrations.blockers import APPLICATION_NAME
 from entity_pipeline.migrations.files import files_of
 from entity_pipeline.migrations.plan import plan
-from entity_pipeline.migrations.waiting import APPLICATION_NAME
 from entity_pipeline.resources.installation_check import page_list_problems
 from entity_pipeline_tests.databases import DatabaseServer
 from entity_pipeline_tests.migrations.older_installation import older_installation

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from entity_pipeline.sandbox.gemini_prompt import asked_username, wants_search
+from entity_pipeline.domains.entities.sample.gemini_prompt import asked_username, wants_search
 from entity_pipeline.sandbox.gemini_standin import GeminiStandin
 from entity_pipeline.sandbox.instagram_standin import InstagramStandin
 from entity_pipeline.sandbox.loopback_http import Reply, Request, json_reply

@@ -12,7 +12,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from entity_pipeline.domains.entities.partitions import FIRST_DAY
-from entity_pipeline.sandbox.truth import load_truth
+from entity_pipeline.domains.entities.sample.truth import load_truth
 
 MONDAY, TUESDAY, WEDNESDAY, THURSDAY = (FIRST_DAY + timedelta(days=days) for days in (4, 5, 6, 7))
 

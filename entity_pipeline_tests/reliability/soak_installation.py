@@ -18,11 +18,11 @@ from sqlalchemy import create_engine
 
 from entity_pipeline.core import patience
 from entity_pipeline.definitions import build_definitions
-from entity_pipeline.domains.entities.assets import gemini_reviews
+from entity_pipeline.domains.entities.reviews import asset as gemini_reviews
 from entity_pipeline.resources import instagram
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.instagram import InstagramResource
-from entity_pipeline.resources.instagram.access import ProfileReader
+from entity_pipeline.resources.instagram.session import ProfileReader
 from entity_pipeline.resources.postgres import PostgresResource
 from entity_pipeline.resources.schema_check import SchemaProbe
 from entity_pipeline.resources.settings_store import SettingsStore

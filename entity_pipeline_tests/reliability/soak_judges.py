@@ -11,11 +11,11 @@ from datetime import UTC, date, datetime, timedelta
 from threading import Lock
 
 from entity_pipeline.core.failures import TransientFailure
-from entity_pipeline.sandbox.gemini_prompt import asked_username, wants_search
+from entity_pipeline.domains.entities.sample.gemini_prompt import asked_username, wants_search
+from entity_pipeline.domains.entities.sample.truth import Truth, seeded_share
 from entity_pipeline.sandbox.gemini_standin import GeminiStandin
 from entity_pipeline.sandbox.instagram_standin import InstagramStandin
 from entity_pipeline.sandbox.loopback_http import Reply, Request
-from entity_pipeline.sandbox.truth import Truth, seeded_share
 from entity_pipeline_tests.fakes.object_store import FakeObjectStore
 from entity_pipeline_tests.reliability.soak_clock import PACIFIC, SimulatedTime
 

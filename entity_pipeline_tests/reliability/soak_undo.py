@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 
 from entity_pipeline.core.failures import InputRejected
-from entity_pipeline.domains.entities.undo import undo
+from entity_pipeline.domains.entities.links.undo import undo
 from entity_pipeline_tests.databases import ClonedDatabase
 
 Catalog = Mapping[tuple[str, str], Any]

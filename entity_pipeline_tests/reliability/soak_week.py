@@ -18,7 +18,7 @@ from typing import Any
 
 import psycopg
 
-from entity_pipeline.domains.entities.logic.usernames import handle_or_none
+from entity_pipeline.core.text.handles import handle_or_none
 from entity_pipeline.domains.entities.partitions import FIRST_DAY
 from entity_pipeline_tests.databases import DatabaseServer
 from entity_pipeline_tests.domains.entities.graph import reasons

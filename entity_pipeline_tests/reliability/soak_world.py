@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from entity_pipeline.sandbox.truth import Truth, load_truth
+from entity_pipeline.domains.entities.sample.truth import Truth, load_truth
 
 _SYLLABLES = "ba do fe ga hi jo ka lu mi no pe ra si to ve wo xa yu za el or an".split()
 _KINDS = ("brand", "brand", "brand", "artist", "group")

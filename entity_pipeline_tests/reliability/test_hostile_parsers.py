@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entity_pipeline.core.settings import Open, SettingsRow, gate
-from entity_pipeline.domains.entities.logic.reply import ParsedReply, parse_reply
+from entity_pipeline.domains.entities.reviews.logic.reply import ParsedReply, parse_reply
 from entity_pipeline_tests.fuzz.mutations import nested
 from entity_pipeline_tests.fuzz.targets import HANDLE, targets
 

@@ -12,20 +12,25 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
+from entity_pipeline.core.text.handles import normalise_username
 from entity_pipeline.domains.entities.jobs import enrichment_config
-from entity_pipeline.domains.entities.logic.usernames import normalise_username
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.instagram import InstagramResource
 from entity_pipeline.resources.postgres import PostgresResource
 from entity_pipeline.sandbox.loopback_http import Reply
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.domains.entities.graph import MONDAY, Graph, graph, reasons, table
-from entity_pipeline_tests.domains.entities.logic.gemini_replies import REVIEW, body_of, fenced, segment_of
 from entity_pipeline_tests.domains.entities.review_bodies import grounded_body
+from entity_pipeline_tests.domains.entities.reviews.logic.gemini_replies import (
+    REVIEW,
+    body_of,
+    fenced,
+    segment_of,
+)
 from entity_pipeline_tests.fuzz.mutations import nested
 from entity_pipeline_tests.reliability.hostile_servers import Attack, HostileGemini, HostileInstagram
+from entity_pipeline_tests.resources.instagram.operations.test_picture import image, png_that_claims
 from entity_pipeline_tests.resources.instagram.page_server import HTML, page, redirect, user
-from entity_pipeline_tests.resources.instagram.test_pictures import image, png_that_claims
 
 HONEST = ("prada", "timberland")
 ORDERS = (

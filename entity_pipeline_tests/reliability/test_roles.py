@@ -14,7 +14,7 @@ from cryptography.fernet import Fernet
 from psycopg import sql
 
 from entity_pipeline.core.settings import Open
-from entity_pipeline.domains.entities.reviewing import limits_of
+from entity_pipeline.domains.entities.reviews.review import limits_of
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.postgres import PostgresResource
 from entity_pipeline.resources.schema_check import _ASSETS, _OPERATION, missing_schema

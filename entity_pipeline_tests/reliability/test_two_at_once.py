@@ -16,7 +16,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from entity_pipeline.domains.entities.jobs import enrichment_config
-from entity_pipeline.domains.entities.undo import undo
+from entity_pipeline.domains.entities.links.undo import undo
 from entity_pipeline_tests.databases import ClonedDatabase, DatabaseServer
 from entity_pipeline_tests.domains.entities.graph import MONDAY, TUESDAY, Graph, graph
 from entity_pipeline_tests.reliability.final_rows import entities, final_rows, paid

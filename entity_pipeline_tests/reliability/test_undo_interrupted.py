@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from entity_pipeline.domains.entities.jobs import enrichment_config
-from entity_pipeline.domains.entities.undo import undo
+from entity_pipeline.domains.entities.links.undo import undo
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.domains.entities.catalog_rows import (
     Connection,

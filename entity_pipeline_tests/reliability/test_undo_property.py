@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
 from entity_pipeline.core.failures import InputRejected
-from entity_pipeline.domains.entities.logic.undo import REFUSED, UndoReport
-from entity_pipeline.domains.entities.queries.catalog_rows import attachable
-from entity_pipeline.domains.entities.undo import undo
+from entity_pipeline.domains.entities.links.logic.undo import REFUSED, UndoReport
+from entity_pipeline.domains.entities.links.queries.catalog_rows import attachable
+from entity_pipeline.domains.entities.links.undo import undo
 from entity_pipeline_tests.databases import DatabaseServer
 from entity_pipeline_tests.domains.entities.catalog_rows import (
     Connection,

@@ -14,7 +14,7 @@ import pytest
 from moto import mock_aws
 
 from entity_pipeline.core.failures import ConfigurationFailure, TransientFailure
-from entity_pipeline.core.profiles import ObjectStore
+from entity_pipeline.core.instagram.access import ObjectStore
 from entity_pipeline.resources.r2 import R2Resource
 
 ENDPOINT = "https://account.r2.example"

@@ -11,9 +11,9 @@ import requests
 from google import genai
 from google.genai import errors, types
 
+from entity_pipeline.domains.entities.sample.truth import load_truth
 from entity_pipeline.sandbox.gemini_errors import chaos_draw, trouble
 from entity_pipeline.sandbox.gemini_standin import GeminiStandin
-from entity_pipeline.sandbox.truth import load_truth
 
 MODEL = "gemini-2.5-flash"
 SEARCH = types.Tool(google_search=types.GoogleSearch())

@@ -13,9 +13,9 @@ from instaloader.exceptions import ConnectionException, LoginRequiredException, 
 from PIL import Image
 from requests.adapters import HTTPAdapter
 
+from entity_pipeline.domains.entities.sample.truth import load_truth
 from entity_pipeline.sandbox.instagram_profiles import CANARY, former_pk_of, picture_url, pk_of
 from entity_pipeline.sandbox.instagram_standin import InstagramStandin
-from entity_pipeline.sandbox.truth import load_truth
 
 
 class _ToStandin(HTTPAdapter):

@@ -12,16 +12,16 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 
 from entity_pipeline.core.failures import PipelineFailure
-from entity_pipeline.core.gemini import GeminiAccess
+from entity_pipeline.core.gemini.access import GeminiAccess
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import Closed, Gate, PipelineSettings, SettingsAccess
 from entity_pipeline.domains.entities import jobs
-from entity_pipeline.domains.entities.logic.plan import HoldOff, contiguous, plan, used_up
+from entity_pipeline.domains.entities.accounts.backlog import Waiting
+from entity_pipeline.domains.entities.accounts.logic.plan import HoldOff, contiguous, plan, used_up
+from entity_pipeline.domains.entities.accounts.queries.intake import unadopted_days
 from entity_pipeline.domains.entities.partitions import FIRST_DAY, cohort_days, every_cohort, last_day
-from entity_pipeline.domains.entities.queries.accounts_intake import unadopted_days
-from entity_pipeline.domains.entities.queries.raw_posts import ChangeCursor, changed_days
-from entity_pipeline.domains.entities.queries.waiting import Waiting
-from entity_pipeline.domains.entities.reviewing import limits_of
+from entity_pipeline.domains.entities.reviews.review import limits_of
+from entity_pipeline.domains.entities.tags.queries.raw_posts import ChangeCursor, changed_days
 
 POSTS_PER_TICK = 100_000
 RETRY_AFTER = timedelta(minutes=15)

@@ -8,8 +8,8 @@ import dagster as dg
 
 from entity_pipeline.core.patience import patiently, patiently_on
 from entity_pipeline.core.ports import Database, SchemaAccess
-from entity_pipeline.domains.entities.assets.reporting import rows_table
-from entity_pipeline.domains.entities.logic.name_checks import (
+from entity_pipeline.domains.entities.accounts.backlog import Waiting
+from entity_pipeline.domains.entities.links.logic.name_checks import (
     Found,
     NamedEntity,
     NameFinding,
@@ -18,10 +18,14 @@ from entity_pipeline.domains.entities.logic.name_checks import (
     look_the_same,
     same_in_two_scripts,
 )
+from entity_pipeline.domains.entities.links.queries.name_checks import (
+    memberships,
+    possible_twins,
+    recent_entities,
+)
 from entity_pipeline.domains.entities.models import EntityTable
 from entity_pipeline.domains.entities.partitions import every_cohort
-from entity_pipeline.domains.entities.queries.name_checks import memberships, possible_twins, recent_entities
-from entity_pipeline.domains.entities.queries.waiting import Waiting
+from entity_pipeline.shared.reporting.metadata import rows_table
 
 BACKLOG_LIMIT = timedelta(days=7)
 NAMES_WINDOW = timedelta(days=30)

@@ -2,18 +2,18 @@
 
 import dagster as dg
 
-from entity_pipeline.domains.entities.alerting import alerts_sensor
-from entity_pipeline.domains.entities.assets.catalog_links import catalog_links
-from entity_pipeline.domains.entities.assets.gemini_quota import gemini_quota
-from entity_pipeline.domains.entities.assets.gemini_reviews import gemini_reviews
-from entity_pipeline.domains.entities.assets.gemini_spend_daily import gemini_spend_daily
-from entity_pipeline.domains.entities.assets.instagram_accounts import instagram_accounts
-from entity_pipeline.domains.entities.assets.instagram_profiles import instagram_profiles
-from entity_pipeline.domains.entities.assets.raw_posts import raw_posts
-from entity_pipeline.domains.entities.assets.tagged_usernames import tagged_usernames
+from entity_pipeline.domains.entities.accounts.asset import instagram_accounts
 from entity_pipeline.domains.entities.automation import schedules, sensors
 from entity_pipeline.domains.entities.checks import checks
 from entity_pipeline.domains.entities.jobs import jobs
+from entity_pipeline.domains.entities.links.asset import catalog_links
+from entity_pipeline.domains.entities.profiles.asset import instagram_profiles
+from entity_pipeline.domains.entities.reviews.asset import gemini_reviews
+from entity_pipeline.domains.entities.tags.asset import tagged_usernames
+from entity_pipeline.domains.entities.tags.raw_posts import raw_posts
+from entity_pipeline.shared.alerts.sensor import alerts_sensor
+from entity_pipeline.shared.gemini_spend.quota import gemini_quota
+from entity_pipeline.shared.gemini_spend.spend_daily import gemini_spend_daily
 
 
 def entities_definitions() -> dg.Definitions:

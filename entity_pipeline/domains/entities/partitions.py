@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 
 import dagster as dg
 
-from entity_pipeline.domains.entities.queries.enrichment import CohortRange
+from entity_pipeline.domains.entities.accounts.queries.enrichment import CohortRange
 
 FIRST_DAY = date(2026, 10, 1)
 

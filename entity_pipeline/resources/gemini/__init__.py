@@ -17,9 +17,8 @@ import dagster as dg
 from pydantic import Field, PrivateAttr
 
 from entity_pipeline.core.failures import ConfigurationFailure, ModelUnavailable
-from entity_pipeline.core.gemini import Answered, NotAnswered, Prompt, RecentReplies, Unanswered
-from entity_pipeline.core.gemini_models import GeminiModel, find_model
-from entity_pipeline.core.ledger import (
+from entity_pipeline.core.gemini.access import Answered, NotAnswered, Prompt, RecentReplies, Unanswered
+from entity_pipeline.core.gemini.ledger import (
     ATTEMPTS_PER_CALL,
     CallIntent,
     InFlight,
@@ -30,9 +29,16 @@ from entity_pipeline.core.ledger import (
     Replay,
     StoredReply,
 )
+from entity_pipeline.core.gemini.models import GeminiModel, find_model
+from entity_pipeline.core.gemini.quota_day import next_reset
+from entity_pipeline.core.gemini.usage import (
+    SpendDay,
+    TokenUsage,
+    count_search_queries,
+    read_usage,
+    token_cost_usd,
+)
 from entity_pipeline.core.patience import patiently
-from entity_pipeline.core.quota import next_reset
-from entity_pipeline.core.usage import SpendDay, TokenUsage, count_search_queries, read_usage, token_cost_usd
 from entity_pipeline.resources.gemini.client import Exchange, GeminiClient, Lost, Unsent
 from entity_pipeline.resources.gemini.errors import ErrorKind, GeminiError
 from entity_pipeline.resources.gemini.ledger import Ledger, Reserved
@@ -51,7 +57,7 @@ class GeminiResource(dg.ConfigurableResource):
     assets_db: dg.ResourceDependency[PostgresResource]
     api_key: str = Field(repr=False, description="Secret. Key of the Google project whose quota is counted.")
     base_url: str | None = Field(default=None, description="Another server that speaks the same protocol.")
-    model_name: str = Field(default="gemini-2.5-flash", description="A model of core/gemini_models.py.")
+    model_name: str = Field(default="gemini-2.5-flash", description="A model of core/gemini/models.py.")
 
     _client: GeminiClient | None = PrivateAttr(default=None)
     _client_lock: Any = PrivateAttr(default_factory=Lock)
@@ -130,7 +136,7 @@ class GeminiResource(dg.ConfigurableResource):
         if model is None:
             raise ConfigurationFailure(
                 f"GEMINI_MODEL is '{self.model_name}', whose prices and quota are not known: choose one of "
-                "entity_pipeline/core/gemini_models.py or add it there."
+                "entity_pipeline/core/gemini/models.py or add it there."
             )
         return model
 

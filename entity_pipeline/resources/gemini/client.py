@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from entity_pipeline.core.deadlines import within
-from entity_pipeline.core.gemini import Prompt
+from entity_pipeline.core.gemini.access import Prompt
+from entity_pipeline.core.gemini.ledger import CALL_LIMIT_S
 from entity_pipeline.core.jsonb import read_json
-from entity_pipeline.core.ledger import CALL_LIMIT_S
 from entity_pipeline.resources.gemini.errors import ErrorKind, GeminiError, classify_error
 from entity_pipeline.resources.gemini.transport import bounded_event_hooks
 

@@ -15,9 +15,7 @@ from typing import Any, Literal
 from psycopg import ClientCursor, Connection
 from psycopg.rows import dict_row
 
-from entity_pipeline.core.gemini_models import MODELS, GeminiModel
-from entity_pipeline.core.jsonb import jsonb_text
-from entity_pipeline.core.ledger import (
+from entity_pipeline.core.gemini.ledger import (
     STALE_AFTER_S,
     Admitted,
     CallIntent,
@@ -31,9 +29,11 @@ from entity_pipeline.core.ledger import (
     StoredReply,
     admit,
 )
+from entity_pipeline.core.gemini.models import MODELS, GeminiModel
+from entity_pipeline.core.gemini.quota_day import next_reset
+from entity_pipeline.core.gemini.usage import TokenUsage, search_cost_usd
+from entity_pipeline.core.jsonb import jsonb_text
 from entity_pipeline.core.ports import Database
-from entity_pipeline.core.quota import next_reset
-from entity_pipeline.core.usage import TokenUsage, search_cost_usd
 from entity_pipeline.resources.gemini.ledger_sql import (
     BEGIN,
     COUNT_ANSWERED,

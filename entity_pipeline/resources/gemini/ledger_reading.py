@@ -11,12 +11,12 @@ from typing import Any
 
 from psycopg.rows import class_row
 
-from entity_pipeline.core.gemini import RecentReplies
-from entity_pipeline.core.gemini_models import is_same_model
-from entity_pipeline.core.ledger import EventId
+from entity_pipeline.core.gemini.access import RecentReplies
+from entity_pipeline.core.gemini.ledger import EventId
+from entity_pipeline.core.gemini.models import is_same_model
+from entity_pipeline.core.gemini.usage import SpendDay
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import PLATFORM
-from entity_pipeline.core.usage import SpendDay
 from entity_pipeline.resources.gemini.ledger_sql import EVENTS, RECENT_REPLIES
 
 _DAY = "coalesce(quota_day, (created_at at time zone 'America/Los_Angeles')::date)"

@@ -6,10 +6,10 @@ Neither prompt nor reply is in it, nor whose account it is about: the ledger's r
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from entity_pipeline.core.gemini_models import GeminiModel
-from entity_pipeline.core.ledger import CallIntent
+from entity_pipeline.core.gemini.ledger import CallIntent
+from entity_pipeline.core.gemini.models import GeminiModel
+from entity_pipeline.core.gemini.usage import count_search_queries, read_usage, token_cost_usd
 from entity_pipeline.core.tracing import Span, Value
-from entity_pipeline.core.usage import count_search_queries, read_usage, token_cost_usd
 from entity_pipeline.resources.gemini.client import Exchange, Lost, Unsent
 from entity_pipeline.resources.gemini.errors import GeminiError
 from entity_pipeline.resources.gemini.ledger import Reserved

@@ -7,8 +7,8 @@ from psycopg.errors import NotNullViolation, UniqueViolation
 from psycopg.rows import class_row
 
 from entity_pipeline.core.failures import SchemaMismatch
+from entity_pipeline.core.gemini.usage import SpendDay
 from entity_pipeline.core.ports import Database
-from entity_pipeline.core.usage import SpendDay
 from entity_pipeline.resources.gemini.ledger_sql import EVENTS
 
 # Only requests that have ended: one that is under way may still be released, and a group that vanishes from

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from entity_pipeline.core.ledger import CALL_LIMIT_S
+from entity_pipeline.core.gemini.ledger import CALL_LIMIT_S
 
 MAX_REPLY_BYTES = 4_000_000
 CONNECT_LIMIT_S = 5.0  # to connect, to agree on TLS, to write: each is a matter of milliseconds

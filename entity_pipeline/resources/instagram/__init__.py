@@ -14,15 +14,15 @@ import dagster as dg
 from pydantic import Field
 
 from entity_pipeline.core.failures import ConfigurationFailure
-from entity_pipeline.core.profiles import (
+from entity_pipeline.core.instagram.access import (
     InstagramWindows,
     Picture,
     PictureRefused,
     ProfileFetch,
     ProfileOutcome,
 )
-from entity_pipeline.resources.instagram.access import ProfileReader
 from entity_pipeline.resources.instagram.governor import Governor
+from entity_pipeline.resources.instagram.session import ProfileReader
 from entity_pipeline.resources.instagram.sessions import Vault
 
 _RETRY = timedelta(minutes=15)
@@ -64,7 +64,7 @@ class InstagramResource(dg.ConfigurableResource):
 
     def fetch_picture(self, url: str) -> Picture | PictureRefused:
         """Download one picture of a profile safely. Never raises."""
-        from entity_pipeline.resources.instagram.pictures import fetch_picture
+        from entity_pipeline.resources.instagram.operations.picture import fetch_picture
 
         return fetch_picture(url, base_url=self.base_url or None)
 

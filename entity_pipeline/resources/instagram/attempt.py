@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from entity_pipeline.core.profiles import InstagramProfile, ProfileOutcome
+from entity_pipeline.core.instagram.access import InstagramProfile, ProfileOutcome
 from entity_pipeline.resources.instagram.adapter import BudgetSpent, GovernedAdapter, is_transport_failure
 from entity_pipeline.resources.instagram.context import GovernedContext, completed_node, profile_node
+from entity_pipeline.resources.instagram.operations.profile_page import NotTheProfile, read_profile
 from entity_pipeline.resources.instagram.outcomes import Answer, Ending, judge, path_of
-from entity_pipeline.resources.instagram.page import NotTheProfile, read_profile
 
 BUDGET = 3  # requests: the page, one for the fields it left out, and one to spare
 _PAGE_FIELDS = ("full_name", "biography")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from entity_pipeline.core.profiles import ProfileOutcome
+from entity_pipeline.core.instagram.access import ProfileOutcome
 
 RATE_LIMIT_COOLING = timedelta(minutes=45)
 CHALLENGE_COOLING = timedelta(minutes=90)

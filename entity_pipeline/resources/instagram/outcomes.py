@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-from entity_pipeline.core.profiles import ProfileOutcome
+from entity_pipeline.core.instagram.access import ProfileOutcome
 
 
 class Ending(StrEnum):

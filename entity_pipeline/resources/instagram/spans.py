@@ -6,7 +6,7 @@ and whose profile it is stands in the path; neither is in a span, nor is any hea
 
 from contextlib import AbstractContextManager
 
-from entity_pipeline.core.profiles import ProfileFetch, ProfileOutcome
+from entity_pipeline.core.instagram.access import ProfileFetch, ProfileOutcome
 from entity_pipeline.core.tracing import Span
 from entity_pipeline.resources.instagram.seats import Busy, Grant
 from entity_pipeline.resources.tracing import active

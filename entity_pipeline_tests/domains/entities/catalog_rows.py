@@ -10,8 +10,8 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from entity_pipeline.core.settings import PipelineSettings
-from entity_pipeline.domains.entities.logic.decide import decide
-from entity_pipeline.domains.entities.queries.catalog import Applied, apply_decision
+from entity_pipeline.domains.entities.links.logic.decide import decide
+from entity_pipeline.domains.entities.links.queries.catalog import Applied, apply_decision
 from entity_pipeline_tests.domains.entities.cases import a_review
 
 Connection = psycopg.Connection[Any]

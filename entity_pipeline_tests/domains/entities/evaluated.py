@@ -3,11 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
-from entity_pipeline.domains.entities.logic.grounding import assess_grounding
-from entity_pipeline.domains.entities.logic.judging import Answer
-from entity_pipeline.domains.entities.logic.labelled_accounts import Labelled
-from entity_pipeline.domains.entities.logic.reply import ParsedReply, parse_reply
+from entity_pipeline.domains.entities.evaluation.logic.judging import Answer
+from entity_pipeline.domains.entities.evaluation.logic.labelled_accounts import Labelled
 from entity_pipeline.domains.entities.models import AccountType
+from entity_pipeline.domains.entities.reviews.logic.grounding import assess_grounding
+from entity_pipeline.domains.entities.reviews.logic.reply import ParsedReply, parse_reply
 from entity_pipeline_tests.domains.entities.review_bodies import grounded_body
 
 

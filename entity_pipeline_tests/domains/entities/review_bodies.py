@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from entity_pipeline_tests.domains.entities.logic.gemini_replies import body_of, fenced, segment_of
+from entity_pipeline_tests.domains.entities.reviews.logic.gemini_replies import body_of, fenced, segment_of
 
 
 def grounded_body(handle: str, *, block: str | None = None, **review: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from entity_pipeline.domains.entities import checks as module
-from entity_pipeline.domains.entities.queries.audit import SYSTEM_ACTOR
+from entity_pipeline.shared.audit.writer import SYSTEM_ACTOR
 from entity_pipeline_tests.databases import ClonedDatabase
 
 PERSON = UUID(int=7)

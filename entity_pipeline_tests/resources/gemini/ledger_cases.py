@@ -8,10 +8,10 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from entity_pipeline.core.gemini_models import MODELS, GeminiModel
-from entity_pipeline.core.ledger import CallIntent, EventId, Limits
+from entity_pipeline.core.gemini.ledger import CallIntent, EventId, Limits
+from entity_pipeline.core.gemini.models import MODELS, GeminiModel
+from entity_pipeline.core.gemini.usage import TokenUsage
 from entity_pipeline.core.ports import Database
-from entity_pipeline.core.usage import TokenUsage
 from entity_pipeline.resources.gemini.ledger import Ledger, Reserved
 
 Connection = psycopg.Connection[Any]

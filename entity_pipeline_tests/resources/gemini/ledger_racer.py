@@ -10,8 +10,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
-from entity_pipeline.core.gemini_models import MODELS
-from entity_pipeline.core.ledger import CallIntent, Limits, Refused
+from entity_pipeline.core.gemini.ledger import CallIntent, Limits, Refused
+from entity_pipeline.core.gemini.models import MODELS
 from entity_pipeline.resources.gemini.ledger import Ledger, Reserved
 from entity_pipeline.resources.postgres import open_database
 

@@ -12,7 +12,7 @@ from threading import Thread
 
 import pytest
 
-from entity_pipeline.core.gemini import Prompt
+from entity_pipeline.core.gemini.access import Prompt
 from entity_pipeline.resources.gemini import GeminiResource, transport
 from entity_pipeline.resources.gemini.client import Body, Exchange, GeminiClient, Lost, Unsent
 from entity_pipeline.resources.gemini.errors import ErrorKind, GeminiError

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from entity_pipeline.core.failures import DatabaseUnavailable
-from entity_pipeline.core.ledger import Replay
-from entity_pipeline.core.quota import quota_day
+from entity_pipeline.core.gemini.ledger import Replay
+from entity_pipeline.core.gemini.quota_day import quota_day
 from entity_pipeline.resources.gemini.ledger import Ledger, Reserved
 from entity_pipeline.resources.postgres import open_database
 from entity_pipeline_tests.databases import ClonedDatabase

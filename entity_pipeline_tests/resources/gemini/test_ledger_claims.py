@@ -10,8 +10,8 @@ from uuid import uuid4
 import pytest
 
 from entity_pipeline.core.failures import DatabaseUnavailable
-from entity_pipeline.core.gemini import Answered, NotAnswered
-from entity_pipeline.core.ledger import STALE_AFTER_S, InFlight, Refusal, Refused, Replay
+from entity_pipeline.core.gemini.access import Answered, NotAnswered
+from entity_pipeline.core.gemini.ledger import STALE_AFTER_S, InFlight, Refusal, Refused, Replay
 from entity_pipeline.resources import shared_pools
 from entity_pipeline.resources.gemini import MeteredCall
 from entity_pipeline.resources.gemini.client import Body

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from entity_pipeline.core.ledger import Refusal, Refused
+from entity_pipeline.core.gemini.ledger import Refusal, Refused
 from entity_pipeline.resources.gemini.ledger import Ledger, Reserved
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.resources.gemini.ledger_cases import (

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from entity_pipeline.core.ledger import InFlight, Replay
+from entity_pipeline.core.gemini.ledger import InFlight, Replay
 from entity_pipeline.migrations import migrate
 from entity_pipeline.resources.gemini.ledger import Ledger
 from entity_pipeline.resources.gemini.ledger_reading import entries_of

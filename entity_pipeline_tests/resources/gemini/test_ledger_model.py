@@ -24,8 +24,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from entity_pipeline.core.gemini_models import GeminiModel
-from entity_pipeline.core.ledger import EventId, InFlight, Refusal, Refused, Replay
+from entity_pipeline.core.gemini.ledger import EventId, InFlight, Refusal, Refused, Replay
+from entity_pipeline.core.gemini.models import GeminiModel
 from entity_pipeline.resources.gemini.ledger import Ledger, Reserved
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.resources.gemini.ledger_cases import (

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from entity_pipeline.core.ledger import Refused
+from entity_pipeline.core.gemini.ledger import Refused
 from entity_pipeline.resources.gemini.ledger import Ledger, Reserved
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.resources.gemini.ledger_cases import about, ask, capped, states
@@ -54,8 +54,8 @@ def test_a_server_that_defaults_to_repeatable_read_does_not_oversell(
 _RESERVES = """
 import sys
 from decimal import Decimal
-from entity_pipeline.core.gemini_models import MODELS
-from entity_pipeline.core.ledger import CallIntent, Limits
+from entity_pipeline.core.gemini.models import MODELS
+from entity_pipeline.core.gemini.ledger import CallIntent, Limits
 from entity_pipeline.resources.gemini.ledger import Ledger, Reserved
 from entity_pipeline.resources.postgres import open_database
 

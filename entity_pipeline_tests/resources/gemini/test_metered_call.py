@@ -12,11 +12,11 @@ from uuid import uuid4
 import pytest
 
 from entity_pipeline.core.failures import DatabaseUnavailable, ModelUnavailable
-from entity_pipeline.core.gemini import Answered, NotAnswered, Unanswered
-from entity_pipeline.core.gemini_models import MODELS, GeminiModel
-from entity_pipeline.core.ledger import EventId, InFlight, Refusal, Refused, Replay, StoredReply
-from entity_pipeline.core.quota import next_reset
-from entity_pipeline.core.usage import TokenUsage
+from entity_pipeline.core.gemini.access import Answered, NotAnswered, Unanswered
+from entity_pipeline.core.gemini.ledger import EventId, InFlight, Refusal, Refused, Replay, StoredReply
+from entity_pipeline.core.gemini.models import MODELS, GeminiModel
+from entity_pipeline.core.gemini.quota_day import next_reset
+from entity_pipeline.core.gemini.usage import TokenUsage
 from entity_pipeline.resources import gemini
 from entity_pipeline.resources.gemini import MeteredCall
 from entity_pipeline.resources.gemini.client import Body, Exchange, Lost, Unsent

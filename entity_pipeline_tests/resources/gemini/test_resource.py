@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from entity_pipeline.core.failures import ConfigurationFailure, DatabaseUnavailable, ModelUnavailable
-from entity_pipeline.core.gemini import Answered, GeminiAccess, NotAnswered, Prompt, Unanswered
+from entity_pipeline.core.gemini.access import Answered, GeminiAccess, NotAnswered, Prompt, Unanswered
 from entity_pipeline.resources import postgres
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.postgres import PostgresResource

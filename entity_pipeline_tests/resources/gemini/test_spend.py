@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from entity_pipeline.core.failures import SchemaMismatch
-from entity_pipeline.core.quota import quota_day
+from entity_pipeline.core.gemini.quota_day import quota_day
 from entity_pipeline.resources.gemini.ledger import Ledger
 from entity_pipeline.resources.gemini.spend import read_spend, roll_up_spend
 from entity_pipeline_tests.databases import ClonedDatabase

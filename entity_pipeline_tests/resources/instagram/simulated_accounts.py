@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from entity_pipeline.core.profiles import (
+from entity_pipeline.core.instagram.access import (
     InstagramProfile,
     InstagramWindows,
     Picture,
@@ -18,8 +18,8 @@ from entity_pipeline.core.profiles import (
     ProfileFetch,
     ProfileOutcome,
 )
+from entity_pipeline.resources.instagram.operations.profile_page import NotTheProfile, read_profile
 from entity_pipeline.resources.instagram.outcomes import Answer, Ending, judge
-from entity_pipeline.resources.instagram.page import NotTheProfile, read_profile
 from entity_pipeline_tests.resources.instagram.simulated_pool import Books, Process
 
 CANARY = "instagram"

@@ -17,11 +17,16 @@ from typing import Any
 import psycopg
 
 from entity_pipeline.core.failures import DatabaseUnavailable
-from entity_pipeline.core.profiles import InstagramProfile, InstagramWindows, ProfileFetch, ProfileOutcome
-from entity_pipeline.resources.instagram.access import ProfileReader, SlotRefused
+from entity_pipeline.core.instagram.access import (
+    InstagramProfile,
+    InstagramWindows,
+    ProfileFetch,
+    ProfileOutcome,
+)
 from entity_pipeline.resources.instagram.attempt import Attempted, Identity
 from entity_pipeline.resources.instagram.governor import Governor
 from entity_pipeline.resources.instagram.seats import Busy, LeaseLost, Seat, Slot
+from entity_pipeline.resources.instagram.session import ProfileReader, SlotRefused
 from entity_pipeline.resources.instagram.sessions import Vault
 from entity_pipeline_tests.databases import ClonedDatabase
 

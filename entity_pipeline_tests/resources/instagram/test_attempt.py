@@ -11,7 +11,7 @@ import pytest
 import requests
 from instaloader import InstaloaderException
 
-from entity_pipeline.core.profiles import ProfileOutcome
+from entity_pipeline.core.instagram.access import ProfileOutcome
 from entity_pipeline.resources.instagram.adapter import (
     BudgetSpent,
     GovernedAdapter,

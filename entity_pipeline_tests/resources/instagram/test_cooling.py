@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from entity_pipeline.core.profiles import ProfileOutcome
+from entity_pipeline.core.instagram.access import ProfileOutcome
 from entity_pipeline.resources.instagram.cooling import (
     ROUTE_COOLING,
     ROUTE_FAILURES,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entity_pipeline.core.profiles import ProfileOutcome
+from entity_pipeline.core.instagram.access import ProfileOutcome
 from entity_pipeline.resources.instagram.outcomes import Answer, Ending, judge
 
 HTML, JSON = "text/html; charset=utf-8", "application/json; charset=utf-8"

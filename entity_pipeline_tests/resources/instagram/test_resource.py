@@ -12,10 +12,10 @@ import pytest
 from cryptography.fernet import Fernet
 
 from entity_pipeline.core.failures import DatabaseUnavailable
-from entity_pipeline.core.profiles import InstagramWindows, Picture, ProfileFetch, ProfileOutcome
+from entity_pipeline.core.instagram.access import InstagramWindows, Picture, ProfileFetch, ProfileOutcome
 from entity_pipeline.resources.instagram import InstagramResource
-from entity_pipeline.resources.instagram.access import ProfileReader
 from entity_pipeline.resources.instagram.governor import Governor
+from entity_pipeline.resources.instagram.session import ProfileReader
 from entity_pipeline.resources.instagram.sessions import Vault
 from entity_pipeline.sandbox.instagram_standin import InstagramStandin
 from entity_pipeline.sandbox.loopback_http import Reply

@@ -12,8 +12,8 @@ from uuid import UUID
 
 import pytest
 
-from entity_pipeline.core.profiles import InstagramWindows, ProfileOutcome
-from entity_pipeline.domains.entities.backfilling import Backfiller
+from entity_pipeline.core.instagram.access import InstagramWindows, ProfileOutcome
+from entity_pipeline.domains.entities.profiles.backfill import Backfiller
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.fakes.object_store import FakeObjectStore
 from entity_pipeline_tests.resources.instagram.simulated_accounts import LookingProcess, World

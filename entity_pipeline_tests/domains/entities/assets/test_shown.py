@@ -10,9 +10,9 @@ import dagster as dg
 import pytest
 
 from entity_pipeline.definitions import build_definitions
-from entity_pipeline.domains.entities.assets.reporting import rows_table
 from entity_pipeline.domains.entities.jobs import enrichment_config
 from entity_pipeline.resources import schema_check
+from entity_pipeline.shared.reporting.metadata import rows_table
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.domains.entities.graph import MONDAY, TUESDAY, Graph, graph, plain
 

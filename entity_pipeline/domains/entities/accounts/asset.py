@@ -1,0 +1,82 @@
+"""`instagram_accounts`: the tagged accounts in the operation database, each with its cohort."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, date, datetime
+from typing import Any
+
+import dagster as dg
+
+from entity_pipeline.core.patience import patiently, patiently_on
+from entity_pipeline.core.ports import Database
+from entity_pipeline.core.settings import Closed, SettingsAccess
+from entity_pipeline.domains.entities.accounts.intake import take_in
+from entity_pipeline.domains.entities.accounts.queries.intake import (
+    count_unusable_metadata,
+    most_tagged_of_cohort,
+)
+from entity_pipeline.domains.entities.partitions import cohort_days, daily_partitions, last_day
+from entity_pipeline.domains.entities.tables import database_of, table_metadata
+from entity_pipeline.domains.entities.tags.asset import tagged_usernames
+from entity_pipeline.shared.reporting.metadata import EMPTY_COHORT, GROUP, OWNERS, rows_table
+
+
+@dg.asset(
+    name="instagram_accounts",
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"postgres"},
+    deps=[tagged_usernames],
+    metadata=table_metadata("instagram_accounts"),
+    tags={"database": database_of("instagram_accounts")},
+    partitions_def=daily_partitions,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def instagram_accounts(
+    context: dg.AssetExecutionContext,
+    assets_db: dg.ResourceParam[Database],
+    operation_db: dg.ResourceParam[Database],
+    settings: dg.ResourceParam[SettingsAccess],
+) -> dg.MaterializeResult:
+    """The tagged accounts of a day, upserted by normalised username, with their totals over all days.
+
+    - **Reads** `tagged_usernames`.
+    - **Writes** new rows of `instagram_accounts`, and `metadata.entity_enrichment` (`cohort`, once, and `tagging`) of
+      known ones. A row like `@Nike` is found again and not doubled; nothing of a person's is changed.
+    - **Accounts of before the pipeline** join the cohort of the day they were created on.
+    - **A re-run** with unchanged tags takes nothing in and writes nothing.
+    """
+    gate = patiently(settings.gate)
+    if isinstance(gate, Closed):
+        raise dg.Failure(gate.reason, allow_retries=False)
+    days = cohort_days(context.partition_keys)
+    last = last_day(datetime.now(UTC))
+    taken_in = patiently(lambda: _take_in(assets_db, operation_db, days, last))
+    for day in days:
+        context.add_asset_metadata(taken_in[day], partition_key=day.isoformat())
+    unusable = patiently_on(operation_db, count_unusable_metadata)
+    if unusable:
+        context.log.warning(
+            f"{unusable} accounts can't be enriched: their metadata, or its entity_enrichment, is no JSON object."
+        )
+    return dg.MaterializeResult()
+
+
+def _take_in(
+    assets_db: Database, operation_db: Database, days: Sequence[date], last: date
+) -> dict[date, Mapping[str, Any]]:
+    """The days of one run; returns the metadata of each."""
+    with (
+        assets_db.connection() as assets,
+        operation_db.connection() as guard,
+        operation_db.connection() as operation,
+        operation_db.connection() as second_writer,
+    ):
+        counts = take_in(assets, guard, [operation, second_writer], days, last)
+        samples = {day: most_tagged_of_cohort(operation, day) for day in days}
+    return {
+        day: {**asdict(counts[day]), "most_tagged": rows_table(samples[day])}
+        if samples[day]
+        else EMPTY_COHORT
+        for day in days
+    }

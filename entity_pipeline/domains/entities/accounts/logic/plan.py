@@ -1,0 +1,97 @@
+"""What the schedule asks for next: the most-tagged pending accounts that fit what is left of the quota."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import date
+
+from entity_pipeline.core.gemini.ledger import QuotaStatus
+from entity_pipeline.core.settings import Closed, Gate
+
+
+@dataclass(frozen=True, slots=True)
+class PendingAccount:
+    """An account that waits for its review, as the planner sees it."""
+
+    cohort: date
+    posts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """One run a cohort, each with the number of accounts it may review; 0 where only profiles are due."""
+
+    limits: Mapping[date, int]
+
+
+@dataclass(frozen=True, slots=True)
+class HoldOff:
+    """Nothing to launch; `reason` is a sentence."""
+
+    reason: str
+
+
+def plan(
+    gate: Gate,
+    pending: Sequence[PendingAccount],
+    in_flight: AbstractSet[date],
+    quota: QuotaStatus,
+    due_profiles: Sequence[date] = (),
+) -> Launch | HoldOff:
+    """Decide one tick.
+
+    Args:
+        gate: The answer of `core.settings.gate`.
+        pending: Accounts that may be reviewed now, in any order; those of cohorts in flight may be missing.
+        in_flight: Cohorts that a queued or running run already works on.
+        quota: The ledger's figures of today.
+        due_profiles: Cohorts with profiles that were put off and may be looked at now.
+    """
+    if isinstance(gate, Closed):
+        return HoldOff(gate.reason)
+    if (full := used_up(quota)) is not None:
+        return full
+    free = [account for account in pending if account.cohort not in in_flight]
+    profiles_only = [cohort for cohort in due_profiles if cohort not in in_flight]
+    if not free and profiles_only:
+        return Launch(dict.fromkeys(sorted(profiles_only), 0))
+    if not free and in_flight:
+        return HoldOff("No account waits for a review but those of cohorts that are being worked on.")
+    if not free:
+        return HoldOff("No account waits for a review.")
+    take = min(gate.settings.accounts_per_tick, quota.remaining // quota.units_per_request)
+    chosen = sorted(free, key=lambda account: (-account.posts, account.cohort))[:take]
+    limits = dict.fromkeys(profiles_only, 0) | Counter(account.cohort for account in chosen)
+    return Launch(dict(sorted(limits.items())))
+
+
+def used_up(quota: QuotaStatus) -> HoldOff | None:
+    """Why nothing may be asked now, whoever waits."""
+    if quota.blocked_until is not None:
+        return HoldOff(f"Google refuses requests until {quota.blocked_until:%Y-%m-%d %H:%M} UTC.")
+    if quota.cap_reached:
+        return HoldOff(
+            f"The cap of {quota.cap} grounded requests is reached for the Pacific day {quota.quota_day}; "
+            f"it opens again at {quota.resets_at:%Y-%m-%d %H:%M} UTC."
+        )
+    if quota.spent_usd >= quota.spend_limit_usd:
+        return HoldOff(
+            f"The spending limit of {quota.spend_limit_usd} USD is reached for the Pacific day {quota.quota_day}; "
+            f"it opens again at {quota.resets_at:%Y-%m-%d %H:%M} UTC."
+        )
+    return None
+
+
+def contiguous(days: Iterable[date], *, longest_step: int = 1) -> list[tuple[date, date]]:
+    """The days as inclusive ranges in order, since a run covers one range.
+
+    A range goes on over a gap when the next day is at most `longest_step` days away.
+    """
+    ranges: list[tuple[date, date]] = []
+    for day in sorted(set(days)):
+        if ranges and (day - ranges[-1][1]).days <= longest_step:
+            ranges[-1] = (ranges[-1][0], day)
+        else:
+            ranges.append((day, day))
+    return ranges

@@ -1,0 +1,340 @@
+"""What waits in `instagram_accounts`, and writing one stage's result into `metadata.entity_enrichment`.
+
+A write replaces one sub-key in one statement computed from the row as it then stands, so that a stage never
+undoes what another stage, another run or a person wrote meanwhile. People edit the metadata too: a cohort, count
+or time that can't be read counts as absent and fails no query.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection, sql
+from psycopg.rows import class_row, dict_row
+
+from entity_pipeline.core.jsonb import jsonb_text
+from entity_pipeline.domains.entities.accounts.logic.plan import PendingAccount
+from entity_pipeline.domains.entities.links.queries.catalog_rows import ATTACHABLE
+
+# Metadata that can't hold ours without losing what is there; such accounts are left alone and are not pending.
+_USABLE = """(
+coalesce(jsonb_typeof(metadata), 'null') in ('object', 'null')
+and coalesce(jsonb_typeof(metadata -> 'entity_enrichment'), 'null') in ('object', 'null'))
+"""
+# The cohort of an account that no run has adopted yet is the day of its created_at; all are within the partitions.
+# A day that its month lacks runs over into the next: a cast would fail.
+_COHORT_TEXT = "(metadata #>> '{entity_enrichment,cohort}')"
+_IS_DAY = f"{_COHORT_TEXT} ~ '^20[0-9][0-9]-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$'"
+COHORT = f"""
+least(greatest(
+  case when {_IS_DAY}
+    then (left({_COHORT_TEXT}, 8) || '01')::date + right({_COHORT_TEXT}, 2)::int - 1
+    else (created_at at time zone 'UTC')::date end,
+  %(first_day)s::date), %(last_day)s::date)
+"""
+_POSTS = """
+coalesce(case when jsonb_typeof(metadata #> '{entity_enrichment,tagging,posts}') = 'number'
+  then least(greatest((metadata #>> '{entity_enrichment,tagging,posts}')::numeric, 0), 1000000000)::int end, 0)
+"""
+_NOT_DUE = """
+(({stage} ->> 'next_attempt_at' ~ '^20[0-9][0-9]-[01][0-9]-[0-3][0-9]T' and {stage} ->> 'next_attempt_at' > %(now)s)
+  is true)
+"""
+
+_REVIEW = "(metadata #> '{entity_enrichment,gemini_review}')"
+_REVIEW_STATUS = f"coalesce({_REVIEW} ->> 'status', 'pending')"
+REVIEW_PENDING = f"(is_active and {_USABLE} and {_REVIEW_STATUS} not in ('reviewed', 'failed'))"
+_PROFILE = "(metadata #> '{entity_enrichment,profile_backfill}')"
+_PROFILE_PENDING = (
+    f"(is_active and {_USABLE} and coalesce({_PROFILE} ->> 'status', 'pending') in ('pending', 'deferred'))"
+)
+_LINK = "(metadata #> '{entity_enrichment,catalog_link}')"
+# A renewed review or a picture that came later is decided on again, unless a person had the decision undone.
+UNDECIDED = f"""
+({_REVIEW_STATUS} = 'reviewed' and ({_LINK} ->> 'status' is null or ({_LINK} ->> 'status' <> 'undone'
+  and ({_LINK} ->> 'reviewed_at' is distinct from {_REVIEW} ->> 'reviewed_at'
+    or ({_LINK} ? 'picture' and {_LINK} ->> 'picture' is distinct from {_PROFILE} #>> '{{image,sha256}}')))))
+"""
+# The first line is what entity_pipeline_accounts_cohort and entity_pipeline_accounts_odd_cohort find, the second
+# what is true of those. All that passes for a day is written alike, so that its order as text is that of days.
+_IN_COHORTS = f"""
+(({_COHORT_TEXT} between %(from_text)s and %(to_text)s or ({_IS_DAY}) is not true)
+  and {COHORT} between %(start)s::date and %(end)s::date)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class CohortRange:
+    """Cohorts from `start` to `end`, both included, under the partitions that exist now."""
+
+    start: date
+    end: date
+    first_day: date
+    last_day: date
+
+    def parameters(self) -> dict[str, Any]:
+        """Query parameters shared by every statement here."""
+        return {
+            "start": self.start,
+            "end": self.end,
+            "first_day": self.first_day,
+            "last_day": self.last_day,
+            # The first and the last cohort hold what lies beyond them.
+            "from_text": "2000-01-01" if self.start <= self.first_day else _first_text(self.start),
+            "to_text": "2099-12-31" if self.end >= self.last_day else str(self.end),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class CohortProgress:
+    """How far a cohort is; `undecided` are reviewed accounts that no link decision was made for."""
+
+    cohort: date
+    accounts: int
+    reviews_pending: int
+    reviews_due: int
+    undecided: int
+
+
+def _first_text(start: date) -> str:
+    """The least text that may stand for `start`: a 30th that February lacks is the 2nd of March."""
+    if start.day > 3:
+        return start.isoformat()
+    return f"{start.replace(day=1) - timedelta(days=1):%Y-%m}-29"
+
+
+def pending_profiles(connection: Connection, cohorts: CohortRange, now: datetime, limit: int) -> list[UUID]:
+    """Accounts whose profile may be looked at now, most-tagged first."""
+    return _select_ids(
+        connection, f"{_PROFILE_PENDING} and not {_NOT_DUE.format(stage=_PROFILE)}", cohorts, now, limit
+    )
+
+
+def pending_reviews(connection: Connection, cohorts: CohortRange, now: datetime, limit: int) -> list[UUID]:
+    """Accounts that may be reviewed now, most-tagged first."""
+    return _select_ids(
+        connection, f"{REVIEW_PENDING} and not {_NOT_DUE.format(stage=_REVIEW)}", cohorts, now, limit
+    )
+
+
+def reviewed_accounts(connection: Connection, cohorts: CohortRange, now: datetime) -> list[UUID]:
+    """Accounts with a finished review, good or bad: those a refresh may do again."""
+    return _select_ids(
+        connection, f"is_active and {_REVIEW_STATUS} in ('reviewed', 'failed')", cohorts, now, None
+    )
+
+
+def undecided_accounts(connection: Connection, cohorts: CohortRange, now: datetime) -> list[UUID]:
+    """Reviewed accounts without a link decision, most-tagged first."""
+    return _select_ids(connection, UNDECIDED, cohorts, now, None)
+
+
+def decided_accounts(connection: Connection, cohorts: CohortRange, now: datetime) -> list[UUID]:
+    """Reviewed accounts with a link decision that was not undone: those a refresh may decide again."""
+    decided = f"{_REVIEW_STATUS} = 'reviewed' and {_LINK} ->> 'status' <> 'undone'"
+    return _select_ids(connection, decided, cohorts, now, None)
+
+
+def plannable_reviews(
+    connection: Connection,
+    first_day: date,
+    last_day: date,
+    now: datetime,
+    limit: int,
+    in_flight: Sequence[date],
+    only: Sequence[date] | None = None,
+) -> list[PendingAccount]:
+    """The most-tagged accounts that may be reviewed now, over all cohorts, or `only` some, but those in flight."""
+    query = f"""
+        select {COHORT} as cohort, {_POSTS} as posts
+        from instagram_accounts
+        where {REVIEW_PENDING} and not {_NOT_DUE.format(stage=_REVIEW)} and not {COHORT} = any(%(in_flight)s::date[])
+          and (%(only)s::date[] is null or {COHORT} = any(%(only)s::date[]))
+        order by {_POSTS} desc, username limit %(limit)s
+    """
+    parameters = {
+        "first_day": first_day,
+        "last_day": last_day,
+        "now": now.isoformat(),
+        "limit": limit,
+        "in_flight": list(in_flight),
+        "only": None if only is None else list(only),
+    }
+    return list(connection.cursor(row_factory=class_row(PendingAccount)).execute(sql.SQL(query), parameters))
+
+
+def cohort_progress(connection: Connection, cohorts: CohortRange, now: datetime) -> list[CohortProgress]:
+    """One row for each cohort that has accounts."""
+    query = f"""
+        select {COHORT} as cohort, count(*)::int as accounts,
+          (count(*) filter (where {REVIEW_PENDING}))::int as reviews_pending,
+          (count(*) filter (where {REVIEW_PENDING} and not {_NOT_DUE.format(stage=_REVIEW)}))::int as reviews_due,
+          (count(*) filter (where {UNDECIDED}))::int as undecided
+        from instagram_accounts where {_IN_COHORTS} group by 1 order by 1
+    """
+    parameters = cohorts.parameters() | {"now": now.isoformat()}
+    return list(connection.cursor(row_factory=class_row(CohortProgress)).execute(sql.SQL(query), parameters))
+
+
+def undecided_cohorts(connection: Connection, cohorts: CohortRange) -> list[date]:
+    """Cohorts with reviewed accounts that no link decision was made for, or that waited for their primary account.
+
+    A run that is killed between a primary account and those that wait for it leaves no undecided account.
+    """
+    return _cohorts_where(connection, f"({UNDECIDED} or id in ({ATTACHABLE}))", cohorts, {})
+
+
+@dataclass(frozen=True, slots=True)
+class OldestPending:
+    """The account that has been waiting longest for its first review, and how many wait in all."""
+
+    username: str
+    created_at: datetime
+    waiting: int
+
+
+def oldest_pending_review(connection: Connection, cohorts: CohortRange) -> OldestPending | None:
+    """None when nobody waits."""
+    query = f"""
+        select username, created_at, (count(*) over ())::int as waiting from instagram_accounts
+        where {REVIEW_PENDING} and {_IN_COHORTS} order by created_at limit 1
+    """
+    return (
+        connection.cursor(row_factory=class_row(OldestPending))
+        .execute(sql.SQL(query), cohorts.parameters())
+        .fetchone()
+    )
+
+
+def due_profile_cohorts(
+    connection: Connection, cohorts: CohortRange, now: datetime, limit: int | None = None
+) -> list[date]:
+    """Cohorts of the `limit` most-tagged accounts, or of all, whose profile may be looked at now."""
+    due = f"{_PROFILE_PENDING} and not {_NOT_DUE.format(stage=_PROFILE)}"
+    return _cohorts_where(connection, due, cohorts, {"now": now.isoformat()}, limit)
+
+
+def occupied_cohorts(connection: Connection, cohorts: CohortRange) -> list[date]:
+    """Cohorts that have accounts."""
+    return _cohorts_where(connection, "true", cohorts, {})
+
+
+def status_counts(
+    connection: Connection, cohorts: CohortRange, stage: str, field: str, absent: str = "pending"
+) -> dict[str, int]:
+    """How many accounts of the cohorts hold each value of ``entity_enrichment.<stage>.<field>``, or none."""
+    query = f"""
+        select coalesce(metadata #>> array['entity_enrichment', %(stage)s, %(field)s], %(absent)s), count(*)::int
+        from instagram_accounts where {_IN_COHORTS} group by 1 order by 2 desc, 1
+    """
+    parameters = cohorts.parameters() | {"stage": stage, "field": field, "absent": absent}
+    return dict(connection.execute(sql.SQL(query), parameters).fetchall())
+
+
+_SAMPLED = {
+    "profile": "username, {profile} ->> 'status' as status, {profile} ->> 'outcome' as outcome, display_name, "
+    "{profile} #>> '{image,url}' as picture",
+    "review": "username, {review} #>> '{review,account_type}' as type, {review} #>> '{review,account_role}' as role, "
+    "{review} #>> '{review,name_en}' as name_en, {review} #>> '{review,name_ko}' as name_ko, "
+    "{review} ->> 'confidence' as confidence, {review} ->> 'grounded' as grounded",
+    "link": "username, {link} ->> 'status' as decision, {link} ->> 'entity_table' as in_table, name_en, name_ko, "
+    "{link} ->> 'reasons' as reasons",
+}
+
+
+def profile_samples(connection: Connection, cohorts: CohortRange) -> list[dict[str, Any]]:
+    """The most-tagged accounts whose profile was looked at, for a report."""
+    return _sample(connection, cohorts, _SAMPLED["profile"], f"{_PROFILE} is not null")
+
+
+def review_samples(connection: Connection, cohorts: CohortRange) -> list[dict[str, Any]]:
+    """The most-tagged accounts with a review, for a report."""
+    return _sample(connection, cohorts, _SAMPLED["review"], f"{_REVIEW} ->> 'status' = 'reviewed'")
+
+
+def link_samples(connection: Connection, cohorts: CohortRange) -> list[dict[str, Any]]:
+    """The most-tagged accounts with a link decision, for a report."""
+    return _sample(connection, cohorts, _SAMPLED["link"], f"{_LINK} is not null")
+
+
+def _sample(
+    connection: Connection, cohorts: CohortRange, columns: str, condition: str
+) -> list[dict[str, Any]]:
+    for name, expression in (("profile", _PROFILE), ("review", _REVIEW), ("link", _LINK)):
+        columns = columns.replace(f"{{{name}}}", expression)
+    query = f"""
+        select {columns} from instagram_accounts where {condition} and {_IN_COHORTS}
+        order by {_POSTS} desc, username limit 20
+    """
+    return connection.cursor(row_factory=dict_row).execute(sql.SQL(query), cohorts.parameters()).fetchall()
+
+
+def held_reasons(connection: Connection, cohorts: CohortRange) -> dict[str, int]:
+    """How many accounts of the cohorts are held for each reason."""
+    query = f"""
+        select reason, count(*)::int
+        from instagram_accounts, jsonb_array_elements_text(
+          case when jsonb_typeof({_LINK} -> 'reasons') = 'array' then {_LINK} -> 'reasons' else '[]' end) reason
+        where {_LINK} ->> 'status' = 'held' and {_IN_COHORTS} group by 1 order by 2 desc, 1
+    """
+    return dict(connection.execute(sql.SQL(query), cohorts.parameters()).fetchall())
+
+
+def write_stage(
+    connection: Connection,
+    account_id: UUID,
+    stage: str,
+    value: Mapping[str, Any],
+    columns: Mapping[str, str] | None = None,
+) -> bool:
+    """Replace one sub-key of `metadata.entity_enrichment`, and set profile columns with it.
+
+    Returns False when the account is gone, or when its metadata can't hold ours without losing what is there.
+    """
+    assignments = [
+        sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in columns or {}
+    ]
+    query = sql.SQL(
+        """
+        update instagram_accounts set {assignments}
+          metadata = coalesce(nullif(metadata, 'null'), '{{}}') || jsonb_build_object('entity_enrichment',
+            coalesce(nullif(metadata -> 'entity_enrichment', 'null'), '{{}}')
+            || jsonb_build_object(%(stage)s::text, %(value)s::jsonb))
+        where id = %(id)s and {usable}
+        """
+    ).format(
+        assignments=sql.SQL("").join(assignment + sql.SQL(", ") for assignment in assignments),
+        usable=sql.SQL(_USABLE),
+    )
+    parameters = dict(columns or {}) | {"id": account_id, "stage": stage, "value": jsonb_text(value)}
+    return bool(connection.execute(query, parameters).rowcount)
+
+
+def _cohorts_where(
+    connection: Connection,
+    condition: str,
+    cohorts: CohortRange,
+    more: Mapping[str, Any],
+    limit: int | None = None,
+) -> list[date]:
+    most_tagged_first = f"order by {_POSTS} desc, username limit %(limit)s" if limit is not None else ""
+    query = f"""
+        select distinct cohort from (
+          select {COHORT} as cohort from instagram_accounts where {condition} and {_IN_COHORTS} {most_tagged_first}
+        ) accounts order by 1
+    """
+    parameters = cohorts.parameters() | dict(more) | {"limit": limit}
+    return [row[0] for row in connection.execute(sql.SQL(query), parameters)]
+
+
+def _select_ids(
+    connection: Connection, condition: str, cohorts: CohortRange, now: datetime, limit: int | None
+) -> list[UUID]:
+    query = f"""
+        select id from instagram_accounts where {condition} and {_IN_COHORTS}
+        order by {_POSTS} desc, username limit %(limit)s
+    """
+    parameters = cohorts.parameters() | {"now": now.isoformat(), "limit": limit}
+    return [row[0] for row in connection.execute(sql.SQL(query), parameters)]

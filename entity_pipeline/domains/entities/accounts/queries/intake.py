@@ -1,0 +1,375 @@
+"""Bringing tagged usernames into `instagram_accounts`, and giving every account its cohort.
+
+Rows made by people may spell a username ``@Nike``: accounts are matched by handle, never by the column alone,
+and their own keys of `metadata` are never touched. Metadata that can't hold ours without losing what is there
+(an array, a plain string) is left alone and counted.
+
+Surprising: one run works slice by slice, each in a transaction of its own, so that nobody waits long for a row, and
+writes as many at once as it was given connections. What keeps two runs apart is a lock that another connection, the
+guard, holds for the whole run.
+"""
+
+import secrets
+import time as clock
+from collections import Counter, defaultdict
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import islice
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from entity_pipeline.core.failures import DatabaseUnavailable
+from entity_pipeline.core.streams import each_with_any, read_ahead
+
+SLICE = 20_000
+"""Accounts a transaction; about 5 MB in memory, and a second at most for who waits for one of them."""
+
+# Reading totals and writing them must not interleave with another run's: the older totals could win. The guard
+# holds the first; a slice the second, shared, while it makes sure that the guard still does.
+_LOCK_RUN = "select pg_advisory_xact_lock(hashtextextended('instagram_accounts intake', 0)), pg_backend_pid()"
+_LOCK_SLICE = "select pg_advisory_xact_lock_shared(hashtextextended('instagram_accounts intake, a slice', 0))"
+_WAIT_FOR_SLICES = "select pg_advisory_xact_lock(hashtextextended('instagram_accounts intake, a slice', 0))"
+_IS_GUARDED = """
+    select exists (
+        select from pg_locks cross join (select hashtextextended('instagram_accounts intake', 0) as key) as run
+        where locktype = 'advisory' and granted and pid = %s and objsubid = 1 and mode = 'ExclusiveLock'
+          and database = (select oid from pg_database where datname = current_database())
+          and classid = ((key >> 32) & 4294967295)::oid and objid = (key & 4294967295)::oid)
+"""
+
+# Must stay what the indexes entity_pipeline_accounts_handle and entity_pipeline_accounts_cohort are on.
+_HANDLE = "lower(ltrim(btrim(account.username), '@'))"
+_COHORT = "account.metadata #>> '{entity_enrichment,cohort}'"
+
+_USABLE = """(
+    coalesce(jsonb_typeof(account.metadata), 'null') in ('object', 'null')
+    and coalesce(jsonb_typeof(account.metadata->'entity_enrichment'), 'null') in ('object', 'null')
+)"""
+_OWN_DAY = "least(greatest((account.created_at at time zone 'UTC')::date, %(first)s::date), %(last)s::date)"
+_SET_ENRICHMENT = """
+    set metadata = coalesce(nullif(account.metadata, 'null'), '{}') || jsonb_build_object('entity_enrichment',
+        coalesce(nullif(account.metadata->'entity_enrichment', 'null'), '{}') ||"""
+
+_STAGE = """
+    create temp table incoming_totals (username text, run_day date, first_day date, tagging jsonb) on commit drop
+"""
+_NEEDS_WRITE = f"""(
+    {_USABLE} and ({_COHORT} is null
+        or account.metadata #> '{{entity_enrichment,tagging}}' is distinct from new.tagging)
+)"""
+# A slice follows the order of the index; planned by size, a join would read all accounts for each. Nothing then
+# depends on statistics of the stage, whose analysis would take as long as all the rest.
+_BY_INDEX = "set local enable_hashjoin = off; set local enable_mergejoin = off"
+_BY_SIZE = "set local enable_hashjoin to default; set local enable_mergejoin to default"
+# Of several accounts of one handle the exact spelling is taken, else the oldest.
+_MATCH = f"""
+    create temp table matched_totals on commit drop as
+    select account.id, new.*, {_USABLE} as is_usable, {_NEEDS_WRITE} as needs_write,
+           row_number() over (
+               partition by new.username order by account.username = new.username desc, account.created_at, account.id
+           ) as choice
+    from incoming_totals as new join instagram_accounts as account on {_HANDLE} = new.username
+"""
+_DROP_OTHER_SPELLINGS = """
+    with dropped as (delete from matched_totals where choice > 1 returning run_day, choice)
+    select run_day, count(*) from dropped where choice = 2 group by 1
+"""
+_IS_NEW = "first_day is not null and username not in (select username from matched_totals)"
+# Ids in order of time (version 7 uuids, counted on within the slice) are put at the end of every index on them.
+_INSERT_NEW = f"""
+    insert into instagram_accounts (id, username, metadata)
+    select (%(clock)s || '7' || lpad(to_hex(nth >> 4), 3, '0') || '8' || to_hex(nth & 15) || '00'
+            || %(random)s)::uuid,
+        username, jsonb_build_object('entity_enrichment', jsonb_build_object(
+            'cohort', least(greatest(first_day, %(first)s::date), %(last)s::date), 'tagging', tagging))
+    from (
+        select *, row_number() over (order by username) as nth from incoming_totals where {_IS_NEW}
+    ) as new
+    order by username
+    on conflict do nothing
+"""
+_NEW = f"select run_day, count(*)::int from incoming_totals as new where {_IS_NEW}"
+# Somebody else inserted one of them at the same moment.
+_NEW_OF_OURS = """
+    and exists (select from instagram_accounts as account
+                where account.username = new.username and account.xmin = pg_current_xact_id()::xid)
+"""
+# Locked in order of id first: an UPDATE takes its rows in any order, and two could wait for each other.
+_LOCK_CHANGED = """
+    with locked as (
+        select account.id from instagram_accounts as account join matched_totals as new on new.id = account.id
+        where new.needs_write order by account.id for update of account
+    )
+    select count(*) from locked
+"""
+_UPDATE_CHANGED = f"""
+    with before as (
+        select account.id, {_COHORT} as cohort, {_OWN_DAY} as own_day, new.tagging, new.run_day
+        from instagram_accounts as account join matched_totals as new on new.id = account.id
+        where new.needs_write and {_NEEDS_WRITE}
+    ), written as (
+        update instagram_accounts as account
+        {_SET_ENRICHMENT} jsonb_build_object(
+            'tagging', before.tagging,
+            'cohort', coalesce(before.cohort, to_jsonb(before.own_day) #>> '{{}}')))
+        from before where before.id = account.id
+        returning before.run_day, before.cohort is null as adopted
+    )
+    select run_day, count(*), count(*) filter (where adopted) from written group by 1
+"""
+_MATCH_COUNTS = """
+    select run_day, count(id), count(id) filter (where not is_usable) from matched_totals group by 1
+"""
+_HAS_COHORT = f"select exists (select from instagram_accounts as account where {_COHORT} = %s)"
+_STAGE_NAMES = "create temp table tagged_now (username text) on commit drop"
+# Accounts of this cohort that were, or may have been, tagged on this day before and are not any more.
+_NOT_TAGGED_NOW = f"""
+    select {_HANDLE} from instagram_accounts as account
+    where {_COHORT} = %(day)s
+      and left(account.metadata #>> '{{entity_enrichment,tagging,first_tagged_at}}', 10) <= %(day)s
+      and (left(account.metadata #>> '{{entity_enrichment,tagging,last_tagged_at}}', 10) >= %(day)s
+           or %(is_first)s)
+      and not exists (select from tagged_now as new where new.username = {_HANDLE})
+"""
+_TAGGED_NOWHERE = """
+    insert into incoming_totals (username, tagging)
+    select gone.username, '{"posts": 0, "first_tagged_at": null, "last_tagged_at": null, "sample_posts": []}'
+    from unnest(%s::text[]) as gone (username)
+    where not exists (select from incoming_totals as found where found.username = gone.username)
+"""
+_MOST_TAGGED = f"""
+    select username, {_COHORT} as cohort, posts, is_active from (
+        select account.username, account.metadata, account.is_active,
+               case when jsonb_typeof(account.metadata #> '{{entity_enrichment,tagging,posts}}') = 'number'
+                    then least(greatest((account.metadata #>> '{{entity_enrichment,tagging,posts}}')::numeric, 0),
+                               1000000000)::int
+                    else 0 end as posts
+        from instagram_accounts as account where {_COHORT} = %s
+    ) as account
+    order by posts desc, username limit 20
+"""
+_ADOPTABLE = f"""
+    instagram_accounts as account
+    where {_COHORT} is null and {_USABLE}
+      and (account.created_at >= %(start)s or %(start)s::timestamptz is null)
+      and (account.created_at < %(end)s or %(end)s::timestamptz is null)
+"""
+_LOCK_ADOPTABLE = f"""
+    create temp table adopted on commit drop as
+    select account.id from {_ADOPTABLE} order by account.id for update
+"""
+_ADOPT = f"""
+    update instagram_accounts as account
+    {_SET_ENRICHMENT} jsonb_build_object('cohort', %(day)s::text))
+    from adopted where adopted.id = account.id
+"""
+_UNADOPTED = f"""
+    select {_OWN_DAY}, count(*) from instagram_accounts as account
+    where {_COHORT} is null and {_USABLE}
+    group by 1 order by 1
+"""
+_UNUSABLE = f"select count(*) from instagram_accounts as account where not {_USABLE}"
+
+
+@dataclass(slots=True)
+class IntakeCounts:
+    """What became of the usernames of one day; in a run over several days each counts on the first that tags it.
+
+    `updated` had other totals or no cohort, `adopted` of them got their cohort here; `duplicates` are
+    usernames under which several accounts stand (one was taken); `unusable_metadata` could not be written;
+    `rechecked` are accounts of the cohort that the day does not tag (any more), whose totals were read again.
+    """
+
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    adopted: int = 0
+    duplicates: int = 0
+    unusable_metadata: int = 0
+    rechecked: int = 0
+
+    def add(self, other: "IntakeCounts") -> None:
+        """Sum over several slices."""
+        for count in fields(self):
+            setattr(self, count.name, getattr(self, count.name) + getattr(other, count.name))
+
+
+@dataclass(frozen=True, slots=True)
+class TaggedTotals:
+    """Where totals over all days are read, as rows of COPY text; started only when they are wanted.
+
+    A row of `of_run` and `of` is a username, the day of the run that it counts on, its first day and the account's
+    `tagging` as JSON. `of_run` gives everybody tagged on the days of the run, `of` given usernames (each counts on
+    the day that it is asked for), `names_on` the mere usernames of a day.
+    """
+
+    of_run: Callable[[], Iterator[bytes]]
+    of: Callable[[date, list[str]], Iterator[bytes]]
+    names_on: Callable[[date], Iterator[bytes]]
+
+
+def upsert_tagged_accounts(
+    guard: psycopg.Connection[Any],
+    writers: Sequence[psycopg.Connection[Any]],
+    days: Sequence[date],
+    totals: TaggedTotals,
+    *,
+    first_partition: date,
+    last_partition: date,
+) -> dict[date, IntakeCounts]:
+    """Insert who is new and bring the tag totals of everybody else up to date, for everybody tagged on `days`.
+
+    `guard` and `writers` are connections to the database, each another one. New accounts get the cohort of their first
+    tagged day, people's accounts the day of their `created_at`, both between the first and the last partition; a
+    cohort is never changed. Broken off in the middle, it has written some slices; the next run writes the others.
+
+    Raises:
+        DatabaseUnavailable: the guard was lost; nothing of the slice at hand is written.
+    """
+    partitions = {"first": first_partition, "last": last_partition}
+    counts = {day: IntakeCounts() for day in days}
+    writer = writers[0]
+    with _guarded(guard, writer) as guard_pid:
+        grown = [day for day in counts if _one(writer, _HAS_COHORT, (day.isoformat(),)) == (True,)]
+        with read_ahead(_slices(totals.of_run())) as slices:
+
+            def write(writer: psycopg.Connection[Any], rows: bytes) -> dict[date, IntakeCounts]:
+                with _slice(writer, guard_pid):
+                    _copy(writer, "incoming_totals", [rows])
+                    return _write(writer, partitions)
+
+            for written in each_with_any(writers, slices, write):
+                for day, of_slice in written.items():
+                    counts[day].add(of_slice)
+        for day in grown:
+            with _slice(writer, guard_pid):
+                gone = _not_tagged_now(writer, day, totals, is_first=day <= first_partition)
+                if gone:
+                    _copy(writer, "incoming_totals", totals.of(day, gone))
+                    writer.execute(_TAGGED_NOWHERE, (gone,))
+                    writer.execute("update incoming_totals set run_day = %s", (day,))
+                    counts[day].rechecked = len(gone)
+                    for of_day in _write(writer, partitions).values():
+                        counts[day].add(of_day)
+    return counts
+
+
+@contextmanager
+def _guarded(guard: psycopg.Connection[Any], writer: psycopg.Connection[Any]) -> Iterator[int]:
+    """Alone among runs until the end of the block; gives the guard's process."""
+    with guard.transaction():
+        guard.execute("set local statement_timeout = 0")
+        guard.execute("set local idle_in_transaction_session_timeout = 0")
+        _, pid = _one(guard, _LOCK_RUN)
+        # A run whose guard died may be at its last slice.
+        writer.execute(_WAIT_FOR_SLICES)
+        yield pid
+
+
+@contextmanager
+def _slice(connection: psycopg.Connection[Any], guard_pid: int) -> Iterator[None]:
+    """One transaction, within which no other run begins to read; with an empty stage for totals."""
+    with connection.transaction():
+        connection.execute("set local statement_timeout = 0")
+        connection.execute("set local work_mem = '32MB'")
+        connection.execute(_LOCK_SLICE)
+        if _one(connection, _IS_GUARDED, (guard_pid,)) != (True,):
+            raise DatabaseUnavailable(
+                "The connection that kept other runs of instagram_accounts away was lost: run it again."
+            )
+        connection.execute(_STAGE)
+        yield
+        connection.execute("drop table incoming_totals")
+
+
+def _write(connection: psycopg.Connection[Any], partitions: dict[str, Any]) -> dict[date, IntakeCounts]:
+    counts: defaultdict[date, IntakeCounts] = defaultdict(IntakeCounts)
+    connection.execute(_BY_INDEX)
+    connection.execute(_MATCH)
+    for day, duplicates in connection.execute(_DROP_OTHER_SPELLINGS):
+        counts[day].duplicates += duplicates
+    ids = {"clock": f"{clock.time_ns() // 1_000_000:012x}", "random": secrets.token_hex(6)}
+    written = connection.execute(_INSERT_NEW, partitions | ids).rowcount
+    inserted = dict(connection.execute(f"{_NEW} group by 1").fetchall())
+    if sum(inserted.values()) != written:
+        inserted = dict(connection.execute(f"{_NEW} {_NEW_OF_OURS} group by 1").fetchall())
+    for day, accounts in inserted.items():
+        counts[day].inserted += accounts
+    changed: Counter[date] = Counter()
+    if _one(connection, _LOCK_CHANGED) != (0,):
+        for day, updated, adopted in connection.execute(_UPDATE_CHANGED, partitions):
+            counts[day].updated += updated
+            counts[day].adopted += adopted
+            changed[day] = updated
+    for day, matched, unusable in connection.execute(_MATCH_COUNTS):
+        counts[day].unusable_metadata += unusable
+        counts[day].unchanged += matched - unusable - changed[day]
+    connection.execute("drop table matched_totals")
+    return counts
+
+
+def _not_tagged_now(
+    connection: psycopg.Connection[Any], day: date, totals: TaggedTotals, *, is_first: bool
+) -> list[str]:
+    connection.execute(_STAGE_NAMES)
+    _copy(connection, "tagged_now", totals.names_on(day))
+    connection.execute(_BY_SIZE)
+    connection.execute("analyze tagged_now")
+    asked = {"day": day.isoformat(), "is_first": is_first}
+    gone = [row[0] for row in connection.execute(_NOT_TAGGED_NOW, asked)]
+    connection.execute("drop table tagged_now")
+    return gone
+
+
+def _slices(rows: Iterator[bytes]) -> Generator[bytes, None, None]:
+    while joined := b"".join(islice(rows, SLICE)):
+        yield joined
+
+
+def most_tagged_of_cohort(connection: psycopg.Connection[Any], day: date) -> list[dict[str, Any]]:
+    """The 20 most-tagged accounts of the cohort, for a report."""
+    return connection.cursor(row_factory=dict_row).execute(_MOST_TAGGED, (day.isoformat(),)).fetchall()
+
+
+def adopt(connection: psycopg.Connection[Any], day: date, first: date, last: date) -> int:
+    """Give the cohort `day` to every account without one that was created on it, tagged or not.
+
+    The first partition also takes what is older, the last what is younger. Returns how many were adopted.
+    """
+    bounds = {
+        "day": day.isoformat(),
+        "start": None if day <= first else datetime.combine(day, time(), UTC),
+        "end": None if day >= last else datetime.combine(day + timedelta(days=1), time(), UTC),
+    }
+    with connection.transaction():
+        connection.execute(_LOCK_ADOPTABLE, bounds)
+        adopted = connection.execute(_ADOPT, bounds).rowcount
+        connection.execute("drop table adopted")
+    return adopted
+
+
+def unadopted_days(connection: psycopg.Connection[Any], first: date, last: date) -> dict[date, int]:
+    """How many accounts wait for their cohort, by the day that will adopt them."""
+    return dict(connection.execute(_UNADOPTED, {"first": first, "last": last}).fetchall())
+
+
+def count_unusable_metadata(connection: psycopg.Connection[Any]) -> int:
+    """Accounts that no stage can work on, whose metadata can't hold ours without losing something."""
+    return int(_one(connection, _UNUSABLE)[0])
+
+
+def _copy(connection: psycopg.Connection[Any], table: str, blocks: Iterable[bytes]) -> None:
+    with connection.cursor().copy(f"copy {table} from stdin".encode()) as copy:
+        for block in blocks:
+            copy.write(block)
+
+
+def _one(connection: psycopg.Connection[Any], query: str, parameters: Any = None) -> tuple[Any, ...]:
+    row = connection.execute(query, parameters).fetchone()
+    if row is None:
+        raise LookupError("an aggregate returned no row")
+    return tuple(row)

@@ -1,0 +1,56 @@
+"""`enrich`: everything that is pending, from posts to links, by the same jobs as in the Dagster UI."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+
+import click
+from rich.console import Console
+
+from entity_pipeline.core.failures import InputRejected
+from entity_pipeline.domains.entities.commands.pipeline import pipeline
+from entity_pipeline.domains.entities.commands.status import print_quota
+from entity_pipeline.domains.entities.commands.summary import print_summary
+from entity_pipeline.domains.entities.partitions import FIRST_DAY, last_day
+from entity_pipeline.domains.entities.reviews.review import limits_of
+
+
+def enrich(days: Sequence[date] | None, *, limit: int | None, refresh: str, dry_run: bool) -> None:
+    """Run the stages one after the other, and print what came of it.
+
+    Raises:
+        ConfigurationFailure: the pipeline is switched off, or its settings can't be used.
+    """
+    console = Console(soft_wrap=True)
+    with pipeline(days) as stages:
+        settings = stages.settings
+        if dry_run:
+            calls = stages.count_paid_calls(limit=limit, refresh=refresh)
+            paid = "paid call" if calls == 1 else "paid calls"
+            click.echo(f"At most {calls} {paid} would be made for the accounts that are known now.")
+            print_quota(console, stages.services.gemini.quota(limits_of(settings)))
+            return
+        stages.intake()
+        stages.review(limit=limit, refresh=refresh)
+        stages.link()
+        print_summary(console, stages)
+        stages.roll_up()
+
+
+def parse_cohorts(texts: Sequence[str]) -> list[date] | None:
+    """Days given by a person; None when there are none.
+
+    Raises:
+        InputRejected: a text is no day, or a day that no partition stands for.
+    """
+    days = []
+    for text in texts:
+        try:
+            day = date.fromisoformat(text)
+        except ValueError:
+            raise InputRejected(f"'{text}' is no day: write --cohort YYYY-MM-DD.") from None
+        if not FIRST_DAY <= day <= last_day(datetime.now(UTC)):
+            raise InputRejected(
+                f"There is no cohort {day}: the first is {FIRST_DAY}, the last is today (UTC)."
+            )
+        days.append(day)
+    return days or None

@@ -1,0 +1,242 @@
+"""`evaluate`: reviews measured against labelled accounts, by the pipeline's own way and budget.
+
+Writes no account and no catalog row: replies go into the ledger, the result into `review_evaluations`.
+"""
+
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import click
+from rich.console import Console
+
+from entity_pipeline.cli.progress import review_progress
+from entity_pipeline.cli.services import services
+from entity_pipeline.cli.settings import change, who
+from entity_pipeline.core.failures import ConfigurationFailure, InputRejected
+from entity_pipeline.core.gemini.access import stand_in_host
+from entity_pipeline.core.settings import Closed, PipelineSettings, SettingsRow, gate, parse_settings
+from entity_pipeline.domains.entities.commands.evaluation_report import (
+    print_comparison,
+    print_evaluation,
+    print_list,
+    simulated_sentence,
+)
+from entity_pipeline.domains.entities.commands.status import print_quota
+from entity_pipeline.domains.entities.evaluation.labelled_reviewer import (
+    LabelledReviewer,
+    NotHeld,
+    work_through,
+)
+from entity_pipeline.domains.entities.evaluation.logic.figures import answer_rows, figures
+from entity_pipeline.domains.entities.evaluation.logic.judging import judge
+from entity_pipeline.domains.entities.evaluation.logic.labelled_accounts import Labelled, read_labels
+from entity_pipeline.domains.entities.evaluation.logic.proposal import Proposal, as_record, propose
+from entity_pipeline.domains.entities.evaluation.queries.evaluations import NewEvaluation, find, keep, newest
+from entity_pipeline.domains.entities.links.logic.decide import RULES_VERSION
+from entity_pipeline.domains.entities.reviews import prompts
+from entity_pipeline.domains.entities.reviews.logic.input_hash import SCHEMA_VERSION
+from entity_pipeline.domains.entities.reviews.question import PIPELINE, STEP, review_config_hash
+from entity_pipeline.domains.entities.reviews.review import limits_of
+
+_SHOWN = 20
+_LARGEST_FILE_BYTES = 64_000_000
+_LISTED = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """The options of one evaluation; `precision` is 0 to 1."""
+
+    precision: float
+    limit: int | None = None
+    replay: bool = False
+    dry_run: bool = False
+    save: bool = False
+
+
+def evaluate(file: Path, wish: Wish) -> None:
+    """Measure, print, keep; with `save` put the proposal into the settings.
+
+    Raises:
+        InputRejected: the file can't be used.
+        ConfigurationFailure: the pipeline is switched off and something would be paid for.
+    """
+    accounts, digest = _accounts(file, wish.limit)
+    console = Console(soft_wrap=True)
+    with services() as built:
+        host = stand_in_host(built.gemini.base_url)
+        settings = _settings(built.settings.row(), paying=not wish.replay and not wish.dry_run)
+        stored = _stored(built.gemini, [account.handle for account in accounts])
+        _announce(console, built.gemini, settings, wish, len(accounts), len(stored), host)
+        if wish.dry_run:
+            return
+        reviewer = LabelledReviewer(
+            built.operation_db,
+            built.gemini,
+            settings,
+            accounts,
+            run_id=f"evaluate-{uuid4()}",
+            only_stored=stored if wish.replay else None,
+        )
+        held_because = _work(built, reviewer, settings, wish, accounts, paid=len(accounts) - len(stored))
+        judged = [judge(answer, settings) for answer in reviewer.answers]
+        proposals = propose(reviewer.answers, settings, wish.precision)
+        measured = figures(judged, settings)
+        evaluation = NewEvaluation(
+            created_by=who(),
+            file=file.name,
+            file_sha256=digest,
+            answers_from=host,
+            model=built.gemini.model,
+            prompt_version=prompts.template(prompts.REVIEW).version,
+            schema_version=SCHEMA_VERSION,
+            rules_version=RULES_VERSION,
+            settings=settings.model_dump(
+                mode="json", include={"thresholds", "calibration", "evidence_level"}
+            ),
+            figures=measured,
+            proposal=[as_record(proposal, wish.precision) for proposal in proposals],
+            answers=answer_rows(judged, settings),
+        )
+        with built.assets_db.connection() as connection:
+            number = keep(connection, evaluation)
+    print_evaluation(console, evaluation, number)
+    if held_because:
+        console.print(
+            f"Stopped before the end: {held_because} Run it again to go on; what is paid for is replayed."
+        )
+    if wish.save:
+        _save(console, proposals, host)
+
+
+def show_list() -> None:
+    """Print the newest evaluations."""
+    with services() as built, built.assets_db.connection() as connection:
+        found = newest(connection, _LISTED)
+    print_list(Console(soft_wrap=True), found)
+
+
+def compare(first: str, second: str) -> None:
+    """Print two evaluations side by side, and the accounts on which they differ."""
+    with services() as built, built.assets_db.connection() as connection:
+        one, other = find(connection, first), find(connection, second)
+    print_comparison(Console(soft_wrap=True), one, other)
+
+
+def _accounts(file: Path, limit: int | None) -> tuple[list[Labelled], str]:
+    """The labelled accounts, and the file's sha256. A limit takes the same ones each time, and more contain fewer."""
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(_LARGEST_FILE_BYTES + 1)
+        text = data.decode("utf-8-sig")
+    except OSError as error:
+        raise InputRejected(f"{file} can't be read ({type(error).__name__}).") from None
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise InputRejected(f"{file} is not UTF-8 on line {line}: save it as CSV in UTF-8.") from None
+    if len(data) > _LARGEST_FILE_BYTES:
+        raise InputRejected(f"{file} is larger than {_LARGEST_FILE_BYTES // 1_000_000} MB.")
+    labels = read_labels(io.StringIO(text, newline=""), file.name)
+    for bad in labels.problems[:_SHOWN]:
+        click.echo(f"not usable: {bad}", err=True)
+    if len(labels.problems) > _SHOWN:
+        click.echo(f"not usable: {len(labels.problems) - _SHOWN} more lines", err=True)
+    if labels.problems:
+        raise InputRejected(f"Nothing was asked: correct {file} first; what is wrong with it is above.")
+    if not labels.accounts:
+        raise InputRejected(f"{file} holds no labelled account.")
+    ordered = sorted(labels.accounts, key=_place)
+    return ordered[:limit], hashlib.sha256(data).hexdigest()
+
+
+def _place(account: Labelled) -> bytes:
+    """Where the account stands in the order that a limit cuts: the same in every file that holds it."""
+    return hashlib.sha256(f"evaluation order {account.handle}".encode()).digest()
+
+
+def _settings(row: SettingsRow | None, *, paying: bool) -> PipelineSettings:
+    """The pipeline's own; where nothing is paid for, its switch may be off."""
+    state = gate(row)
+    if not isinstance(state, Closed):
+        return state.settings
+    if paying:
+        raise ConfigurationFailure(state.reason)
+    try:
+        return parse_settings(row.settings if row is not None else {})
+    except ValueError as error:
+        raise ConfigurationFailure(f"pipeline_settings.settings can't be used: {error}.") from None
+
+
+def _stored(gemini: Any, handles: Sequence[str]) -> frozenset[str]:
+    found: frozenset[str] = gemini.ledger.stored_replies(
+        PIPELINE, STEP, review_config_hash(gemini.model), handles
+    )
+    return found
+
+
+def _announce(
+    console: Console,
+    gemini: Any,
+    settings: PipelineSettings,
+    wish: Wish,
+    accounts: int,
+    stored: int,
+    host: str | None,
+) -> None:
+    """What it will cost, before it does."""
+    if host is not None:
+        console.print(simulated_sentence(host))
+    if wish.replay:
+        console.print(
+            f"{stored:,} of {accounts:,} labelled accounts have a stored reply and are replayed. "
+            f"No call is paid for; {accounts - stored:,} are not covered."
+        )
+        return
+    console.print(
+        f"{accounts:,} labelled accounts: {stored:,} have a stored reply and are replayed. "
+        f"At most {accounts - stored:,} paid calls with search would be made, and one without for each reply "
+        "that can't be read."
+    )
+    print_quota(console, gemini.quota(limits_of(settings)))
+
+
+def _work(
+    built: Any,
+    reviewer: LabelledReviewer,
+    settings: PipelineSettings,
+    wish: Wish,
+    accounts: Sequence[Labelled],
+    *,
+    paid: int,
+) -> str:
+    handles = [account.handle for account in accounts]
+    if wish.replay:
+        return work_through(reviewer, NotHeld(settings), settings.concurrency, handles)
+    built.gemini.sweep()
+    with review_progress(built.gemini.ledger, paid, datetime.now(UTC)):
+        return work_through(reviewer, built.settings, settings.concurrency, handles)
+
+
+def _save(console: Console, proposals: Sequence[Proposal], host: str | None) -> None:
+    """Both values of a type or neither: a threshold means nothing under another calibration."""
+    usable = [item for item in proposals if item.threshold is not None and item.points is not None]
+    if not usable:
+        console.print("Nothing was saved: there is no proposal.")
+        return
+    if host is not None:
+        console.print(simulated_sentence(host))
+    assignments = []
+    for item in usable:
+        name = item.account_type.value
+        assignments.append(f"thresholds.{name}={json.dumps(item.threshold)}")
+        assignments.append(f"calibration.{name}={json.dumps(item.points)}")
+    change(assignments)
+    names = ", ".join(item.account_type.value for item in usable)
+    console.print(f"Saved for {names}. Reviews made before keep their confidence until they are made again.")

@@ -1,0 +1,134 @@
+"""`export`: the administration page's list of accounts as a file, by the same query, columns and safety.
+
+Batches of rows go out as they are read, so a million accounts take no more memory than a thousand. Surprising: a file
+appears under its name only when it is whole. The list is no snapshot: an account that moves in its order meanwhile
+may be left out or come twice, as on the page.
+"""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import click
+from pydantic import ValidationError
+
+from entity_pipeline.admin.figures import QueueQuery, QueueRow
+from entity_pipeline.core.failures import ConfigurationFailure, InputRejected
+from entity_pipeline.core.ports import Database
+from entity_pipeline.domains.entities.accounts.queries.queue import is_hidden
+from entity_pipeline.domains.entities.page.queue import csv_chunks, export_rows
+from entity_pipeline.resources.postgres import open_database
+
+Form = Literal["csv", "jsonl"]
+_ENDINGS: Mapping[str, Form] = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+
+
+def export(file: Path | None, form: Form | None, filters: Mapping[str, str | None]) -> None:
+    """Write every account of the query to `file`, or to standard output when it is None.
+
+    Raises:
+        InputRejected: a filter can't be used, or the file can't be written.
+        ConfigurationFailure: there are accounts, and the role sees none of them.
+    """
+    query = query_of(filters)
+    chosen = form or form_of(file)
+    with open_database(os.environ["OPERATION_DATABASE_URL"]) as database:
+        counted = _Counted(export_rows(database, query))
+        first = next(counted)
+        if not first:
+            _check_seen(database)
+        counted.put_back(first)
+        with _opened(file) as out:
+            for chunk in csv_chunks(counted) if chosen == "csv" else jsonl_chunks(counted):
+                out.write(chunk)
+    click.echo(f"{counted.rows:,} accounts written{f' to {file}' if file else ''}.", err=True)
+
+
+def query_of(filters: Mapping[str, str | None]) -> QueueQuery:
+    """The filters as the page's query. Raises `InputRejected` with a sentence."""
+    try:
+        return QueueQuery.model_validate(
+            {name: value for name, value in filters.items() if value is not None}
+        )
+    except ValidationError as error:
+        problems = [f"--{problem['loc'][0]}: {problem['msg']}" for problem in error.errors()]
+        raise InputRejected(f"Nothing was exported: {'; '.join(problems)}.") from None
+
+
+def form_of(file: Path | None) -> Form:
+    """CSV for standard output, and for a file what its ending says. Raises `InputRejected` for another ending."""
+    if file is None:
+        return "csv"
+    known = _ENDINGS.get(file.suffix.lower())
+    if known is None:
+        raise InputRejected(
+            f"{file.name} ends neither in .csv nor in .jsonl: say --format csv or --format jsonl."
+        )
+    return known
+
+
+def jsonl_chunks(batches: Iterator[list[QueueRow]]) -> Iterator[bytes]:
+    """The rows as JSON, one a line, in UTF-8."""
+    for rows in batches:
+        yield b"".join(row.model_dump_json().encode() + b"\n" for row in rows)
+
+
+class _Counted(Iterator[list[QueueRow]]):
+    """Batches, and how many rows were in those that were taken."""
+
+    def __init__(self, batches: Iterator[list[QueueRow]]) -> None:
+        self._batches = batches
+        self._returned: list[list[QueueRow]] = []
+        self.rows = 0
+
+    def __next__(self) -> list[QueueRow]:
+        rows = self._returned.pop() if self._returned else next(self._batches)
+        self.rows += len(rows)
+        return rows
+
+    def put_back(self, rows: list[QueueRow]) -> None:
+        """Take it next time."""
+        self._returned.append(rows)
+        self.rows -= len(rows)
+
+
+def _check_seen(database: Database) -> None:
+    with database.connection() as connection:
+        hidden = is_hidden(connection)
+    if hidden:
+        raise ConfigurationFailure(
+            "enrichment_queue shows no row, and there are accounts: give the role a policy on it (docs/admin.md), or "
+            "run `entity-pipeline migrate`."
+        )
+
+
+@contextmanager
+def _opened(file: Path | None) -> Iterator[BinaryIO]:
+    if file is None:
+        with _standard_output() as out:
+            yield out
+        return
+    unfinished = file.with_name(f"{file.name}.unfinished-{os.getpid()}")
+    try:
+        with open(unfinished, "xb") as out:
+            yield out
+        os.replace(unfinished, file)
+    except OSError as error:
+        raise InputRejected(f"{file} can't be written ({error.strerror}).") from None
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def _standard_output() -> Iterator[BinaryIO]:
+    """Whoever reads may stop reading: `export | head` is no failure."""
+    out: Any = sys.stdout.buffer
+    try:
+        yield out
+        out.flush()
+    except BrokenPipeError:
+        # Python flushes once more at its end, and would say so.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

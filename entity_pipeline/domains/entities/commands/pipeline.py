@@ -1,0 +1,166 @@
+"""The stages as commands run them: what is pending is asked of the databases, then done by the Dagster jobs."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from typing import Any
+
+import dagster as dg
+
+from entity_pipeline.cli.progress import review_progress
+from entity_pipeline.cli.runs import Runner, dagster_instance
+from entity_pipeline.cli.services import services
+from entity_pipeline.core.failures import ConfigurationFailure
+from entity_pipeline.core.patience import patiently, patiently_on
+from entity_pipeline.core.settings import Closed, PipelineSettings
+from entity_pipeline.domains.entities.accounts.logic.plan import contiguous
+from entity_pipeline.domains.entities.accounts.queries.enrichment import (
+    due_profile_cohorts,
+    occupied_cohorts,
+    plannable_reviews,
+    undecided_cohorts,
+)
+from entity_pipeline.domains.entities.accounts.queries.intake import unadopted_days
+from entity_pipeline.domains.entities.jobs import enrichment_config
+from entity_pipeline.domains.entities.partitions import FIRST_DAY, every_cohort, last_day
+from entity_pipeline.domains.entities.reviews.review import limits_of
+from entity_pipeline.domains.entities.tags.queries.raw_posts import days_with_posts
+
+# One run over a month with a few empty days is quicker than a run a day.
+LONGEST_STEP = 31
+ALL_PROFILES = 1_000_000  # the windows and the step's time decide, not this
+
+
+REVIEWS = dg.AssetKey("gemini_reviews")
+NOTHING = "nothing"  # as assets write it
+
+
+class Pipeline:
+    """All stages over the cohorts `days`, or over everything that is pending when it is None.
+
+    `reviews_held_because` is a sentence when `review` stopped before the end.
+    """
+
+    def __init__(self, built: Any, runner: Runner, days: Sequence[date] | None = None) -> None:
+        self.services = built
+        self.started_at = datetime.now(UTC)
+        self.reviews_held_because = NOTHING
+        self._runner = runner
+        self._days = days
+
+    @property
+    def settings(self) -> PipelineSettings:
+        """The settings as they are now.
+
+        Raises:
+            ConfigurationFailure: the pipeline is switched off, or its settings can't be used.
+        """
+        gate = self.services.settings.gate()
+        if isinstance(gate, Closed):
+            raise ConfigurationFailure(gate.reason)
+        return gate.settings
+
+    def intake(self) -> None:
+        """From posts to accounts with a cohort."""
+        now = datetime.now(UTC)
+        days = set(self._days or ())
+        if self._days is None:
+            days.update(
+                patiently_on(self.services.assets_db, lambda database: days_with_posts(database, FIRST_DAY))
+            )
+            days.update(
+                patiently_on(
+                    self.services.operation_db,
+                    lambda database: unadopted_days(database, FIRST_DAY, last_day(now)),
+                )
+            )
+        self._run_ranges("intake_job", {day for day in days if day <= last_day(now)})
+
+    def review(self, *, limit: int | None = None, refresh: str = "none") -> None:
+        """Profiles and reviews of the most-tagged accounts that the quota and `limit` allow."""
+        chosen, most = patiently(lambda: self._chosen(limit, refresh))
+        profiles = ALL_PROFILES if limit is None else limit
+        with review_progress(self.services.gemini.ledger, min(sum(chosen.values()), most), self.started_at):
+            for days, share in self._shares(chosen):
+                config = enrichment_config(min(share, most), profiles=profiles, refresh=refresh)
+                report = _review_report(self._runner.run("enrichment_job", days, config))
+                most -= report.get("accounts_done", 0)
+                self.reviews_held_because = report.get("held_because", NOTHING)
+
+    def count_paid_calls(self, *, limit: int | None = None, refresh: str = "none") -> int:
+        """The most calls that `review` would pay for; asks nobody."""
+        chosen, most = self._chosen(limit, refresh)
+        total = 0
+        for days, share in self._shares(chosen):
+            config = enrichment_config(min(share, most - total), refresh=refresh, dry_run=True)
+            total += _review_report(self._runner.run("enrichment_job", days, config)).get("would_be_asked", 0)
+        return total
+
+    def link(self) -> None:
+        """From reviews to catalog links."""
+        cohorts = patiently_on(
+            self.services.operation_db,
+            lambda database: undecided_cohorts(database, every_cohort(datetime.now(UTC))),
+        )
+        if self._days is not None:
+            cohorts = [day for day in cohorts if day in self._days]
+        self._run_ranges("linking_job", cohorts)
+
+    def roll_up(self) -> None:
+        """The ledger by quota day."""
+        self._runner.run("spend_job")
+
+    def _chosen(self, limit: int | None, refresh: str) -> tuple[dict[date, int], int]:
+        """How many accounts of which cohorts, the most-tagged of all cohorts first, and how many in all."""
+        settings, now = self.settings, datetime.now(UTC)
+        quota = self.services.gemini.quota(limits_of(settings))
+        affordable = quota.remaining // quota.units_per_request
+        most = affordable if limit is None else min(limit, affordable)
+        with self.services.operation_db.connection() as connection:
+            if refresh != "none":
+                cohorts = self._days or occupied_cohorts(connection, every_cohort(now))
+                return dict.fromkeys(cohorts, most), most
+            pending = plannable_reviews(connection, FIRST_DAY, last_day(now), now, most, [], self._days)
+            chosen = dict.fromkeys(self._due_profiles(connection, settings, now), 0)
+        for account in pending:
+            chosen[account.cohort] = chosen.get(account.cohort, 0) + 1
+        return chosen, most
+
+    def _shares(self, chosen: dict[date, int]) -> list[tuple[tuple[date, date], int]]:
+        return [
+            ((first, last), sum(count for day, count in chosen.items() if first <= day <= last))
+            for first, last in self._ranges(chosen)
+        ]
+
+    def _due_profiles(self, connection: Any, settings: PipelineSettings, now: datetime) -> list[date]:
+        if not settings.instagram_backfill_enabled:
+            return []
+        cohorts = due_profile_cohorts(connection, every_cohort(now), now)
+        return [day for day in cohorts if self._days is None or day in self._days]
+
+    def _ranges(self, days: Sequence[date] | set[date] | dict[date, int]) -> list[tuple[date, date]]:
+        return contiguous(days, longest_step=1 if self._days is not None else LONGEST_STEP)
+
+    def _run_ranges(self, job_name: str, days: Sequence[date] | set[date]) -> None:
+        for days_of_run in self._ranges(days):
+            self._runner.run(job_name, days_of_run)
+
+
+@contextmanager
+def pipeline(days: Sequence[date] | None = None) -> Iterator[Pipeline]:
+    """The pipeline on the databases of the environment."""
+    with services() as built, dagster_instance() as instance:
+        yield Pipeline(built, Runner(instance), days)
+
+
+def _review_report(result: dg.ExecuteInProcessResult) -> Mapping[str, Any]:
+    """What `gemini_reviews` recorded for the first of the run's partitions that has accounts, by name."""
+    for event in result.all_events:
+        metadata: Mapping[str, dg.MetadataValue] = {}
+        if event.is_asset_observation:
+            metadata = event.asset_observation_data.asset_observation.metadata
+        elif event.is_step_materialization:
+            metadata = event.step_materialization_data.materialization.metadata
+        if event.asset_key == REVIEWS and "accounts_done" in metadata:
+            return {name: value.value for name, value in metadata.items()}
+    return {}

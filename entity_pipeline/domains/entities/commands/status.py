@@ -1,0 +1,75 @@
+"""`status` and `quota`: what is pending, what was decided, what it cost."""
+
+from datetime import UTC, datetime
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from entity_pipeline.cli.services import services
+from entity_pipeline.core.gemini.ledger import QuotaStatus
+from entity_pipeline.core.settings import Closed, gate, readable_settings
+from entity_pipeline.domains.entities.accounts.queries.enrichment import (
+    cohort_progress,
+    held_reasons,
+    status_counts,
+)
+from entity_pipeline.domains.entities.commands.summary import in_words
+from entity_pipeline.domains.entities.partitions import every_cohort
+from entity_pipeline.domains.entities.reviews.review import limits_of
+
+
+def show_status() -> None:
+    """Print the switch, the cohorts with pending work, and all decisions."""
+    now = datetime.now(UTC)
+    cohorts = every_cohort(now)
+    console = Console(soft_wrap=True)
+    with services() as built:
+        state = gate(built.settings.row())
+        with built.operation_db.connection() as connection:
+            progress = cohort_progress(connection, cohorts, now)
+            reviews = status_counts(connection, cohorts, "gemini_review", "status")
+            decisions = status_counts(connection, cohorts, "catalog_link", "status", "no decision")
+            reasons = held_reasons(connection, cohorts)
+        click.echo("The pipeline is switched on." if not isinstance(state, Closed) else state.reason)
+        if not isinstance(state, Closed):
+            print_quota(console, built.gemini.quota(limits_of(state.settings)))
+    table = Table("cohort", "accounts", "reviews pending", "of these due now", "undecided", title="Cohorts")
+    for item in progress:
+        cells = (item.accounts, item.reviews_pending, item.reviews_due, item.undecided)
+        table.add_row(item.cohort.isoformat(), *(f"{cell:,}" for cell in cells))
+    console.print(table)
+    for stage, counts in (("reviews", reviews), ("links", decisions), ("held because", reasons)):
+        console.print(_counts(stage, counts))
+
+
+def show_quota() -> None:
+    """Print today's figures of the ledger."""
+    with services() as built:
+        row = built.settings.row()
+        state = gate(row)
+        if isinstance(state, Closed):
+            click.echo(state.reason)
+        print_quota(Console(soft_wrap=True), built.gemini.quota(limits_of(readable_settings(row))))
+
+
+def print_quota(console: Console, quota: QuotaStatus) -> None:
+    """The quota day in a few lines; times in UTC and in the zone of this machine."""
+    unit = "grounded prompts" if quota.unit == "prompt" else "search queries"
+    resets = f"{quota.resets_at:%Y-%m-%d %H:%M} UTC ({quota.resets_at.astimezone():%H:%M %Z} here)"
+    console.print(
+        f"Pacific day {quota.quota_day}: {quota.used} of {quota.cap} {unit} used, {quota.reserved} reserved, "
+        f"{quota.remaining} left; opens again {resets}."
+    )
+    if quota.cap_reached:
+        console.print("[bold]The cap is reached.[/bold]")
+    if quota.blocked_until is not None:
+        console.print(f"[bold]Google refuses requests until {quota.blocked_until:%Y-%m-%d %H:%M} UTC.[/bold]")
+    console.print(f"Spent today: {quota.spent_usd:.4f} of {quota.spend_limit_usd} USD, model {quota.model}.")
+
+
+def _counts(stage: str, counts: dict[str, int]) -> Table:
+    table = Table(stage, "accounts")
+    for name, count in counts.items():
+        table.add_row(in_words(stage, name), f"{count:,}")
+    return table

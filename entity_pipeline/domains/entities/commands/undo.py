@@ -1,0 +1,29 @@
+"""`undo`: take automatic writes back."""
+
+import os
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from entity_pipeline.domains.entities.links.undo import undo
+from entity_pipeline.resources.postgres import open_database
+
+
+def undo_writes(run_id: str | None, account: str | None) -> None:
+    """Undo one run or one account, and list what people changed since and therefore stays."""
+    with open_database(os.environ["OPERATION_DATABASE_URL"]) as database, database.connection() as connection:
+        report = undo(connection, run_id=run_id, username=account)
+    if report.restored or report.removed:
+        values = "value" if len(report.restored) == 1 else "values"
+        entities = "entity" if len(report.removed) == 1 else "entities"
+        click.echo(
+            f"{len(report.restored)} {values} put back, {len(report.removed)} created {entities} removed."
+        )
+    else:
+        click.echo("Nothing is left to put back.")
+    if report.kept:
+        table = Table("table", "id", "column", "why", title="Left as it is")
+        for item in report.kept:
+            table.add_row(item.table, str(item.target_id), item.column or "–", item.why)
+        Console(soft_wrap=True).print(table)

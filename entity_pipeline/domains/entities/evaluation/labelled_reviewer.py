@@ -1,0 +1,150 @@
+"""Reviews of labelled accounts that are measured and not written: no account and no catalog row is touched.
+
+They go the pipeline's own way through the ledger, under its `pipeline` and `step`, so a reply that either paid for
+is replayed by the other.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from threading import Event, Lock
+from uuid import UUID
+
+from entity_pipeline.core.gemini.access import STOPS_THE_RUN, GeminiAccess, NotAnswered, Unanswered
+from entity_pipeline.core.gemini.ledger import Limits
+from entity_pipeline.core.patience import patiently_on
+from entity_pipeline.core.ports import Database
+from entity_pipeline.core.settings import Open, PipelineSettings, SettingsAccess
+from entity_pipeline.domains.entities.evaluation.logic.judging import NOT_COVERED, Answer
+from entity_pipeline.domains.entities.evaluation.logic.labelled_accounts import Labelled
+from entity_pipeline.domains.entities.links.queries.catalog_rows import load_account_of
+from entity_pipeline.domains.entities.models import Account
+from entity_pipeline.domains.entities.reviews.logic.reply import Unparseable
+from entity_pipeline.domains.entities.reviews.question import Asker, OtherModel, assess
+from entity_pipeline.domains.entities.reviews.review import IN_FLIGHT, OTHER_MODEL, Done, Stopped, limits_of
+from entity_pipeline.shared.runs.workers import ReviewSession
+
+LONGEST = timedelta(hours=12)
+# Under these the ledger replays what is stored and lets nothing out.
+NOTHING = Limits(daily_grounding_cap=0, requests_per_minute=0, daily_spend_usd=Decimal(0))
+_NEVER = datetime.min.replace(tzinfo=UTC)
+_NOBODY = UUID(int=0)
+
+
+class LabelledReviewer:
+    """Reviews labelled accounts by handle and keeps the answers. Safe for threads.
+
+    With `only_stored` nothing is ever paid for: handles outside it are not asked about.
+    """
+
+    def __init__(
+        self,
+        operation_db: Database,
+        gemini: GeminiAccess,
+        settings: PipelineSettings,
+        accounts: Iterable[Labelled],
+        *,
+        run_id: str,
+        only_stored: Collection[str] | None = None,
+    ) -> None:
+        paying = only_stored is None
+        self.gemini = gemini
+        self.stop = Event()
+        self.deadline = datetime.now(UTC) + LONGEST
+        self._operation_db = operation_db
+        self._settings = settings
+        self._labelled: Mapping[str, Labelled] = {account.handle: account for account in accounts}
+        self._only_stored = only_stored
+        limits = limits_of(settings) if paying else NOTHING
+        # A replay never waits: a deadline that is over says so.
+        self._asker = Asker(gemini, limits, run_id, self.stop, self.deadline if paying else _NEVER)
+        self._answers: dict[str, Answer] = {}
+        self._replayed: set[str] = set()
+        self._lock = Lock()
+
+    @property
+    def answers(self) -> Sequence[Answer]:
+        """One for every labelled account; those nobody was asked about are not covered."""
+        with self._lock:
+            return [
+                self._answers.get(handle, Answer(labelled, NOT_COVERED))
+                for handle, labelled in self._labelled.items()
+            ]
+
+    @property
+    def replayed(self) -> int:
+        """Answers that cost nothing."""
+        return len(self._replayed)
+
+    def under(self, settings: PipelineSettings) -> "LabelledReviewer":
+        """Itself: limits that were changed since hold from here on, the rest as it was when it began."""
+        if self._only_stored is None:
+            self._asker = replace(self._asker, limits=limits_of(settings))
+        return self
+
+    def review(self, handle: str, /) -> Done | Stopped:
+        """Ask about one account; what is known of it is read, and nothing is written.
+
+        Raises:
+            ModelUnavailable: no request will work.
+            DatabaseUnavailable: a database is away for longer than we wait.
+        """
+        if self._only_stored is not None and handle not in self._only_stored:
+            return Done(NOT_COVERED)
+        account = patiently_on(
+            self._operation_db, lambda database: load_account_of(database, handle)
+        ) or Account(id=_NOBODY, username=handle, handle=handle)
+        answer = self._asker.ask(handle, self._asker.question(account), None)
+        if isinstance(answer, NotAnswered):
+            return self._not_answered(handle, answer)
+        version = answer.reply.model_version
+        if isinstance(answer, OtherModel):
+            return self._keep(handle, OTHER_MODEL, version)
+        if answer.replayed:
+            with self._lock:
+                self._replayed.add(handle)
+        if isinstance(answer.parsed, Unparseable):
+            return self._keep(handle, f"failed:{answer.parsed.reason.value}", version)
+        review = answer.parsed.review
+        _, grounding = assess(review, answer.reply, handle, self._settings)
+        outcome = "reviewed" if grounding.grounded else "reviewed:ungrounded"
+        return self._keep(
+            handle, outcome, version, Answer(self._labelled[handle], outcome, review, grounding)
+        )
+
+    def _not_answered(self, handle: str, answer: NotAnswered) -> Done | Stopped:
+        if self._only_stored is not None:
+            return Done(NOT_COVERED)
+        if answer.reason in STOPS_THE_RUN:
+            return Stopped(answer.reason, answer.detail, answer.retry_at)
+        if answer.reason is Unanswered.IN_FLIGHT:
+            return Done(IN_FLIGHT)
+        if answer.reason is Unanswered.REFUSED:
+            return self._keep(handle, "failed:refused", None)
+        return Done(f"unanswered:{answer.reason.value}", unavailable=True)
+
+    def _keep(self, handle: str, outcome: str, version: str | None, answer: Answer | None = None) -> Done:
+        with self._lock:
+            self._answers[handle] = answer or Answer(self._labelled[handle], outcome)
+        return Done(outcome, model_version=version)
+
+
+class NotHeld:
+    """The gate of a replay: what pays nothing needs no switch."""
+
+    def __init__(self, settings: PipelineSettings) -> None:
+        self._settings = settings
+
+    def gate(self) -> Open:
+        """Always open."""
+        return Open(self._settings)
+
+
+def work_through(
+    reviewer: LabelledReviewer, settings: SettingsAccess, concurrency: int, handles: Sequence[str]
+) -> str:
+    """Review the handles; returns why it ended early, or nothing."""
+    session = ReviewSession[str](reviewer, settings, concurrency)
+    session.work_through(list(handles))
+    return session.held_because

@@ -1,0 +1,119 @@
+"""One answer measured against its label: what would become of it without a person. Pure.
+
+Surprising: whether an account would be written is asked of `decide` itself, with an empty catalog, and not of a
+copy of its rules. What the catalog adds (twins, people's values) can only hold more.
+"""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from entity_pipeline.core.settings import PipelineSettings, Thresholds
+from entity_pipeline.domains.entities.evaluation.logic.labelled_accounts import Labelled
+from entity_pipeline.domains.entities.links.logic.decide import decide
+from entity_pipeline.domains.entities.links.logic.decisions import Candidates, Decision, Hold
+from entity_pipeline.domains.entities.links.logic.fashion_only import fashion_only
+from entity_pipeline.domains.entities.models import (
+    TABLE_OF_TYPE,
+    Account,
+    AccountType,
+    Grounding,
+    Review,
+    Verdict,
+)
+from entity_pipeline.domains.entities.reviews.logic.confidence import calibrate
+
+NOT_COVERED = "not_covered"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of one labelled account. `review` and `grounding` are None where there is no usable review;
+    `outcome` then says why: a failure, or `not_covered` when nobody was asked."""
+
+    labelled: Labelled
+    outcome: str
+    review: Review | None = None
+    grounding: Grounding | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An answer under some settings. `written_up_to` is the highest threshold of its type at which it would be
+    written to the catalog, None if at none; `held` the reasons under the settings' own thresholds."""
+
+    labelled: Labelled
+    outcome: str
+    said: AccountType | None = None
+    raw: float | None = None
+    confidence: float | None = None
+    written_up_to: float | None = None
+    held: tuple[str, ...] = ()
+    review: Review | None = None
+
+    @property
+    def right(self) -> bool:
+        """The type is the labelled one."""
+        return self.said is self.labelled.truth
+
+    @property
+    def asked(self) -> bool:
+        """There is a reply, or a failure that the model is to blame for."""
+        return self.outcome != NOT_COVERED
+
+    def written(self, threshold: float) -> bool:
+        """Whether it would be written to the catalog without a person."""
+        return self.written_up_to is not None and self.written_up_to >= threshold
+
+
+def judge(answer: Answer, settings: PipelineSettings) -> Judged:
+    """The answer with calibration, the fashion-only rule, the honesty gate and the decision applied."""
+    if answer.review is None or answer.grounding is None:
+        return Judged(answer.labelled, answer.outcome)
+    scores = calibrate(answer.review, answer.grounding, settings)
+    verdict = fashion_only(verdict_of(answer.review, answer.grounding, scores.confidence))
+    decision = _decision(verdict, answer.labelled.handle, settings)
+    return Judged(
+        labelled=answer.labelled,
+        outcome=answer.outcome,
+        said=verdict.review.account_type,
+        raw=scores.raw,
+        confidence=scores.confidence,
+        written_up_to=_written_up_to(verdict, answer.labelled.handle, settings),
+        held=tuple(reason.value for reason in decision.reasons) if isinstance(decision, Hold) else (),
+        review=answer.review,
+    )
+
+
+def verdict_of(review: Review, grounding: Grounding, confidence: float) -> Verdict:
+    """The decision's input; the same as the pipeline reads back from what it stored."""
+    return Verdict(
+        review=review,
+        confidence=confidence,
+        grounded=grounding.grounded,
+        chunks=grounding.chunks,
+        supported=grounding.supported,
+        claims=tuple(item.claim for item in grounding.evidence if item.names_account),
+    )
+
+
+def _written_up_to(verdict: Verdict, handle: str, settings: PipelineSettings) -> float | None:
+    """The decision compares a threshold with nothing but these numbers, so it changes at no other."""
+    sure: dict[str, float | None] = verdict.review.field_confidence.model_dump()
+    numbers = {verdict.confidence, *(value for value in sure.values() if value is not None)}
+    for threshold in sorted((number for number in numbers if number <= verdict.confidence), reverse=True):
+        same = Thresholds(artist=threshold, brand=threshold, group=threshold)
+        if _writes(_decision(verdict, handle, settings.model_copy(update={"thresholds": same}))):
+            return threshold
+    return None
+
+
+def _decision(verdict: Verdict, handle: str, settings: PipelineSettings) -> Decision:
+    account = Account(id=UUID(int=0), username=handle, handle=handle)
+    return decide(account, verdict, Candidates(), settings)
+
+
+def _writes(decision: Decision) -> bool:
+    """An entity, a link, or the type of an account that waits for its primary one."""
+    if not isinstance(decision, Hold):
+        return True
+    return decision.account is not None and decision.account.account_type in TABLE_OF_TYPE

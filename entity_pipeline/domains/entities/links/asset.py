@@ -1,0 +1,205 @@
+"""`catalog_links`: reviewed accounts become links to artists, brands and groups, or are held with a reason."""
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Literal
+from uuid import UUID
+
+import dagster as dg
+from pydantic import Field
+
+from entity_pipeline.core.failures import DatabaseUnavailable
+from entity_pipeline.core.patience import patiently, patiently_on
+from entity_pipeline.core.ports import Database
+from entity_pipeline.core.settings import Closed, Gate, PipelineSettings, SettingsAccess
+from entity_pipeline.domains.entities.accounts.queries.enrichment import (
+    CohortProgress,
+    CohortRange,
+    cohort_progress,
+    decided_accounts,
+    held_reasons,
+    link_samples,
+    status_counts,
+    undecided_accounts,
+)
+from entity_pipeline.domains.entities.links.logic.decide import RULES_VERSION, decide
+from entity_pipeline.domains.entities.links.logic.holds import HoldReason
+from entity_pipeline.domains.entities.links.queries.catalog import apply_decision
+from entity_pipeline.domains.entities.links.queries.catalog_rows import attachable, load_accounts
+from entity_pipeline.domains.entities.links.queries.vocabulary import Vocabulary, load_vocabulary
+from entity_pipeline.domains.entities.partitions import cohort_range, daily_partitions
+from entity_pipeline.domains.entities.reviews.asset import gemini_reviews
+from entity_pipeline.domains.entities.tables import database_of, table_metadata
+from entity_pipeline.shared.reporting.charts import AMBER, GREEN, GREY, bars_by_name
+from entity_pipeline.shared.reporting.metadata import (
+    GROUP,
+    OWNERS,
+    counts_table,
+    drawn,
+    green_when_finished,
+    pending_by_cohort,
+    rows_table,
+)
+
+# A connection is tried before it is lent: that is a round trip, as is looking at the accounts ahead.
+_ON_ONE_CONNECTION = 50
+
+
+class LinkConfig(dg.Config):
+    """What one run may do."""
+
+    refresh: Literal["none", "all"] = Field(
+        default="none",
+        description=(
+            "none: only accounts without a decision. all: decide every reviewed account again, for example after "
+            "thresholds changed. What a person changed or undid stays."
+        ),
+    )
+
+
+@dg.asset(
+    name="catalog_links",
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"postgres"},
+    deps=[gemini_reviews],
+    metadata=table_metadata("catalog_links"),
+    tags={"database": database_of("catalog_links")},
+    partitions_def=daily_partitions,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    output_required=False,
+)
+def catalog_links(
+    context: dg.AssetExecutionContext,
+    config: LinkConfig,
+    operation_db: dg.ResourceParam[Database],
+    settings: dg.ResourceParam[SettingsAccess],
+) -> Iterator[dg.MaterializeResult]:
+    """What each review means for the catalog, written where it is certain and held with its reasons where not.
+
+    - **Reads** reviewed accounts of the cohort and the catalog rows that have their names.
+    - **Writes** `artists`, `brands`, `groups`, the classification of `instagram_accounts`,
+      `metadata.entity_enrichment.catalog_link`, and `admin_audit_log` before and after, in one transaction an account.
+    - **Never** writes `group_members`, never replaces what a person wrote. `entity-pipeline undo` takes a run back.
+    - **A re-run** decides only what has no decision yet.
+    - **A partition turns green** when no account of the cohort is pending.
+    """
+    cohorts = cohort_range(context.partition_keys)
+    refresh = config.refresh == "all"
+    work = _Work(
+        run_id=context.run.run_id,
+        waiting=deque(patiently_on(operation_db, lambda database: _to_decide(database, cohorts, refresh))),
+        vocabulary=patiently_on(operation_db, load_vocabulary),
+    )
+    held_because = ""
+    while work.waiting:
+        gate = patiently(settings.gate)
+        if isinstance(gate, Closed):
+            held_because = gate.reason
+            break
+        patiently_on(operation_db, partial(_decide_some, work=work, rules=gate.settings, gate=settings.gate))
+    progress, report = patiently_on(operation_db, lambda database: _report(database, cohorts))
+    metadata = {
+        "accounts_decided": work.outcomes.total(),
+        "held_because": held_because or "nothing",
+        "rules_version": RULES_VERSION,
+        "this_run": counts_table(work.outcomes, "decision"),
+        **report,
+    }
+    pending = pending_by_cohort(progress, links=True)
+    yield from green_when_finished(context, "catalog_links", pending, metadata)
+
+
+def _to_decide(connection: Any, cohorts: CohortRange, refresh: bool) -> list[UUID]:
+    now = datetime.now(UTC)
+    return [
+        *undecided_accounts(connection, cohorts, now),
+        *(decided_accounts(connection, cohorts, now) if refresh else []),
+        *attachable(connection),
+    ]
+
+
+@dataclass
+class _Work:
+    """What one run has to decide, and what came of it so far. Accounts that waited for another are added."""
+
+    run_id: str
+    waiting: deque[UUID]
+    vocabulary: Vocabulary
+    outcomes: Counter[str] = field(default_factory=Counter)
+
+
+def _decide_some(connection: Any, *, work: _Work, rules: PipelineSettings, gate: Callable[[], Gate]) -> None:
+    """At most `_ON_ONE_CONNECTION` accounts, while the gate is open: it is asked between any two.
+
+    Broken off by a database that is away, it goes on with the account that it was at: repeated after its commit,
+    a decision writes nothing and finds the same.
+    """
+    some = [work.waiting[nth] for nth in range(min(len(work.waiting), _ON_ONE_CONNECTION))]
+    seen = load_accounts(connection, some)
+    for account_id in some:
+        applied = apply_decision(
+            connection,
+            account_id,
+            partial(_decided_under, rules),
+            work.run_id,
+            datetime.now(UTC),
+            vocabulary=work.vocabulary,
+            seen=seen.get(account_id),
+        )
+        work.waiting.popleft()
+        work.waiting.extend(applied.followers)
+        work.outcomes[applied.outcome.value] += 1
+        if account_id is some[-1]:
+            return
+        try:
+            now_open = gate()
+        except DatabaseUnavailable:
+            return  # the caller asks patiently
+        if isinstance(now_open, Closed):
+            return
+        rules = now_open.settings
+
+
+def _report(
+    connection: Any, cohorts: CohortRange
+) -> tuple[list[CohortProgress], dict[str, dg.MetadataValue]]:
+    statuses = status_counts(connection, cohorts, "catalog_link", "status", "no decision")
+    reasons = held_reasons(connection, cohorts)
+    return cohort_progress(connection, cohorts, datetime.now(UTC)), {
+        "decisions_picture": drawn(
+            bars_by_name(
+                "Accounts of the cohorts by decision, and why accounts are held", _bars(statuses, reasons)
+            ),
+            "Accounts of the cohorts by decision, and those held by reason",
+        ),
+        "all_of_the_cohorts": counts_table(statuses, "decision"),
+        "held_reasons": rows_table(
+            [
+                {"reason": reason, "accounts": count, "meaning": _meaning(reason)}
+                for reason, count in reasons.items()
+            ]
+        ),
+        "sample": rows_table(link_samples(connection, cohorts)),
+    }
+
+
+def _bars(statuses: Mapping[str, int], reasons: Mapping[str, int]) -> list[tuple[str, int, str]]:
+    """Decisions first; an account that is held for two reasons is in two bars."""
+    colours = {"held": AMBER, "undone": GREY, "no decision": GREY}
+    return [
+        *((status, count, colours.get(status, GREEN)) for status, count in statuses.items()),
+        *((f"held: {reason.replace('_', ' ')}", count, AMBER) for reason, count in reasons.items()),
+    ]
+
+
+def _meaning(reason: str) -> str:
+    """Older rules, or a person, may have left a reason that is not known here."""
+    return HoldReason(reason).sentence if reason in set(HoldReason) else "not known to these rules"
+
+
+def _decided_under(settings: PipelineSettings, account: Any, verdict: Any, candidates: Any) -> Any:
+    return decide(account, verdict, candidates, settings)

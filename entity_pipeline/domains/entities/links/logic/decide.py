@@ -1,0 +1,229 @@
+"""From a review to what happens in the catalog. Pure; with `gates.py` the one place where these rules stand.
+
+Surprising: a hold can still write. An honest and confident classification of a secondary account whose
+primary is not there yet, or of an account that is none of ours, goes into the account's own columns.
+"""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from entity_pipeline.core.settings import PipelineSettings
+from entity_pipeline.domains.entities.links.logic.decisions import (
+    AccountWish,
+    Attach,
+    Candidates,
+    Create,
+    Decision,
+    EntityWish,
+    Hold,
+    Link,
+)
+from entity_pipeline.domains.entities.links.logic.fashion_only import fashion_only
+from entity_pipeline.domains.entities.links.logic.gates import (
+    contradicted,
+    dishonest,
+    section,
+    threshold_for,
+    uncertain,
+    unusable,
+)
+from entity_pipeline.domains.entities.links.logic.holds import HoldReason
+from entity_pipeline.domains.entities.links.logic.names import normalise_name, normalised
+from entity_pipeline.domains.entities.models import (
+    TABLE_OF_TYPE,
+    Account,
+    AccountRole,
+    AccountType,
+    Entity,
+    EntityTable,
+    Review,
+    Verdict,
+)
+from entity_pipeline.shared.audit.provenance import by_person
+
+RULES_VERSION = "1"  # raise it when a rule changes what would be decided
+
+_Target = tuple[EntityTable, UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names an account goes by: a person's where there is one, else the review's."""
+
+    en: str | None
+    ko: str | None
+
+    @property
+    def forms(self) -> frozenset[str]:
+        """The comparable forms."""
+        return normalised((self.en, self.ko))
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """An honest, confident review of one account, and what there is around it."""
+
+    account: Account
+    review: Review
+    candidates: Candidates
+    table: EntityTable
+    wish: AccountWish
+    floor: float
+
+    @property
+    def linked(self) -> frozenset[_Target]:
+        """The entities the account already belongs to, from either side."""
+        pointing = {(item.table, item.id) for item in self.candidates.linked}
+        return frozenset(pointing | set(self.account.links.items()))
+
+
+def decide(
+    account: Account, verdict: Verdict | None, candidates: Candidates, settings: PipelineSettings
+) -> Decision:
+    """What the catalog should say of `account`. `verdict` is None while there is no finished review."""
+    if section(account, "catalog_link").get("status") == "undone":
+        return Hold((HoldReason.UNDONE,))
+    if verdict is None:
+        return Hold((HoldReason.NOT_REVIEWED,))
+    verdict = fashion_only(verdict)
+    review = verdict.review
+    reasons = (
+        dishonest(verdict, settings)
+        or unusable(account, candidates)
+        or uncertain(verdict, settings.thresholds)
+        or contradicted(account, review, candidates)
+    )
+    if reasons:
+        return Hold(reasons)
+    floor = threshold_for(review.account_type, settings.thresholds)
+    wish = _classification(review, floor)
+    if review.account_type is AccountType.OTHER:
+        return Hold((HoldReason.TYPE_OTHER,), wish)
+    if review.account_type is AccountType.BRAND and review.country_of_origin == "NA":
+        return Hold((HoldReason.COUNTRY_IS_NAMIBIA,))
+    case = _Case(account, review, candidates, TABLE_OF_TYPE[review.account_type], wish, floor)
+    return _primary(case) if review.account_role is AccountRole.PRIMARY else _follower(case)
+
+
+def names_of(account: Account, review: Review, candidates: Candidates, floor: float = 0.0) -> Names:
+    """The names to look for in the catalog; a review's name only if it is sure of that one to `floor`."""
+    sure = _classification(review, floor)
+    en = by_person("name_en", account.name_en, candidates.ours.get("name_en"))
+    ko = by_person("name_ko", account.name_ko, candidates.ours.get("name_ko"))
+    return Names(en or sure.name_en, ko or sure.name_ko)
+
+
+def _primary(case: _Case) -> Decision:
+    """Link before create."""
+    names = names_of(case.account, case.review, case.candidates, case.floor)
+    wish = _entity_wish(case, names)
+    if case.linked:
+        reasons = _linked_elsewhere(case)
+        if any(_has_other_primary(item, case.account) for item in case.candidates.linked):
+            reasons = reasons or (HoldReason.ENTITY_HAS_OTHER_PRIMARY,)
+        if reasons:
+            return Hold(reasons)
+        ((table, entity_id),) = case.linked
+        return Link(table, entity_id, case.wish, wish)
+    if not names.forms:
+        return Hold((HoldReason.NO_NAME,))
+    matches = [
+        item for item in case.candidates.matches if item.table is case.table and _shares_name(item, names)
+    ]
+    if not matches:
+        return Create(case.table, case.wish, wish)
+    checks = (
+        (HoldReason.SEVERAL_MATCHES, len(matches) > 1),
+        (
+            HoldReason.ENTITY_HAS_OTHER_PRIMARY,
+            any(_has_other_primary(item, case.account) for item in matches),
+        ),
+        (HoldReason.NAME_CONFLICT, any(_names_conflict(item, names) for item in matches)),
+    )
+    reasons = tuple(reason for reason, failed in checks if failed)
+    return Hold(reasons) if reasons else Link(case.table, matches[0].id, case.wish, wish)
+
+
+def _follower(case: _Case) -> Decision:
+    """A secondary or regional account joins the entity of its primary account and never makes one."""
+    account, review = case.account, case.review
+    region = case.wish.entity_region_code or account.entity_region_code
+    is_primary = any(item.primary_account_id == account.id for item in case.candidates.linked)
+    reasons = _linked_elsewhere(case)
+    reasons = reasons or ((HoldReason.ACCOUNT_IS_PRIMARY,) if is_primary else ())
+    if review.account_role is AccountRole.REGIONAL and not region:
+        reasons = reasons or (HoldReason.REGION_MISSING,)
+    homes = _homes(case)
+    if any(table is not case.table for table, _ in homes):
+        reasons = reasons or (HoldReason.PRIMARY_TYPE_DIFFERS,)
+    if len(homes) > 1:
+        reasons = reasons or (HoldReason.SEVERAL_MATCHES,)
+    if homes and case.linked and homes != case.linked:
+        reasons = reasons or (HoldReason.ACCOUNT_HAS_OTHER_ENTITY,)
+    if reasons:
+        return Hold(reasons)
+    for table, entity_id in homes or case.linked:
+        return Attach(table, entity_id, case.wish)
+    named = review.primary_username and review.primary_username != account.handle
+    return Hold((HoldReason.PRIMARY_NOT_LINKED if named else HoldReason.PRIMARY_UNKNOWN,), case.wish)
+
+
+def _homes(case: _Case) -> frozenset[_Target]:
+    primary = case.candidates.primary
+    if primary is None or primary.id == case.account.id:
+        return frozenset()
+    return frozenset((item.table, item.id) for item in primary.entities)
+
+
+def _linked_elsewhere(case: _Case) -> tuple[HoldReason, ...]:
+    if any(table is not case.table for table, _ in case.linked):
+        return (HoldReason.LINKED_TO_OTHER_TYPE,)
+    return (HoldReason.ACCOUNT_HAS_OTHER_ENTITY,) if len(case.linked) > 1 else ()
+
+
+def _has_other_primary(entity: Entity, account: Account) -> bool:
+    return entity.primary_account_id not in (None, account.id)
+
+
+def _shares_name(entity: Entity, names: Names) -> bool:
+    return not names.forms.isdisjoint(normalised((entity.name_en, entity.name_ko)))
+
+
+def _names_conflict(entity: Entity, names: Names) -> bool:
+    """Both have a name in one language and the two differ. The same word in the other column is none."""
+    theirs = normalised((entity.name_en, entity.name_ko))
+    for ours, other in ((names.en, entity.name_en), (names.ko, entity.name_ko)):
+        mine, its = normalise_name(ours), normalise_name(other)
+        if mine and its and mine not in theirs and its not in names.forms:
+            return True
+    return False
+
+
+def _classification(review: Review, floor: float) -> AccountWish:
+    sure = review.field_confidence
+
+    def kept(value: str | None, confidence: float | None) -> str | None:
+        return value if value and value.strip() and (confidence is None or confidence >= floor) else None
+
+    role = review.account_role
+    return AccountWish(
+        account_type=review.account_type,
+        entity_ig_role=None if role is AccountRole.UNKNOWN else role,
+        entity_region_code=kept(review.entity_region_code, sure.entity_region_code),
+        name_en=kept(review.name_en, sure.name_en),
+        name_ko=kept(review.name_ko, sure.name_ko),
+    )
+
+
+def _entity_wish(case: _Case, names: Names) -> EntityWish:
+    image = section(case.account, "profile_backfill").get("image")
+    url = image.get("url") if isinstance(image, dict) else None
+    sure = case.review.field_confidence.country_of_origin
+    of_brand = case.table is EntityTable.BRANDS and (sure is None or sure >= case.floor)
+    return EntityWish(
+        primary_account_id=case.account.id,
+        name_en=names.en,
+        name_ko=names.ko,
+        image_url=url if isinstance(url, str) and url else None,
+        country_of_origin=case.review.country_of_origin if of_brand else None,
+    )

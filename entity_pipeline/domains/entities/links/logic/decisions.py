@@ -1,0 +1,108 @@
+"""What goes into a decision about one account and what can come out of it. Plain values, no rules.
+
+The columns of a decision are wishes: `shared/audit/provenance.py` says which of them a person's value keeps out.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+from uuid import UUID
+
+from entity_pipeline.domains.entities.links.logic.holds import HoldReason
+from entity_pipeline.domains.entities.models import AccountRole, AccountType, Entity, EntityTable
+
+LINK_COLUMN: Mapping[EntityTable, str] = {
+    EntityTable.ARTISTS: "artist_id",
+    EntityTable.BRANDS: "brand_id",
+    EntityTable.GROUPS: "group_id",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PrimaryAccount:
+    """The account that `primary_username` names, and the entities that have it as their primary."""
+
+    id: UUID
+    entities: tuple[Entity, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """What the catalog holds around one account.
+
+    `linked`: entities the account points at or that point at it. `matches`: entities of the review's type
+    that have one of its names. `ours`: what our own last write left in the account's columns. `twins`: other
+    rows with the same handle.
+    """
+
+    linked: tuple[Entity, ...] = ()
+    matches: tuple[Entity, ...] = ()
+    primary: PrimaryAccount | None = None
+    ours: Mapping[str, Any] = field(default_factory=dict)
+    twins: tuple[UUID, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AccountWish:
+    """What `instagram_accounts` should say; None leaves a column alone. The fields are its column names."""
+
+    account_type: AccountType | None = None
+    entity_ig_role: AccountRole | None = None
+    entity_region_code: str | None = None
+    name_en: str | None = None
+    name_ko: str | None = None
+
+    def columns(self) -> dict[str, str]:
+        """The wished columns as plain text."""
+        pairs = ((item.name, getattr(self, item.name)) for item in fields(self))
+        return {name: str(value) for name, value in pairs if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class EntityWish:
+    """What the entity should say; None leaves a column alone. `country_of_origin` is for brands only."""
+
+    primary_account_id: UUID
+    name_en: str | None = None
+    name_ko: str | None = None
+    image_url: str | None = None
+    country_of_origin: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The account is the primary one of an entity that is there."""
+
+    table: EntityTable
+    entity_id: UUID
+    account: AccountWish
+    entity: EntityWish
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """The account is the primary one of an entity that is not in the catalog yet."""
+
+    table: EntityTable
+    account: AccountWish
+    entity: EntityWish
+
+
+@dataclass(frozen=True, slots=True)
+class Attach:
+    """The account is another account of an entity that is there; the entity itself is not touched."""
+
+    table: EntityTable
+    entity_id: UUID
+    account: AccountWish
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Nothing is linked. `account` is the classification to write all the same, if it is certain."""
+
+    reasons: tuple[HoldReason, ...]
+    account: AccountWish | None = None
+
+
+Decision = Link | Create | Attach | Hold

@@ -1,0 +1,120 @@
+"""What of an automatic write can be put back: exactly what still is as we left it. Pure.
+
+Surprising: a row that we created is removed only if no column of it has changed and nothing else refers to
+it; otherwise it stays, and only its pointer to the account is taken back.
+"""
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from entity_pipeline.domains.entities.links.logic.decisions import LINK_COLUMN
+from entity_pipeline.shared.audit.provenance import (
+    AuditRow,
+    last_written,
+    standing_writes,
+    undone_columns,
+)
+
+POINTER = "primary_instagram_account_id"
+
+CHANGED_SINCE = "it was changed since"
+STILL_LINKED = "the account is still linked and needs a role"
+REFUSED = "the database refuses the earlier value"
+GONE = "it was deleted since"
+OF_ANOTHER = "another account is its primary account now"
+
+_NO_ROW = object()
+_BOOKKEEPING = frozenset({"created_at", "updated_at"})
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One column of one row; `column` is None where the whole row is meant."""
+
+    table: str
+    target_id: UUID
+    column: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What was left as it is; `why` completes "kept, because ..."; `column` is None for the whole row."""
+
+    table: str
+    target_id: UUID
+    column: str | None
+    why: str
+
+
+@dataclass(slots=True)
+class UndoReport:
+    """What an undo did. A second run of the same undo restores and removes nothing."""
+
+    restored: list[Place] = field(default_factory=list)
+    removed: list[Place] = field(default_factory=list)
+    kept: list[Kept] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Restoration:
+    """Column values to put back into one row, and the columns that stay, with the reason."""
+
+    values: Mapping[str, Any]
+    kept: Mapping[str, str]
+
+
+def restoration(
+    row: AuditRow, past: Sequence[AuditRow], current: Mapping[str, Any], undoing: Container[UUID]
+) -> Restoration:
+    """What to put back of one updated row, and what to list.
+
+    `past` is our history of the row, oldest first; `undoing` are the ids of all writes that are being undone.
+    """
+    values: dict[str, Any] = {}
+    kept: dict[str, str] = {}
+    standing = standing_writes(past)
+    for column in outstanding(row, past):
+        now, last = current.get(column), standing[column]
+        if last.id == row.id and now == (row.after or {})[column]:
+            values[column] = (row.before or {}).get(column)
+        elif now != _origin(column, past, undoing):
+            overtaken = now == (last.after or {})[column]
+            kept[column] = f"run {last.run_id} wrote it since" if overtaken else CHANGED_SINCE
+    if "entity_ig_role" in values and values["entity_ig_role"] is None:
+        left = {**current, **values}
+        if any(left.get(column) is not None for column in LINK_COLUMN.values()):
+            del values["entity_ig_role"]
+            kept["entity_ig_role"] = STILL_LINKED
+    return Restoration(values, kept)
+
+
+def outstanding(row: AuditRow, past: Sequence[AuditRow]) -> frozenset[str]:
+    """The columns of a write that no undo has put back yet."""
+    return frozenset(row.after or ()) - undone_columns(past).get(row.id, frozenset())
+
+
+def deleted_by_others(past: Sequence[AuditRow], undoing: Container[UUID]) -> bool:
+    """Of a row that is gone: whether it would be there without the writes being undone, and without us."""
+    created = any(row.before is None and row.id in undoing for row in past)
+    removed = any(row.after is None and row.undoes is not None for row in past)
+    return not created and not removed
+
+
+def _origin(column: str, past: Sequence[AuditRow], undoing: Container[UUID]) -> Any:
+    """What the column held before the first write that is being undone; no value at all if the row was not there."""
+    for row in past:
+        if row.id in undoing and column in outstanding(row, past):
+            return _NO_ROW if row.before is None else row.before.get(column)
+    return _NO_ROW
+
+
+def touched_columns(history: Sequence[AuditRow], current: Mapping[str, Any]) -> list[str]:
+    """Columns of a row we created that hold something we did not write. `history` is oldest first."""
+    expected = last_written(history)  # none for what an undo has emptied
+    return sorted(
+        column
+        for column, value in current.items()
+        if column not in _BOOKKEEPING and value != expected.get(column)
+    )

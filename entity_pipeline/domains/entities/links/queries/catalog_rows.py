@@ -1,0 +1,223 @@
+"""Reading the catalog around one account: the account, its candidates, and who waits for it.
+
+Names are looked up through `entity_pipeline_normalise_name` and its indexes; what comes back is only a
+candidate until `links/logic/names.py` agrees.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import dict_row
+
+from entity_pipeline.core.text.handles import handle_or_none
+from entity_pipeline.domains.entities.links.logic.decide import names_of
+from entity_pipeline.domains.entities.links.logic.decisions import LINK_COLUMN, Candidates, PrimaryAccount
+from entity_pipeline.domains.entities.links.logic.holds import HoldReason
+from entity_pipeline.domains.entities.links.logic.names import normalised, spellings
+from entity_pipeline.domains.entities.links.queries.round_trip import Answer, RoundTrip, Rows
+from entity_pipeline.domains.entities.models import TABLE_OF_TYPE, Account, Entity, EntityTable, Review
+from entity_pipeline.shared.audit.writer import ask_ours
+
+ACCOUNTS = "instagram_accounts"
+
+IMAGE_COLUMN: Mapping[EntityTable, str] = {
+    EntityTable.ARTISTS: "profile_image_url",
+    EntityTable.BRANDS: "logo_image_url",
+    EntityTable.GROUPS: "profile_image_url",
+}
+
+_HANDLE = "lower(ltrim(btrim(username), '@'))"  # the expression of the index entity_pipeline_accounts_handle
+
+_ACCOUNT = """
+select id, username, name_en, name_ko, display_name, bio, profile_image_url,
+       account_type::text as account_type, entity_ig_role::text as entity_ig_role, entity_region_code,
+       is_active, artist_id, brand_id, group_id,
+       metadata -> 'entity_enrichment' as enrichment
+from instagram_accounts
+"""
+
+# An entity's primary account is the one it names, or else the one that is linked to it in the primary role.
+_ENTITY = """
+select '{table}' as table, e.id, e.name_en, e.name_ko, e.{image} as image_url, {country} as country_of_origin,
+       coalesce(e.primary_instagram_account_id,
+                (select a.id from instagram_accounts a
+                 where a.{link} = e.id and a.entity_ig_role::text = 'primary' order by a.id limit 1)
+       ) as primary_account_id
+from {table} e
+"""
+_OF_ACCOUNT = """where e.primary_instagram_account_id = %(account)s
+    or e.id = (select a.{link} from instagram_accounts a where a.id = %(account)s)
+"""
+_OF_PRIMARY = f"""where e.primary_instagram_account_id
+      = any(array(select a.id from instagram_accounts a where {_HANDLE.replace("username", "a.username")} = %(handle)s))
+    or e.id = any(array(select a.{{link}} from instagram_accounts a
+                        where {_HANDLE.replace("username", "a.username")} = %(handle)s
+                          and a.entity_ig_role::text = 'primary'))
+"""
+_NAMED = """where entity_pipeline_normalise_name(e.name_en) = any(array(
+        select entity_pipeline_normalise_name(name) from unnest(%(names)s::text[]) name))
+    or entity_pipeline_normalise_name(e.name_ko) = any(array(
+        select entity_pipeline_normalise_name(name) from unnest(%(names)s::text[]) name))
+"""
+
+_BY_HANDLE = (
+    f"select id from instagram_accounts where {_HANDLE} = %s order by is_active desc, username = %s desc, id"
+)
+
+_WAITING = f"""
+select id from instagram_accounts
+where metadata #>> '{{entity_enrichment,gemini_review,review,primary_username}}' = %s
+  and metadata #>> '{{entity_enrichment,catalog_link,status}}' = 'held'
+  and metadata #> '{{entity_enrichment,catalog_link,reasons}}' ? '{HoldReason.PRIMARY_NOT_LINKED}'
+order by id
+"""
+
+# Also a condition of `accounts/queries/enrichment.py`: such an account must be asked for by whoever looks for work.
+ATTACHABLE = f"""
+select distinct f.id
+from instagram_accounts f
+join instagram_accounts p on {_HANDLE.replace("username", "p.username")}
+    = f.metadata #>> '{{entity_enrichment,gemini_review,review,primary_username}}'
+where f.metadata #>> '{{entity_enrichment,catalog_link,status}}' = 'held'
+  and f.metadata #> '{{entity_enrichment,catalog_link,reasons}}' ? '{HoldReason.PRIMARY_NOT_LINKED}'
+  and (exists (select from artists where primary_instagram_account_id = p.id)
+    or exists (select from brands where primary_instagram_account_id = p.id)
+    or exists (select from groups where primary_instagram_account_id = p.id)
+    or (p.entity_ig_role::text = 'primary' and num_nonnulls(p.artist_id, p.brand_id, p.group_id) > 0))
+order by f.id
+"""
+
+
+def load_account(
+    connection: psycopg.Connection[Any], account_id: UUID, for_update: bool = False
+) -> Account | None:
+    """The account as the decision sees it, or None when the row is gone.
+
+    `for_update` locks it against every other writer until the transaction ends; readers and foreign keys
+    pass.
+    """
+    trip = RoundTrip(connection)
+    asked = ask_account(trip, account_id, for_update=for_update)
+    trip.go()
+    return asked.value
+
+
+def load_accounts(connection: psycopg.Connection[Any], ids: Sequence[UUID]) -> dict[UUID, Account]:
+    """The accounts that are there, by id."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(_ACCOUNT + "where id = any(%s)", [list(ids)]).fetchall()
+    return {row["id"]: _account(row) for row in rows}
+
+
+def ask_account(trip: RoundTrip, account_id: UUID, *, for_update: bool) -> Answer[Account | None]:
+    """What `load_account` loads."""
+    query = _ACCOUNT + "where id = %s" + (" for no key update" if for_update else "")
+    return trip.ask(query, [account_id], lambda rows: _account(rows[0]) if rows else None)
+
+
+def load_account_of(connection: psycopg.Connection[Any], handle: str) -> Account | None:
+    """The account with a normalised handle; of several spellings the one that is active and exact."""
+    found = connection.execute(_BY_HANDLE, [handle, handle]).fetchone()
+    return load_account(connection, found[0]) if found else None
+
+
+def ask_candidates(
+    trip: RoundTrip, account: Account, review: Review | None
+) -> Callable[[Account], Candidates]:
+    """Ask for everything in the catalog that the decision about `account` may depend on.
+
+    What comes back reads the answers for the account as it turned out to be. That may have other columns than
+    `account`, but must have its handle, its names and its review.
+    """
+    linked = _ask_entities(trip, EntityTable, _OF_ACCOUNT, account=account.id)
+    ours = ask_ours(trip, ACCOUNTS, account.id)
+    twins = _ask_same_handle(trip, account.handle, account.username)
+    primary = handle_or_none(review.primary_username) if review else None
+    primaries = _ask_same_handle(trip, primary, primary or "")
+    homes = _ask_entities(trip, EntityTable if primary else (), _OF_PRIMARY, handle=primary)
+    table = TABLE_OF_TYPE.get(review.account_type) if review else None
+    named = _ask_entities(
+        trip, [table] if table and review else (), _NAMED, names=_spellings(account, review)
+    )
+
+    def read(as_it_is: Account) -> Candidates:
+        around = Candidates(
+            linked=linked.value,
+            ours=ours.value,
+            twins=tuple(other for other in twins.value if other != account.id),
+            primary=PrimaryAccount(primaries.value[0], homes.value) if primaries.value else None,
+        )
+        if review is None:
+            return around
+        forms = names_of(as_it_is, review, around).forms
+        matches = (
+            item for item in named.value if not forms.isdisjoint(normalised((item.name_en, item.name_ko)))
+        )
+        return replace(around, matches=tuple(matches))
+
+    return read
+
+
+def ask_waiting_for(trip: RoundTrip, handle: str) -> Answer[tuple[UUID, ...]]:
+    """Accounts of any cohort held because the account `handle` was not linked yet: decide them again."""
+    return trip.ask(_WAITING, [handle], _ids)
+
+
+def attachable(connection: psycopg.Connection[Any]) -> Sequence[UUID]:
+    """Accounts of any cohort that still wait although their primary account is linked by now.
+
+    A person may have linked it, or a run was killed before it came to those that waited.
+    """
+    return [row[0] for row in connection.execute(ATTACHABLE).fetchall()]
+
+
+def _account(row: Mapping[str, Any]) -> Account:
+    columns = dict(row)
+    links = {table: columns.pop(column) for table, column in LINK_COLUMN.items()}
+    enrichment = columns.pop("enrichment")
+    return Account(
+        **columns,
+        handle=handle_or_none(columns["username"]),
+        links={table: entity_id for table, entity_id in links.items() if entity_id is not None},
+        enrichment=enrichment if isinstance(enrichment, dict) else {},
+    )
+
+
+def _spellings(account: Account, review: Review | None) -> list[str]:
+    """Of all names that the decision may go by; which of them it does depends on what is ours."""
+    names = (review.name_en, review.name_ko, account.name_en, account.name_ko) if review else ()
+    return list(dict.fromkeys(spelling for name in names if name for spelling in spellings(name)))
+
+
+def _ask_same_handle(trip: RoundTrip, handle: str | None, username: str) -> Answer[tuple[UUID, ...]]:
+    if handle is None:
+        return Answer.known(())
+    return trip.ask(_BY_HANDLE, [handle, username], _ids)
+
+
+def _ask_entities(
+    trip: RoundTrip, tables: Iterable[EntityTable], where: str, **parameters: Any
+) -> Answer[tuple[Entity, ...]]:
+    queries = [
+        (_ENTITY + where).format(
+            table=table.value,
+            link=LINK_COLUMN[table],
+            image=IMAGE_COLUMN[table],
+            country="nullif(e.country_of_origin, 'NA')" if table is EntityTable.BRANDS else "null",
+        )
+        for table in tables
+    ]
+    if not queries:
+        return Answer.known(())
+    return trip.ask(
+        " union all ".join(queries) + " order by 1, 2",
+        parameters,
+        lambda rows: tuple(Entity(**{**row, "table": EntityTable(row["table"])}) for row in rows),
+    )
+
+
+def _ids(rows: Rows) -> tuple[UUID, ...]:
+    return tuple(row["id"] for row in rows)

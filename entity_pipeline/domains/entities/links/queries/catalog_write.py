@@ -1,0 +1,291 @@
+"""Writing one decision: the entity, the account's columns, the audit rows and `catalog_link`.
+
+Only what a person's value does not keep out is written, and nothing at all when the row says it already.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID, uuid4
+
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from entity_pipeline.core.settings import PLATFORM
+from entity_pipeline.domains.entities.links.logic.decide import RULES_VERSION
+from entity_pipeline.domains.entities.links.logic.decisions import (
+    LINK_COLUMN,
+    AccountWish,
+    Attach,
+    Create,
+    Decision,
+    EntityWish,
+    Hold,
+    Link,
+)
+from entity_pipeline.domains.entities.links.logic.gates import section
+from entity_pipeline.domains.entities.links.logic.holds import HoldReason
+from entity_pipeline.domains.entities.links.queries.catalog_rows import ACCOUNTS, IMAGE_COLUMN
+from entity_pipeline.domains.entities.links.queries.round_trip import Answer, RoundTrip
+from entity_pipeline.domains.entities.links.queries.vocabulary import Vocabulary
+from entity_pipeline.domains.entities.models import Account, EntityTable
+from entity_pipeline.shared.audit.provenance import fill, is_blank
+from entity_pipeline.shared.audit.writer import add_audit, ask_ours
+
+
+class Outcome(StrEnum):
+    """What became of one account; all but `missing` are the words of `catalog_link.status`."""
+
+    LINKED = "linked"
+    CREATED = "created"
+    ATTACHED = "attached"
+    HELD = "held"
+    UNDONE = "undone"
+    MISSING = "missing"  # the account row is gone
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The result of one decision. `written` names what changed now, e.g. ``"brands.name_ko"``.
+
+    `followers` are accounts that were held because this one was not linked yet.
+    """
+
+    outcome: Outcome
+    entity_table: EntityTable | None = None
+    entity_id: UUID | None = None
+    reasons: tuple[HoldReason, ...] = ()
+    written: tuple[str, ...] = ()
+    followers: tuple[UUID, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LockedEntity:
+    """An entity's row under its lock, and what our own last write left in its columns."""
+
+    row: Mapping[str, Any]
+    ours: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """One account, locked, and everything its writes need. `entity` is the one that the decision names.
+
+    The writes are added to `trip`. `notes` collects what had to be left out.
+    """
+
+    trip: RoundTrip
+    account: Account
+    ours: Mapping[str, Any]
+    vocabulary: Vocabulary
+    run_id: str
+    now: datetime
+    entity: LockedEntity | None = None
+    notes: list[HoldReason] = field(default_factory=list)
+
+    def audit(
+        self,
+        action: str,
+        table: str,
+        target_id: UUID,
+        before: Mapping[str, Any] | None,
+        after: Mapping[str, Any] | None,
+    ) -> None:
+        """The audit row of one written row; without `after`, of one just created."""
+        metadata = {
+            "run_id": self.run_id,
+            "rules_version": RULES_VERSION,
+            "account": self.account.username,
+            "account_id": str(self.account.id),
+        }
+        add_audit(
+            self.trip,
+            action=f"{PLATFORM}.{action}",
+            table=table,
+            target_id=target_id,
+            before=before,
+            after=after,
+            metadata=metadata,
+        )
+
+
+class CannotHold(Exception):
+    """A column of this installation can't hold the role, and a linked account must have one."""
+
+
+def write(writing: Writing, decision: Decision) -> Applied:
+    """Add to the round trip what `decision` wishes and people's values allow. Nothing is written before it is made.
+
+    Raises:
+        CannotHold: the role column lacks the role that a link needs; the round trip is of no use any more.
+    """
+    account = writing.account
+    table: EntityTable | None = None
+    entity_id: UUID | None = None
+    reasons: tuple[HoldReason, ...] = ()
+    written: list[str] = []
+    match decision:
+        case Hold(held, certain):
+            outcome, reasons, wish, action = Outcome.HELD, held, certain or AccountWish(), "classified"
+        case Create(table, wish, entity):
+            outcome, action = Outcome.CREATED, "created"
+            entity_id = _create(writing, table, entity)
+            written.append(f"{table}.id")
+        case Link(table, entity_id, wish, entity):
+            outcome, action = Outcome.LINKED, "linked"
+            written += (f"{table}.{column}" for column in _update_entity(writing, table, entity_id, entity))
+        case Attach(table, entity_id, wish):
+            outcome, action = Outcome.ATTACHED, "attached"
+    changes = _account_changes(writing, wish, {LINK_COLUMN[table]: str(entity_id)} if table else {})
+    if changes:
+        before = {column: _current(account, column) for column in changes}
+        writing.audit(action, ACCOUNTS, account.id, before, changes)
+        written += (f"{ACCOUNTS}.{column}" for column in changes)
+    outcome = _unless_created_before(account, outcome, entity_id)
+    reasons = tuple(dict.fromkeys((*reasons, *writing.notes)))
+    link = _catalog_link(writing, outcome, table, entity_id, reasons)
+    if written or _differs(account, link):
+        _update_account(writing.trip, account.id, changes, link)
+        written.append(f"{ACCOUNTS}.metadata")
+    return Applied(outcome, table, entity_id, reasons, tuple(written))
+
+
+def ask_entity(
+    trip: RoundTrip, table: EntityTable, entity_id: UUID
+) -> tuple[Answer[dict[str, Any] | None], Answer[dict[str, Any]]]:
+    """The entity's row, locked until the transaction ends, or None when it is gone; and what is ours in it."""
+    query = sql.SQL("select to_jsonb(e) as row from {} e where id = %s for no key update").format(
+        sql.Identifier(table)
+    )
+    row: Answer[dict[str, Any] | None] = trip.ask(
+        query, [entity_id], lambda rows: rows[0]["row"] if rows else None
+    )
+    return row, ask_ours(trip, table, entity_id)
+
+
+def _account_changes(writing: Writing, wish: AccountWish, link: Mapping[str, str]) -> dict[str, str]:
+    changes: dict[str, str] = {}
+    for column, value in {**wish.columns(), **link}.items():
+        allowed = writing.vocabulary.get(column)
+        if allowed is not None and value not in allowed:
+            writing.notes.append(HoldReason.VALUE_NOT_IN_ENUM)
+            continue
+        filled = fill(_current(writing.account, column), value, writing.ours.get(column), column=column)
+        if filled is not None:
+            changes[column] = filled
+    role = changes.get("entity_ig_role", writing.account.entity_ig_role)
+    if link and is_blank("entity_ig_role", role):
+        raise CannotHold
+    return changes
+
+
+def _current(account: Account, column: str) -> str | None:
+    for table, name in LINK_COLUMN.items():
+        if name == column:
+            return str(account.links[table]) if table in account.links else None
+    value: str | None = getattr(account, column)
+    return value
+
+
+def _entity_columns(table: EntityTable, wish: EntityWish) -> dict[str, str]:
+    columns = {
+        "name_en": wish.name_en,
+        "name_ko": wish.name_ko,
+        IMAGE_COLUMN[table]: wish.image_url,
+        "primary_instagram_account_id": str(wish.primary_account_id),
+    }
+    if table is EntityTable.BRANDS:
+        columns["country_of_origin"] = wish.country_of_origin
+    return {column: value for column, value in columns.items() if value is not None}
+
+
+def _create(writing: Writing, table: EntityTable, wish: EntityWish) -> UUID:
+    columns = _entity_columns(table, wish)
+    if table is EntityTable.BRANDS:
+        columns.setdefault("country_of_origin", "NA")  # the one place where unknown becomes 'NA'
+    entity_id = uuid4()
+    columns["id"] = str(entity_id)
+    query = sql.SQL("insert into {table} ({columns}) values ({values})").format(
+        table=sql.Identifier(table),
+        columns=sql.SQL(", ").join(map(sql.Identifier, columns)),
+        values=sql.SQL(", ").join(map(sql.Placeholder, columns)),
+    )
+    writing.trip.add(query, columns)
+    writing.audit("created", table, entity_id, None, None)
+    return entity_id
+
+
+def _update_entity(writing: Writing, table: EntityTable, entity_id: UUID, wish: EntityWish) -> list[str]:
+    assert writing.entity is not None  # a link is decided again under the entity's lock
+    row, last = writing.entity.row, writing.entity.ours
+    changes: dict[str, str] = {}
+    for column, value in _entity_columns(table, wish).items():
+        filled = fill(row.get(column), value, last.get(column), column=column)
+        if filled is not None:
+            changes[column] = filled
+    if changes:
+        query = sql.SQL("update {table} set {assignments}, updated_at = now() where id = %(id)s").format(
+            table=sql.Identifier(table), assignments=_assignments(changes)
+        )
+        writing.trip.add(query, {**changes, "id": entity_id})
+        writing.audit("linked", table, entity_id, {column: row.get(column) for column in changes}, changes)
+    return list(changes)
+
+
+def _update_account(
+    trip: RoundTrip, account_id: UUID, changes: Mapping[str, str], link: Mapping[str, Any]
+) -> None:
+    assignments = _assignments(changes) + sql.SQL(", ") if changes else sql.SQL("")
+    query = sql.SQL(
+        """
+        update instagram_accounts set {assignments}
+          metadata = coalesce(metadata, '{{}}') || jsonb_build_object('entity_enrichment',
+            case when jsonb_typeof(metadata -> 'entity_enrichment') = 'object'
+              then metadata -> 'entity_enrichment' else '{{}}' end
+            || jsonb_build_object('catalog_link', %(catalog_link)s::jsonb))
+        where id = %(id)s and (metadata is null or jsonb_typeof(metadata) = 'object')
+        """
+    ).format(assignments=assignments)
+    trip.add(query, {**changes, "catalog_link": Jsonb(link), "id": account_id})
+
+
+def _assignments(columns: Mapping[str, Any]) -> sql.Composed:
+    pairs = (sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in columns)
+    return sql.SQL(", ").join(pairs)
+
+
+def _unless_created_before(account: Account, outcome: Outcome, entity_id: UUID | None) -> Outcome:
+    """An entity we created stays created when the account is decided again and found linked to it."""
+    before = section(account, "catalog_link")
+    same = before.get("entity_id") == str(entity_id) and before.get("status") == Outcome.CREATED
+    return Outcome.CREATED if outcome is Outcome.LINKED and same else outcome
+
+
+def _catalog_link(
+    writing: Writing,
+    outcome: Outcome,
+    table: EntityTable | None,
+    entity_id: UUID | None,
+    reasons: tuple[HoldReason, ...],
+) -> dict[str, Any]:
+    picture = section(writing.account, "profile_backfill").get("image")
+    return {
+        "status": outcome.value,
+        "entity_table": None if table is None else table.value,
+        "entity_id": None if entity_id is None else str(entity_id),
+        "reasons": [reason.value for reason in reasons],
+        "rules_version": RULES_VERSION,
+        # Which review was decided on: a newer one makes the account undecided again.
+        "reviewed_at": section(writing.account, "gemini_review").get("reviewed_at"),
+        # The same for the picture, which may come after the review: the entity is to have it too.
+        "picture": picture.get("sha256") if isinstance(picture, Mapping) else None,
+        "run_id": writing.run_id,
+        "linked_at": writing.now.isoformat(),
+    }
+
+
+def _differs(account: Account, link: Mapping[str, Any]) -> bool:
+    before = section(account, "catalog_link")
+    return any(before.get(key) != value for key, value in link.items() if key not in ("run_id", "linked_at"))

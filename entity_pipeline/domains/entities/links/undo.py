@@ -1,0 +1,206 @@
+"""Taking back what was written automatically, one account a transaction.
+
+Reads `admin_audit_log`; writes the rows it names, an audit row for each, and `catalog_link.status`. What a
+person has changed since is left alone and listed. Stopped half-way or run twice, it ends in the same state.
+"""
+
+from collections.abc import Container, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from entity_pipeline.core.failures import InputRejected
+from entity_pipeline.domains.entities.links.logic.decisions import LINK_COLUMN
+from entity_pipeline.domains.entities.links.logic.undo import (
+    CHANGED_SINCE,
+    GONE,
+    OF_ANOTHER,
+    POINTER,
+    REFUSED,
+    Kept,
+    Place,
+    UndoReport,
+    deleted_by_others,
+    outstanding,
+    restoration,
+    touched_columns,
+)
+from entity_pipeline.domains.entities.links.queries.catalog_rows import ACCOUNTS
+from entity_pipeline.domains.entities.links.queries.undo import (
+    accounts_named,
+    accounts_of_run,
+    locked_row,
+    mark_undone,
+    our_writes,
+    references,
+    remove,
+    restore,
+)
+from entity_pipeline.shared.audit.provenance import AuditRow
+from entity_pipeline.shared.audit.writer import SYSTEM_ACTOR, UNDO_ACTION, history, insert_audit
+
+
+def undo(
+    connection: psycopg.Connection[Any],
+    *,
+    run_id: str | None = None,
+    username: str | None = None,
+    actor: UUID = SYSTEM_ACTOR,
+) -> UndoReport:
+    """Put back what a run wrote, or what was ever written for one account. `actor` goes into the audit rows.
+
+    Raises:
+        InputRejected: nothing automatic is recorded under that run or name.
+    """
+    if (run_id is None) == (username is None):
+        raise InputRejected("Name either a run or an account to undo.")
+    if run_id is not None:
+        accounts, what = accounts_of_run(connection, run_id), f"run {run_id}"
+    else:
+        accounts, what = accounts_named(connection, username or ""), f"account {username}"
+    if not accounts:
+        raise InputRejected(
+            f"Nothing was written automatically for {what}: check the name, there is nothing to undo."
+        )
+    report = UndoReport()
+    for account_id in accounts:
+        with connection.transaction():
+            _undo_account(_Undoing(connection, account_id, run_id, actor, report))
+    return report
+
+
+class _Undoing:
+    """One account, in one transaction; adds to the report."""
+
+    def __init__(
+        self,
+        connection: psycopg.Connection[Any],
+        account_id: UUID,
+        run_id: str | None,
+        actor: UUID,
+        report: UndoReport,
+    ) -> None:
+        self.connection, self.account_id, self.run_id = connection, account_id, run_id
+        self.actor, self.report = actor, report
+
+    def record(self, row: AuditRow, before: Mapping[str, Any], after: Mapping[str, Any] | None) -> None:
+        metadata = {
+            "run_id": row.run_id,
+            "account": row.account,
+            "account_id": str(self.account_id),
+            "undoes": str(row.id),
+        }
+        insert_audit(
+            self.connection,
+            action=UNDO_ACTION,
+            table=row.target_table,
+            target_id=row.target_id,
+            before=before,
+            after=after,
+            metadata=metadata,
+            actor=self.actor,
+        )
+
+    def put_back(self, row: AuditRow, current: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        """All values at once, else one by one, so that one refusal keeps only its own column."""
+        try:
+            with self.connection.transaction():
+                restore(self.connection, row.target_table, row.target_id, values)
+                self.record(row, {column: current.get(column) for column in values}, values)
+        except psycopg.IntegrityError:
+            if len(values) == 1:
+                self.keep(row, dict.fromkeys(values, REFUSED))
+            else:
+                # A linked account must have a role: links go first.
+                for column in sorted(values, key=lambda column: column not in LINK_COLUMN.values()):
+                    self.put_back(row, current, {column: values[column]})
+        else:
+            self.report.restored += (
+                Place(row.target_table, row.target_id, column) for column in sorted(values)
+            )
+
+    def take_away(self, row: AuditRow, current: Mapping[str, Any]) -> None:
+        """Remove a row that we created; what was to be said of its columns is void."""
+        remove(self.connection, row.target_table, row.target_id)
+        self.record(row, current, None)
+        place = (row.target_table, row.target_id)
+        self.report.kept = [item for item in self.report.kept if (item.table, item.target_id) != place]
+        self.report.removed.append(Place(*place, None))
+
+    def keep(self, row: AuditRow, reasons: Mapping[str, str]) -> None:
+        """List columns that stay."""
+        for column, why in sorted(reasons.items()):
+            self._list(Kept(row.target_table, row.target_id, column, why))
+
+    def keep_row(self, row: AuditRow, why: str) -> None:
+        """List a whole row."""
+        self._list(Kept(row.target_table, row.target_id, None, why))
+
+    def _list(self, kept: Kept) -> None:
+        # Once: of several writes to one column the newest says why.
+        listed = {(item.table, item.target_id, item.column) for item in self.report.kept}
+        if (kept.table, kept.target_id, kept.column) not in listed:
+            self.report.kept.append(kept)
+
+
+def _undo_account(work: _Undoing) -> None:
+    # Locks in the order of links/queries/catalog.py: the account, then entities.
+    account = locked_row(work.connection, ACCOUNTS, work.account_id)
+    rows = our_writes(work.connection, work.account_id, work.run_id)
+    undoing = frozenset(row.id for row in rows)
+    for table, row_id in sorted({(row.target_table, row.target_id) for row in rows}):
+        locked_row(work.connection, table, row_id)
+    changes_before = len(work.report.restored) + len(work.report.removed)
+    for row in rows:
+        past = history(work.connection, row.target_table, row.target_id)
+        current = locked_row(work.connection, row.target_table, row.target_id)
+        if current is None:
+            if outstanding(row, past) and deleted_by_others(past, undoing):
+                work.keep_row(row, GONE)
+        elif row.before is None:
+            _undo_creation(work, row, past, current)
+        else:
+            _undo_update(work, row, past, current, undoing)
+    changed = len(work.report.restored) + len(work.report.removed) > changes_before
+    if changed or _decided_by(account, rows):
+        mark_undone(work.connection, work.account_id)
+
+
+def _undo_update(
+    work: _Undoing,
+    row: AuditRow,
+    past: Sequence[AuditRow],
+    current: Mapping[str, Any],
+    undoing: Container[UUID],
+) -> None:
+    plan = restoration(row, past, current, undoing)
+    if plan.values:
+        work.put_back(row, current, plan.values)
+    work.keep(row, plan.kept)
+
+
+def _undo_creation(
+    work: _Undoing, row: AuditRow, past: Sequence[AuditRow], current: Mapping[str, Any]
+) -> None:
+    touched = touched_columns(past, current)
+    referring = references(work.connection, row.target_table, row.target_id)
+    of_another = POINTER not in touched and current.get(POINTER) not in (None, str(row.account_id))
+    if not (touched or referring or of_another):
+        work.take_away(row, current)
+        return
+    if POINTER not in touched and not of_another and current.get(POINTER) is not None:
+        work.put_back(row, current, {POINTER: None})
+    work.keep(row, dict.fromkeys(touched, CHANGED_SINCE))
+    if referring:
+        work.keep_row(row, f"{' and '.join(referring)} refers to it")
+    elif of_another:
+        work.keep_row(row, OF_ANOTHER)
+
+
+def _decided_by(account: Mapping[str, Any] | None, rows: Sequence[AuditRow]) -> bool:
+    """Whether the account's present decision is one of those being undone."""
+    value: Any = account
+    for key in ("metadata", "entity_enrichment", "catalog_link", "run_id"):
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value is not None and value in {row.run_id for row in rows}

@@ -1,0 +1,231 @@
+"""`gemini_reviews`: each account's review, asked once and kept as it arrives."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import chain, islice
+from threading import Event
+from typing import Literal
+from uuid import UUID
+
+import dagster as dg
+from pydantic import Field
+
+from entity_pipeline.core.gemini.access import GeminiAccess
+from entity_pipeline.core.gemini.ledger import QuotaStatus
+from entity_pipeline.core.patience import patiently, patiently_on
+from entity_pipeline.core.ports import Database
+from entity_pipeline.core.settings import Closed, SettingsAccess
+from entity_pipeline.core.tracing import Tracing
+from entity_pipeline.domains.entities.accounts.queries.enrichment import (
+    cohort_progress,
+    pending_reviews,
+    review_samples,
+    reviewed_accounts,
+    status_counts,
+)
+from entity_pipeline.domains.entities.partitions import cohort_range, daily_partitions
+from entity_pipeline.domains.entities.profiles.asset import instagram_profiles
+from entity_pipeline.domains.entities.reviews.review import Reviewer
+from entity_pipeline.domains.entities.tables import database_of, table_metadata
+from entity_pipeline.shared.reporting.charts import AMBER, GREEN, GREY, RED, bars_by_name
+from entity_pipeline.shared.reporting.metadata import (
+    GROUP,
+    OWNERS,
+    counts_table,
+    drawn,
+    green_when_finished,
+    pending_by_cohort,
+    quota_metadata,
+    rows_table,
+)
+from entity_pipeline.shared.runs.workers import ReviewSession
+
+STEP_LIMIT = timedelta(minutes=50)
+MODEL_CHECK = "model_is_the_one_asked_for"
+UNGROUNDED_CHECK = "few_reviews_are_ungrounded"
+CAP_CHECK = "cap_is_not_near"
+_COLOURS = {"reviewed": GREEN, "failed": RED, "deferred": AMBER}
+
+
+class ReviewConfig(dg.Config):
+    """What one run may do."""
+
+    limit: int = Field(
+        default=10_000, ge=0, description="Most accounts reviewed in this run, most-tagged first."
+    )
+    refresh: Literal["none", "stale", "all"] = Field(
+        default="none",
+        description=(
+            "none: only what is pending. stale: also reviews made from another prompt, schema, model or profile. "
+            "all: every review again. Anything but none pays again."
+        ),
+    )
+    dry_run: bool = Field(
+        default=False, description="Only say how many accounts would be asked for; pay nothing."
+    )
+
+
+@dg.asset(
+    name="gemini_reviews",
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"gemini", "postgres"},
+    deps=[instagram_profiles],
+    metadata=table_metadata("gemini_reviews"),
+    tags={"database": database_of("gemini_reviews")},
+    partitions_def=daily_partitions,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    output_required=False,
+    pool="gemini",
+    check_specs=[
+        dg.AssetCheckSpec(
+            MODEL_CHECK,
+            asset="gemini_reviews",
+            blocking=True,
+            description="Every reply names the configured model. Another one has another price and another quota.",
+        ),
+        dg.AssetCheckSpec(
+            UNGROUNDED_CHECK,
+            asset="gemini_reviews",
+            description="At most a fifth of this run's reviews came without search results.",
+        ),
+        dg.AssetCheckSpec(
+            CAP_CHECK,
+            asset="gemini_reviews",
+            description="Less than nine tenths of today's grounding cap are used.",
+        ),
+    ],
+)
+def gemini_reviews(
+    context: dg.AssetExecutionContext,
+    config: ReviewConfig,
+    operation_db: dg.ResourceParam[Database],
+    settings: dg.ResourceParam[SettingsAccess],
+    gemini: dg.ResourceParam[GeminiAccess],
+    tracing: dg.ResourceParam[Tracing],
+) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    """What Gemini, with Google Search, says of each account of the cohort: names, type, role, region, country.
+
+    - **Reads** pending accounts of `instagram_accounts`, most-tagged first, and the ledger `gemini_usage_events`.
+    - **Writes** `metadata.entity_enrichment.gemini_review`, one account at a time, as the answers arrive.
+    - **A re-run** asks only for what is still pending; a paid reply that was not used yet is taken from the ledger.
+    - **A partition turns green** when no account of the cohort is pending.
+    """
+    cohorts = cohort_range(context.partition_keys)
+    now = datetime.now(UTC)
+    waiting = patiently_on(
+        operation_db, lambda database: pending_reviews(database, cohorts, now, config.limit)
+    )
+    finished = (
+        patiently_on(operation_db, lambda database: reviewed_accounts(database, cohorts, now))
+        if config.refresh != "none"
+        else []
+    )
+    with tracing.step("gemini_reviews"):
+        work = _work(context.run.run_id, config, waiting, finished, operation_db, settings, gemini)
+    progress, samples, statuses = patiently_on(
+        operation_db,
+        lambda database: (
+            cohort_progress(database, cohorts, datetime.now(UTC)),
+            review_samples(database, cohorts),
+            status_counts(database, cohorts, "gemini_review", "status"),
+        ),
+    )
+    if work.held_because:
+        context.log.warning(f"Stopped before the end: {work.held_because}")
+    metadata = {
+        "accounts_done": sum(work.outcomes.values()),
+        **({"would_be_asked": work.would_be_asked} if config.dry_run else {}),
+        "accounts_pending": sum(item.reviews_pending for item in progress),
+        "held_because": work.held_because or "nothing",
+        "reviews_picture": drawn(
+            bars_by_name("Accounts of the cohorts by review", _bars(statuses)),
+            "Accounts of the cohorts by the state of their review",
+        ),
+        "this_run": counts_table(work.outcomes),
+        "all_of_the_cohorts": counts_table(statuses, "status"),
+        "sample": rows_table(samples),
+        **quota_metadata(work.quota),
+    }
+    yield from _check_results(work, gemini.model)
+    pending = pending_by_cohort(progress, links=False)
+    yield from green_when_finished(context, "gemini_reviews", pending, metadata)
+
+
+def _bars(statuses: Mapping[str, int]) -> list[tuple[str, int, str]]:
+    return [(status, count, _COLOURS.get(status, GREY)) for status, count in statuses.items()]
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What one run did. `quota` is None when the gate was closed and the ledger not asked."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    other_models: AbstractSet[str] = frozenset()
+    held_because: str = ""
+    would_be_asked: int = 0
+    quota: QuotaStatus | None = None
+
+
+def _work(
+    run_id: str,
+    config: ReviewConfig,
+    waiting: list[UUID],
+    finished: list[UUID],
+    operation_db: Database,
+    settings: SettingsAccess,
+    gemini: GeminiAccess,
+) -> _Work:
+    gate = patiently(settings.gate)
+    if isinstance(gate, Closed):
+        return _Work(held_because=gate.reason)
+    patiently(gemini.sweep)
+    reviewer = Reviewer(
+        operation_db=operation_db,
+        gemini=gemini,
+        settings=gate.settings,
+        run_id=run_id,
+        refresh=config.refresh,
+        stop=Event(),
+        deadline=datetime.now(UTC) + STEP_LIMIT,
+    )
+    again = (account for account in finished if reviewer.wants(account))
+    chosen = list(islice(chain(waiting, again), config.limit))
+    if config.dry_run:
+        return _Work(would_be_asked=len(chosen), quota=patiently(partial(gemini.quota, reviewer.limits)))
+    session = ReviewSession(reviewer, settings, gate.settings.concurrency)
+    session.work_through(chosen)
+    return _Work(
+        outcomes=session.outcomes,
+        other_models=session.other_models,
+        held_because=session.held_because,
+        quota=patiently(partial(gemini.quota, reviewer.limits)),
+    )
+
+
+def _check_results(work: _Work, model: str) -> Iterator[dg.AssetCheckResult]:
+    ungrounded = sum(count for name, count in work.outcomes.items() if name.startswith("reviewed:ungrounded"))
+    reviewed = sum(count for name, count in work.outcomes.items() if name.startswith("reviewed"))
+    quota = work.quota
+    yield dg.AssetCheckResult(
+        check_name=MODEL_CHECK,
+        passed=not work.other_models,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={"asked_for": model, "answered_by": ", ".join(sorted(work.other_models)) or model},
+    )
+    yield dg.AssetCheckResult(
+        check_name=UNGROUNDED_CHECK,
+        passed=ungrounded * 5 <= reviewed,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"ungrounded": ungrounded, "reviewed": reviewed},
+    )
+    yield dg.AssetCheckResult(
+        check_name=CAP_CHECK,
+        passed=quota is None or (quota.used + quota.reserved) * 10 < quota.cap * 9,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata=quota_metadata(quota),
+    )

@@ -1,0 +1,121 @@
+"""The prompts, each in a file with its version, and their pure rendering.
+
+Surprising: the account's JSON object escapes braces as ``\\u007B`` and ``\\u007D``, so that the first
+``{...}`` with the key `username` is the account and nothing inside a bio can pretend to be another.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from entity_pipeline.core.text.plain_text import one_line, visible
+
+REVIEW = "instagram_account_review"
+REPAIR = "instagram_account_repair"
+
+_TEXT_FACTS = {"username": 60, "display_name": 120, "bio": 500}  # characters kept
+_URLS_KEPT = 5
+_URL_LENGTH = 200
+_REPLY_HEAD = 2_000
+_REPLY_TAIL = 4_000
+
+_DELIMITER = re.compile(r"[0-9a-f]{32,64}")
+_FILE = re.compile(
+    r'---\nversion: "(?P<version>[^"\n]+)"\n---\n'
+    r"<!-- system -->\n(?P<system>.+)\n<!-- user -->\n(?P<user>.+)",
+    re.DOTALL,
+)
+_PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What is sent: the system instruction, the user text, and the version of the file both came from."""
+
+    system: str
+    text: str
+    version: str
+
+
+@cache
+def template(name: str) -> Prompt:
+    """The prompt file `name` as it stands, placeholders unfilled.
+
+    Raises:
+        ValueError: the file lacks its version or one of its two parts.
+    """
+    source = resources.files(__name__).joinpath(f"{name}.md").read_text(encoding="utf-8")
+    match = _FILE.fullmatch(source.strip())
+    if match is None:
+        raise ValueError(f"Prompt file {name}.md needs a version line, then a system part and a user part.")
+    return Prompt(match["system"].strip(), match["user"].strip(), match["version"])
+
+
+def review_prompt(account_facts: Mapping[str, Any], delimiter: str) -> Prompt:
+    """The grounded review of one account.
+
+    `account_facts` may hold username, display_name, bio, external_urls, is_verified, follower_count and
+    tagged_in_posts; other keys are not sent. `delimiter` is fresh random lower-case hex, such as
+    ``secrets.token_hex(16)``, and is removed from the content should it ever occur there.
+
+    Raises:
+        ValueError: the delimiter is not 32 to 64 lower-case hex digits.
+    """
+    return _filled(REVIEW, delimiter, {"account": account_json(account_facts, delimiter)})
+
+
+def repair_prompt(account_facts: Mapping[str, Any], previous_reply: str, delimiter: str) -> Prompt:
+    """The ungrounded call that only re-shapes a reply whose JSON could not be read; arguments as above."""
+    account = account_json(account_facts, delimiter)
+    reply = previous_reply
+    if len(reply) > _REPLY_HEAD + _REPLY_TAIL:
+        reply = f"{reply[:_REPLY_HEAD]}\n[...]\n{reply[-_REPLY_TAIL:]}"
+    lines = (_without(visible(line), delimiter) for line in reply.splitlines())
+    # A JSON string keeps an object inside the reply from standing in the prompt as an object.
+    encoded = json.dumps("\n".join(lines), ensure_ascii=False)
+    return _filled(REPAIR, delimiter, {"account": account, "previous_reply": encoded})
+
+
+def account_json(facts: Mapping[str, Any], delimiter: str) -> str:
+    """The facts as one line of JSON, username first, cleaned and capped; unknown facts are left out.
+
+    Raises:
+        ValueError: the delimiter is not 32 to 64 lower-case hex digits.
+    """
+    if _DELIMITER.fullmatch(delimiter) is None:
+        raise ValueError("The delimiter must be 32 to 64 lower-case hex digits; use secrets.token_hex(16).")
+    shown: dict[str, Any] = {}
+    for key, limit in _TEXT_FACTS.items():
+        value = facts.get(key)
+        if isinstance(value, str) and (text := _without(one_line(value, limit), delimiter)):
+            shown[key] = text
+    urls = facts.get("external_urls")
+    if isinstance(urls, list | tuple):
+        cleaned = (_without(one_line(url, _URL_LENGTH), delimiter) for url in urls if isinstance(url, str))
+        if kept := [url for url in cleaned if url][:_URLS_KEPT]:
+            shown["external_urls"] = kept
+    if isinstance(facts.get("is_verified"), bool):
+        shown["is_verified"] = facts["is_verified"]
+    for key in ("follower_count", "tagged_in_posts"):
+        if isinstance(facts.get(key), int) and not isinstance(facts[key], bool):
+            shown[key] = facts[key]
+    encoded = json.dumps(shown, ensure_ascii=False)
+    inner = encoded[1:-1].replace("{", "\\u007B").replace("}", "\\u007D")
+    return "{" + inner + "}"
+
+
+def _without(text: str, delimiter: str) -> str:
+    while delimiter in text:
+        text = text.replace(delimiter, "")
+    return text
+
+
+def _filled(name: str, delimiter: str, content: Mapping[str, str]) -> Prompt:
+    base = template(name)
+    values = {**content, "delimiter": delimiter}
+    # One pass, so a placeholder written in a bio is not filled in turn.
+    return Prompt(base.system, _PLACEHOLDER.sub(lambda match: values[match[1]], base.text), base.version)

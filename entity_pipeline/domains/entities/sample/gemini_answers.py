@@ -1,0 +1,191 @@
+"""What the Gemini stand-in says of an account: short cited prose, then one fenced JSON block.
+
+All of it follows from the sample and the handle alone, and says that it is simulated. Offsets of the
+grounding supports are bytes of the UTF-8 text, as the real service counts them.
+"""
+
+import base64
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from entity_pipeline.domains.entities.sample.truth import Truth, seeded_int, seeded_share
+
+_DISCLAIMER = "Simulated answer of the local stand-in: no search was run and nothing here is news."
+_KINDS = {
+    "magazine": "fashion magazine",
+    "character": "character brand",
+    "cosmetics": "beauty brand",
+    "software": "tech brand",
+}
+_COUNTRIES = {"KR": "South Korea", "NA": "Namibia"}
+_KOREAN_LABELS = {"brand": "브랜드", "artist": "아티스트", "group": "그룹", "primary": "메인"}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The reply's text and its `groundingMetadata` (None: the key is absent)."""
+
+    text: str
+    grounding: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Sentence:
+    text: str
+    chunks: Sequence[int] = ()
+
+
+def answer(account: Truth, *, grounded: bool, repair: bool) -> Answer:
+    """The reply about `account`. `grounded`: search was asked for; `repair`: this is the call without it."""
+    broken = account.gemini == "broken_for_good" or (account.gemini == "broken_then_mended" and not repair)
+    sentences = _prose(account)
+    prose = "\n".join(sentence.text for sentence in sentences)
+    block = _block(account)
+    if broken:
+        # Cut in the middle, so that no fence closes and no brace balances.
+        block = block[: len(block) // 2].rstrip("`\n }")
+    searched = grounded and account.gemini not in ("ungrounded", "no_metadata")
+    return Answer(f"{prose}\n\n{block}", _grounding(account, sentences) if searched else None)
+
+
+def stranger(username: str, *, grounded: bool) -> Answer:
+    """The reply about a handle that the sample doesn't hold: unknown, and no source for it."""
+    claims = {
+        "name_en": None,
+        "name_ko": None,
+        "account_type": "unknown",
+        "account_role": "unknown",
+        "entity_region_code": None,
+        "country_of_origin": None,
+        "primary_username": None,
+        "confidence": 0.2,
+        "field_confidence": {"account_type": 0.2, "account_role": 0.2},
+        "reasoning": "The local stand-in's sample does not hold this handle.",
+    }
+    text = f"{_DISCLAIMER}\nThe sample does not hold @{username}.\n\n{_fenced(json.dumps(claims, indent=1))}"
+    return Answer(text, {"webSearchQueries": [f"{username} instagram"]} if grounded else None)
+
+
+def response_id(*parts: object) -> str:
+    """An identifier of the real one's form."""
+    return base64.urlsafe_b64encode(seeded_int("response", *parts).to_bytes(12, "big")).decode()
+
+
+def _prose(account: Truth) -> list[_Sentence]:
+    second = 1 if _chunk_count(account) > 1 else 0
+    sentences = [_Sentence(_DISCLAIMER)]
+    if account.name_ko:
+        # Korean comes first, so that every later offset differs between bytes and letters.
+        sentences.append(
+            _Sentence(f"{account.name_ko}의 인스타그램 계정은 @{account.username}로 적혀 있다.", [0])
+        )
+    sentences.append(
+        _Sentence(f"The sample lists @{account.username} as an account of {account.name_en}.", [0])
+    )
+    sentences.append(
+        _Sentence(f"{account.name_en} is described there as: {account.evidence.strip()}.", [0, second])
+    )
+    if account.primary_username:
+        sentences.append(
+            _Sentence(
+                f"@{account.username} is run beside the main account @{account.primary_username}.", [second]
+            )
+        )
+    if account.gemini == "starts_at_once":
+        sentences.append(sentences.pop(0))
+    return [*sentences, _Sentence("Instagram is a service for sharing pictures.", [second])]
+
+
+def _claims(account: Truth) -> dict[str, Any]:
+    odd = account.gemini
+    confidence: Any = round(0.94 + 0.04 * seeded_share("confidence", account.username), 2)
+    certain: Any = min(0.99, round(confidence + 0.02, 2))
+    account_type, role, country = account.type, account.role, account.country
+    reasoning = "Simulated by the local stand-in from the sample's row for this handle."
+    match odd:
+        case "unsure":
+            confidence = certain = 0.58
+        case "ungrounded":
+            confidence = certain = 0.99
+        case "percent":
+            confidence, certain = "95%", "97%"
+        case "country_name":
+            country = _COUNTRIES.get(country or "", country)
+        case "bare_na":
+            country = "NA"  # meant as "not available", which a model should not write
+        case "korean_labels":
+            account_type, role = _KOREAN_LABELS[account_type], _KOREAN_LABELS[role]
+        case "kind_of_brand":
+            # Said the way models do: what follows a word of its own is not a fashion brand.
+            account_type = next(said for word, said in _KINDS.items() if word in account.evidence)
+            reasoning = f"Simulated by the local stand-in: {account.evidence}, and it sells its own products."
+    return {
+        "name_en": account.name_en,
+        "name_ko": account.name_ko,
+        "account_type": account_type,
+        "account_role": role,
+        "entity_region_code": account.region,
+        "country_of_origin": country,
+        "primary_username": account.primary_username,
+        "confidence": confidence,
+        "field_confidence": {"account_type": certain, "account_role": confidence},
+        "reasoning": reasoning,
+    }
+
+
+def _block(account: Truth) -> str:
+    text = json.dumps(_claims(account), ensure_ascii=False, indent=1)
+    if account.gemini == "trailing_commas":
+        text = re.sub(r'("country_of_origin": [^,\n]+),', r"\1 [cite: 1, 2],", text)
+        text = text.replace('handle."\n}', 'handle. [cite: 1]",\n}').replace("\n }", ",\n }")
+    return _fenced(text)
+
+
+def _fenced(text: str) -> str:
+    return f"```json\n{text}\n```"
+
+
+def _chunk_count(account: Truth) -> int:
+    return 1 + seeded_int("chunks", account.username) % 3
+
+
+def _grounding(account: Truth, sentences: Sequence[_Sentence]) -> dict[str, Any]:
+    queries = [f"{account.name_en} official instagram", f'"{account.username}" instagram']
+    if seeded_share("empty query", account.username) < 0.1:
+        queries.append("")
+    metadata: dict[str, Any] = {
+        "webSearchQueries": queries,
+        "searchEntryPoint": {"renderedContent": "<style>.chip{}</style><div>simulated</div>"},
+    }
+    if account.gemini == "queries_only":
+        return metadata
+    metadata["groundingChunks"] = [{"web": _web(account, number)} for number in range(_chunk_count(account))]
+    if account.gemini != "no_supports":
+        metadata["groundingSupports"] = _supports(account, sentences)
+    return metadata
+
+
+def _web(account: Truth, number: int) -> dict[str, str]:
+    token = f"{seeded_int('chunk', account.username, number):016x}"
+    web = {"uri": f"https://vertexaisearch.cloud.google.com/grounding-api-redirect/SIMULATED{token}"}
+    if seeded_share("title", account.username, number) >= 0.05:
+        web["title"] = f"simulated-source-{number + 1}.example"
+    return web
+
+
+def _supports(account: Truth, sentences: Sequence[_Sentence]) -> list[dict[str, Any]]:
+    supports, start = [], 0
+    for sentence in sentences:
+        end = start + len(sentence.text.encode())
+        names_nobody = sentence is sentences[-1]
+        if sentence.chunks and (account.gemini != "stray_support" or names_nobody):
+            segment: dict[str, Any] = {"startIndex": start, "endIndex": end, "text": sentence.text}
+            if not start:
+                del segment["startIndex"]  # the service leaves zeros out
+            chunks = sorted(set(sentence.chunks))
+            supports.append({"segment": segment, "groundingChunkIndices": chunks})
+        start = end + 1  # the line break
+    return supports

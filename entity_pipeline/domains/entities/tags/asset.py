@@ -1,0 +1,111 @@
+"""`tagged_usernames`: who was tagged on each day of collection."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from entity_pipeline.core.patience import patiently
+from entity_pipeline.core.ports import Database
+from entity_pipeline.core.settings import Closed, SettingsAccess
+from entity_pipeline.domains.entities.partitions import FIRST_DAY, cohort_days, daily_partitions
+from entity_pipeline.domains.entities.tables import database_of, table_metadata
+from entity_pipeline.domains.entities.tags.queries.tagged_usernames import (
+    DayRecount,
+    most_tagged,
+    recount_days,
+)
+from entity_pipeline.domains.entities.tags.raw_posts import raw_posts
+from entity_pipeline.shared.reporting.charts import BLUE, bars_by_name
+from entity_pipeline.shared.reporting.metadata import (
+    GROUP,
+    OWNERS,
+    counts_table,
+    days_in_words,
+    drawn,
+    profile_link,
+    rows_table,
+)
+
+
+@dg.asset(
+    name="tagged_usernames",
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"postgres"},
+    deps=[raw_posts],
+    metadata=table_metadata("tagged_usernames"),
+    tags={"database": database_of("tagged_usernames")},
+    partitions_def=daily_partitions,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def tagged_usernames(
+    context: dg.AssetExecutionContext,
+    assets_db: dg.ResourceParam[Database],
+    settings: dg.ResourceParam[SettingsAccess],
+) -> dg.MaterializeResult:
+    """Every account that was tagged on a day, under its normalised username, with the number of posts.
+
+    - **Reads** `raw_posts` of the day (UTC, by `created_at`; the first partition also takes all earlier posts).
+    - **Writes** the day's rows of `tagged_usernames` in one transaction, touching only those that differ.
+    - **Malformed** arrays and items are counted by reason and never stop the day.
+    - **A re-run** with unchanged posts counts nothing and writes nothing.
+    """
+    gate = patiently(settings.gate)
+    if isinstance(gate, Closed):
+        raise dg.Failure(gate.reason, allow_retries=False)
+    days = cohort_days(context.partition_keys)
+    recounts = patiently(lambda: _recount(assets_db, days))
+    for recount, top in recounts:
+        context.add_asset_metadata(_day_metadata(recount, top), partition_key=recount.day.isoformat())
+    seen: dict[str, Any] = {
+        "days": days_in_words(context.partition_keys),
+        "posts_read": sum(recount.posts for recount, _ in recounts),
+        "posts_with_tags": sum(_posts_with_tags(recount) for recount, _ in recounts),
+    }
+    context.log_event(dg.AssetObservation("raw_posts", metadata=seen))
+    return dg.MaterializeResult()
+
+
+def _recount(assets_db: Database, days: Sequence[date]) -> list[tuple[DayRecount, list[dict[str, Any]]]]:
+    with assets_db.connection() as reader, assets_db.connection() as writer:
+        return [
+            (recount, most_tagged(writer, recount.day) if recount.posts else [])
+            for recount in recount_days(reader, writer, min(days), max(days), first_partition=FIRST_DAY)
+        ]
+
+
+def _posts_with_tags(recount: DayRecount) -> int:
+    return recount.tags.posts - recount.tags.posts_without_username
+
+
+def _day_metadata(recount: DayRecount, top: list[dict[str, Any]]) -> dict[str, Any]:
+    if not recount.posts:
+        return {"posts": 0, "usernames_deleted": recount.rows.deleted}
+    tags, rows = recount.tags, recount.rows
+    return {
+        "posts": recount.posts,
+        "most_tagged_picture": drawn(
+            bars_by_name(
+                f"Most-tagged accounts of {recount.day}, in posts",
+                [(f"@{item['username']}", item["posts"], BLUE) for item in top],
+            ),
+            f"The most-tagged accounts of {recount.day}",
+        ),
+        "dagster/row_count": rows.inserted + rows.updated + rows.unchanged,
+        "refused_items": counts_table(tags.bad_items, "reason", "items"),
+        "refused_arrays": counts_table(tags.bad_arrays, "found_in_place_of_array", "posts"),
+        "refused_examples": rows_table(
+            [{"reason": reason, "examples": ", ".join(items)} for reason, items in tags.examples.items()]
+        ),
+        "most_tagged": rows_table([{**item, "profile": profile_link(item["username"])} for item in top]),
+        "posts_with_tags": _posts_with_tags(recount),
+        "tags": recount.tags.tags,
+        "usernames_inserted": recount.rows.inserted,
+        "usernames_updated": recount.rows.updated,
+        "usernames_deleted": recount.rows.deleted,
+        "usernames_unchanged": recount.rows.unchanged,
+        "items_refused": sum(recount.tags.bad_items.values()),
+        "arrays_refused": sum(recount.tags.bad_arrays.values()),
+    }

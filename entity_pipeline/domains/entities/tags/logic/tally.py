@@ -1,0 +1,229 @@
+"""From the tag arrays of posts to the day's usernames with their sightings.
+
+Nine tags of ten name an account that the day has met already, so the loop over them does one look-up and one
+append. Memory is bounded whatever a day holds: `tally_by_day` hands a large day over in pieces.
+"""
+
+import struct
+from collections import Counter
+from collections.abc import Generator, ItemsView, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import orjson
+
+from entity_pipeline.core.text.handles import Rejection, normalise_username
+
+PIECE_USERNAMES = 150_000
+"""Distinct usernames after which a day goes on in another piece; about 25 MB."""
+_PIECE_TAGS = 2_000_000
+
+RULES = "3"
+"""The version of the counting rules. Raise it with any change of what is counted: days counted by other rules are
+counted again. A test compares the golden cases with the version."""
+
+_EXAMPLES = 3
+_JSON_TYPES = {
+    dict: "object",
+    str: "string",
+    bool: "boolean",
+    int: "number",
+    float: "number",
+    type(None): "null",
+}
+_NESTED: dict[type, str] = {list: "array", dict: "object"}
+
+Seen = bytes
+"""One post as PostgreSQL's binary fields `created_at` and `id`, as they come and go: nothing is decoded on the way."""
+_SEEN = struct.Struct("!iqi16s")
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_DAY = 86_400_000_000
+
+
+def seen_in(created_at: datetime, post_id: UUID) -> Seen:
+    """The post of this moment and id."""
+    return _SEEN.pack(8, (created_at - _EPOCH) // _MICROSECOND, 16, post_id.bytes)
+
+
+def seen_at(seen: Seen) -> tuple[datetime, UUID]:
+    """When the post was collected, UTC, and its id."""
+    _, moment, _, post_id = _SEEN.unpack(seen)
+    return _EPOCH + moment * _MICROSECOND, UUID(bytes=post_id)
+
+
+class TaggedPost(NamedTuple):
+    """A post with its `tagged_usernames` as JSON text, and a hash of all that is counted of it."""
+
+    seen: Seen
+    tags: bytes | str
+    mark: int = 0
+
+
+@dataclass(slots=True)
+class TagCounts:
+    """What was read, and what could not be used, by reason.
+
+    `posts` counts posts that carry the key, and `mark` sums up their marks: it tells whether any of them changed.
+    `tags` counts distinct usernames a post, summed over posts.
+    `bad_arrays` is keyed by what stood in place of an array, `bad_items` by `Rejection` value, and
+    `examples` holds a few refused items of each reason as they were written.
+    """
+
+    posts: int = 0
+    posts_without_username: int = 0
+    tags: int = 0
+    repeated_in_post: int = 0
+    bad_arrays: Counter[str] = field(default_factory=Counter)
+    bad_items: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, list[str]] = field(default_factory=dict)
+    mark: int = 0
+
+    def add(self, other: "TagCounts") -> None:
+        """Sum over several days."""
+        self.posts += other.posts
+        self.mark += other.mark
+        self.posts_without_username += other.posts_without_username
+        self.tags += other.tags
+        self.repeated_in_post += other.repeated_in_post
+        self.bad_arrays.update(other.bad_arrays)
+        self.bad_items.update(other.bad_items)
+        for reason, examples in other.examples.items():
+            kept = self.examples.setdefault(reason, [])
+            kept.extend(examples[: _EXAMPLES - len(kept)])
+
+    def refuse(self, item: object, reason: Rejection) -> None:
+        """Count an item that is no username."""
+        self.bad_items[reason.value] += 1
+        examples = self.examples.setdefault(reason.value, [])
+        if len(examples) < _EXAMPLES:
+            # A list may nest deeper than Python can print.
+            shown = f"({_NESTED[type(item)]})" if type(item) in _NESTED else ascii(item)
+            examples.append(shown[:80])
+
+
+class DayTally:
+    """The usernames of one day, or of a piece of it, counted post by post in order of (created_at, id)."""
+
+    def __init__(self, day: date) -> None:
+        self.day = day
+        self.counts = TagCounts()
+        self._seen: dict[str, Seen | list[Seen]] = {}
+
+    def add(self, post: TaggedPost) -> None:
+        """Count one post. A username that stands in it twice counts once. Never raises for bad content."""
+        seen, tags, mark = post
+        counts, known = self.counts, self._seen
+        counts.posts += 1
+        counts.mark += mark
+        items = self._distinct(self._items(tags))
+        found = len(items)
+        others = None
+        for item in items:
+            # The usernames known so far double as the cache of the normaliser, since each maps to itself; a
+            # cache of spellings beside it was measured and gained nothing.
+            before = known.get(item)
+            if before is None:
+                username = normalise_username(item)
+                if username == item:
+                    known[item] = seen
+                elif others is None:
+                    others = [(item, username)]
+                else:
+                    others.append((item, username))
+            # Most are seen once, and a list of one takes as much memory as all the rest.
+            elif type(before) is list:
+                before.append(seen)
+            else:
+                known[item] = [before, seen]  # type: ignore[list-item]
+        if others is not None:
+            found -= self._add_otherwise_spelled(others, seen)
+        counts.tags += found
+        counts.posts_without_username += not found
+
+    def rows(self) -> ItemsView[str, Seen | list[Seen]]:
+        """Each username with the one post that tags it, or with all of them in order."""
+        return self._seen.items()
+
+    def __len__(self) -> int:
+        return len(self._seen)
+
+    @property
+    def is_full(self) -> bool:
+        """The next post should go into another piece."""
+        return len(self._seen) >= PIECE_USERNAMES or self.counts.tags >= _PIECE_TAGS
+
+    def _add_otherwise_spelled(self, others: list[tuple[Any, Any]], seen: Seen) -> int:
+        """Count items that are not their own username; returns how many of them are no further tag."""
+        known, useless = self._seen, 0
+        for item, username in others:
+            if isinstance(username, Rejection):
+                self.counts.refuse(item, username)
+                useless += 1
+                continue
+            before = known.get(username)
+            if before is None:
+                known[username] = seen
+            elif (before[-1] if type(before) is list else before) is seen:
+                self.counts.repeated_in_post += 1
+                useless += 1
+            elif type(before) is list:
+                before.append(seen)
+            else:
+                known[username] = [before, seen]  # type: ignore[list-item]
+        return useless
+
+    def _distinct(self, items: list[Any]) -> list[Any]:
+        """The items without those that stand there twice, and in a list where any does without what is no string."""
+        try:
+            if len(set(items)) == len(items):
+                return items
+        except TypeError:  # a list or an object has no hash
+            pass
+        kept: dict[str, None] = {}
+        for item in items:
+            if type(item) is not str:
+                self.counts.refuse(item, Rejection.NOT_A_STRING)
+            elif item not in kept:
+                kept[item] = None
+            elif isinstance(reason := normalise_username(item), Rejection):
+                self.counts.refuse(item, reason)
+            else:
+                self.counts.repeated_in_post += 1
+        return list(kept)
+
+    def _items(self, raw: bytes | str) -> list[Any]:
+        try:
+            parsed = orjson.loads(raw)
+        except orjson.JSONDecodeError:
+            self.counts.bad_arrays["unreadable"] += 1
+            return []
+        if type(parsed) is list:
+            return parsed
+        self.counts.bad_arrays[_JSON_TYPES[type(parsed)]] += 1
+        return []
+
+
+def tally_by_day(posts: Iterable[TaggedPost], first_day: date) -> Generator[DayTally, None, None]:
+    """The tallies of all days in order, each complete when it is yielded; a large day comes in several.
+
+    `posts` must come in order of (created_at, id). Days are UTC; `first_day` stands for all before it too.
+    """
+    tally: DayTally | None = None
+    until = starts = 0
+    for post in posts:
+        moment = int.from_bytes(post[0][4:12], "big", signed=True)
+        if tally is None or moment >= until or tally.is_full:
+            if tally is not None:
+                yield tally
+            day = max((_EPOCH + timedelta(days=moment // _DAY)).date(), first_day)
+            tally = DayTally(day)
+            until = ((day - _EPOCH.date()).days + 1) * _DAY
+            starts = until - _DAY if day > first_day else -(2**63)
+        elif moment < starts:
+            raise ValueError(f"posts are out of order: {post} on {tally.day}")
+        tally.add(post)
+    if tally is not None:
+        yield tally

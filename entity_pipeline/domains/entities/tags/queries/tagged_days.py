@@ -1,0 +1,88 @@
+"""`tagged_days`: from which posts each day of `tagged_usernames` was counted.
+
+A day is known when its posts and the rules of counting are what they were and all its rows are there. Whatever is
+uncertain makes a day unknown, which costs one count and no wrong row.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+from typing import Any
+
+import psycopg
+
+from entity_pipeline.domains.entities.tags.logic.tally import RULES, TagCounts
+
+_COUNTS = [field.name for field in fields(TagCounts) if field.name != "mark"]
+_KEPT = """
+    select kept.day, kept.mark, kept.counts, kept.usernames
+    from tagged_days as kept left join (
+        select day, count(*) as usernames from tagged_usernames where day between %(first)s and %(last)s group by 1
+    ) as there using (day)
+    where kept.day between %(first)s and %(last)s and kept.rules = %(rules)s
+      and kept.usernames = coalesce(there.usernames, 0)
+"""
+_NOTE = """
+    insert into tagged_days as kept (day, mark, rules, usernames, counts, changed_at)
+    values (%(day)s, %(mark)s, %(rules)s, %(usernames)s, %(counts)s, clock_timestamp())
+    on conflict (day) do update
+    set mark = excluded.mark, rules = excluded.rules, usernames = excluded.usernames, counts = excluded.counts,
+        changed_at = case when %(is_changed)s then excluded.changed_at else kept.changed_at end
+"""
+_COUNTED = "select day, changed_at, usernames from tagged_days where day = any(%s)"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownDay:
+    """What a day was counted from, and to how many usernames."""
+
+    tags: TagCounts
+    usernames: int
+
+
+@dataclass(frozen=True, slots=True)
+class CountedDay:
+    """When the rows of a day last came out different, and how many there are."""
+
+    changed_at: datetime
+    usernames: int
+
+
+def known_days(connection: psycopg.Connection[Any], first: date, last: date) -> dict[date, KnownDay]:
+    """The days that were counted by today's rules and have all their rows; their posts may have changed since."""
+    asked = {"first": first, "last": last, "rules": RULES}
+    return {
+        day: KnownDay(_tag_counts(counts, int(mark)), usernames)
+        for day, mark, counts, usernames in connection.execute(_KEPT, asked)
+    }
+
+
+def note_day(
+    connection: psycopg.Connection[Any], day: date, tags: TagCounts, *, usernames: int, is_changed: bool
+) -> None:
+    """Keep what the day was counted from; within the transaction that wrote its rows."""
+    counts = {name: getattr(tags, name) for name in _COUNTS}
+    connection.execute(
+        _NOTE,
+        {
+            "day": day,
+            "mark": tags.mark,
+            "rules": RULES,
+            "usernames": usernames,
+            "counts": json.dumps(counts),
+            "is_changed": is_changed,
+        },
+    )
+
+
+def counted_days(connection: psycopg.Connection[Any], days: Sequence[date]) -> dict[date, CountedDay]:
+    """The state of each of these days that was counted."""
+    rows = connection.execute(_COUNTED, (list(days),))
+    return {day: CountedDay(changed_at, usernames) for day, changed_at, usernames in rows}
+
+
+def _tag_counts(counts: Mapping[str, Any], mark: int) -> TagCounts:
+    by_reason = {name: Counter(counts[name]) for name in ("bad_arrays", "bad_items")}
+    return TagCounts(**{**counts, **by_reason}, mark=mark)

@@ -1,0 +1,209 @@
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from entity_pipeline.core.gemini.ledger import QuotaStatus
+from entity_pipeline.core.settings import Closed, Gate, Open, PipelineSettings
+from entity_pipeline.domains.entities.accounts.logic.plan import (
+    HoldOff,
+    Launch,
+    PendingAccount,
+    contiguous,
+    plan,
+)
+
+MONDAY, TUESDAY, WEDNESDAY = date(2026, 3, 2), date(2026, 3, 3), date(2026, 3, 4)
+OPEN = Open(PipelineSettings(accounts_per_tick=10))
+FREE = QuotaStatus(
+    model="gemini-2.5-flash",
+    unit="prompt",
+    quota_day=MONDAY,
+    used=0,
+    reserved=0,
+    cap=100,
+    resets_at=datetime(2026, 3, 3, 8, tzinfo=UTC),
+    spent_usd=Decimal(1),
+    spend_limit_usd=Decimal(10),
+    blocked_until=None,
+)
+
+
+def waiting(cohort: date, *posts: int) -> list[PendingAccount]:
+    return [PendingAccount(cohort, count) for count in posts]
+
+
+SOME = [*waiting(MONDAY, 9, 5, 1), *waiting(TUESDAY, 7, 7), *waiting(WEDNESDAY, 2)]
+
+
+@pytest.mark.parametrize(
+    ("gate", "pending", "in_flight", "quota", "reason"),
+    [
+        pytest.param(Closed("Switched off."), SOME, set(), FREE, "Switched off.", id="closed"),
+        pytest.param(
+            OPEN,
+            SOME,
+            set(),
+            replace(FREE, blocked_until=datetime(2026, 3, 2, 12, 30, tzinfo=UTC)),
+            "Google refuses requests until 2026-03-02 12:30 UTC.",
+            id="blocked by Google",
+        ),
+        pytest.param(
+            OPEN,
+            SOME,
+            set(),
+            replace(FREE, used=99, reserved=1),
+            "The cap of 100 grounded requests is reached for the Pacific day 2026-03-02; "
+            "it opens again at 2026-03-03 08:00 UTC.",
+            id="an open reservation fills the cap",
+        ),
+        pytest.param(
+            OPEN,
+            SOME,
+            set(),
+            replace(FREE, used=95, units_per_request=8),
+            "The cap of 100 grounded requests is reached for the Pacific day 2026-03-02; "
+            "it opens again at 2026-03-03 08:00 UTC.",
+            id="what is left is too little for one request",
+        ),
+        pytest.param(
+            OPEN,
+            SOME,
+            set(),
+            replace(FREE, spent_usd=Decimal("10.00")),
+            "The spending limit of 10 USD is reached for the Pacific day 2026-03-02; "
+            "it opens again at 2026-03-03 08:00 UTC.",
+            id="spend",
+        ),
+        pytest.param(OPEN, [], set(), FREE, "No account waits for a review.", id="nothing pending"),
+        pytest.param(
+            OPEN,
+            SOME,
+            {MONDAY, TUESDAY, WEDNESDAY},
+            FREE,
+            "No account waits for a review but those of cohorts that are being worked on.",
+            id="all in flight",
+        ),
+        pytest.param(
+            OPEN,
+            [],
+            {MONDAY},
+            FREE,
+            "No account waits for a review but those of cohorts that are being worked on.",
+            id="all in flight and left out by the query",
+        ),
+    ],
+)
+def test_nothing_is_launched_and_a_sentence_says_why(
+    gate: Gate, pending: list[PendingAccount], in_flight: set[date], quota: QuotaStatus, reason: str
+) -> None:
+    assert plan(gate, pending, in_flight, quota) == HoldOff(reason)
+
+
+def test_the_first_reason_that_counts_is_the_switch() -> None:
+    exhausted = replace(FREE, used=100, spent_usd=Decimal(10), blocked_until=FREE.resets_at)
+    assert plan(Closed("Off."), [], set(), exhausted) == HoldOff("Off.")
+
+
+@pytest.mark.parametrize(
+    ("per_tick", "quota", "in_flight", "limits"),
+    [
+        pytest.param(10, FREE, set(), {MONDAY: 3, TUESDAY: 2, WEDNESDAY: 1}, id="all fit"),
+        pytest.param(
+            3, FREE, set(), {MONDAY: 1, TUESDAY: 2}, id="the most-tagged of all cohorts, not of the first"
+        ),
+        pytest.param(1, FREE, set(), {MONDAY: 1}, id="one"),
+        pytest.param(10, replace(FREE, used=96), set(), {MONDAY: 2, TUESDAY: 2}, id="what the quota leaves"),
+        pytest.param(
+            10, replace(FREE, used=90, reserved=8), set(), {MONDAY: 1, TUESDAY: 1}, id="reservations count"
+        ),
+        pytest.param(
+            10, replace(FREE, used=80, units_per_request=8), set(), {MONDAY: 1, TUESDAY: 1}, id="units"
+        ),
+        pytest.param(3, FREE, {TUESDAY}, {MONDAY: 2, WEDNESDAY: 1}, id="never what is in flight"),
+    ],
+)
+def test_the_most_tagged_accounts_that_fit_are_launched_by_cohort(
+    per_tick: int, quota: QuotaStatus, in_flight: set[date], limits: dict[date, int]
+) -> None:
+    gate = Open(PipelineSettings(accounts_per_tick=per_tick))
+    assert plan(gate, SOME, in_flight, quota) == Launch(limits)
+    assert plan(gate, SOME[::-1], in_flight, quota) == Launch(limits)
+
+
+@given(
+    pending=st.lists(
+        st.builds(PendingAccount, st.sampled_from([MONDAY, TUESDAY, WEDNESDAY]), st.integers(0, 20)),
+        min_size=1,
+    ),
+    per_tick=st.integers(1, 30),
+    used=st.integers(0, 99),
+    in_flight=st.sets(st.sampled_from([MONDAY, TUESDAY])),
+)
+def test_limits_add_up_to_what_fits_and_leave_out_nobody_who_is_tagged_more(
+    pending: list[PendingAccount], per_tick: int, used: int, in_flight: set[date]
+) -> None:
+    gate = Open(PipelineSettings(accounts_per_tick=per_tick))
+    free = [account for account in pending if account.cohort not in in_flight]
+    decision = plan(gate, pending, in_flight, replace(FREE, used=used))
+    if not free:
+        assert isinstance(decision, HoldOff)
+        return
+    assert isinstance(decision, Launch)
+    assert sum(decision.limits.values()) == min(len(free), per_tick, 100 - used)
+    assert all(decision.limits.values())
+    chosen, left = [], []
+    for cohort in (MONDAY, TUESDAY, WEDNESDAY):
+        ranked = sorted((a.posts for a in free if a.cohort == cohort), reverse=True)
+        chosen += ranked[: decision.limits.get(cohort, 0)]
+        left += ranked[decision.limits.get(cohort, 0) :]
+    assert not left or min(chosen) >= max(left)
+
+
+@pytest.mark.parametrize(
+    ("days", "longest_step", "ranges"),
+    [
+        ([], 1, []),
+        ([TUESDAY], 1, [(TUESDAY, TUESDAY)]),
+        ([WEDNESDAY, MONDAY, TUESDAY, MONDAY], 1, [(MONDAY, WEDNESDAY)]),
+        ([MONDAY, WEDNESDAY], 1, [(MONDAY, MONDAY), (WEDNESDAY, WEDNESDAY)]),
+        ([MONDAY, WEDNESDAY], 2, [(MONDAY, WEDNESDAY)]),
+        ([date(2026, 2, 28), date(2026, 3, 1)], 1, [(date(2026, 2, 28), date(2026, 3, 1))]),
+    ],
+)
+def test_days_become_ranges(days: list[date], longest_step: int, ranges: list[tuple[date, date]]) -> None:
+    assert contiguous(days, longest_step=longest_step) == ranges
+
+
+@given(st.sets(st.integers(0, 60)), st.integers(1, 31))
+def test_ranges_hold_every_day_and_are_further_apart_than_a_step(
+    offsets: set[int], longest_step: int
+) -> None:
+    days = {MONDAY + timedelta(days=offset) for offset in offsets}
+    ranges = contiguous(days, longest_step=longest_step)
+    assert all(any(first <= day <= last for first, last in ranges) for day in days)
+    assert {day for pair in ranges for day in pair} <= days
+    assert all((later[0] - earlier[1]).days > longest_step for earlier, later in pairwise(ranges))
+
+
+@pytest.mark.parametrize(
+    ("pending", "in_flight", "due", "expected"),
+    [
+        ([], set(), [TUESDAY, MONDAY], {MONDAY: 0, TUESDAY: 0}),
+        ([], {MONDAY}, [MONDAY, TUESDAY], {TUESDAY: 0}),
+        (waiting(MONDAY, 3), set(), [MONDAY, TUESDAY], {MONDAY: 1, TUESDAY: 0}),
+        (waiting(MONDAY, 3), {MONDAY}, [TUESDAY], {TUESDAY: 0}),
+    ],
+)
+def test_cohorts_with_nothing_but_due_profiles_are_launched_without_reviews(
+    pending: list[PendingAccount], in_flight: set[date], due: list[date], expected: dict[date, int]
+) -> None:
+    assert plan(OPEN, pending, in_flight, FREE, due) == Launch(expected)
+
+
+def test_due_profiles_wait_with_everything_else_when_the_quota_is_used_up() -> None:
+    assert isinstance(plan(OPEN, [], set(), replace(FREE, used=100), [MONDAY]), HoldOff)

@@ -1,0 +1,189 @@
+import json
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from entity_pipeline.domains.entities.accounts import intake
+from entity_pipeline.domains.entities.accounts.queries.intake import IntakeCounts
+from entity_pipeline.domains.entities.tags.queries.tagged_usernames import recount_days, run_totals
+from entity_pipeline_tests.databases import ClonedDatabase
+
+Connection = psycopg.Connection[Any]
+
+FIRST, DAY, NEXT, LAST = date(2026, 10, 1), date(2026, 11, 1), date(2026, 11, 2), date(2026, 11, 30)
+NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
+
+
+class Databases:
+    """Both databases, with posts on two days: nike on both, puma on the first, fila on the second."""
+
+    def __init__(self, assets: ClonedDatabase, operation: ClonedDatabase) -> None:
+        self.assets, self.operation = assets, operation
+        self.collect("one", NOON, ["nike", "puma"])
+        self.collect("two", NOON + timedelta(days=1), ["nike", "fila"])
+
+    def collect(self, external_id: str, at: datetime, tags: list[str]) -> None:
+        with self.assets.connection() as assets:
+            assets.execute(
+                "insert into raw_posts (platform, external_id, created_at, platform_metadata) "
+                "values ('instagram', %s, %s, %s) on conflict (platform, external_id) do update "
+                "set platform_metadata = excluded.platform_metadata",
+                (external_id, at, json.dumps({"tagged_usernames": tags})),
+            )
+        self.recount()
+
+    def recount(self) -> None:
+        with self.assets.connection() as reader, self.assets.connection() as writer:
+            list(recount_days(reader, writer, DAY, NEXT, first_partition=FIRST))
+
+    def take_in(self) -> tuple[IntakeCounts, IntakeCounts]:
+        with (
+            self.assets.connection() as assets,
+            self.operation.connection() as guard,
+            self.operation.connection() as writer,
+        ):
+            counts = intake.take_in(assets, guard, [writer], [DAY, NEXT], LAST)
+        return counts[DAY], counts[NEXT]
+
+    def execute(self, statement: str) -> None:
+        with self.operation.connection() as operation:
+            operation.execute(statement)
+
+    def posts(self) -> dict[str, int]:
+        with self.operation.connection() as operation:
+            return dict(
+                operation.execute(
+                    "select username, (metadata #>> '{entity_enrichment,tagging,posts}')::int from instagram_accounts"
+                ).fetchall()
+            )
+
+
+@pytest.fixture
+def databases(assets_db: ClonedDatabase, operation_db: ClonedDatabase) -> Databases:
+    return Databases(assets_db, operation_db)
+
+
+def test_a_day_that_the_accounts_hold_is_not_read_again(
+    databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert databases.take_in() == (IntakeCounts(inserted=2), IntakeCounts(inserted=1))
+    monkeypatch.delattr(intake, "upsert_tagged_accounts")
+    assert databases.take_in() == (IntakeCounts(unchanged=2), IntakeCounts(unchanged=2))
+
+
+def test_only_days_whose_tags_changed_are_read(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
+    databases.take_in()
+    databases.collect("three", NOON + timedelta(days=1, hours=1), ["nike", "asics"])
+    read: list[Any] = []
+
+    def reading(assets: Connection, days: list[date]) -> Any:
+        read.append(days)
+        return run_totals(assets, days)
+
+    monkeypatch.setattr(intake, "run_totals", reading)
+    assert databases.take_in() == (
+        IntakeCounts(unchanged=2),
+        IntakeCounts(inserted=1, updated=1, unchanged=1),
+    )
+    assert read == [[NEXT]]
+    assert databases.posts() == {"nike": 3, "puma": 1, "fila": 1, "asics": 1}
+    assert databases.take_in() == (IntakeCounts(unchanged=2), IntakeCounts(unchanged=3))
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "delete from instagram_accounts where username = 'puma'",
+        "update instagram_accounts set metadata = '{}' where username = 'puma'",
+        f"update instagram_accounts set metadata = '{{}}', created_at = '{DAY}' where username = 'puma'",
+        "delete from instagram_accounts; delete from intake_days",
+        "delete from intake_days",
+    ],
+)
+def test_what_the_accounts_have_lost_is_brought_again(databases: Databases, loss: str) -> None:
+    databases.take_in()
+    databases.execute(loss)
+    databases.take_in()
+    assert databases.posts() == {"nike": 2, "puma": 1, "fila": 1}
+
+
+@pytest.mark.parametrize(
+    "unlisting",
+    [
+        "alter table instagram_accounts disable trigger entity_pipeline_queue_delete",
+        "drop table enrichment_queue",
+    ],
+)
+def test_where_the_list_is_not_kept_every_day_is_looked_at(databases: Databases, unlisting: str) -> None:
+    databases.take_in()
+    databases.execute(unlisting)
+    databases.execute("delete from instagram_accounts where username = 'puma'")
+    assert databases.take_in()[0].inserted == 1
+    assert databases.take_in()[0].unchanged == 2
+
+
+def test_an_account_that_nobody_tags_any_more_is_counted_down(databases: Databases) -> None:
+    databases.take_in()
+    databases.collect("one", NOON, ["nike"])
+    assert databases.take_in()[0].rechecked == 1
+    assert databases.posts() == {"nike": 2, "puma": 0, "fila": 1}
+
+
+def test_a_run_that_broke_off_is_made_again(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaking(*_: Any) -> Any:
+        raise ConnectionError("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(intake, "note_days", breaking)
+        with pytest.raises(ConnectionError):
+            databases.take_in()
+    assert databases.take_in() == (
+        IntakeCounts(unchanged=2),
+        IntakeCounts(unchanged=1),
+    )  # each counts once
+
+
+def test_tags_that_change_while_a_run_reads_are_taken_in_by_the_next(
+    databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def reading(assets: Connection, days: list[date]) -> Any:
+        lines = list(run_totals(assets, days))
+        monkeypatch.undo()
+        databases.collect("one", NOON, ["nike", "puma", "asics"])
+        return iter(lines)
+
+    monkeypatch.setattr(intake, "run_totals", reading)
+    databases.take_in()
+    assert "asics" not in databases.posts()
+    assert databases.take_in() == (IntakeCounts(inserted=1, unchanged=2), IntakeCounts(unchanged=2))
+
+
+@pytest.mark.parametrize(
+    ("person", "what"),
+    [
+        ("insert into instagram_accounts (username) values ('puma'), ('@Puma')", "duplicates"),
+        ("insert into instagram_accounts (username, metadata) values ('puma', '[]')", "unusable_metadata"),
+    ],
+)
+def test_a_day_with_accounts_for_a_person_to_mend_is_looked_at_each_time(
+    databases: Databases, person: str, what: str
+) -> None:
+    databases.execute(person)
+    for _ in range(2):
+        assert getattr(databases.take_in()[0], what) == 1
+
+
+def test_a_day_that_is_held_still_adopts_accounts(databases: Databases) -> None:
+    databases.take_in()
+    databases.execute(f"insert into instagram_accounts (username, created_at) values ('asics', '{DAY}')")
+    assert databases.take_in()[0] == IntakeCounts(unchanged=2, adopted=1)
+
+
+def test_a_state_of_another_day_is_not_taken_for_this_one(databases: Databases) -> None:
+    databases.take_in()
+    swap: Callable[[str], str] = "update intake_days set changed_at = changed_at + interval '{} day'".format
+    databases.execute(swap("1"))
+    assert databases.take_in() == (IntakeCounts(unchanged=2), IntakeCounts(unchanged=1))

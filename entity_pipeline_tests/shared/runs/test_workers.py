@@ -1,0 +1,264 @@
+"""The session of one run. What becomes of a single account is in `test_reviewing.py`."""
+
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from threading import Event
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from entity_pipeline.core.failures import DatabaseUnavailable, ModelUnavailable
+from entity_pipeline.core.gemini.access import Unanswered
+from entity_pipeline.core.patience import patiently
+from entity_pipeline.core.settings import Closed, Open, PipelineSettings
+from entity_pipeline.domains.entities.reviews.review import IN_FLIGHT, OTHER_MODEL, Done, Stopped
+from entity_pipeline.shared.runs import workers as module
+from entity_pipeline.shared.runs.workers import OUTAGE_AFTER, ReviewSession
+from entity_pipeline_tests.fakes.reviewer import FakeReviewer, Result
+from entity_pipeline_tests.fakes.settings import FakeSettings
+
+ACCOUNTS = [UUID(int=number) for number in range(1, 31)]
+OPEN = Open(PipelineSettings())
+NO_ANSWER = Done("deferred:overloaded", unavailable=True)
+REVIEWED = Done("reviewed", model_version="gemini-2.5-flash")
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CLAIM_POLL_S", 0.01)
+
+
+def session(
+    reviewer: FakeReviewer, settings: FakeSettings | None = None, *, concurrency: int = 1
+) -> ReviewSession:
+    as_reviewer: Any = reviewer
+    return ReviewSession(as_reviewer, settings or FakeSettings(OPEN), concurrency)
+
+
+def through(
+    accounts: Sequence[UUID],
+    outcomes: dict[UUID, list[Result]] | None = None,
+    *,
+    concurrency: int = 1,
+) -> tuple[FakeReviewer, ReviewSession]:
+    reviewer = FakeReviewer(outcomes)
+    work = session(reviewer, concurrency=concurrency)
+    work.work_through(list(accounts))
+    return reviewer, work
+
+
+def test_accounts_are_reviewed_in_the_order_given() -> None:
+    reviewer, work = through(ACCOUNTS)
+    assert reviewer.reviewed == ACCOUNTS
+    assert work.outcomes == {"reviewed": 30}
+    assert (work.held_because, work.other_models) == ("", set())
+
+
+def test_nothing_to_do_is_done_at_once() -> None:
+    reviewer, work = through([])
+    assert (reviewer.reviewed, work.outcomes, work.held_because) == ([], Counter(), "")
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_no_more_accounts_run_at_once_than_allowed(concurrency: int) -> None:
+    def slowly() -> Result:
+        time.sleep(0.005)
+        return REVIEWED
+
+    reviewer, _ = through(ACCOUNTS, {account: [slowly] for account in ACCOUNTS}, concurrency=concurrency)
+    assert reviewer.most_at_once == concurrency
+    assert sorted(reviewer.reviewed) == ACCOUNTS
+
+
+def test_a_gate_that_closes_in_the_middle_stops_at_the_next_account() -> None:
+    reviewer = FakeReviewer()
+    work = session(reviewer, FakeSettings(OPEN, OPEN, OPEN, Closed("Switched off.")))
+    work.work_through(ACCOUNTS)
+    assert reviewer.reviewed == ACCOUNTS[:3]
+    assert (work.outcomes, work.held_because) == ({"reviewed": 3}, "Switched off.")
+
+
+def test_a_gate_that_nobody_can_read_stops_the_run_and_loses_no_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(patiently.__kwdefaults__, "patience_s", 0.2)
+    reviewer = FakeReviewer()
+    work = session(reviewer, FakeSettings(OPEN, OPEN, DatabaseUnavailable("away")))
+    with pytest.raises(DatabaseUnavailable):
+        work.work_through(ACCOUNTS)
+    assert reviewer.reviewed == ACCOUNTS[:2]
+    assert work.outcomes == {"reviewed": 2}
+
+
+def test_the_cap_stops_the_run_and_says_when_to_go_on() -> None:
+    at = datetime(2026, 3, 3, 8, tzinfo=UTC)
+    reached = Stopped(Unanswered.CAP_REACHED, "The cap is reached.", at)
+    reviewer, work = through(ACCOUNTS, {ACCOUNTS[4]: [reached]})
+    assert reviewer.reviewed == ACCOUNTS[:5]
+    assert work.outcomes == {"reviewed": 4}
+    assert work.held_because == "The cap is reached. Next try: 2026-03-03 08:00 UTC."
+
+
+def test_the_steps_time_is_up() -> None:
+    reviewer = FakeReviewer(deadline=datetime.now(UTC) - timedelta(seconds=1))
+    work = session(reviewer)
+    work.work_through(ACCOUNTS)
+    assert reviewer.reviewed == []
+    assert work.held_because == "The step's time is up; the next run goes on."
+
+
+def test_ten_accounts_without_an_answer_in_a_row_mean_an_outage() -> None:
+    reviewer, work = through(ACCOUNTS, {account: [NO_ANSWER] for account in ACCOUNTS})
+    assert len(reviewer.reviewed) == OUTAGE_AFTER == 10
+    assert work.held_because == "10 accounts in a row got no answer: Gemini seems to be down."
+
+
+def test_an_answer_in_between_means_there_is_no_outage() -> None:
+    every_tenth_answered = {account: [NO_ANSWER] for n, account in enumerate(ACCOUNTS, 1) if n % 10}
+    reviewer, work = through(ACCOUNTS, every_tenth_answered)
+    assert reviewer.reviewed == ACCOUNTS
+    assert (work.outcomes, work.held_because) == ({"reviewed": 3, "deferred:overloaded": 27}, "")
+
+
+def test_another_model_stops_the_run_after_the_account_that_showed_it() -> None:
+    other = Done(OTHER_MODEL, model_version="gemini-3.6-flash")
+    reviewer, work = through(ACCOUNTS, {ACCOUNTS[1]: [other]})
+    assert reviewer.reviewed == ACCOUNTS[:2]
+    assert work.other_models == {"gemini-3.6-flash"}
+    assert work.held_because == "Gemini answered with gemini-3.6-flash in place of gemini-2.5-flash."
+
+
+def test_accounts_of_another_worker_come_again_after_all_others() -> None:
+    elsewhere = Done(IN_FLIGHT)
+    a, b, c = ACCOUNTS[:3]
+    reviewer, work = through([a, b, c], {a: [elsewhere, elsewhere, Done("unchanged")], b: [elsewhere]})
+    assert reviewer.reviewed == [a, b, c, a, b, a]
+    assert work.outcomes == {"reviewed": 2, "unchanged": 1}
+
+
+def test_accounts_that_another_worker_still_holds_at_the_end_are_counted() -> None:
+    a, b = ACCOUNTS[:2]
+    reached = Stopped(Unanswered.CAP_REACHED, "The cap is reached.", None)
+    reviewer, work = through([a, b], {a: [Done(IN_FLIGHT)], b: [reached]})
+    assert reviewer.reviewed == [a, b]
+    assert work.outcomes == {"in_flight_elsewhere": 1}
+
+
+def test_a_failure_of_everything_lets_running_accounts_finish_and_is_told() -> None:
+    started = Event()
+
+    def slowly() -> Result:
+        started.set()
+        time.sleep(0.05)
+        return REVIEWED
+
+    def fail() -> Result:
+        started.wait(5)
+        return ModelUnavailable("Gemini refuses every request.")
+
+    reviewer = FakeReviewer({ACCOUNTS[0]: [slowly], ACCOUNTS[1]: [fail]})
+    work = session(reviewer, concurrency=2)
+    with pytest.raises(ModelUnavailable):
+        work.work_through(ACCOUNTS)
+    assert reviewer.reviewed == ACCOUNTS[:2]
+    assert work.outcomes == {"reviewed": 1}
+
+
+def test_an_interruption_lets_requests_on_the_wire_come_home() -> None:
+    def interrupt() -> Result:
+        time.sleep(0.02)
+        signal.raise_signal(signal.SIGINT)
+        return REVIEWED
+
+    def slowly() -> Result:
+        time.sleep(0.1)
+        return REVIEWED
+
+    reviewer = FakeReviewer({ACCOUNTS[0]: [slowly], ACCOUNTS[1]: [interrupt]})
+    with pytest.raises(KeyboardInterrupt):
+        session(reviewer, concurrency=2).work_through(ACCOUNTS)
+    assert reviewer.stop.is_set()
+    assert reviewer.finished[-1] == ACCOUNTS[0]
+    assert sorted(reviewer.finished) == sorted(reviewer.reviewed)
+    assert len(reviewer.reviewed) < len(ACCOUNTS)
+
+
+def test_an_interruption_says_what_came_of_the_accounts_at_work() -> None:
+    def interrupt() -> Result:
+        os.kill(os.getpid(), signal.SIGINT)
+        return REVIEWED
+
+    reviewer = FakeReviewer({ACCOUNTS[0]: [interrupt]})
+    with pytest.raises(KeyboardInterrupt, match="1 accounts at work were finished"):
+        session(reviewer).work_through(ACCOUNTS)
+    assert reviewer.finished == ACCOUNTS[:1]
+
+
+def test_a_second_signal_takes_nothing_from_those_that_come_home() -> None:
+    def interrupt_twice() -> Result:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.05)
+        return REVIEWED
+
+    reviewer = FakeReviewer({ACCOUNTS[0]: [interrupt_twice]})
+    with pytest.raises(KeyboardInterrupt):
+        session(reviewer).work_through(ACCOUNTS)
+    assert reviewer.finished == ACCOUNTS[:1]
+
+
+def test_a_signal_while_a_stopped_run_waits_for_its_last_accounts_takes_nothing_from_them() -> None:
+    def slowly() -> Result:
+        time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.05)
+        return REVIEWED
+
+    other = Done(OTHER_MODEL, model_version="gemini-3.6-flash")
+    reviewer = FakeReviewer({ACCOUNTS[0]: [slowly], ACCOUNTS[1]: [other]})
+    with pytest.raises(KeyboardInterrupt, match="1 accounts at work were finished"):
+        session(reviewer, concurrency=2).work_through(ACCOUNTS)
+    assert reviewer.finished[-1] == ACCOUNTS[0]
+
+
+def test_a_request_that_hangs_keeps_an_interrupted_run_for_a_limited_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "STOP_WITHIN_S", 0.05)
+    answer = Event()
+
+    def hang() -> Result:
+        os.kill(os.getpid(), signal.SIGINT)
+        answer.wait(30)
+        return REVIEWED
+
+    reviewer = FakeReviewer({ACCOUNTS[0]: [hang]})
+    try:
+        with pytest.raises(
+            KeyboardInterrupt, match="0 accounts at work were finished, 1 got no answer within"
+        ):
+            session(reviewer).work_through(ACCOUNTS)
+        assert reviewer.finished == []
+    finally:
+        answer.set()
+
+
+def test_a_gate_that_cannot_be_read_for_a_moment_is_asked_again() -> None:
+    reviewer, settings = FakeReviewer(), FakeSettings(DatabaseUnavailable("The database is away."), OPEN)
+    work = session(reviewer, settings)
+    work.work_through(ACCOUNTS[:2])
+    assert reviewer.reviewed == ACCOUNTS[:2]
+    assert (work.outcomes, settings.asked) == ({"reviewed": 2}, 3)
+
+
+def test_settings_that_change_in_the_middle_hold_from_the_next_account_on() -> None:
+    lowered = Open(PipelineSettings(daily_grounding_cap=5))
+    reviewer = FakeReviewer()
+    session(reviewer, FakeSettings(OPEN, OPEN, lowered)).work_through(ACCOUNTS[:4])
+    assert reviewer.settings == [OPEN.settings, OPEN.settings, lowered.settings, lowered.settings]
