@@ -1,0 +1,47 @@
+"""Why something waits, is held or is refused, as a value; the words are in `texts/{en,ko}.json` of the package that says it.
+
+Code decides and compares by `Reason.key`; only the edge (a Dagster tick, the page, the command) turns it into a
+sentence with `sentence`. Sentences of failures (`core/failures.py`) are not reasons: they are written where they are
+raised, in English.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
+
+Language = Literal["en", "ko"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """`key` names a text of `package`; `values` fill its placeholders (`{used}`, `{at:%H:%M}`)."""
+
+    package: str
+    key: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """The English sentence."""
+        return sentence(self)
+
+
+def sentence(reason: Reason, language: Language = "en") -> str:
+    """The reason in words. A text that is missing in `language` is taken from English.
+
+    Raises:
+        KeyError: the package has no text of this key, or the text asks for a value that the reason lacks.
+    """
+    texts = _texts(reason.package, language)
+    text = texts[reason.key] if reason.key in texts else _texts(reason.package, "en")[reason.key]
+    return text.format(**reason.values)
+
+
+@cache
+def _texts(package: str, language: Language) -> Mapping[str, str]:
+    """The texts of `reasons` in `<package>/texts/<language>.json`."""
+    content = (files(package) / "texts" / f"{language}.json").read_text("utf-8")
+    texts: Mapping[str, str] = json.loads(content)["reasons"]
+    return texts
