@@ -1,4 +1,4 @@
-"""Why something waits, is held or is refused, as a value; the words are in `texts/{en,ko}.json` of the package that says it.
+"""Why something waits, is held or refused, as a value; words are in `texts/{en,ko}.json` of the package that says it.
 
 Code decides and compares by `Reason.key`; only the edge (a Dagster tick, the page, the command) turns it into a
 sentence with `sentence`. Sentences of failures (`core/failures.py`) are not reasons: they are written where they are
