@@ -1,4 +1,4 @@
-"""An end to a call whose own time limits hold for each read: a server that drips its headers meets none of them."""
+"""A total time limit for a call whose own limits apply to each read: a server that drips its headers passes those."""
 
 from collections.abc import Callable
 from contextvars import copy_context
@@ -12,11 +12,11 @@ T = TypeVar("T")
 def within(limit_s: float, call: Callable[[], T]) -> T:
     """What `call` returns or raises, if it ends within `limit_s` seconds.
 
-    A call that does not is left to itself in a thread that does not keep the process from ending; its outcome
-    is dropped. So whatever it holds must be its own.
+    A call that takes longer is abandoned in a daemon thread and its outcome dropped, so it must own whatever it
+    holds.
 
     Raises:
-        TimeoutError: it has not ended.
+        TimeoutError: the limit has passed.
     """
     outcome: SimpleQueue[tuple[T | None, BaseException | None]] = SimpleQueue()
 

@@ -1,13 +1,13 @@
-"""What can go wrong, by what to do about it. SDK exceptions become one of these in `resources/` only.
+"""Failures, grouped by what to do next. SDK exceptions become one of these in `resources/` only.
 
 PipelineFailure               its text is one sentence that says what to do
-├── ConfigurationFailure      a person must change something; retrying is useless
-│   ├── NotConfigured         a service that may be left out has none of its variables
+├── ConfigurationFailure      someone has to change the configuration; retrying won't help
+│   ├── NotConfigured         none of the variables of an optional service is set
 │   ├── SchemaMismatch        a table or column is missing in a database
 │   └── ModelUnavailable      Gemini does not know the model, or refuses the key
 ├── TransientFailure          the same call may succeed later
-│   └── DatabaseUnavailable   a database did not answer; nothing may be paid meanwhile
-└── InputRejected             a file or argument given by a person can't be used as it is
+│   └── DatabaseUnavailable   a database did not answer; pay for nothing meanwhile
+└── InputRejected             a file or argument from a person can't be used as it is
 """
 
 
@@ -20,7 +20,7 @@ class ConfigurationFailure(PipelineFailure):
 
 
 class NotConfigured(ConfigurationFailure):
-    """A variable of a service that may be left out is empty."""
+    """None of the variables of an optional service is set."""
 
 
 class SchemaMismatch(ConfigurationFailure):
@@ -40,4 +40,4 @@ class DatabaseUnavailable(TransientFailure):
 
 
 class InputRejected(PipelineFailure):
-    """A file or an argument given by a person can't be used as it is."""
+    """A file or an argument from a person can't be used as it is."""

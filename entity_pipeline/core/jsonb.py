@@ -1,7 +1,7 @@
-"""JSON text that PostgreSQL accepts, and JSON text of strangers that Python can be left with.
+"""Write JSON that PostgreSQL accepts; read untrusted JSON safely.
 
 jsonb refuses what JSON allows: NUL characters and lone surrogates. Python refuses what jsonb holds: numbers of
-thousands of digits, and a nesting that is only too deep once it is looked at from further down the stack.
+thousands of digits, and nesting that only overflows when it is walked from deeper in the stack.
 """
 
 import json
@@ -36,7 +36,7 @@ def read_json(text: str | bytes) -> Any:
     """Like `json.loads`, for text from outside.
 
     Raises:
-        ValueError: it is no JSON, nests deeper than `MAX_DEPTH`, or holds a whole number that Python won't read.
+        ValueError: it is not JSON, nests deeper than `MAX_DEPTH`, or holds a whole number that Python won't read.
     """
     if isinstance(text, bytes):
         text = text.decode(json.detect_encoding(text), "surrogatepass")
@@ -61,7 +61,7 @@ def read_stored(text: str | bytes) -> Any:
 
 
 def nests_too_deep(text: str) -> bool:
-    """Whether arrays and objects nest beyond `MAX_DEPTH`; the text may be no JSON at all."""
+    """Whether arrays and objects nest beyond `MAX_DEPTH`; the text need not be JSON at all."""
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return False
     depth = 0

@@ -1,6 +1,6 @@
-"""Waiting out a database that is away for a moment: no run should end over it, and what was paid for must be kept.
+"""Wait out a short outage of a database: a run should not end over it, and paid work must be kept.
 
-Only what may be done twice is repeated: reads, and writes that find themselves done.
+Only idempotent actions may be repeated: reads, and writes that notice they are already done.
 """
 
 import time
@@ -18,7 +18,7 @@ def patiently(
 ) -> T:
     """Repeat an idempotent action while the database is away, with pauses of `patience_s` seconds in all.
 
-    What the attempts themselves take comes on top.
+    The time of the attempts comes on top.
 
     Raises:
         DatabaseUnavailable: it is still away.

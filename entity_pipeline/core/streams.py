@@ -1,6 +1,6 @@
-"""Threads for streams: what comes next is made while the caller deals with what came before, or dealt with by several.
+"""Prefetch a stream in a background thread, or process it with several.
 
-Worth it where one side waits for a database and the other works, as in `recount_days`.
+Worth it where one side waits for a database while the other computes, as in `recount_days`.
 """
 
 from collections.abc import Callable, Generator, Iterator, Sequence

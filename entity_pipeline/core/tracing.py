@@ -1,7 +1,7 @@
-"""Spans: where the time of a run goes, for those who collect traces. `resources/tracing` sends them, when told to.
+"""Spans: where the time of a run goes. `resources/tracing` exports them when it is configured.
 
-A span's values are ours, counted or from a fixed vocabulary. What Instagram or Gemini wrote, who asks and by which
-proxy are nobody's values: a collector is one more place to keep a secret in.
+Values are counts or come from a fixed vocabulary. Never record response text, accounts or proxies: a trace
+collector is one more place that can leak them.
 """
 
 from collections.abc import Mapping
@@ -12,43 +12,43 @@ Value = str | bool | int | float
 
 
 class Span(Protocol):
-    """Something that takes time."""
+    """One timed piece of work."""
 
     @property
     def is_recorded(self) -> bool:
-        """Whether anybody will see it; when not, values need not be made."""
+        """Whether it is exported; if not, values need not be computed."""
 
     def note(self, values: Mapping[str, Value | None]) -> None:
         """Add values by name; None is left out."""
 
     def failed(self, kind: str) -> None:
-        """It came to nothing; `kind` is a word of ours or the class of an exception, never its text."""
+        """Mark the span failed. `kind` is one of our words or an exception class, never its message."""
 
 
 class Tracing(Protocol):
-    """Makes spans. Nothing it does fails, or delays more than the end of a run, and that by seconds at most."""
+    """Makes spans. It never fails; it delays only the end of a run, by seconds at most."""
 
     def step(self, name: str) -> AbstractContextManager[Span]:
-        """What an asset does; calls of all threads that begin within it belong to it."""
+        """The work of an asset; calls that begin within it, in any thread, belong to it."""
 
     def call(
         self, name: str, values: Mapping[str, Value], *, is_request: bool = True
     ) -> AbstractContextManager[Span]:
-        """One request, or what is made of several; it belongs to the call around it in this thread, or to the step."""
+        """One request, or several together; its parent is the enclosing call in this thread, or the step."""
 
 
 class _NotRecorded:
     is_recorded = False
 
     def note(self, values: Mapping[str, Value | None]) -> None:
-        """Nobody looks."""
+        """Nothing is recorded."""
 
     def failed(self, kind: str) -> None:
-        """Nobody looks."""
+        """Nothing is recorded."""
 
 
 class NotTraced:
-    """Makes spans that nobody sees; takes no time worth naming."""
+    """Makes spans that are not recorded, at no measurable cost."""
 
     def step(self, name: str) -> AbstractContextManager[Span]:
         """See `Tracing.step`."""

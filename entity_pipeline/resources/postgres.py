@@ -1,8 +1,8 @@
 """PostgreSQL, through `psycopg_pool`: the `Database` of `core.ports`, inside Dagster and outside.
 
-Surprising: nothing connects before the first `connection()`, an idle pool holds no connection, and all databases
-of one address share one pool (`shared_pools.py`). Everything must work through a transaction pooler, so prepared
-statements are off and nothing is set per session.
+Nothing connects before the first `connection()`, an idle pool holds no connection, and all databases of one address
+share one pool (`shared_pools.py`). Everything must work through a transaction pooler, so prepared statements are off
+and nothing is set per session.
 """
 
 import re
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 APPLICATION_NAME = "entity_pipeline"
 WAIT_FOR_CONNECTION_S = 30.0
-# How PostgreSQL and the poolers before it say that nobody else is let in.
+# Error texts of PostgreSQL and its poolers for 'too many connections'.
 _FULL = (
     "too many connections",
     "remaining connection slots",
@@ -31,7 +31,7 @@ _FULL = (
     "too many clients",
     "max clients",
 )
-# After this long without a connection we look whether the server is down or our own connections are all busy.
+# After this long without a connection, find out whether the server is down or our own connections are all busy.
 _DIAGNOSE_AFTER_S = 1.0
 
 
@@ -124,7 +124,7 @@ class PooledDatabase:
 
 
 class PostgresResource(dg.ConfigurableResource):
-    """A PostgreSQL database as a Dagster resource; whatever in a process uses its address shares one pool.
+    """A PostgreSQL database as a Dagster resource; all users of an address within a process share one pool.
 
     Give `url` as `dg.EnvVar`, so that Dagster stores the variable's name and not its value.
     """
@@ -138,7 +138,7 @@ class PostgresResource(dg.ConfigurableResource):
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["PostgresResource"]:
-        """Close the pool when Dagster is done with the resource."""
+        """Open the database for Dagster; leave the pool when Dagster is done with the resource."""
         with self._opened() as database:
             self._database = database
             try:
@@ -179,7 +179,7 @@ def open_database(
 
 
 def _unreached(error: "psycopg.Error") -> tuple[str, Exception, str]:
-    """What happened when a connection was refused, and what to do. Such an error has no code, only a text."""
+    """Why a connection was refused, and what to do. Such an error has no code, only a text."""
     if any(sign in str(error) for sign in _FULL):
         return (
             "has no connection left",
@@ -190,7 +190,7 @@ def _unreached(error: "psycopg.Error") -> tuple[str, Exception, str]:
 
 
 def _passing(error: Exception) -> tuple[str, str] | None:
-    """What the server refused for now, and what to do, of a statement that may succeed later."""
+    """Why the server refused a statement that may succeed later, and what to do."""
     from psycopg import errors
 
     if isinstance(error, errors.QueryCanceled | errors.LockNotAvailable):
@@ -211,7 +211,7 @@ def _passing(error: Exception) -> tuple[str, str] | None:
 
 
 def database_clock(connection: "psycopg.Connection[Any]") -> datetime:
-    """The time on the database's clock, moving on within a transaction."""
+    """The time on the database's clock; it advances within a transaction."""
     row = connection.execute("select clock_timestamp()").fetchone()
     if row is None:
         raise AssertionError("a select without a from always returns a row")
@@ -244,6 +244,6 @@ def _place_and_password(url: str) -> tuple[str, str]:
         raise unreadable from None
     host, port = parts.get("host") or "localhost", parts.get("port") or 5432
     place = f"{host}:{port}/{parts.get('dbname') or parts.get('user') or ''}"
-    if "@" in place:  # of a password, whose rest would be told as the host
+    if "@" in place:  # part of a password, the rest of which would be shown as the host
         raise unreadable
     return place, str(parts.get("password") or "")

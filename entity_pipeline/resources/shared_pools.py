@@ -1,9 +1,8 @@
 """The connection pools of this process: one for each address, however many resources and threads use it.
 
-Surprising: a thread that holds a connection of a pool and needs another one never waits for the other threads
-for long, because they may be waiting for its own; it gets a connection beside the pool.
-And a connection that was just in use is not asked whether it still works, only whether its socket has ended: that
-takes no round trip. What a lost server does not say is found out by the statement, as in the middle of a use.
+On purpose: a thread that already holds a connection and needs another gets one beside the pool instead of waiting
+for the other threads, which may be waiting for it. A recently used connection is checked by its socket alone, which
+takes no round trip; if the server vanished silently, the next statement fails, as it would mid-use.
 """
 
 import logging
@@ -23,13 +22,13 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_S = 10
 IDLE_CONNECTION_S = 60.0
-# A firewall that forgets a connection, or a server that is gone without a word, ends no socket.
+# A firewall that forgets a connection, or a server that vanishes silently, does not close the socket.
 TRUSTED_FOR_S = 5.0
 
 
 @dataclass(frozen=True)
 class Address:
-    """What two users of one pool have in common: a connection keeps the name that it was opened under."""
+    """The key of a pool: a connection keeps the application name it was opened under."""
 
     url: str = field(repr=False)
     application_name: str
@@ -41,7 +40,7 @@ class SharedPool:
     def __init__(self, address: Address) -> None:
         from psycopg_pool import ConnectionPool
 
-        # Every failed attempt would be logged; who asked for the connection says it once, as one sentence.
+        # The pool would log every failed attempt; the caller reports the failure once, in one sentence.
         logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
         self._address = address
         self._users: dict[object, int] = {}
@@ -60,7 +59,7 @@ class SharedPool:
 
     @property
     def max_connections(self) -> int:
-        """Most connections at once, but for those beside the pool: what the most demanding user asked for."""
+        """Most connections at once, not counting those beside the pool: the largest number any user asked for."""
         return self._pool.max_size
 
     @property
@@ -73,7 +72,7 @@ class SharedPool:
         return self._holding(self._pool.getconn(timeout=timeout_s))
 
     def take_beside(self) -> "psycopg.Connection[Any]":
-        """A connection that the pool does not count, ended when it is given back. Raises psycopg's errors."""
+        """A connection outside the pool, closed when it is given back. Raises psycopg's errors."""
         connection = _connection_class().connect(self._address.url, **_options(self._address))
         _configure(connection)
         connection.is_beside_pool = True
@@ -97,14 +96,14 @@ class SharedPool:
                 self._pool.open()
 
     def leave(self, user: object) -> bool:
-        """Whether somebody still needs the pool."""
+        """Whether the pool still has users."""
         self._users.pop(user, None)
         if self._users:
             self._fit()
         return bool(self._users)
 
     def close(self) -> None:
-        """End its connections, those in use as soon as they are given back."""
+        """Close its connections; those in use, as soon as they are given back."""
         self._pool.close()
 
     def _fit(self) -> None:
@@ -135,7 +134,7 @@ class SharedPools:
             return shared
 
     def leave(self, address: Address, user: object) -> None:
-        """`user` needs no connection any more."""
+        """End of `user`'s membership; the last one closes the pool."""
         with self._changing:
             shared = self._open.get(address)
             if shared is None or shared.leave(user):
@@ -146,7 +145,7 @@ class SharedPools:
     def forget_inherited(self) -> None:
         """Start anew in a forked process: its sockets are the parent's, and the pools' threads did not come along."""
         self._changing = threading.Lock()
-        # Kept, because an end of their life would be an end of the parent's connections.
+        # Kept alive: finalising them would close the parent's connections.
         self._inherited.append(self._open)
         self._open = {}
 
@@ -156,7 +155,7 @@ os.register_at_fork(after_in_child=POOLS.forget_inherited)
 
 
 def _options(address: Address) -> dict[str, Any]:
-    """What a transaction pooler asks for: nothing prepared, nothing set for a session."""
+    """Options a transaction pooler needs: no prepared statements, no session settings."""
     return {
         "autocommit": True,
         "prepare_threshold": None,
@@ -167,13 +166,13 @@ def _options(address: Address) -> dict[str, Any]:
 
 
 def _configure(connection: "psycopg.Connection[Any]") -> None:
-    """On our side of the connection alone: nothing of it is a setting of the session."""
+    """Configure the client side only; nothing here is a session setting."""
     from psycopg import IsolationLevel
     from psycopg.types.json import set_json_loads
 
-    # People and other programs write jsonb too: no value in it may end a run.
+    # People and other programs write jsonb too, and no value in it may end a run.
     set_json_loads(read_stored, connection)
-    # What is read after a lock must be what is there then, whatever the server's default is.
+    # A read after a lock must see the current rows, whatever the server's default isolation is.
     connection.isolation_level = IsolationLevel.READ_COMMITTED
 
 
@@ -181,12 +180,12 @@ def _check(connection: Any) -> None:
     """Raise psycopg's error if a connection of the pool has ended."""
     from psycopg_pool import ConnectionPool
 
-    if time.monotonic() - connection.last_used_at > TRUSTED_FOR_S or _has_said_something(connection):
+    if time.monotonic() - connection.last_used_at > TRUSTED_FOR_S or _has_unread_data(connection):
         ConnectionPool.check_connection(connection)
 
 
-def _has_said_something(connection: "psycopg.Connection[Any]") -> bool:
-    """Whether anything came while nothing was asked: mostly the server's goodbye, or the end of the socket."""
+def _has_unread_data(connection: "psycopg.Connection[Any]") -> bool:
+    """True if the idle socket has unread data: usually a shutdown notice or EOF."""
     socket = select.poll()
     socket.register(connection.fileno(), select.POLLIN)
     return bool(socket.poll(0))
@@ -194,7 +193,7 @@ def _has_said_something(connection: "psycopg.Connection[Any]") -> bool:
 
 @cache
 def _connection_class() -> Any:
-    """Connections that mark their errors: psycopg does not say on which of two a statement failed."""
+    """Connections that mark their errors: psycopg does not tell which of two connections a statement failed on."""
     import psycopg
 
     class MarkingConnection(psycopg.Connection[Any]):

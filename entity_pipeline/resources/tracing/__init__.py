@@ -1,8 +1,8 @@
 """Traces for an OpenTelemetry collector: off, and nothing of OpenTelemetry imported, until its address is set.
 
-Surprising: what is traced is asked of `active()` and not handed down. The resource of a run switches it on for its
-process, which does one run at a time, so that clients need no tracing in their constructors; OpenTelemetry's own
-tracer provider is a global for the same reason.
+On purpose, clients call `active()` instead of taking a tracer in their constructors: the resource of a run switches
+tracing on for its process, which executes one run at a time. OpenTelemetry's own tracer provider is global for the
+same reason.
 """
 
 import logging
@@ -23,7 +23,7 @@ _running: list[Tracing] = []
 
 
 def active() -> Tracing:
-    """What traces this process now."""
+    """The tracer of this process now."""
     with suppress(IndexError):
         return _running[-1]
     return NOT_TRACED
@@ -78,9 +78,9 @@ class TracingResource(dg.ConfigurableResource):
 
 @contextmanager
 def exported(endpoint: str, headers: str | None, run_id: str | None, job: str | None) -> Iterator[None]:
-    """Trace this process within the block to the collector at `endpoint`, or not at all when that can't be."""
+    """Export the traces of this process to `endpoint` within the block, or nothing if that is impossible."""
     if not _is_address(endpoint):
-        _not_used("it is no address that begins with http:// or https://")
+        _not_used("it does not begin with http:// or https://")
         yield
         return
     tracing = _AtFirstUse(endpoint, headers, run_id, job)
@@ -92,10 +92,10 @@ def exported(endpoint: str, headers: str | None, run_id: str | None, job: str | 
 
 
 class _AtFirstUse:
-    """The exporter, made when the first span is: a command that asks nobody neither loads it nor waits for it."""
+    """The exporter, created with the first span: a command that sends no request neither loads it nor waits for it."""
 
     def __init__(self, endpoint: str, headers: str | None, run_id: str | None, job: str | None) -> None:
-        self._told = (endpoint, headers, run_id)
+        self._address = (endpoint, headers, run_id)
         self._job = job
         self._began_ns = time.time_ns()
         self._lock = threading.Lock()
@@ -113,7 +113,7 @@ class _AtFirstUse:
         return self._tracing().call(name, values, is_request=is_request)
 
     def close(self) -> None:
-        """Send what there is."""
+        """Export the remaining spans."""
         self._open.close()
 
     def _tracing(self) -> Tracing:
@@ -126,10 +126,10 @@ class _AtFirstUse:
         try:
             from entity_pipeline.resources.tracing.export import Exporter
 
-            exporter = Exporter(*self._told)
+            exporter = Exporter(*self._address)
             self._open.callback(exporter.close)
             self._open.enter_context(exporter.run(self._job, self._began_ns))
-        except Exception as error:  # noqa: BLE001  whatever a library thinks of an address, the run goes on
+        except Exception as error:  # noqa: BLE001  the run goes on, whatever a library thinks of the address
             # Its text may quote the headers.
             _not_used(type(error).__name__)
             return NOT_TRACED

@@ -1,8 +1,8 @@
 """OpenTelemetry's SDK behind our port. Importing this imports the SDK, its exporter and protobuf.
 
-The trace of a run has the run's own id, so that it is found without a search. Surprising: spans that can't be sent
-are thrown away. They wait in memory, at most 2,048 of them, for a collector that is slow; the end of a run waits for
-it `CLOSE_WITHIN_S` and no longer.
+The trace of a run has the run's own id, so that it can be found without a search. Spans that can't be sent are
+dropped: at most 2,048 of them wait in memory for a slow collector, and the end of a run waits for it at most
+`CLOSE_WITHIN_S`.
 """
 
 import threading
@@ -51,7 +51,7 @@ class Exporter:
 
     @contextmanager
     def run(self, job: str | None, began_ns: int) -> Iterator[Span]:
-        """The span around everything, which began at `began_ns` of the clock."""
+        """The root span, which began at `began_ns` of the system clock."""
         values = {"dagster.job": job, "dagster.run_id": self._run_id}
         with self._enclosing(f"run {job}" if job else "command", values, began_ns) as span:
             yield span

@@ -316,7 +316,7 @@ def test_a_connection_that_ends_while_nobody_uses_it_costs_no_place_and_no_secon
     assets_db: ClonedDatabase, assets: Connection, monkeypatch: pytest.MonkeyPatch, end_is_seen: bool
 ) -> None:
     if not end_is_seen:
-        monkeypatch.setattr(shared_pools, "_has_said_something", lambda _: False)
+        monkeypatch.setattr(shared_pools, "_has_unread_data", lambda _: False)
     google = Google()
     with open_database(assets_db.url, max_connections=1, application_name="cut") as database:
         ledger = CutLedger(database, assets)
