@@ -1,7 +1,7 @@
 # Everything happens in .venv of this checkout; nothing else on the machine changes.
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test test-poolers check fix soak fuzz bench lock clean
+.PHONY: help install demo up test test-poolers nightly check fix soak fuzz bench lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -25,6 +25,7 @@ help:
 	@echo 'make up      the same, then the Dagster UI and the administration page until Ctrl-C'
 	@echo 'make test    every test'
 	@echo 'make test-poolers  the tests that use a database, through pgbouncer in session and in transaction mode'
+	@echo 'make nightly the long forms: every kill point, more races, whole suites through the poolers, a soak (hours)'
 	@echo 'make check   format, lint, types, import contracts, Dagster definitions'
 	@echo 'make fix     let the formatter and the linter repair what they can'
 	@echo 'make soak    a simulated week under chaos, every promise checked (DAYS=7 SEED=1; about 10 minutes)'
@@ -47,6 +48,14 @@ SESSION_TESTS :=
 test-poolers: install
 	$(BIN)/python -m pytest -n auto --dist worksteal --through=transaction $(TRANSACTION_TESTS)
 	$(BIN)/python -m pytest -n auto --dist worksteal --through=session $(SESSION_TESTS)
+
+# What is too long for every change. Each variable is explained in docs/reliability.md.
+nightly: install
+	KILLS=all COMMAND_KILLS=20 LEDGER_RACE=8x25x20 LEDGER_MODEL_RUNS=250 OUTAGES=10 TWO_AT_ONCE=10 UNDO_EXAMPLES=500 \
+	  FUZZ_EXAMPLES=20000 POOL_SIMULATION_SEEDS=20 $(BIN)/python -m pytest -n auto --dist worksteal --timeout=7200 \
+	  entity_pipeline_tests/reliability entity_pipeline_tests/resources
+	$(MAKE) test-poolers
+	$(MAKE) soak DAYS=2
 
 check: install
 	$(BIN)/ruff format --check .

@@ -16,7 +16,7 @@ DIRECT_ONLY = {
     "admin/test_api.py::test_no_made_up_request_ends_in_a_server_error": _LONG,
     "admin/test_browser.py": _LONG,
     "cli/test_commands.py": _COMMANDS,
-    "cli/test_evaluate.py": _COMMANDS,
+    "domains/entities/commands/test_evaluate.py": _COMMANDS,
     "cli/test_pool.py": _COMMANDS,
     "deploy/test_stop.py": _LONG,
     "deploy/test_topology.py": _LONG,
