@@ -218,7 +218,7 @@ def measure(console: Console, folder: Path, postgres: EmbeddedPostgres, gemini: 
                     list(clients.map(lambda path: ask(port, path), PAGES * CLIENTS))
             runs.append(topology.status(run))
         command = start(
-            "import sys; from entity_pipeline.cli import main; sys.argv[1:] = ['enrich']; main()",
+            "import sys; from entity_pipeline.assembly import main; sys.argv[1:] = ['enrich']; main()",
             {**storage, **variables},
             folder / "command.log",
         )

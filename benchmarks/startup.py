@@ -31,7 +31,6 @@ from entity_pipeline.sandbox.ownership import SharedServers
 from entity_pipeline.sandbox.postgres import EmbeddedPostgres
 
 TIMES, SHORT_TIMES = 5, 1
-COMMAND = "from entity_pipeline.cli import main; main()"
 REPOSITORY = Path(__file__).resolve().parents[1]
 DAGSTER_YAML = (REPOSITORY / "dagster.yaml").read_text()
 _LOAD = "import warnings; warnings.simplefilter('ignore'); {}.get_repository_def().load_all_definitions()"
@@ -109,7 +108,7 @@ class Startup:
             connection.execute(text.encode())
             self._posts += 8
             began = time.time()
-            _, cpu = ended(["-c", COMMAND, "enrich"])
+            _, cpu = ended(["-m", "entity_pipeline", "enrich"])
             found = connection.execute(FIRST_CALL, [began]).fetchone()
         if found is None or found[0] is None:
             raise SystemExit("enrich asked nobody")
@@ -135,9 +134,13 @@ def measure(startup: Startup, instance: dg.DagsterInstance) -> None:
     empty = startup.note("code location of nothing", lambda: ended(["-c", LOAD_NOTHING]))
     startup.note("code location, loaded", lambda: ended(["-c", LOAD_OURS]), empty)
     for command in ("--help", "quota", "status"):
-        startup.note(f"entity-pipeline {command}", lambda c=command: ended(["-c", COMMAND, c]), floor)  # type: ignore[misc]
+        startup.note(
+            f"entity-pipeline {command}", lambda c=command: ended(["-m", "entity_pipeline", c]), floor
+        )  # type: ignore[misc]
     startup.note("entity-pipeline enrich, to its first call", startup.until_first_call, floor)
-    startup.note("entity-pipeline enrich, nothing to do", lambda: ended(["-c", COMMAND, "enrich"]), floor)
+    startup.note(
+        "entity-pipeline enrich, nothing to do", lambda: ended(["-m", "entity_pipeline", "enrich"]), floor
+    )
     bare = startup.note(
         "a run of one empty op, in process",
         lambda: here(lambda: job_of_nothing.execute_in_process(instance=instance, run_config=QUIET)),

@@ -21,8 +21,8 @@ from entity_pipeline.domains.entities.jobs import jobs
 from entity_pipeline.domains.entities.links.logic.holds import SENTENCES
 from entity_pipeline.domains.entities.partitions import FIRST_DAY
 from entity_pipeline.domains.entities.reviews.question import PIPELINE, STEP
-from entity_pipeline.resources import schema_check
 from entity_pipeline.shared.alerts.rules import WHAT_TO_DO
+from entity_pipeline_tests.needs import TABLES
 
 ROOT = Path(__file__).parent.parent
 TESTS = Path(__file__).parent
@@ -208,7 +208,7 @@ def test_the_quota_page_has_the_prices_and_pools_of_the_registry() -> None:
 
 @pytest.mark.parametrize(
     ("database", "needs"),
-    [("assets", schema_check._ASSETS), ("operation", schema_check._OPERATION)],
+    TABLES.items(),
     ids=["assets", "operation"],
 )
 def test_the_schema_page_names_every_column_that_the_code_needs(database: str, needs: Any) -> None:

@@ -1,5 +1,11 @@
-"""The command `entity-pipeline`. Failures end in one clear sentence and a non-zero exit, never in a traceback."""
+"""The command `entity-pipeline`. Failures end in one clear sentence and a non-zero exit, never in a traceback.
 
-from entity_pipeline.cli.main import main
+It knows no domain: `assembly.py` hands them in, and a command reads them from its `Shell`.
+"""
 
-__all__ = ["main"]
+import importlib
+
+
+def main() -> None:
+    """The console script of an installation that was made before `assembly` was its entry."""
+    importlib.import_module("entity_pipeline.assembly").main()

@@ -1,9 +1,10 @@
 """`doctor`: each connection, schema and setting in a line, with what to do about it. Asks nobody that costs money."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any, get_args
 from urllib.parse import urlsplit
 
@@ -11,8 +12,11 @@ import click
 import psycopg
 
 from entity_pipeline.cli.services import services
+from entity_pipeline.core.domain import Domain, HealthCheck
 from entity_pipeline.core.failures import PipelineFailure
+from entity_pipeline.core.findings import Finding
 from entity_pipeline.core.gemini.models import find_model
+from entity_pipeline.core.ports import Databases
 from entity_pipeline.core.settings import Closed, PipelineSettings, WindowSettings
 from entity_pipeline.migrations.files import Database, files_of
 from entity_pipeline.migrations.indexes import lost_indexes, unfinished_indexes
@@ -21,32 +25,31 @@ from entity_pipeline.resources.instagram.pool import unreadable_accounts
 from entity_pipeline.resources.installation_check import (
     CLOCK_TOLERANCE_S,
     clock_skew_s,
-    doubled_rows,
-    evaluation_problems,
     former_settings,
-    page_list_problems,
     swapped,
 )
 from entity_pipeline.resources.postgres import open_database
 from entity_pipeline.resources.schema_check import missing_schema
+from entity_pipeline.shared.schema import needs_of
 
 # What the project's rules hold prudent for one real Instagram account.
 _PRUDENT = WindowSettings(per_hour=200)
 
-Finding = tuple[str, str]
+_Check = Callable[[], Iterable[Finding]]
 
 
-def examine() -> bool:
-    """Print a line a finding; True when nothing stands in the way of a run."""
+def examine(domains: Sequence[Domain]) -> bool:
+    """Print a line per finding; True when nothing stands in the way of a run."""
     if mistake := _swapped():
         click.echo(f"error {mistake}")
         return False
-    checks: list[Callable[[], Iterator[Finding]]] = [
+    checks: list[_Check] = [
         lambda: _database("assets"),
         lambda: _database("operation"),
-        _schema,
+        lambda: _schema(domains),
         _migrations,
-        _rows,
+        *_checks_of_domains(domains),
+        _former_settings,
         _settings,
         _addresses,
         _gemini,
@@ -60,16 +63,30 @@ def examine() -> bool:
         for finding in _findings(check):
             # What is away is away for several checks, and one line says so.
             if finding not in said:
-                click.echo(f"{finding[0]:<5} {finding[1]}")
+                click.echo(f"{finding.level:<5} {finding.text}")
             said.add(finding)
-    return all(state != "error" for state, _ in said)
+    return all(finding.level != "error" for finding in said)
 
 
-def _findings(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+def _findings(check: _Check) -> Iterator[Finding]:
     try:
         yield from check()
     except PipelineFailure as failure:
-        yield "error", str(failure)
+        yield Finding("error", str(failure))
+
+
+def _checks_of_domains(domains: Sequence[Domain]) -> Iterator[_Check]:
+    for domain in domains:
+        for check in domain.health():
+            yield partial(_with_databases, check)
+
+
+def _with_databases(check: HealthCheck) -> Iterator[Finding]:
+    with (
+        open_database(os.environ["ASSETS_DATABASE_URL"]) as assets,
+        open_database(os.environ["OPERATION_DATABASE_URL"]) as operation,
+    ):
+        yield from check(Databases(assets, operation))
 
 
 def _swapped() -> str | None:
@@ -85,26 +102,27 @@ def _swapped() -> str | None:
 
 def _database(name: Database) -> Iterator[Finding]:
     with _connection(name) as connection:
-        yield "ok", f"The {name} database answers."
+        yield Finding("ok", f"The {name} database answers.")
         yield from clock_findings(name, clock_skew_s(connection))
 
 
 def clock_findings(name: Database, skew_s: float) -> Iterator[Finding]:
     """Whether the database's clock is too far from this machine's; both decide when something is due."""
     if abs(skew_s) > CLOCK_TOLERANCE_S:
-        yield (
+        yield Finding(
             "warn",
             f"The {name} database's clock is {abs(skew_s):.0f} s away from this machine's: set both by NTP.",
         )
 
 
-def _schema() -> Iterator[Finding]:
+def _schema(domains: Sequence[Domain]) -> Iterator[Finding]:
+    needs = [need for domain in domains for need in needs_of(domain)]
     with _connection("assets") as assets, _connection("operation") as operation:
-        problems = missing_schema(assets, operation)
+        problems = missing_schema(assets, operation, *needs)
     for problem in problems:
-        yield "error", str(problem)
+        yield Finding("error", str(problem))
     if not problems:
-        yield "ok", "Both schemas have what the pipeline needs."
+        yield Finding("ok", "Both schemas have what the pipeline needs.")
 
 
 def _migrations() -> Iterator[Finding]:
@@ -116,29 +134,23 @@ def _migrations() -> Iterator[Finding]:
             unfinished = [index for _, index in unfinished_indexes(connection)]
             lost = lost_indexes(connection, [file for file in files if file not in pending])
         if pending:
-            yield (
+            yield Finding(
                 "warn",
                 f"migrations of {name} that are not applied: {len(pending)}, {pending[0].path.stem} first. Look at "
                 "`entity-pipeline migrate --plan`, then run `entity-pipeline migrate`.",
             )
         for index in [*unfinished, *(file.concurrent_index for file in lost)]:
-            yield (
+            yield Finding(
                 "warn",
                 f"{name}: the index {index} is missing or unfinished, and what needs it is slow; run "
                 "`entity-pipeline migrate`, which builds it again while others write.",
             )
 
 
-def _rows() -> Iterator[Finding]:
-    """Odd rows, and what only the administration page and `evaluate` need."""
-    with _connection("operation") as operation:
-        for sentence in doubled_rows(operation):
-            yield "warn", sentence
-        for sentence in page_list_problems(operation, is_page_here=bool(os.environ.get("ADMIN_TOKEN"))):
-            yield "warn", sentence
+def _former_settings() -> Iterator[Finding]:
     with _connection("assets") as assets:
-        for sentence in (*former_settings(assets), *evaluation_problems(assets)):
-            yield "warn", sentence
+        for sentence in former_settings(assets):
+            yield Finding("warn", sentence)
 
 
 @contextmanager
@@ -153,14 +165,15 @@ def _connection(name: Database) -> Iterator[psycopg.Connection[Any]]:
 def _settings() -> Iterator[Finding]:
     with services() as built:
         gate = built.settings.gate()
-    yield ("warn", gate.reason) if isinstance(gate, Closed) else ("ok", "The pipeline is switched on.")
+    is_closed = isinstance(gate, Closed)
+    yield Finding("warn", gate.reason) if is_closed else Finding("ok", "The pipeline is switched on.")
 
 
 def _addresses() -> Iterator[Finding]:
     """Servers of one's own; a mistake would only show with the first request."""
     for name in ("GEMINI_BASE_URL", "INSTAGRAM_BASE_URL"):
         if (url := os.environ.get(name)) and not _is_web_address(url):
-            yield "error", f"{name} is no address of a server: it looks like http://127.0.0.1:8000."
+            yield Finding("error", f"{name} is no address of a server: it looks like http://127.0.0.1:8000.")
 
 
 def _is_web_address(url: str) -> bool:
@@ -179,26 +192,26 @@ def _gemini() -> Iterator[Finding]:
         return
     if os.environ.get("GEMINI_API_KEY"):
         where = os.environ.get("GEMINI_BASE_URL") or "Google"
-        yield "ok", f"A Gemini key is set; requests go to {where}."
+        yield Finding("ok", f"A Gemini key is set; requests go to {where}.")
     else:
-        yield "error", "GEMINI_API_KEY is not set: set it to a key of your Google project."
+        yield Finding("error", "GEMINI_API_KEY is not set: set it to a key of your Google project.")
 
 
 def model_findings(name: str, today: date) -> Iterator[Finding]:
     """Whether the registry knows the model, and whether it retires or has retired."""
     model = find_model(name)
     if model is None:
-        yield (
+        yield Finding(
             "error",
             f"GEMINI_MODEL is '{name}', which core/gemini/models.py does not know: choose another or add it.",
         )
     elif model.retires_on and today >= model.retires_on:
-        yield (
+        yield Finding(
             "warn",
             f"{name} is reported to have been retired on {model.retires_on}: set GEMINI_MODEL={model.successor}.",
         )
     elif model.retires_on:
-        yield (
+        yield Finding(
             "warn",
             f"{name} is reported to retire on {model.retires_on}; {model.successor} follows (GEMINI_MODEL).",
         )
@@ -209,9 +222,9 @@ def _instagram() -> Iterator[Finding]:
         gate = built.settings.gate()
     settings = PipelineSettings() if isinstance(gate, Closed) else gate.settings
     if not settings.instagram_backfill_enabled:
-        yield "ok", "The profile backfill is switched off; reviews go on without it."
+        yield Finding("ok", "The profile backfill is switched off; reviews go on without it.")
         return
-    yield (
+    yield Finding(
         "ok",
         f"The profile backfill is on and goes to {os.environ.get('INSTAGRAM_BASE_URL') or 'Instagram'}.",
     )
@@ -220,7 +233,7 @@ def _instagram() -> Iterator[Finding]:
         getattr(windows, name) > getattr(_PRUDENT, name) for name in ("per_minute", "per_hour", "per_day")
     )
     if hasty and not os.environ.get("INSTAGRAM_BASE_URL"):
-        yield (
+        yield Finding(
             "warn",
             (
                 "instagram_windows allow more than 2 s apart, 20 a minute, 200 an hour and 1,000 a day: "
@@ -233,26 +246,26 @@ def _pool() -> Iterator[Finding]:
     with _connection("assets") as assets:
         unreadable = unreadable_accounts(assets, os.environ.get("INSTAGRAM_SESSION_KEYS"))
     for username, reason in unreadable.items():
-        yield "error", f"'{username}' of the pool can't be used: {reason}"
+        yield Finding("error", f"'{username}' of the pool can't be used: {reason}")
 
 
 def _r2() -> Iterator[Finding]:
     names = ("R2_ENDPOINT_URL", "R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY", "R2_BUCKET", "R2_PUBLIC_BASE_URL")
     missing = [name for name in names if not os.environ.get(name)]
     if missing:
-        yield "warn", f"Pictures are not stored: set {', '.join(missing)}."
+        yield Finding("warn", f"Pictures are not stored: set {', '.join(missing)}.")
         return
     with services() as built:
         built.r2.check()
-    yield "ok", f"The bucket {os.environ['R2_BUCKET']} stores, shows and deletes an object."
+    yield Finding("ok", f"The bucket {os.environ['R2_BUCKET']} stores, shows and deletes an object.")
 
 
 def _dagster() -> Iterator[Finding]:
     if os.environ.get("DAGSTER_POSTGRES_URL") and os.environ.get("DAGSTER_HOME"):
         with open_database(os.environ["DAGSTER_POSTGRES_URL"]) as database, database.connection():
-            yield "ok", "Dagster's own database answers."
+            yield Finding("ok", "Dagster's own database answers.")
     else:
-        yield (
+        yield Finding(
             "warn",
             "DAGSTER_HOME and DAGSTER_POSTGRES_URL are not set: `enrich` works, but its runs are not kept.",
         )

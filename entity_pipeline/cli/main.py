@@ -3,8 +3,9 @@
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from dagster_shared.utils.warnings import BetaWarning
 
 from entity_pipeline.cli.connections import DEFAULT_SANDBOX, connected
 from entity_pipeline.cli.interruption import take_sigterm
+from entity_pipeline.cli.shell import Shell, shell_of
+from entity_pipeline.core.domain import Domain
 from entity_pipeline.core.failures import InputRejected, PipelineFailure
 
 
@@ -37,16 +40,20 @@ def cli(context: click.Context, directory: Path) -> None:
     load_dotenv(Path.cwd() / ".env", override=False)
     # Dagster reports usage to its makers unless told otherwise, and this must work without a network.
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
-    context.obj = directory
+    context.obj = replace(context.obj, directory=directory)
 
 
-def main() -> None:
-    """The console script."""
+def main(domains: Sequence[Domain], definitions: Callable[[], Any]) -> None:
+    """Run the command line of this process with these domains and their code location."""
     # Dagster calls long-used parameters beta, at length.
     warnings.filterwarnings("ignore", category=BetaWarning)
     take_sigterm()
     try:
-        cli(standalone_mode=False)
+        cli(
+            prog_name="entity-pipeline",
+            standalone_mode=False,
+            obj=Shell(domains, definitions, DEFAULT_SANDBOX),
+        )
     except PipelineFailure as failure:
         _end(str(failure))
     except click.exceptions.Abort:
@@ -65,9 +72,10 @@ def _end(sentence: str, code: int = 1) -> None:
 
 @contextmanager
 def _connected(context: click.Context) -> Iterator[None]:
-    with connected(context.obj) as is_sandbox:
+    directory = shell_of(context).directory
+    with connected(directory) as is_sandbox:
         if is_sandbox:
-            click.echo(f"Using the sandbox in {context.obj}.", err=True)
+            click.echo(f"Using the sandbox in {directory}.", err=True)
         yield
 
 
@@ -90,8 +98,9 @@ def demo(context: click.Context, chaos: int | None) -> None:
     """Run the whole pipeline once on sample posts, with everything local, and check the result."""
     from entity_pipeline.cli.demo import run_demo
 
-    with connected(context.obj, start_sandbox=True, chaos=chaos):
-        run_demo(context.obj, check=chaos is None)
+    directory = shell_of(context).directory
+    with connected(directory, start_sandbox=True, chaos=chaos):
+        run_demo(directory, check=chaos is None)
 
 
 @cli.command()
@@ -106,9 +115,10 @@ def up(context: click.Context, port: int, admin_port: int, chaos: int | None) ->
 
     check_port(port)
     check_port(admin_port, "--admin-port")
-    with connected(context.obj, start_sandbox=True, chaos=chaos):
-        run_demo(context.obj, check=False)
-        serve(port, admin_port, context.obj)
+    directory = shell_of(context).directory
+    with connected(directory, start_sandbox=True, chaos=chaos):
+        run_demo(directory, check=False)
+        serve(port, admin_port, directory)
 
 
 @cli.command()
@@ -153,7 +163,7 @@ def doctor(context: click.Context) -> None:
     from entity_pipeline.cli.doctor import examine
 
     with _connected(context):
-        if not examine():
+        if not examine(shell_of(context).domains):
             sys.exit(1)
 
 
@@ -409,8 +419,9 @@ def sandbox_reset(context: click.Context) -> None:
     """End the sandbox's servers and delete its folder."""
     from entity_pipeline.sandbox.environment import Sandbox
 
-    if not context.obj.exists():
-        click.echo(f"There is no sandbox in {context.obj}.")
+    directory = shell_of(context).directory
+    if not directory.exists():
+        click.echo(f"There is no sandbox in {directory}.")
         return
-    Sandbox(context.obj).reset()
-    click.echo(f"The sandbox in {context.obj} is gone.")
+    Sandbox(directory).reset()
+    click.echo(f"The sandbox in {directory} is gone.")

@@ -37,12 +37,10 @@ def dagster_instance() -> Iterator[dg.DagsterInstance]:
 
 
 class Runner:
-    """Executes jobs of the code location over ranges of partitions."""
+    """Executes jobs of a code location over ranges of partitions."""
 
-    def __init__(self, instance: dg.DagsterInstance) -> None:
-        from entity_pipeline.definitions import defs
-
-        self._definitions = defs
+    def __init__(self, instance: dg.DagsterInstance, definitions: dg.Definitions) -> None:
+        self._definitions = definitions
         self._instance = instance
 
     def run(

@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Protocol
+
+from entity_pipeline.core.schema_needs import SchemaNeeds
 
 
 class Database(Protocol):
@@ -19,8 +22,16 @@ class Database(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Databases:
+    """The two databases of an installation."""
+
+    assets: Database
+    operation: Database
+
+
 class SchemaAccess(Protocol):
     """What both databases lack; implemented by `resources/schema_check.py`."""
 
-    def problems(self) -> Sequence[str]:
-        """A sentence for each missing table, column, right or hidden row, with what to do."""
+    def problems(self, *needs: SchemaNeeds) -> Sequence[str]:
+        """A sentence for each missing table, column, right or hidden row that runs need, with what to do."""

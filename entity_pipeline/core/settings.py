@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -65,6 +65,8 @@ class WindowSettings(_Strict):
 
 class PipelineSettings(_Strict):
     """The limits and switches a person may change. Units are in the names."""
+
+    row: ClassVar[str] = PLATFORM
 
     daily_grounding_cap: int = Field(default=1_450, ge=0, le=1_000_000)
     requests_per_minute: Count = 200

@@ -10,7 +10,6 @@ from pathlib import Path
 import entity_pipeline
 
 LIMIT_S = 60
-_PROGRAM = "from entity_pipeline.cli import main; main()"
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class Command:
     def start(self, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
         """Start it; the caller ends it."""
         return subprocess.Popen(
-            [sys.executable, "-c", _PROGRAM, *arguments],
+            [sys.executable, "-m", "entity_pipeline", *arguments],
             cwd=self._folder,
             env=self._environment | variables,
             stdin=subprocess.DEVNULL,

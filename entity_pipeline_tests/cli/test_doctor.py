@@ -9,6 +9,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from entity_pipeline.cli.doctor import clock_findings, model_findings
+from entity_pipeline.core.findings import Finding
 from entity_pipeline.resources.instagram.pool import add_account
 from entity_pipeline.resources.instagram.sessions import Vault
 from entity_pipeline.sandbox.object_store import RcloneObjectStore
@@ -102,9 +103,9 @@ def test_the_bucket_is_tried_with_an_object_that_is_then_gone(
 
 def test_a_clock_that_is_off_is_named_with_its_database() -> None:
     assert list(clock_findings("operation", 29.0)) == []
-    [(state, sentence)] = clock_findings("operation", -90.0)
-    assert state == "warn"
-    assert sentence == "The operation database's clock is 90 s away from this machine's: set both by NTP."
+    assert list(clock_findings("operation", -90.0)) == [
+        Finding("warn", "The operation database's clock is 90 s away from this machine's: set both by NTP.")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -118,9 +119,9 @@ def test_a_clock_that_is_off_is_named_with_its_database() -> None:
 def test_a_model_that_retires_is_named_before_and_after(
     name: str, today: date, state: str, says: str
 ) -> None:
-    [(found, sentence)] = model_findings(name, today)
-    assert found == state
-    assert says in sentence
+    [found] = model_findings(name, today)
+    assert found.level == state
+    assert says in found.text
 
 
 def test_a_plan_shows_the_sql_and_the_locks_and_the_migration_then_has_nothing_left(

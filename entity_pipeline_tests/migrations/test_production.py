@@ -9,10 +9,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from entity_pipeline.domains.entities.health import doubled_rows, page_list_problems
 from entity_pipeline.migrations import migrate
 from entity_pipeline.migrations.files import files_of
 from entity_pipeline.resources.gemini.spend import roll_up_spend
-from entity_pipeline.resources.installation_check import doubled_rows, page_list_problems
 from entity_pipeline.resources.postgres import PostgresResource, open_database
 from entity_pipeline.resources.schema_check import missing_schema
 from entity_pipeline.resources.settings_store import SYSTEM_ACTOR, SettingsStore
@@ -20,6 +20,7 @@ from entity_pipeline_tests.cli.command import Command
 from entity_pipeline_tests.databases import ClonedDatabase, DatabaseServer
 from entity_pipeline_tests.domains.entities.graph import MONDAY, TUESDAY, WEDNESDAY, Graph, graph
 from entity_pipeline_tests.migrations.production import Production, digests, production, rows, touched
+from entity_pipeline_tests.needs import NEEDS
 from entity_pipeline_tests.reliability.documented_roles import PAGE, Roles, connected, documented_roles
 
 
@@ -59,7 +60,7 @@ def test_people_keep_every_value_through_migration_enrichment_and_linking(theirs
             connected(roles.url("assets", "entity_pipeline")) as one,
             connected(roles.url("operation", "entity_pipeline")) as other,
         ):
-            assert [str(problem) for problem in missing_schema(one, other)] == [
+            assert [str(problem) for problem in missing_schema(one, other, *NEEDS)] == [
                 "assets: the column gemini_spend_daily.day must be given in every row and the pipeline does not "
                 "know it; let it be empty, or give it a default if it is in no key (docs/schema.md, Existing "
                 "installations)."
@@ -126,7 +127,7 @@ def test_a_roll_up_with_a_key_of_its_own_serves_both_after_the_documented_statem
         open_database(theirs.owner["assets"]) as assets_db,
     ):
         owner.execute(statements.encode())
-        assert missing_schema(owner, operation) == []
+        assert missing_schema(owner, operation, *NEEDS) == []
         upsert = (
             "insert into gemini_spend_daily (day, pipeline, model, calls) "
             "values (%s, 'captions', 'gemini-2.5-flash', 1) "

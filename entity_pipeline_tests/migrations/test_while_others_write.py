@@ -10,11 +10,11 @@ import psycopg
 import pytest
 
 from entity_pipeline.core.failures import DatabaseUnavailable
+from entity_pipeline.domains.entities.health import page_list_problems
 from entity_pipeline.migrations import migrate
 from entity_pipeline.migrations.blockers import APPLICATION_NAME
 from entity_pipeline.migrations.files import files_of
 from entity_pipeline.migrations.plan import plan
-from entity_pipeline.resources.installation_check import page_list_problems
 from entity_pipeline_tests.databases import DatabaseServer
 from entity_pipeline_tests.migrations.older_installation import older_installation
 from entity_pipeline_tests.migrations.production import Production, production

@@ -56,7 +56,7 @@ class Runs:
         """What is pending in some cohorts, as `entity-pipeline enrich` does it."""
         start, end = date.fromisoformat(first), date.fromisoformat(last)
         days = [start + timedelta(days=nth) for nth in range((end - start).days + 1)]
-        getattr(Pipeline(self._built, Runner(self._instance), days), name)()
+        getattr(Pipeline(self._built, Runner(self._instance, defs), days), name)()
         return True
 
 

@@ -4,7 +4,7 @@ The other half: a policy that would hide a row or skip an update in silence is n
 """
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,15 @@ from entity_pipeline.core.settings import Open
 from entity_pipeline.domains.entities.reviews.review import limits_of
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.postgres import PostgresResource
-from entity_pipeline.resources.schema_check import _ASSETS, _OPERATION, missing_schema
+from entity_pipeline.resources.schema_check import missing_schema
 from entity_pipeline.resources.settings_store import SettingsStore
 from entity_pipeline.sandbox.gemini_standin import GeminiStandin
 from entity_pipeline.sandbox.instagram_standin import InstagramStandin
+from entity_pipeline_tests import needs
 from entity_pipeline_tests.cli.command import Command
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.domains.entities.graph import MONDAY, TUESDAY, WEDNESDAY, graph
+from entity_pipeline_tests.needs import NEEDS
 from entity_pipeline_tests.reliability.documented_roles import Kind, Role, Roles, connected, documented_roles
 
 PIPELINE: Role = "entity_pipeline"
@@ -194,7 +196,7 @@ def test_doctor_finds_nothing_missing_for_the_role_for_undo(
         connected(roles.url("assets", PIPELINE)) as assets,
         connected(roles.url("operation", UNDO)) as operation,
     ):
-        assert missing_schema(assets, operation) == []
+        assert missing_schema(assets, operation, *NEEDS) == []
 
 
 SETTINGS_OF_OTHERS = "update pipeline_settings set is_enabled = true where platform = 'another'"
@@ -391,8 +393,7 @@ HIDING = {
     ),
     "no row-level security": ("alter table {table} disable row level security;", False),
 }
-NEEDS: Mapping[Kind, Mapping[str, Any]] = {"assets": _ASSETS, "operation": _OPERATION}
-TABLES: list[tuple[Kind, str]] = [(kind, table) for kind, needs in NEEDS.items() for table in needs]
+TABLES: list[tuple[Kind, str]] = [(kind, table) for kind, tables in needs.TABLES.items() for table in tables]
 
 
 @pytest.fixture
@@ -422,7 +423,7 @@ def said_of(filled: dict[Kind, ClonedDatabase], kind: Kind, table: str, role: st
         as_role = {"assets": assets, "operation": operation}[kind]
         as_role.execute(sql.SQL("set role {}").format(sql.Identifier(role)))
         try:
-            problems = missing_schema(assets, operation)
+            problems = missing_schema(assets, operation, *NEEDS)
         finally:
             as_role.execute("reset role")
     return [str(problem) for problem in problems if (problem.database, problem.table) == (kind, table)]
@@ -479,14 +480,14 @@ def test_a_policy_that_shows_rows_and_skips_a_write_is_named(
     )
     held = "with check (false)" if command == "insert" else "using (false)"
     prepare(filled[kind], f"{allowed} create policy held on {{table}} for {command} {held};", table, anyone)
-    needed = command in NEEDS[kind][table].privileges
+    needed = command in needs.TABLES[kind][table].privileges
     sentences = said_of(filled, kind, table, anyone)
     assert bool(sentences) is needed
     assert all(f"{command} is held to the condition of policy held" in sentence for sentence in sentences)
     if command == "update":
         with filled[kind].connection() as connection:
             connection.execute(sql.SQL("set role {}").format(sql.Identifier(anyone)))
-            column = next(iter(NEEDS[kind][table].columns))
+            column = next(iter(needs.TABLES[kind][table].columns))
             skipped = sql.SQL("update {} set {} = {}").format(*map(sql.Identifier, (table, column, column)))
             count = connection.execute(skipped).rowcount
             connection.execute("reset role")

@@ -15,6 +15,7 @@ from entity_pipeline.resources.postgres import PostgresResource
 from entity_pipeline.resources.schema_check import SchemaProbe, missing_schema
 from entity_pipeline_tests.databases import ClonedDatabase, DatabaseServer
 from entity_pipeline_tests.migrations.older_installation import older_installation
+from entity_pipeline_tests.needs import NEEDS
 
 Connection = psycopg.Connection[Any]
 
@@ -30,7 +31,7 @@ def role(assets: Connection) -> Iterator[sql.Identifier]:
 
 
 def test_migrated_databases_lack_nothing(assets: Connection, operation: Connection) -> None:
-    assert missing_schema(assets, operation) == []
+    assert missing_schema(assets, operation, *NEEDS) == []
 
 
 def test_an_older_installation_lacks_nothing_but_what_only_people_may_change(
@@ -39,7 +40,7 @@ def test_an_older_installation_lacks_nothing_but_what_only_people_may_change(
     with older_installation(database_server) as urls:
         migrate(*urls)
         with psycopg.connect(urls[0]) as assets, psycopg.connect(urls[1]) as operation:
-            problems = [str(problem) for problem in missing_schema(assets, operation)]
+            problems = [str(problem) for problem in missing_schema(assets, operation, *NEEDS)]
     assert problems == [
         "assets: the column gemini_spend_daily.day must be given in every row and the pipeline does not know it; "
         "let it be empty, or give it a default if it is in no key (docs/schema.md, Existing installations).",
@@ -48,7 +49,7 @@ def test_an_older_installation_lacks_nothing_but_what_only_people_may_change(
 
 def test_every_table_of_an_empty_server_is_named_with_what_to_do(database_server: DatabaseServer) -> None:
     with database_server.empty() as url, psycopg.connect(url) as nothing:
-        problems = missing_schema(nothing, nothing)
+        problems = missing_schema(nothing, nothing, *NEEDS)
     assert {problem.table for problem in problems} >= {"raw_posts", "tagged_usernames", "artists", "brands"}
     assert all(str(problem).endswith("is missing; run `entity-pipeline migrate`.") for problem in problems)
 
@@ -106,7 +107,7 @@ def test_one_difference_in_assets_is_one_sentence(
     assets: Connection, operation: Connection, damage: str, table: str, column: str | None, says: str
 ) -> None:
     assets.execute(damage)
-    [problem, *others] = missing_schema(assets, operation)
+    [problem, *others] = missing_schema(assets, operation, *NEEDS)
     assert (problem.database, problem.table, problem.column) == ("assets", table, column)
     assert says in str(problem)
     assert {other.table for other in others} <= {table}
@@ -135,7 +136,7 @@ def test_one_difference_in_operation_is_one_sentence(
     assets: Connection, operation: Connection, damage: str, table: str, says: str
 ) -> None:
     operation.execute(damage)
-    [problem] = missing_schema(assets, operation)
+    [problem] = missing_schema(assets, operation, *NEEDS)
     assert (problem.database, problem.table) == ("operation", table)
     assert says in str(problem)
 
@@ -167,17 +168,17 @@ def test_a_roll_up_that_can_not_be_written_holds_up_no_run(
     probe = SchemaProbe(
         assets_db=PostgresResource(url=assets_db.url), operation_db=PostgresResource(url=operation_db.url)
     )
-    assert probe.problems() == []
+    assert probe.problems(*NEEDS) == []
     with assets_db.connection() as assets:
         assets.execute("alter table gemini_usage_events drop column subject")
-    assert len(probe.problems()) >= 1
+    assert len(probe.problems(*NEEDS)) >= 1
 
 
 def test_a_role_without_rights_is_told_which_it_lacks(
     assets: Connection, operation: Connection, role: sql.Identifier
 ) -> None:
     assets.execute(sql.SQL("grant select on raw_posts to {0}; set role {0}").format(role))
-    problems = {problem.table: str(problem) for problem in missing_schema(assets, operation)}
+    problems = {problem.table: str(problem) for problem in missing_schema(assets, operation, *NEEDS)}
     assert "may not select, insert, update on gemini_usage_events" in problems["gemini_usage_events"]
 
 
@@ -191,7 +192,9 @@ def test_rows_that_would_be_hidden_in_silence_are_a_problem_until_a_policy_shows
         assets.execute(sql.SQL("set role {}").format(role))
         try:
             return [
-                str(problem) for problem in missing_schema(assets, operation) if problem.table == "raw_posts"
+                str(problem)
+                for problem in missing_schema(assets, operation, *NEEDS)
+                if problem.table == "raw_posts"
             ]
         finally:
             assets.execute("reset role")
@@ -208,4 +211,4 @@ def test_a_policy_for_somebody_else_does_not_help(
     assets.execute(sql.SQL("grant all on all tables in schema public to {}").format(role))
     assets.execute("create policy others on raw_posts to pg_monitor using (true)")
     assets.execute(sql.SQL("set role {}").format(role))
-    assert "raw_posts" in {problem.table for problem in missing_schema(assets, operation)}
+    assert "raw_posts" in {problem.table for problem in missing_schema(assets, operation, *NEEDS)}

@@ -8,6 +8,7 @@ import dagster as dg
 
 from entity_pipeline.core.patience import patiently, patiently_on
 from entity_pipeline.core.ports import Database, SchemaAccess
+from entity_pipeline.core.settings import PLATFORM
 from entity_pipeline.domains.entities.accounts.backlog import Waiting
 from entity_pipeline.domains.entities.links.logic.name_checks import (
     Found,
@@ -25,7 +26,9 @@ from entity_pipeline.domains.entities.links.queries.name_checks import (
 )
 from entity_pipeline.domains.entities.models import EntityTable
 from entity_pipeline.domains.entities.partitions import every_cohort
+from entity_pipeline.domains.entities.schema import NEEDS
 from entity_pipeline.shared.reporting.metadata import rows_table
+from entity_pipeline.shared.schema import shared_needs
 
 BACKLOG_LIMIT = timedelta(days=7)
 NAMES_WINDOW = timedelta(days=30)
@@ -38,7 +41,7 @@ NAMES_WINDOW = timedelta(days=30)
 )
 def databases_have_the_schema(schema: dg.ResourceParam[SchemaAccess]) -> dg.AssetCheckResult:
     """Going on with half a schema would write half a result."""
-    problems = patiently(schema.problems)
+    problems = patiently(lambda: schema.problems(shared_needs(PLATFORM), NEEDS))
     return dg.AssetCheckResult(
         passed=not problems,
         severity=dg.AssetCheckSeverity.ERROR,

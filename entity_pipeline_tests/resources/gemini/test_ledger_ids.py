@@ -15,6 +15,7 @@ from entity_pipeline.resources.gemini.ledger_reading import entries_of
 from entity_pipeline.resources.postgres import PooledDatabase, open_database
 from entity_pipeline.resources.schema_check import missing_schema
 from entity_pipeline_tests.databases import DatabaseServer
+from entity_pipeline_tests.needs import NEEDS
 from entity_pipeline_tests.resources.gemini.ledger_cases import (
     BODY,
     FLASH,
@@ -47,7 +48,9 @@ def installed_on(server: DatabaseServer, column: str) -> Iterator[tuple[PooledDa
         migrate(assets, operation)
         with psycopg.connect(assets) as one, psycopg.connect(operation) as other:
             missing = [
-                str(problem) for problem in missing_schema(one, other) if "usage_events" in str(problem)
+                str(problem)
+                for problem in missing_schema(one, other, *NEEDS)
+                if "usage_events" in str(problem)
             ]
         with open_database(assets) as database:
             yield database, missing

@@ -2,8 +2,7 @@
 
 import json
 from base64 import b64decode
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 from xml.etree import ElementTree
 
 import dagster as dg
@@ -11,15 +10,11 @@ import pytest
 
 from entity_pipeline.definitions import build_definitions
 from entity_pipeline.domains.entities.jobs import enrichment_config
-from entity_pipeline.resources import schema_check
 from entity_pipeline.shared.reporting.metadata import rows_table
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.domains.entities.graph import MONDAY, TUESDAY, Graph, graph, plain
+from entity_pipeline_tests.needs import TABLES
 
-TABLES: dict[str, Mapping[str, Any]] = {
-    "assets": schema_check._ASSETS,
-    "operation": schema_check._OPERATION,
-}
 STORED = ["raw_posts", "tagged_usernames", "instagram_accounts", "instagram_profiles", "gemini_reviews"]
 STORED += ["catalog_links", "gemini_spend_daily"]
 

@@ -1,0 +1,32 @@
+"""The registration of the domain `entities`. What is heavy is imported inside the functions."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from entity_pipeline.core.domain import Domain, HealthCheck
+from entity_pipeline.core.settings import PipelineSettings
+from entity_pipeline.domains.entities.schema import NEEDS
+
+
+def definitions() -> Any:
+    """What Dagster loads."""
+    from entity_pipeline.domains.entities.definitions import entities_definitions
+
+    return entities_definitions()
+
+
+def health() -> Sequence[HealthCheck]:
+    """What `doctor` looks at."""
+    from entity_pipeline.domains.entities.health import CHECKS
+
+    return CHECKS
+
+
+entities = Domain(
+    key="entities",
+    summary="Turn accounts tagged in Instagram posts into a catalog of artists, brands and groups.",
+    settings=PipelineSettings,
+    definitions=definitions,
+    needs=NEEDS,
+    health=health,
+)

@@ -1,0 +1,58 @@
+"""What the entities domain needs of both databases. What all domains share is declared in `shared/schema.py`."""
+
+from entity_pipeline.core.schema_needs import UPSERTED, SchemaNeeds, TableNeeds, columns, our_table
+
+_TIMES = "timestamptz: created_at updated_at"
+_ENTITY = "uuid: id primary_instagram_account_id; text: name_en name_ko; jsonb: metadata; " + _TIMES
+_ENTITY_UPDATED = frozenset({"name_en", "name_ko", "primary_instagram_account_id", "updated_at"})
+
+
+def _entity(further: str, added: frozenset[str] = frozenset()) -> TableNeeds:
+    """A table of the catalog. `undo` deletes rows of it, and what refers to them goes with them."""
+    own = columns(f"text: {further}")
+    return TableNeeds(
+        columns(_ENTITY) | own,
+        keys=(("primary_instagram_account_id",),),
+        updated=_ENTITY_UPDATED | own.keys(),
+        added=added,
+        deleted_with_references=True,
+    )
+
+
+NEEDS = SchemaNeeds(
+    assets={
+        "raw_posts": TableNeeds(
+            columns("uuid: id; text: platform external_id; jsonb: platform_metadata; " + _TIMES),
+            privileges=("select",),
+        ),
+        "tagged_usernames": our_table(
+            "date: day; text: username; int: posts; timestamptz: first_seen_at last_seen_at; uuid[]: sample_posts",
+            privileges=(*UPSERTED, "delete"),
+            keys=(("day", "username"),),
+        ),
+        "tagged_days": our_table(
+            "date: day; numeric: mark; text: rules; int: usernames; jsonb: counts; timestamptz: changed_at",
+            keys=(("day",),),
+        ),
+    },
+    operation={
+        "instagram_accounts": TableNeeds(
+            columns(
+                "uuid: id brand_id artist_id group_id; bool: is_active; jsonb: metadata; "
+                "text: username name_ko name_en display_name bio profile_image_url "
+                "account_type entity_ig_role entity_region_code; " + _TIMES
+            ),
+            added=frozenset({"account_type", "entity_ig_role", "entity_region_code"}),
+            keys=(("username",),),
+            updated=frozenset(
+                "name_ko name_en display_name bio profile_image_url account_type entity_ig_role entity_region_code "
+                "brand_id artist_id group_id metadata".split()
+            ),
+        ),
+        "artists": _entity("profile_image_url"),
+        "groups": _entity("profile_image_url"),
+        "brands": _entity("logo_image_url country_of_origin", added=frozenset({"country_of_origin"})),
+        "intake_days": our_table("date: day; timestamptz: changed_at; int: accounts", keys=(("day",),)),
+    },
+    functions={"operation": ["entity_pipeline_normalise_name"]},
+)
