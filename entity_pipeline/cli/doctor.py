@@ -6,7 +6,6 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any, get_args
-from urllib.parse import urlsplit
 
 import click
 import psycopg
@@ -18,6 +17,7 @@ from entity_pipeline.core.findings import Finding
 from entity_pipeline.core.gemini.models import find_model
 from entity_pipeline.core.ports import Databases
 from entity_pipeline.core.settings import Closed, PipelineSettings, WindowSettings
+from entity_pipeline.core.text.web_address import web_address
 from entity_pipeline.migrations.files import Database, files_of
 from entity_pipeline.migrations.indexes import lost_indexes, unfinished_indexes
 from entity_pipeline.migrations.runner import may_read_history, pending_files
@@ -172,16 +172,8 @@ def _settings() -> Iterator[Finding]:
 def _addresses() -> Iterator[Finding]:
     """Servers of one's own; a mistake would only show with the first request."""
     for name in ("GEMINI_BASE_URL", "INSTAGRAM_BASE_URL"):
-        if (url := os.environ.get(name)) and not _is_web_address(url):
-            yield Finding("error", f"{name} is no address of a server: it looks like http://127.0.0.1:8000.")
-
-
-def _is_web_address(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
+        if (url := os.environ.get(name)) and web_address(url) is None:
+            yield Finding("error", f"{name} must be a URL such as http://127.0.0.1:8000.")
 
 
 def _gemini() -> Iterator[Finding]:

@@ -6,6 +6,7 @@ thousands of digits, and nesting that only overflows when it is walked from deep
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 # Nothing that this project stores or reads nests deeper than 30 levels.
@@ -58,6 +59,16 @@ def read_stored(text: str | bytes) -> Any:
         return json.loads(
             text, parse_int=lambda digits: int(digits) if len(digits) < 1_000 else float(digits)
         )
+
+
+def json_object(value: object) -> Mapping[str, Any]:
+    """The value if it is an object, else an empty one: what is stored or sent may be anything."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def json_items(value: object, limit: int | None = None) -> list[Any]:
+    """The items of an array, at most `limit`; none if the value is something else."""
+    return value[:limit] if isinstance(value, list) else []
 
 
 def nests_too_deep(text: str) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, unquote
 from uuid import UUID
 
 import dagster as dg
@@ -17,6 +17,7 @@ from pydantic import Field
 
 from entity_pipeline.core.failures import ConfigurationFailure
 from entity_pipeline.core.notifications import Message, NotSent
+from entity_pipeline.core.text.web_address import address_parts
 
 WEBHOOK = "webhook"
 EMAIL = "email"
@@ -145,12 +146,8 @@ def _connected(address: SplitResult) -> Iterator[smtplib.SMTP]:
 
 
 def _parts(address: str | None, variable: str, schemes: Sequence[str]) -> SplitResult:
-    try:
-        parts = urlsplit((address or "").strip())
-        usable = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is none
-        usable = False
-    if not usable:
+    parts = address_parts((address or "").strip(), schemes)
+    if parts is None:
         raise ConfigurationFailure(f"{variable} is no address: it must begin with {schemes[0]}://.")
     return parts
 

@@ -76,8 +76,8 @@ def test_addresses_and_session_keys_that_cannot_work_are_errors(
     assert ended.code == 1
     assert "s3cret" not in ended.said
     for line in (
-        "error GEMINI_BASE_URL is no address of a server: it looks like http://127.0.0.1:8000.",
-        "error INSTAGRAM_BASE_URL is no address of a server: it looks like http://127.0.0.1:8000.",
+        "error GEMINI_BASE_URL must be a URL such as http://127.0.0.1:8000.",
+        "error INSTAGRAM_BASE_URL must be a URL such as http://127.0.0.1:8000.",
         "error 'our_two' of the pool can't be used: No key of INSTAGRAM_SESSION_KEYS opens this secret.",
     ):
         assert line in ended.out.splitlines(), ended.said

@@ -4,35 +4,27 @@ Surprising: an answer without text is normal. Thinking can use up the whole toke
 missing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
+
+from entity_pipeline.core.jsonb import json_items, json_object
 
 MAX_REPLY_CHARS = 100_000  # the output limit is about 1,000 tokens; anything near this is not an answer
 
 
-def mapping(value: object) -> Mapping[str, Any]:
-    """The value if it is an object, else an empty one."""
-    return value if isinstance(value, Mapping) else {}
-
-
-def items(value: object, limit: int) -> Sequence[Any]:
-    """The first `limit` items if the value is an array, else none."""
-    return value[:limit] if isinstance(value, list) else ()
-
-
 def first_candidate(body: object) -> Mapping[str, Any] | None:
     """Candidate 0, the only one that is asked for."""
-    found = items(mapping(body).get("candidates"), 1)
+    found = json_items(json_object(body).get("candidates"), 1)
     return found[0] if found and isinstance(found[0], Mapping) else None
 
 
 def text_parts(body: object) -> list[str]:
     """The text of each part of candidate 0; a thought or a part without text is empty, to keep indices."""
-    content = mapping(mapping(first_candidate(body)).get("content"))
+    content = json_object(json_object(first_candidate(body)).get("content"))
     texts = []
-    for part in items(content.get("parts"), 1_000):
-        text = mapping(part).get("text")
-        texts.append(text if isinstance(text, str) and mapping(part).get("thought") is not True else "")
+    for part in json_items(content.get("parts"), 1_000):
+        text = json_object(part).get("text")
+        texts.append(text if isinstance(text, str) and json_object(part).get("thought") is not True else "")
     return texts
 
 

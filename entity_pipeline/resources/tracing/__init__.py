@@ -10,11 +10,11 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from urllib.parse import urlsplit
 
 import dagster as dg
 from pydantic import Field
 
+from entity_pipeline.core.text.web_address import web_address
 from entity_pipeline.core.tracing import NOT_TRACED, Span, Tracing, Value
 
 _log = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ class TracingResource(dg.ConfigurableResource):
 @contextmanager
 def exported(endpoint: str, headers: str | None, run_id: str | None, job: str | None) -> Iterator[None]:
     """Export the traces of this process to `endpoint` within the block, or nothing if that is impossible."""
-    if not _is_address(endpoint):
+    if web_address(endpoint) is None:
         _not_used("it does not begin with http:// or https://")
         yield
         return
@@ -134,14 +134,6 @@ class _AtFirstUse:
             _not_used(type(error).__name__)
             return NOT_TRACED
         return exporter
-
-
-def _is_address(endpoint: str) -> bool:
-    try:
-        parts = urlsplit(endpoint)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
 
 
 def _not_used(why: str) -> None:

@@ -8,7 +8,8 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from datetime import date
 from html import escape
-from urllib.parse import urlsplit
+
+from entity_pipeline.core.text.web_address import address_parts
 
 GREEN, AMBER, GREY, BLUE, RED = "#2da44e", "#d4a72c", "#8c959f", "#0969da", "#cf222e"
 _INK, _PALE = "#1f2328", "#59636e"
@@ -80,7 +81,7 @@ def as_image(svg: str, alt: str) -> str:
 
 def faces(pictures: Mapping[str, str], across: int = 6) -> str:
     """Pictures by handle as a Markdown table; an address that is no plain web address is left out."""
-    shown = [(handle, url) for handle, url in pictures.items() if _is_web_address(url)]
+    shown = [(handle, url) for handle, url in pictures.items() if _fits_markdown(url)]
     if not shown:
         return ""
     lines = []
@@ -100,16 +101,8 @@ def _table_row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _is_web_address(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return (
-        parts.scheme in ("http", "https")
-        and bool(parts.netloc)
-        and not set(url) & set("()<>[]|\\`\"' \t\r\n")
-    )
+def _fits_markdown(url: str) -> bool:
+    return address_parts(url) is not None and not set(url) & set("()<>[]|\\`\"'")
 
 
 def _plain(text: str) -> str:

@@ -7,6 +7,7 @@ that rests on no evidence is not written anywhere, whatever confidence it claims
 from collections.abc import Mapping
 from typing import Any
 
+from entity_pipeline.core.jsonb import json_object
 from entity_pipeline.core.settings import PipelineSettings, Thresholds
 from entity_pipeline.domains.entities.links.logic.decisions import LINK_COLUMN, Candidates
 from entity_pipeline.domains.entities.links.logic.holds import HoldReason
@@ -89,5 +90,4 @@ def _reassigned(profile: Mapping[str, Any]) -> bool:
 
 def section(account: Account, key: str) -> dict[str, Any]:
     """A sub-object of `metadata.entity_enrichment`; empty when it is missing or not an object."""
-    value = account.enrichment.get(key)
-    return dict(value) if isinstance(value, dict) else {}
+    return dict(json_object(account.enrichment.get(key)))

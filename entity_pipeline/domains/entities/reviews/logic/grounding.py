@@ -9,17 +9,12 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
-from entity_pipeline.core.gemini.reply_body import (
-    MAX_REPLY_CHARS,
-    first_candidate,
-    items,
-    mapping,
-    text_parts,
-)
+from entity_pipeline.core.gemini.reply_body import MAX_REPLY_CHARS, first_candidate, text_parts
+from entity_pipeline.core.jsonb import json_items, json_object
 from entity_pipeline.core.text.json_block import blocks, without_citations
 from entity_pipeline.core.text.plain_text import one_line
+from entity_pipeline.core.text.web_address import address_parts
 from entity_pipeline.domains.entities.models import Evidence, Grounding
 from entity_pipeline.domains.entities.reviews.logic.mentions import naming
 
@@ -51,19 +46,21 @@ def assess_grounding(body: object, *, handle: str, names: Iterable[str | None]) 
     Evidence is a whole sentence of the prose (never of the JSON block) that a support ties to a returned
     http(s) chunk; those that name the account come first. `supports` counts the supports that gave evidence.
     """
-    metadata = mapping(mapping(first_candidate(body)).get("groundingMetadata"))
-    queries = [query for query in items(metadata.get("webSearchQueries"), 1_000) if isinstance(query, str)]
+    metadata = json_object(json_object(first_candidate(body)).get("groundingMetadata"))
+    queries = [
+        query for query in json_items(metadata.get("webSearchQueries"), 1_000) if isinstance(query, str)
+    ]
     shown = dict.fromkeys(text for query in queries if (text := one_line(query, _MAX_QUERY)))
     chunks = _chunks(metadata.get("groundingChunks"))
     reply = _Reply.of(text_parts(body))
     names_account = naming(handle, names)
     evidence: dict[tuple[str, int], Evidence] = {}
     supports = 0
-    for support in items(metadata.get("groundingSupports"), _MAX_SUPPORTS):
+    for support in json_items(metadata.get("groundingSupports"), _MAX_SUPPORTS):
         cited = [
-            index for index in _indices(mapping(support).get("groundingChunkIndices")) if index in chunks
+            index for index in _indices(json_object(support).get("groundingChunkIndices")) if index in chunks
         ]
-        sentences = reply.sentences(mapping(mapping(support).get("segment"))) if cited else []
+        sentences = reply.sentences(json_object(json_object(support).get("segment"))) if cited else []
         supports += bool(sentences)
         for sentence in sentences:
             names_it = names_account(sentence)
@@ -83,8 +80,8 @@ def assess_grounding(body: object, *, handle: str, names: Iterable[str | None]) 
 
 def search_entry_point(body: object) -> str | None:
     """Google's search suggestions (untrusted HTML) to show with the result; None if absent or over 10 kB."""
-    metadata = mapping(mapping(first_candidate(body)).get("groundingMetadata"))
-    html = mapping(metadata.get("searchEntryPoint")).get("renderedContent")
+    metadata = json_object(json_object(first_candidate(body)).get("groundingMetadata"))
+    html = json_object(metadata.get("searchEntryPoint")).get("renderedContent")
     if not isinstance(html, str) or not 0 < len(html) <= MAX_SEARCH_ENTRY_POINT_BYTES:
         return None
     clean = html.encode("utf-8", "ignore").decode().replace("\x00", "")
@@ -93,27 +90,23 @@ def search_entry_point(body: object) -> str | None:
 
 def _chunks(value: object) -> dict[int, tuple[str, str | None]]:
     found: dict[int, tuple[str, str | None]] = {}
-    for index, chunk in enumerate(items(value, _MAX_CHUNKS)):
-        web = mapping(mapping(chunk).get("web"))
+    for index, chunk in enumerate(json_items(value, _MAX_CHUNKS)):
+        web = json_object(json_object(chunk).get("web"))
         uri, title = web.get("uri"), web.get("title")
-        if isinstance(uri, str) and _is_web_address(uri):
+        if isinstance(uri, str) and _is_source(uri):
             found[index] = uri, (one_line(title, _MAX_TITLE) or None) if isinstance(title, str) else None
     return found
 
 
-def _is_web_address(uri: str) -> bool:
+def _is_source(uri: str) -> bool:
     if len(uri) > _MAX_URI or one_line(uri, _MAX_URI) != uri or _NEVER_IN_A_URI.search(uri):
         return False
-    try:
-        parts = urlsplit(uri)
-        host = parts.hostname or ""
-        return parts.scheme in ("http", "https") and "@" not in parts.netloc and bool(_DOMAIN.fullmatch(host))
-    except ValueError:
-        return False
+    parts = address_parts(uri)
+    return parts is not None and "@" not in parts.netloc and bool(_DOMAIN.fullmatch(parts.hostname or ""))
 
 
 def _indices(value: object) -> list[int]:
-    return list(dict.fromkeys(index for index in items(value, 20) if type(index) is int))
+    return list(dict.fromkeys(index for index in json_items(value, 20) if type(index) is int))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from entity_pipeline.core.gemini.reply_body import (
-    MAX_REPLY_CHARS,
-    first_candidate,
-    mapping,
-    reply_text,
-)
+from entity_pipeline.core.gemini.reply_body import MAX_REPLY_CHARS, first_candidate, reply_text
+from entity_pipeline.core.jsonb import json_object
 from entity_pipeline.core.text.handles import handle_or_none
 from entity_pipeline.core.text.json_block import (
     agreed,
@@ -88,7 +84,7 @@ def parse_reply(body: object, *, handle: str, bio: str | None = None) -> ParsedR
 
     A review that stands in the profile's own `bio` is what its owner wants to be said, and is never taken.
     """
-    blocked = mapping(mapping(body).get("promptFeedback")).get("blockReason")
+    blocked = json_object(json_object(body).get("promptFeedback")).get("blockReason")
     if blocked:
         return _no(UnparseableReason.PROMPT_BLOCKED, f"Gemini refused the prompt: {_word(blocked)}.")
     candidate = first_candidate(body)
@@ -157,7 +153,7 @@ def _known(value: Mapping[str, Any]) -> dict[str, Any]:
     """The review's own keys in their own spelling, looking one level down if the object is only a wrapper."""
     fields = _own_keys(value)
     if not _REVIEW_KEYS & fields.keys() and len(value) == 1:
-        fields = _own_keys(mapping(next(iter(value.values()))))
+        fields = _own_keys(json_object(next(iter(value.values()))))
     return fields if _REVIEW_KEYS & fields.keys() else {}
 
 
@@ -183,7 +179,7 @@ def _review(fields: Mapping[str, Any], handle: str, notes: list[str]) -> ParsedR
     confidence = noted("confidence", read_confidence(fields.get("confidence")))
     if confidence is None:
         notes.append("confidence:missing")
-    per_field = mapping(fields.get("field_confidence"))
+    per_field = json_object(fields.get("field_confidence"))
     values = {
         "name_en": name_en,
         "name_ko": name_ko,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from entity_pipeline.core.jsonb import read_json
+from entity_pipeline.core.jsonb import json_items, json_object, read_json
 
 _SEPARATORS = re.compile(r"[\s,;]+")
 _NEEDED_COLUMNS = ("external_id", "tagged_usernames")
@@ -77,19 +77,19 @@ def parse_instaloader(data: bytes, file: str) -> ImportedPost | BadRow | OtherFi
     shortcode = _text(node.get("shortcode")) or _text(node.get("code"))
     if shortcode is None or len(shortcode) > _LONGEST_ID:
         return BadRow(file, None, "its `node` has no usable shortcode")
-    phone = _dict(node.get("iphone_struct"))
+    phone = json_object(node.get("iphone_struct"))
     metadata: dict[str, Any] = {"shortcode": shortcode}
     if (tags := _tags_of([node, phone])) is not None:
         metadata["tagged_usernames"] = tags
     if coauthors := _usernames(
-        _list(node.get("coauthor_producers")) + _list(phone.get("coauthor_producers"))
+        json_items(node.get("coauthor_producers")) + json_items(phone.get("coauthor_producers"))
     ):
         metadata["coauthors"] = coauthors
     if media_id := _text(str(node.get("id") or node.get("pk") or "")):
         metadata["media_id"] = media_id
     if isinstance(taken_at := node.get("taken_at_timestamp") or node.get("date"), int):
         metadata["taken_at_timestamp"] = taken_at
-    owner = _dict(node.get("owner")) or _dict(node.get("user")) or _dict(phone.get("user"))
+    owner = json_object(node.get("owner")) or json_object(node.get("user")) or json_object(phone.get("user"))
     return ImportedPost(
         external_id=shortcode,
         external_url=f"https://www.instagram.com/p/{shortcode}/",
@@ -182,36 +182,35 @@ def _tags_of(nodes: Iterable[Mapping[str, Any]]) -> list[str] | None:
     said = False
     for node in nodes:
         slides = [
-            _dict(edge).get("node")
-            for edge in _list(_dict(node.get("edge_sidecar_to_children")).get("edges"))
+            json_object(edge).get("node")
+            for edge in json_items(json_object(node.get("edge_sidecar_to_children")).get("edges"))
         ]
-        for part in (node, *map(_dict, slides), *map(_dict, _list(node.get("carousel_media")))):
+        for part in (
+            node,
+            *map(json_object, slides),
+            *map(json_object, json_items(node.get("carousel_media"))),
+        ):
             said = said or "edge_media_to_tagged_user" in part or "usertags" in part
-            edges = _list(_dict(part.get("edge_media_to_tagged_user")).get("edges"))
-            users += [_dict(_dict(edge).get("node")).get("user") for edge in edges]
-            users += [_dict(tag).get("user") for tag in _list(_dict(part.get("usertags")).get("in"))]
+            edges = json_items(json_object(part.get("edge_media_to_tagged_user")).get("edges"))
+            users += [json_object(json_object(edge).get("node")).get("user") for edge in edges]
+            users += [
+                json_object(tag).get("user")
+                for tag in json_items(json_object(part.get("usertags")).get("in"))
+            ]
     return _usernames(users) if said else None
 
 
 def _usernames(users: Iterable[Any]) -> list[str]:
-    names = (_text(_dict(user).get("username")) for user in users)
+    names = (_text(json_object(user).get("username")) for user in users)
     return list(dict.fromkeys(name for name in names if name))
 
 
 def _caption_of(node: Mapping[str, Any]) -> str | None:
-    edges = _list(_dict(node.get("edge_media_to_caption")).get("edges"))
+    edges = json_items(json_object(node.get("edge_media_to_caption")).get("edges"))
     if edges:
-        return _text(_dict(_dict(edges[0]).get("node")).get("text"))
+        return _text(json_object(json_object(edges[0]).get("node")).get("text"))
     caption = node.get("caption")
     return _text(caption.get("text") if isinstance(caption, dict) else caption)
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 def _text(value: Any) -> str | None:
