@@ -7,6 +7,7 @@ PipelineFailure               its text is one sentence that says what to do
 │   └── ModelUnavailable      Gemini does not know the model, or refuses the key
 ├── TransientFailure          the same call may succeed later
 │   └── DatabaseUnavailable   a database did not answer; pay for nothing meanwhile
+├── ObjectRefused             the object store does not take this one object; others may pass
 └── InputRejected             a file or argument from a person can't be used as it is
 """
 
@@ -37,6 +38,10 @@ class TransientFailure(PipelineFailure):
 
 class DatabaseUnavailable(TransientFailure):
     """A database can't be reached or dropped the connection."""
+
+
+class ObjectRefused(PipelineFailure):
+    """The object store does not take this one object; others may pass."""
 
 
 class InputRejected(PipelineFailure):

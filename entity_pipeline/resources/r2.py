@@ -1,19 +1,23 @@
-"""Cloudflare R2, or any S3 server: pictures in, public URLs out.
+"""Cloudflare R2, or any S3 server: bytes in, public URLs out. What an object means, and its prefix, belong to domains.
 
 boto3 adds checksums by default that R2 refuses in places, while every local stand-in accepts them; the
 settings that keep it working there are in `client_config` and asserted by a test.
 """
 
+import hashlib
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Lock
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
-from entity_pipeline.core.failures import ConfigurationFailure, NotConfigured, TransientFailure
+from entity_pipeline.core.failures import ConfigurationFailure, NotConfigured, PipelineFailure
+from entity_pipeline.core.objects import StoredObject, object_key
+from entity_pipeline.resources.r2_errors import NoSuchObject, failure_of, is_passing
 
 CONNECT_TIMEOUT_S = 5
 READ_TIMEOUT_S = 30
@@ -22,16 +26,6 @@ ATTEMPTS = 3
 # Where `check` puts its object.
 CHECK_FOLDER = "entity-pipeline-doctor"
 
-_REFUSED_KEY = frozenset(
-    (
-        "AccessDenied",
-        "ExpiredToken",
-        "InvalidAccessKeyId",
-        "InvalidToken",
-        "SignatureDoesNotMatch",
-        "Unauthorized",
-    )
-)
 _VARIABLES = {
     "endpoint_url": "R2_ENDPOINT_URL",
     "access_key_id": "R2_ACCESS_KEY_ID",
@@ -56,7 +50,7 @@ def client_config() -> dict[str, Any]:
 
 
 class R2Resource(dg.ConfigurableResource):
-    """A bucket whose objects are read through `public_base_url`. Satisfies `core.profiles.ObjectStore`."""
+    """A bucket whose objects are read through `public_base_url`; a `core.objects.ObjectStore`."""
 
     endpoint_url: str = Field(description="https://<account>.r2.cloudflarestorage.com, or any S3 server.")
     access_key_id: str = Field(repr=False, description="Access key with object read and write on the bucket.")
@@ -67,65 +61,93 @@ class R2Resource(dg.ConfigurableResource):
     _lock: Lock = PrivateAttr(default_factory=Lock)
     _s3: Any = PrivateAttr(default=None)
 
-    def put(self, key: str, data: bytes, content_type: str) -> str:
-        """Store the bytes under a content-addressed key, unless they are there, and return the public URL.
+    def put(self, prefix: str, data: bytes, content_type: str) -> StoredObject:
+        """Store the bytes under their content's key, unless they are there already; see `core.objects`."""
+        sha256 = hashlib.sha256(data).hexdigest()
+        key = object_key(prefix, sha256, content_type)
+        if self._stored_size(key) != len(data):
+            self._store(key, data, content_type)
+        return StoredObject(key, self._url(key), sha256, len(data), content_type)
 
-        Raises:
-            NotConfigured: a variable is empty.
-            ConfigurationFailure: a variable is wrong, the bucket is missing, or the key is refused.
-            TransientFailure: the store can't be reached, is overloaded or broken.
-        """
-        client = self._client()
-        if self._stored_size(client, key) != len(data):
-            self._call(client.put_object, Bucket=self.bucket, Key=key, Body=data, ContentType=content_type)
-        return f"{self.public_base_url.rstrip('/')}/{quote(key)}"
+    def get(self, key: str) -> bytes | None:
+        """The bytes of an object, or None; see `core.objects`."""
+        try:
+            return self._read(key)
+        except NoSuchObject:
+            return None
+
+    def exists(self, key: str) -> bool:
+        """Whether there is such an object; see `core.objects`."""
+        # A HEAD that finds nothing does not say whether the bucket is there; the body of a GET does.
+        return self._stored_size(key) is not None or self.get(key) is not None
+
+    def delete(self, key: str) -> None:
+        """Remove an object; one that is not there is not a failure."""
+        with suppress(NoSuchObject):
+            self._call("delete_object", Key=key)
 
     def check(self, fetch: Callable[[str], tuple[int, bytes]] | None = None) -> None:
         """Store a few bytes, read them back, look for them at their public URL and delete them.
 
-        `fetch` is given the URL and returns the HTTP status and the body; 0 when nobody answers.
+        `fetch` is given the URL and returns the HTTP status and the body; 0 when nothing answers.
 
         Raises:
             ConfigurationFailure: as `put` does, or the public URL shows something else.
             TransientFailure: as `put` does.
         """
         key, body = f"{CHECK_FOLDER}/{uuid.uuid4().hex}.txt", uuid.uuid4().bytes
-        client = self._client()
-        url = self.put(key, body, "text/plain")
+        self._store(key, body, "text/plain")
         try:
-            if self._call(client.get_object, Bucket=self.bucket, Key=key)["Body"].read() != body:
+            if self.get(key) != body:
                 raise ConfigurationFailure(
                     f"Bucket {self.bucket!r} gives back other bytes than were stored: check R2_ENDPOINT_URL."
                 )
-            status, shown = (fetch or _fetch)(url)
+            status, shown = (fetch or _fetch)(self._url(key))
         finally:
-            self._call(client.delete_object, Bucket=self.bucket, Key=key)
+            self.delete(key)
         if (status, shown) != (200, body):
-            what = {0: "nobody answers", 200: "something else is shown"}.get(status, f"HTTP {status}")
+            what = {0: "nothing answers", 200: "something else is shown"}.get(status, f"HTTP {status}")
             raise ConfigurationFailure(
                 f"R2_PUBLIC_BASE_URL does not show what is stored in bucket {self.bucket!r} ({what}): set it to the "
                 "address at which this bucket is public, and check that public access is on."
             )
 
-    def _stored_size(self, client: Any, key: str) -> int | None:
+    def _url(self, key: str) -> str:
+        return f"{self.public_base_url.rstrip('/')}/{quote(key)}"
+
+    def _store(self, key: str, data: bytes, content_type: str) -> None:
+        self._call("put_object", Key=key, Body=data, ContentType=content_type)
+
+    def _read(self, key: str) -> bytes:
+        def read(answer: Any) -> bytes:
+            with answer["Body"] as body:
+                return bytes(body.read())
+
+        return self._call("get_object", read, Key=key)
+
+    def _stored_size(self, key: str) -> int | None:
+        """None when there is no such object, or the store does not say."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
-            return int(client.head_object(Bucket=self.bucket, Key=key)["ContentLength"])
+            return int(self._client().head_object(Bucket=self.bucket, Key=key)["ContentLength"])
         except ClientError as error:
-            # A HEAD has no body to say why: whatever is wrong, the PUT will name it.
-            if not _is_passing(error.response["ResponseMetadata"]["HTTPStatusCode"]):
+            # A HEAD has no body to say why: the PUT or GET that follows will name what is wrong.
+            if not is_passing(error.response["ResponseMetadata"]["HTTPStatusCode"]):
                 return None
             raise self._failure(error) from None
         except BotoCoreError as error:
             raise self._failure(error) from None
 
-    def _call(self, operation: Any, **arguments: Any) -> Any:
+    def _call(
+        self, operation: str, read: Callable[[Any], Any] = lambda answer: answer, **arguments: Any
+    ) -> Any:
         from botocore.exceptions import BotoCoreError, ClientError
+        from urllib3.exceptions import HTTPError
 
         try:
-            return operation(**arguments)
-        except (BotoCoreError, ClientError) as error:
+            return read(getattr(self._client(), operation)(Bucket=self.bucket, **arguments))
+        except (BotoCoreError, ClientError, HTTPError) as error:  # the last from a body that breaks off
             raise self._failure(error) from None
 
     def _client(self) -> Any:
@@ -155,32 +177,8 @@ class R2Resource(dg.ConfigurableResource):
                 "R2_ENDPOINT_URL is not a URL: it looks like https://<account>.r2.cloudflarestorage.com."
             ) from None
 
-    def _failure(self, error: Any) -> ConfigurationFailure | TransientFailure:
-        # Only the host is named: an address may hold credentials.
-        host = urlsplit(self.endpoint_url).hostname or "R2_ENDPOINT_URL"
-        response = getattr(error, "response", None)
-        if response is None:
-            return TransientFailure(
-                f"The object store at {host} did not answer ({type(error).__name__}); try again later."
-            )
-        code = str(response.get("Error", {}).get("Code", "unknown"))
-        status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-        if code in ("NoSuchBucket", "InvalidBucketName"):
-            return ConfigurationFailure(
-                f"The object store at {host} has no bucket {self.bucket!r}: create it, or correct R2_BUCKET."
-            )
-        if code in _REFUSED_KEY or status in (401, 403):
-            return ConfigurationFailure(
-                f"The object store at {host} refused the key ({code}): check R2_ACCESS_KEY_ID, "
-                f"R2_SECRET_ACCESS_KEY and that they may read and write bucket {self.bucket!r}."
-            )
-        if _is_passing(status):
-            return TransientFailure(
-                f"The object store at {host} is busy or broken (HTTP {status}, {code}); try again later."
-            )
-        return ConfigurationFailure(
-            f"The object store at {host} refused the request (HTTP {status}, {code}): check R2_ENDPOINT_URL."
-        )
+    def _failure(self, error: Any) -> PipelineFailure:
+        return failure_of(error, self.endpoint_url, self.bucket)
 
 
 def _fetch(url: str) -> tuple[int, bytes]:
@@ -191,7 +189,3 @@ def _fetch(url: str) -> tuple[int, bytes]:
     except requests.RequestException:
         return 0, b""
     return answer.status_code, answer.content
-
-
-def _is_passing(status: int) -> bool:
-    return status == 429 or status >= 500

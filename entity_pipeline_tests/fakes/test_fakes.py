@@ -13,11 +13,11 @@ from entity_pipeline.core.gemini.ledger import CallIntent, Limits
 from entity_pipeline.core.instagram.access import (
     InstagramAccess,
     InstagramWindows,
-    ObjectStore,
     PictureRefused,
     ProfileFetch,
     ProfileOutcome,
 )
+from entity_pipeline.core.objects import ObjectStore, object_key
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import Closed, Open, PipelineSettings, SettingsAccess
 from entity_pipeline_tests.databases import ClonedDatabase
@@ -95,8 +95,14 @@ def test_the_object_store_fails_as_often_as_it_is_told() -> None:
     store: ObjectStore = fake
     with pytest.raises(TransientFailure):
         store.put("k", b"1", "image/png")
-    assert store.put("k", b"2", "image/png") == "https://img.example/k"
-    assert (fake.objects, fake.puts) == ({"k": (b"2", "image/png")}, 2)
+    stored = store.put("k", b"2", "image/png")
+    assert stored.key == object_key("k", stored.sha256, "image/png")
+    assert stored.url == f"https://img.example/{stored.key}"
+    assert (fake.objects, fake.puts) == ({stored.key: (b"2", "image/png")}, 2)
+    assert (store.get(stored.key), store.exists(stored.key)) == (b"2", True)
+    store.delete(stored.key)
+    store.delete(stored.key)
+    assert (store.get(stored.key), store.exists(stored.key)) == (None, False)
 
 
 def test_the_flaky_database_fails_at_the_chosen_connection_alone(operation_db: ClonedDatabase) -> None:

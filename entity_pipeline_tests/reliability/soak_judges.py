@@ -3,6 +3,7 @@
 What they know of the pipeline's limits is what a person set, not what the pipeline's tables say.
 """
 
+import hashlib
 import json
 import time
 from collections import Counter, defaultdict
@@ -11,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from threading import Lock
 
 from entity_pipeline.core.failures import TransientFailure
+from entity_pipeline.core.objects import StoredObject
 from entity_pipeline.domains.entities.sample.gemini_prompt import asked_username, wants_search
 from entity_pipeline.domains.entities.sample.truth import Truth, seeded_share
 from entity_pipeline.sandbox.gemini_standin import GeminiStandin
@@ -144,7 +146,7 @@ class WatchedInstagram(InstagramStandin):
 
 
 class MoodyStore(FakeObjectStore):
-    """R2 that refuses some uploads, by seed and key."""
+    """R2 that refuses some uploads, by seed and content."""
 
     def __init__(self, seed: int) -> None:
         super().__init__()
@@ -155,12 +157,13 @@ class MoodyStore(FakeObjectStore):
         """No more trouble."""
         self._seed = None
 
-    def put(self, key: str, data: bytes, content_type: str) -> str:
-        if self._seed is not None and seeded_share("r2", self._seed, key, self.puts) < 0.08:
+    def put(self, prefix: str, data: bytes, content_type: str) -> StoredObject:
+        content = hashlib.sha256(data).hexdigest()
+        if self._seed is not None and seeded_share("r2", self._seed, content, self.puts) < 0.08:
             self.puts += 1
             self.refused += 1
             raise TransientFailure("R2 answered 429 (simulated): the next run tries again.")
-        return super().put(key, data, content_type)
+        return super().put(prefix, data, content_type)
 
 
 def utc_day(at: datetime) -> date:

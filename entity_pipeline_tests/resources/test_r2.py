@@ -1,3 +1,4 @@
+import hashlib
 import os
 import subprocess
 import sys
@@ -11,15 +12,20 @@ from typing import Any
 import boto3
 import dagster as dg
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from entity_pipeline.core.failures import ConfigurationFailure, TransientFailure
-from entity_pipeline.core.instagram.access import ObjectStore
+from entity_pipeline.core.failures import ConfigurationFailure, ObjectRefused, TransientFailure
+from entity_pipeline.core.objects import ObjectStore, StoredObject, object_key
 from entity_pipeline.resources.r2 import R2Resource
+from entity_pipeline.resources.r2_errors import failure_of
 
 ENDPOINT = "https://account.r2.example"
 SECRET = "very-secret-value"
-KEY = "instagram/profile/ab/abc.jpg"
+PREFIX = "instagram/profile"
+SHA256 = hashlib.sha256(b"jpeg").hexdigest()
+KEY = object_key(PREFIX, SHA256, "image/jpeg")
+STORED = StoredObject(KEY, f"https://img.example/{KEY}", SHA256, 4, "image/jpeg")
 
 
 def resource(**changed: str) -> R2Resource:
@@ -101,7 +107,7 @@ def test_a_put_sends_neither_acl_nor_checksum(bucket: Any) -> None:
     store._client().meta.events.register(
         "before-send.s3.PutObject", lambda request, **_: sent.append(request)
     )
-    store.put(KEY, b"jpeg", "image/jpeg")
+    store.put(PREFIX, b"jpeg", "image/jpeg")
 
     (request,) = sent
     headers = {name.lower() for name in request.headers}
@@ -113,7 +119,7 @@ def test_a_put_sends_neither_acl_nor_checksum(bucket: Any) -> None:
 
 def test_a_picture_is_stored_with_its_type_and_has_a_public_url(bucket: Any) -> None:
     store: ObjectStore = resource()
-    assert store.put(KEY, b"jpeg", "image/jpeg") == f"https://img.example/{KEY}"
+    assert store.put(PREFIX, b"jpeg", "image/jpeg") == STORED
 
     stored = bucket.get_object(Bucket="pictures", Key=KEY)
     assert (stored["Body"].read(), stored["ContentType"]) == (b"jpeg", "image/jpeg")
@@ -121,24 +127,39 @@ def test_a_picture_is_stored_with_its_type_and_has_a_public_url(bucket: Any) -> 
 
 def test_a_picture_that_is_there_is_not_sent_again(bucket: Any) -> None:
     store = resource()
-    store.put(KEY, b"jpeg", "image/jpeg")
+    store.put(PREFIX, b"jpeg", "image/jpeg")
     before = bucket.head_object(Bucket="pictures", Key=KEY)["LastModified"]
     sent: list[str] = []
     store._client().meta.events.register("before-send.s3", lambda request, **_: sent.append(request.method))
 
-    assert store.put(KEY, b"jpeg", "image/jpeg") == f"https://img.example/{KEY}"
+    assert store.put(PREFIX, b"jpeg", "image/jpeg") == STORED
     assert sent == ["HEAD"]
     assert bucket.head_object(Bucket="pictures", Key=KEY)["LastModified"] == before
 
 
 def test_a_picture_that_was_stored_only_in_part_is_sent_again(bucket: Any) -> None:
     bucket.put_object(Bucket="pictures", Key=KEY, Body=b"jp")
-    resource().put(KEY, b"jpeg", "image/jpeg")
+    resource().put(PREFIX, b"jpeg", "image/jpeg")
     assert bucket.get_object(Bucket="pictures", Key=KEY)["Body"].read() == b"jpeg"
 
 
-def test_a_public_url_is_escaped(bucket: Any) -> None:
-    assert resource().put("a b/한.jpg", b"1", "image/jpeg") == "https://img.example/a%20b/%ED%95%9C.jpg"
+def test_a_public_url_is_escaped() -> None:
+    assert resource()._url("a b/한.jpg") == "https://img.example/a%20b/%ED%95%9C.jpg"
+
+
+def test_an_object_is_read_found_and_removed(bucket: Any) -> None:
+    store: ObjectStore = resource()
+    store.put(PREFIX, b"jpeg", "image/jpeg")
+    assert (store.get(KEY), store.exists(KEY)) == (b"jpeg", True)
+    store.delete(KEY)
+    assert (store.get(KEY), store.exists(KEY)) == (None, False)
+    store.delete(KEY)
+
+
+@pytest.mark.parametrize("what", ["get", "exists", "delete"])
+def test_a_missing_bucket_is_not_a_missing_object(bucket: Any, what: str) -> None:
+    with pytest.raises(ConfigurationFailure, match="no bucket 'other'"):
+        getattr(resource(bucket="other"), what)(KEY)
 
 
 def shown(bucket: Any) -> Callable[[str], tuple[int, bytes]]:
@@ -160,7 +181,7 @@ def test_a_bucket_that_is_there_passes_the_check_and_is_as_before(bucket: Any) -
 
 @pytest.mark.parametrize(
     ("answer", "what"),
-    [((404, b""), "HTTP 404"), ((200, b"parked"), "something else"), ((0, b""), "nobody answers")],
+    [((404, b""), "HTTP 404"), ((200, b"parked"), "something else"), ((0, b""), "nothing answers")],
 )
 def test_a_public_address_that_does_not_show_the_object_is_named(
     bucket: Any, answer: tuple[int, bytes], what: str
@@ -172,7 +193,7 @@ def test_a_public_address_that_does_not_show_the_object_is_named(
 
 def test_a_missing_bucket_is_named_and_never_created(bucket: Any) -> None:
     with pytest.raises(ConfigurationFailure, match="no bucket 'other': create it, or correct R2_BUCKET"):
-        resource(bucket="other").put(KEY, b"jpeg", "image/jpeg")
+        resource(bucket="other").put(PREFIX, b"jpeg", "image/jpeg")
     assert [one["Name"] for one in bucket.list_buckets()["Buckets"]] == ["pictures"]
 
 
@@ -185,6 +206,8 @@ def test_a_missing_bucket_is_named_and_never_created(bucket: Any) -> None:
         (401, "Unauthorized", ConfigurationFailure, "refused the key"),
         (404, "NoSuchBucket", ConfigurationFailure, "has no bucket"),
         (400, "InvalidArgument", ConfigurationFailure, "refused the request"),
+        (400, "EntityTooLarge", ObjectRefused, "does not take this object"),
+        (413, "Unknown", ObjectRefused, "does not take this object"),
         (429, "TooManyRequests", TransientFailure, "busy or broken"),
         (503, "SlowDown", TransientFailure, "busy or broken"),
         (500, "InternalError", TransientFailure, "busy or broken"),
@@ -194,17 +217,24 @@ def test_what_the_store_refuses_becomes_one_sentence(
     status: int, code: str, failure: type[Exception], sentence: str
 ) -> None:
     with server(status, code) as (url, requests), pytest.raises(failure, match=sentence) as raised:
-        resource(endpoint_url=url).put(KEY, b"jpeg", "image/jpeg")
+        resource(endpoint_url=url).put(PREFIX, b"jpeg", "image/jpeg")
     assert SECRET not in str(raised.value)
     assert "\n" not in str(raised.value)
     assert len(requests) <= 4
+
+
+def test_an_upload_that_arrived_too_slowly_is_worth_another_try() -> None:
+    error = ClientError(
+        {"Error": {"Code": "RequestTimeout"}, "ResponseMetadata": {"HTTPStatusCode": 400}}, "PutObject"
+    )
+    assert isinstance(failure_of(error, ENDPOINT, "pictures"), TransientFailure)
 
 
 def test_a_store_that_does_not_answer_is_worth_another_try() -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as closed:
         port = closed.server_port
     with pytest.raises(TransientFailure, match="did not answer"):
-        resource(endpoint_url=f"http://127.0.0.1:{port}").put(KEY, b"jpeg", "image/jpeg")
+        resource(endpoint_url=f"http://127.0.0.1:{port}").put(PREFIX, b"jpeg", "image/jpeg")
 
 
 @pytest.mark.parametrize(
@@ -219,13 +249,13 @@ def test_a_store_that_does_not_answer_is_worth_another_try() -> None:
 )
 def test_an_empty_variable_is_named(field: str, variable: str) -> None:
     with pytest.raises(ConfigurationFailure, match=f"{variable} is empty"):
-        resource(**{field: " "}).put(KEY, b"jpeg", "image/jpeg")
+        resource(**{field: " "}).put(PREFIX, b"jpeg", "image/jpeg")
 
 
 @pytest.mark.parametrize("url", ["not a url", "http://[", "bucket.example"])
 def test_an_endpoint_that_is_no_url_is_named(url: str) -> None:
     with pytest.raises(ConfigurationFailure, match="R2_ENDPOINT_URL is not a URL"):
-        resource(endpoint_url=url).put(KEY, b"jpeg", "image/jpeg")
+        resource(endpoint_url=url).put(PREFIX, b"jpeg", "image/jpeg")
 
 
 def test_no_secret_is_in_what_a_log_could_show() -> None:
@@ -243,7 +273,7 @@ def test_it_takes_its_values_from_the_environment_when_a_run_starts(
 
     @dg.asset
     def picture(r2: R2Resource) -> str:
-        return r2.put(KEY, b"jpeg", "image/jpeg")
+        return r2.put(PREFIX, b"jpeg", "image/jpeg").url
 
     configured = R2Resource(
         endpoint_url=dg.EnvVar("R2_ENDPOINT_URL"),

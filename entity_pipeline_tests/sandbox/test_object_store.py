@@ -11,6 +11,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from entity_pipeline.core.failures import ConfigurationFailure
+from entity_pipeline.resources.r2 import R2Resource
 from entity_pipeline.sandbox import processes
 from entity_pipeline.sandbox.object_store import RcloneObjectStore
 from entity_pipeline.sandbox.ownership import SharedServers
@@ -66,6 +68,24 @@ def test_what_is_put_is_read_back_signed_and_public_and_after_a_restart(folder: 
         read = client(first).get_object(Bucket=first["R2_BUCKET"], Key=KEY)["Body"].read()
     assert read == b"\xff\xd8 second"
     assert (folder / "objects" / first["R2_BUCKET"] / KEY).read_bytes() == b"\xff\xd8 second"
+
+
+def test_the_pipelines_own_client_stores_finds_reads_and_removes(folder: Path) -> None:
+    servers = RcloneObjectStore(folder)
+    with SharedServers(folder, [servers]):
+        values = {name.removeprefix("R2_").lower(): value for name, value in servers.environment().items()}
+        store = R2Resource(**values)
+        stored = store.put("instagram/profile", b"\xff\xd8", "image/jpeg")
+        assert store.put("instagram/profile", b"\xff\xd8", "image/jpeg") == stored
+        with urllib.request.urlopen(stored.url, timeout=5) as answer:
+            assert answer.read() == b"\xff\xd8"
+        assert (store.get(stored.key), store.exists(stored.key)) == (b"\xff\xd8", True)
+        store.delete(stored.key)
+        store.delete(stored.key)
+        assert (store.get(stored.key), store.exists(stored.key)) == (None, False)
+        for wrong in ({"bucket": "other"}, {"secret_access_key": "guess"}):
+            with pytest.raises(ConfigurationFailure):
+                R2Resource(**values | wrong).exists(stored.key)
 
 
 def test_nothing_is_written_without_the_key_or_through_the_public_side(folder: Path) -> None:

@@ -96,10 +96,3 @@ class InstagramAccess(Protocol):
 
     def fetch_picture(self, url: str) -> Picture | PictureRefused:
         """Download one picture of a profile safely. Never raises."""
-
-
-class ObjectStore(Protocol):
-    """Public objects by content-addressed key; implemented by `resources/r2.py`."""
-
-    def put(self, key: str, data: bytes, content_type: str) -> str:
-        """Store the bytes (again, harmlessly, if they are there) and return the public URL."""

@@ -9,7 +9,8 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from entity_pipeline.core.instagram.access import InstagramAccess, ObjectStore, ProfileOutcome
+from entity_pipeline.core.instagram.access import InstagramAccess, ProfileOutcome
+from entity_pipeline.core.objects import ObjectStore
 from entity_pipeline.core.patience import patiently, patiently_on
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import Closed, PipelineSettings, SettingsAccess

@@ -17,12 +17,11 @@ from entity_pipeline.core.instagram.access import (
     InstagramAccess,
     InstagramProfile,
     InstagramWindows,
-    ObjectStore,
     Picture,
     ProfileFetch,
     ProfileOutcome,
 )
-from entity_pipeline.core.objects import picture_key
+from entity_pipeline.core.objects import ObjectStore
 from entity_pipeline.core.patience import patiently
 from entity_pipeline.core.ports import Database
 from entity_pipeline.domains.entities.accounts.queries.enrichment import write_stage
@@ -38,6 +37,7 @@ from entity_pipeline.domains.entities.profiles.logic.profile_record import (
 )
 
 STAGE = "profile_backfill"
+PICTURES = "instagram/profile"  # the prefix of their keys; changing it would store every picture again
 MAX_ATTEMPTS = 5
 # An account that is known to exist; when it can't be found either, "not found" says nothing.
 CANARY = "instagram"
@@ -118,9 +118,8 @@ class Backfiller:
         if not isinstance(picture, Picture):
             self._count(f"refused:{picture.reason}")
             return None
-        key = picture_key(picture.sha256, picture.content_type)
         try:
-            url = self.pictures.put(key, picture.data, picture.content_type)
+            stored = self.pictures.put(PICTURES, picture.data, picture.content_type)
         except NotConfigured as failure:
             self._count(f"not_stored:{failure}")
             return None
@@ -130,11 +129,11 @@ class Backfiller:
             return PUT_OFF
         self._count("stored")
         return Image(
-            key=key,
-            url=url,
-            sha256=picture.sha256,
-            bytes=len(picture.data),
-            content_type=picture.content_type,
+            key=stored.key,
+            url=stored.url,
+            sha256=stored.sha256,
+            bytes=stored.bytes,
+            content_type=stored.content_type,
         )
 
     def _count(self, outcome: str) -> None:

@@ -1,0 +1,81 @@
+"""What an object store's refusal means: everybody's problem, one object's, or a moment's. Pure; no client here.
+
+A bucket that refuses us or is missing refuses every object; a type, size or name it does not take is this object's.
+"""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from entity_pipeline.core.failures import (
+    ConfigurationFailure,
+    ObjectRefused,
+    PipelineFailure,
+    TransientFailure,
+)
+
+_REFUSED_KEY = frozenset(
+    (
+        "AccessDenied",
+        "ExpiredToken",
+        "InvalidAccessKeyId",
+        "InvalidToken",
+        "SignatureDoesNotMatch",
+        "Unauthorized",
+    )
+)
+_NO_BUCKET = frozenset(("InvalidBucketName", "NoSuchBucket"))
+_THIS_OBJECT = frozenset(
+    (
+        "BadDigest",
+        "EntityTooLarge",
+        "EntityTooSmall",
+        "IncompleteBody",
+        "InvalidDigest",
+        "InvalidObjectName",
+        "KeyTooLong",
+        "KeyTooLongError",
+        "MetadataTooLarge",
+    )
+)
+_PASSING = frozenset(("RequestTimeout",))  # HTTP 400: the body arrived too slowly
+
+
+class NoSuchObject(ObjectRefused):
+    """There is no object of that key."""
+
+
+def failure_of(error: Any, endpoint_url: str, bucket: str) -> PipelineFailure:
+    """From an exception of botocore or urllib3 to ours. Only the host is named: an address may hold credentials."""
+    host = urlsplit(endpoint_url).hostname or "R2_ENDPOINT_URL"
+    response = getattr(error, "response", None)
+    if response is None:
+        return TransientFailure(
+            f"The object store at {host} did not answer ({type(error).__name__}); try again later."
+        )
+    code = str(response.get("Error", {}).get("Code", "unknown"))
+    status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    if code == "NoSuchKey":
+        return NoSuchObject(f"The object store at {host} has no such object in bucket {bucket!r}.")
+    if code in _NO_BUCKET:
+        return ConfigurationFailure(
+            f"The object store at {host} has no bucket {bucket!r}: create it, or correct R2_BUCKET."
+        )
+    if code in _REFUSED_KEY or status in (401, 403):
+        return ConfigurationFailure(
+            f"The object store at {host} refused the key ({code}): check R2_ACCESS_KEY_ID, "
+            f"R2_SECRET_ACCESS_KEY and that they may read and write bucket {bucket!r}."
+        )
+    if code in _PASSING or is_passing(status):
+        return TransientFailure(
+            f"The object store at {host} is busy or broken (HTTP {status}, {code}); try again later."
+        )
+    if code in _THIS_OBJECT or status == 413:
+        return ObjectRefused(f"The object store at {host} does not take this object (HTTP {status}, {code}).")
+    return ConfigurationFailure(
+        f"The object store at {host} refused the request (HTTP {status}, {code}): check R2_ENDPOINT_URL."
+    )
+
+
+def is_passing(status: int) -> bool:
+    """Whether an answer of this HTTP status may be another one in a moment."""
+    return status == 429 or status >= 500
