@@ -24,7 +24,7 @@ from entity_pipeline.core.instagram.access import (
 from entity_pipeline.core.objects import ObjectStore
 from entity_pipeline.core.patience import patiently
 from entity_pipeline.core.ports import Database
-from entity_pipeline.domains.entities.accounts.queries.enrichment import write_stage
+from entity_pipeline.domains.entities.accounts.queries.enrichment_metadata import write_stage
 from entity_pipeline.domains.entities.links.queries.catalog_rows import load_account
 from entity_pipeline.domains.entities.models import Account
 from entity_pipeline.domains.entities.profiles.logic.profile_record import (

@@ -17,7 +17,7 @@ from entity_pipeline.core.gemini.ledger import Limits, StoredReply
 from entity_pipeline.core.patience import patiently
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import PipelineSettings
-from entity_pipeline.domains.entities.accounts.queries.enrichment import write_stage
+from entity_pipeline.domains.entities.accounts.queries.enrichment_metadata import write_stage
 from entity_pipeline.domains.entities.links.queries.catalog_rows import load_account
 from entity_pipeline.domains.entities.models import Account
 from entity_pipeline.domains.entities.reviews import prompts

@@ -1,8 +1,7 @@
-"""What waits in `instagram_accounts`, and writing one stage's result into `metadata.entity_enrichment`.
+"""What a run does with the accounts of its cohorts, asked of `instagram_accounts` itself: the rule of
+`logic/standing.py` in SQL, and how far cohorts are. Nothing here writes; planners ask `accounts/backlog.py` instead.
 
-A write replaces one sub-key in one statement computed from the row as it then stands, so that a stage never
-undoes what another stage, another run or a person wrote meanwhile. People edit the metadata too: a cohort, count
-or time that can't be read counts as absent and fails no query.
+People edit the metadata too: a cohort, count or time that can't be read counts as absent and fails no query.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,15 +13,10 @@ from uuid import UUID
 from psycopg import Connection, sql
 from psycopg.rows import class_row, dict_row
 
-from entity_pipeline.core.jsonb import jsonb_text
 from entity_pipeline.domains.entities.accounts.logic.plan import PendingAccount
+from entity_pipeline.domains.entities.accounts.queries.enrichment_metadata import USABLE
 from entity_pipeline.domains.entities.links.queries.catalog_rows import ATTACHABLE
 
-# Metadata that can't hold ours without losing what is there; such accounts are left alone and are not pending.
-_USABLE = """(
-coalesce(jsonb_typeof(metadata), 'null') in ('object', 'null')
-and coalesce(jsonb_typeof(metadata -> 'entity_enrichment'), 'null') in ('object', 'null'))
-"""
 # The cohort of an account that no run has adopted yet is the day of its created_at; all are within the partitions.
 # A day that its month lacks runs over into the next: a cast would fail.
 _COHORT_TEXT = "(metadata #>> '{entity_enrichment,cohort}')"
@@ -39,17 +33,19 @@ coalesce(case when jsonb_typeof(metadata #> '{entity_enrichment,tagging,posts}')
   then least(greatest((metadata #>> '{entity_enrichment,tagging,posts}')::numeric, 0), 1000000000)::int end, 0)
 """
 _NOT_DUE = """
-(({stage} ->> 'next_attempt_at' ~ '^20[0-9][0-9]-[01][0-9]-[0-3][0-9]T' and {stage} ->> 'next_attempt_at' > %(now)s)
-  is true)
+(({stage} ->> 'next_attempt_at' ~ '^20[0-9][0-9]-[01][0-9]-[0-3][0-9]T'
+  and {stage} ->> 'next_attempt_at' collate "C" > %(now)s) is true)
 """
 
 _REVIEW = "(metadata #> '{entity_enrichment,gemini_review}')"
 _REVIEW_STATUS = f"coalesce({_REVIEW} ->> 'status', 'pending')"
-REVIEW_PENDING = f"(is_active and {_USABLE} and {_REVIEW_STATUS} not in ('reviewed', 'failed'))"
+REVIEW_PENDING = f"(is_active and {USABLE} and {_REVIEW_STATUS} not in ('reviewed', 'failed'))"
 _PROFILE = "(metadata #> '{entity_enrichment,profile_backfill}')"
 _PROFILE_PENDING = (
-    f"(is_active and {_USABLE} and coalesce({_PROFILE} ->> 'status', 'pending') in ('pending', 'deferred'))"
+    f"(is_active and {USABLE} and coalesce({_PROFILE} ->> 'status', 'pending') in ('pending', 'deferred'))"
 )
+REVIEW_DUE = f"({REVIEW_PENDING} and not {_NOT_DUE.format(stage=_REVIEW)})"
+PROFILE_DUE = f"({_PROFILE_PENDING} and not {_NOT_DUE.format(stage=_PROFILE)})"
 _LINK = "(metadata #> '{entity_enrichment,catalog_link}')"
 # A renewed review or a picture that came later is decided on again, unless a person had the decision undone.
 UNDECIDED = f"""
@@ -107,16 +103,12 @@ def _first_text(start: date) -> str:
 
 def pending_profiles(connection: Connection, cohorts: CohortRange, now: datetime, limit: int) -> list[UUID]:
     """Accounts whose profile may be looked at now, most-tagged first."""
-    return _select_ids(
-        connection, f"{_PROFILE_PENDING} and not {_NOT_DUE.format(stage=_PROFILE)}", cohorts, now, limit
-    )
+    return _select_ids(connection, PROFILE_DUE, cohorts, now, limit)
 
 
 def pending_reviews(connection: Connection, cohorts: CohortRange, now: datetime, limit: int) -> list[UUID]:
     """Accounts that may be reviewed now, most-tagged first."""
-    return _select_ids(
-        connection, f"{REVIEW_PENDING} and not {_NOT_DUE.format(stage=_REVIEW)}", cohorts, now, limit
-    )
+    return _select_ids(connection, REVIEW_DUE, cohorts, now, limit)
 
 
 def reviewed_accounts(connection: Connection, cohorts: CohortRange, now: datetime) -> list[UUID]:
@@ -150,7 +142,7 @@ def plannable_reviews(
     query = f"""
         select {COHORT} as cohort, {_POSTS} as posts
         from instagram_accounts
-        where {REVIEW_PENDING} and not {_NOT_DUE.format(stage=_REVIEW)} and not {COHORT} = any(%(in_flight)s::date[])
+        where {REVIEW_DUE} and not {COHORT} = any(%(in_flight)s::date[])
           and (%(only)s::date[] is null or {COHORT} = any(%(only)s::date[]))
         order by {_POSTS} desc, username limit %(limit)s
     """
@@ -170,7 +162,7 @@ def cohort_progress(connection: Connection, cohorts: CohortRange, now: datetime)
     query = f"""
         select {COHORT} as cohort, count(*)::int as accounts,
           (count(*) filter (where {REVIEW_PENDING}))::int as reviews_pending,
-          (count(*) filter (where {REVIEW_PENDING} and not {_NOT_DUE.format(stage=_REVIEW)}))::int as reviews_due,
+          (count(*) filter (where {REVIEW_DUE}))::int as reviews_due,
           (count(*) filter (where {UNDECIDED}))::int as undecided
         from instagram_accounts where {_IN_COHORTS} group by 1 order by 1
     """
@@ -212,8 +204,7 @@ def due_profile_cohorts(
     connection: Connection, cohorts: CohortRange, now: datetime, limit: int | None = None
 ) -> list[date]:
     """Cohorts of the `limit` most-tagged accounts, or of all, whose profile may be looked at now."""
-    due = f"{_PROFILE_PENDING} and not {_NOT_DUE.format(stage=_PROFILE)}"
-    return _cohorts_where(connection, due, cohorts, {"now": now.isoformat()}, limit)
+    return _cohorts_where(connection, PROFILE_DUE, cohorts, {"now": now.isoformat()}, limit)
 
 
 def occupied_cohorts(connection: Connection, cohorts: CohortRange) -> list[date]:
@@ -280,36 +271,6 @@ def held_reasons(connection: Connection, cohorts: CohortRange) -> dict[str, int]
         where {_LINK} ->> 'status' = 'held' and {_IN_COHORTS} group by 1 order by 2 desc, 1
     """
     return dict(connection.execute(sql.SQL(query), cohorts.parameters()).fetchall())
-
-
-def write_stage(
-    connection: Connection,
-    account_id: UUID,
-    stage: str,
-    value: Mapping[str, Any],
-    columns: Mapping[str, str] | None = None,
-) -> bool:
-    """Replace one sub-key of `metadata.entity_enrichment`, and set profile columns with it.
-
-    Returns False when the account is gone, or when its metadata can't hold ours without losing what is there.
-    """
-    assignments = [
-        sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in columns or {}
-    ]
-    query = sql.SQL(
-        """
-        update instagram_accounts set {assignments}
-          metadata = coalesce(nullif(metadata, 'null'), '{{}}') || jsonb_build_object('entity_enrichment',
-            coalesce(nullif(metadata -> 'entity_enrichment', 'null'), '{{}}')
-            || jsonb_build_object(%(stage)s::text, %(value)s::jsonb))
-        where id = %(id)s and {usable}
-        """
-    ).format(
-        assignments=sql.SQL("").join(assignment + sql.SQL(", ") for assignment in assignments),
-        usable=sql.SQL(_USABLE),
-    )
-    parameters = dict(columns or {}) | {"id": account_id, "stage": stage, "value": jsonb_text(value)}
-    return bool(connection.execute(query, parameters).rowcount)
 
 
 def _cohorts_where(

@@ -24,6 +24,7 @@ from psycopg.rows import dict_row
 
 from entity_pipeline.core.failures import DatabaseUnavailable
 from entity_pipeline.core.streams import each_with_any, read_ahead
+from entity_pipeline.domains.entities.accounts.queries.enrichment_metadata import USABLE, merged
 
 SLICE = 20_000
 """Accounts a transaction; about 5 MB in memory, and a second at most for who waits for one of them."""
@@ -45,20 +46,13 @@ _IS_GUARDED = """
 _HANDLE = "lower(ltrim(btrim(account.username), '@'))"
 _COHORT = "account.metadata #>> '{entity_enrichment,cohort}'"
 
-_USABLE = """(
-    coalesce(jsonb_typeof(account.metadata), 'null') in ('object', 'null')
-    and coalesce(jsonb_typeof(account.metadata->'entity_enrichment'), 'null') in ('object', 'null')
-)"""
 _OWN_DAY = "least(greatest((account.created_at at time zone 'UTC')::date, %(first)s::date), %(last)s::date)"
-_SET_ENRICHMENT = """
-    set metadata = coalesce(nullif(account.metadata, 'null'), '{}') || jsonb_build_object('entity_enrichment',
-        coalesce(nullif(account.metadata->'entity_enrichment', 'null'), '{}') ||"""
 
 _STAGE = """
     create temp table incoming_totals (username text, run_day date, first_day date, tagging jsonb) on commit drop
 """
 _NEEDS_WRITE = f"""(
-    {_USABLE} and ({_COHORT} is null
+    {USABLE} and ({_COHORT} is null
         or account.metadata #> '{{entity_enrichment,tagging}}' is distinct from new.tagging)
 )"""
 # A slice follows the order of the index; planned by size, a join would read all accounts for each. Nothing then
@@ -68,7 +62,7 @@ _BY_SIZE = "set local enable_hashjoin to default; set local enable_mergejoin to 
 # Of several accounts of one handle the exact spelling is taken, else the oldest.
 _MATCH = f"""
     create temp table matched_totals on commit drop as
-    select account.id, new.*, {_USABLE} as is_usable, {_NEEDS_WRITE} as needs_write,
+    select account.id, new.*, {USABLE} as is_usable, {_NEEDS_WRITE} as needs_write,
            row_number() over (
                partition by new.username order by account.username = new.username desc, account.created_at, account.id
            ) as choice
@@ -106,16 +100,17 @@ _LOCK_CHANGED = """
     )
     select count(*) from locked
 """
+_WITH_TOTALS = merged(
+    "jsonb_build_object('tagging', before.tagging,"
+    " 'cohort', coalesce(before.cohort, to_jsonb(before.own_day) #>> '{}'))"
+)
 _UPDATE_CHANGED = f"""
     with before as (
         select account.id, {_COHORT} as cohort, {_OWN_DAY} as own_day, new.tagging, new.run_day
         from instagram_accounts as account join matched_totals as new on new.id = account.id
         where new.needs_write and {_NEEDS_WRITE}
     ), written as (
-        update instagram_accounts as account
-        {_SET_ENRICHMENT} jsonb_build_object(
-            'tagging', before.tagging,
-            'cohort', coalesce(before.cohort, to_jsonb(before.own_day) #>> '{{}}')))
+        update instagram_accounts as account set metadata = {_WITH_TOTALS}
         from before where before.id = account.id
         returning before.run_day, before.cohort is null as adopted
     )
@@ -154,7 +149,7 @@ _MOST_TAGGED = f"""
 """
 _ADOPTABLE = f"""
     instagram_accounts as account
-    where {_COHORT} is null and {_USABLE}
+    where {_COHORT} is null and {USABLE}
       and (account.created_at >= %(start)s or %(start)s::timestamptz is null)
       and (account.created_at < %(end)s or %(end)s::timestamptz is null)
 """
@@ -163,16 +158,15 @@ _LOCK_ADOPTABLE = f"""
     select account.id from {_ADOPTABLE} order by account.id for update
 """
 _ADOPT = f"""
-    update instagram_accounts as account
-    {_SET_ENRICHMENT} jsonb_build_object('cohort', %(day)s::text))
+    update instagram_accounts as account set metadata = {merged("jsonb_build_object('cohort', %(day)s::text)")}
     from adopted where adopted.id = account.id
 """
 _UNADOPTED = f"""
     select {_OWN_DAY}, count(*) from instagram_accounts as account
-    where {_COHORT} is null and {_USABLE}
+    where {_COHORT} is null and {USABLE}
     group by 1 order by 1
 """
-_UNUSABLE = f"select count(*) from instagram_accounts as account where not {_USABLE}"
+_UNUSABLE = f"select count(*) from instagram_accounts as account where not {USABLE}"
 
 
 @dataclass(slots=True)

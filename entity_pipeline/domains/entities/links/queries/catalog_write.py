@@ -11,9 +11,9 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from psycopg import sql
-from psycopg.types.json import Jsonb
 
 from entity_pipeline.core.settings import PLATFORM
+from entity_pipeline.domains.entities.accounts.queries.enrichment_metadata import update_of_stage
 from entity_pipeline.domains.entities.links.logic.decide import RULES_VERSION
 from entity_pipeline.domains.entities.links.logic.decisions import (
     LINK_COLUMN,
@@ -33,6 +33,8 @@ from entity_pipeline.domains.entities.links.queries.vocabulary import Vocabulary
 from entity_pipeline.domains.entities.models import Account, EntityTable
 from entity_pipeline.shared.audit.provenance import fill, is_blank
 from entity_pipeline.shared.audit.writer import add_audit, ask_ours
+
+STAGE = "catalog_link"
 
 
 class Outcome(StrEnum):
@@ -147,7 +149,7 @@ def write(writing: Writing, decision: Decision) -> Applied:
     reasons = tuple(dict.fromkeys((*reasons, *writing.notes)))
     link = _catalog_link(writing, outcome, table, entity_id, reasons)
     if written or _differs(account, link):
-        _update_account(writing.trip, account.id, changes, link)
+        writing.trip.add(*update_of_stage(account.id, STAGE, link, changes))
         written.append(f"{ACCOUNTS}.metadata")
     return Applied(outcome, table, entity_id, reasons, tuple(written))
 
@@ -232,23 +234,6 @@ def _update_entity(writing: Writing, table: EntityTable, entity_id: UUID, wish: 
         writing.trip.add(query, {**changes, "id": entity_id})
         writing.audit("linked", table, entity_id, {column: row.get(column) for column in changes}, changes)
     return list(changes)
-
-
-def _update_account(
-    trip: RoundTrip, account_id: UUID, changes: Mapping[str, str], link: Mapping[str, Any]
-) -> None:
-    assignments = _assignments(changes) + sql.SQL(", ") if changes else sql.SQL("")
-    query = sql.SQL(
-        """
-        update instagram_accounts set {assignments}
-          metadata = coalesce(metadata, '{{}}') || jsonb_build_object('entity_enrichment',
-            case when jsonb_typeof(metadata -> 'entity_enrichment') = 'object'
-              then metadata -> 'entity_enrichment' else '{{}}' end
-            || jsonb_build_object('catalog_link', %(catalog_link)s::jsonb))
-        where id = %(id)s and (metadata is null or jsonb_typeof(metadata) = 'object')
-        """
-    ).format(assignments=assignments)
-    trip.add(query, {**changes, "catalog_link": Jsonb(link), "id": account_id})
 
 
 def _assignments(columns: Mapping[str, Any]) -> sql.Composed:

@@ -9,6 +9,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from entity_pipeline.core.text.handles import handle_or_none
+from entity_pipeline.domains.entities.accounts.queries.enrichment_metadata import change_within_stage
 from entity_pipeline.shared.audit.provenance import AuditRow
 from entity_pipeline.shared.audit.writer import OURS, SELECT_OURS
 
@@ -35,13 +36,6 @@ select c.conrelid::regclass::text, a.attname::text
 from pg_constraint c join pg_attribute a on a.attrelid = c.conrelid and a.attnum = c.conkey[1]
 where c.contype = 'f' and c.confrelid = %s::regclass and cardinality(c.conkey) = 1
 order by 1, 2
-"""
-
-_MARK = """
-update instagram_accounts
-set metadata = jsonb_set(metadata, '{entity_enrichment,catalog_link,status}', '"undone"')
-where id = %s and jsonb_typeof(metadata #> '{entity_enrichment,catalog_link}') = 'object'
-  and metadata #>> '{entity_enrichment,catalog_link,status}' is distinct from 'undone'
 """
 
 
@@ -100,4 +94,4 @@ def references(connection: psycopg.Connection[Any], table: str, row_id: UUID) ->
 
 def mark_undone(connection: psycopg.Connection[Any], account_id: UUID) -> None:
     """Set `catalog_link.status`, so that the account is not linked again by itself."""
-    connection.execute(_MARK, [account_id])
+    change_within_stage(connection, account_id, "catalog_link", {"status": "undone"})

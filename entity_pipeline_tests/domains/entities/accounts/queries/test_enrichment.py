@@ -12,9 +12,8 @@ from psycopg.types.json import Jsonb
 
 from entity_pipeline.domains.entities.accounts.logic.plan import PendingAccount
 from entity_pipeline.domains.entities.accounts.queries import enrichment
-from entity_pipeline.domains.entities.accounts.queries.enrichment import (
-    CohortProgress,
-    CohortRange,
+from entity_pipeline.domains.entities.accounts.queries.enrichment import CohortProgress, CohortRange
+from entity_pipeline.domains.entities.accounts.queries.enrichment_metadata import (
     write_stage,
 )
 from entity_pipeline_tests.databases import ClonedDatabase

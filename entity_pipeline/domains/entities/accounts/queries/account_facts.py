@@ -1,0 +1,112 @@
+"""Reading accounts for `enrichment_queue`: their facts, which were changed since, and how far back to look.
+
+Only reads, of the operation database. The long parts of a review are left there: a million accounts are gigabytes
+with them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.rows import tuple_row
+
+from entity_pipeline.domains.entities.accounts.logic.standing import AccountFacts
+from entity_pipeline.domains.entities.accounts.queries.enrichment_metadata import USABLE
+
+CLOCKS_APART = timedelta(minutes=5)
+"""How far an application's own clock, if it sets `updated_at`, may be behind the server's."""
+HIDDEN_TRANSACTION = timedelta(hours=1)
+"""The longest transaction that is still noticed where other roles' sessions are hidden from ours."""
+LOOK_BACK_AT_MOST = timedelta(days=1)
+"""A forgotten session must not make every sweep longer; the daily comparison finds what it leaves behind."""
+
+# `-` takes keys out of an object, and raises on a number or a text. OFFSET 0: the metadata is unpacked once.
+_SLIM = """
+case when jsonb_typeof(ours) = 'object' then jsonb_build_object(
+  'cohort', ours -> 'cohort',
+  'tagging', jsonb_build_object('posts', ours #> '{tagging,posts}'),
+  'gemini_review', case when jsonb_typeof(ours -> 'gemini_review') = 'object' then
+    (ours -> 'gemini_review') - '{evidence,search_queries,search_entry_point,notes}'::text[] end,
+  'profile_backfill', case when jsonb_typeof(ours -> 'profile_backfill') = 'object' then
+    (ours -> 'profile_backfill') - '{history,fields_written}'::text[] end,
+  'catalog_link', ours -> 'catalog_link') end
+"""
+
+
+def _facts(which: str) -> str:
+    return f"""
+        select read_at, id, username, name_en, name_ko, account_type, account_role, region, is_active, is_usable,
+          created_at, updated_at, {_SLIM}
+        from (select statement_timestamp() as read_at) clock left join (
+          select id, username, name_en, name_ko, account_type::text as account_type,
+            entity_ig_role::text as account_role, entity_region_code as region, is_active, created_at,
+            coalesce(updated_at, created_at) as updated_at, {USABLE} as is_usable,
+            metadata -> 'entity_enrichment' as ours
+          from instagram_accounts where {which}
+          offset 0
+        ) account on true
+        order by id
+    """
+
+
+_THESE = _facts("id = any(%(ids)s)")
+_NEXT = _facts("id > %(after)s order by id limit %(limit)s")
+_CHANGED = """
+select updated_at, id from instagram_accounts where (updated_at, id) > (%(at)s, %(id)s)
+order by updated_at, id limit %(limit)s
+"""
+# A session of another role shows neither its kind nor its transaction, unless ours may read all statistics.
+_SESSIONS = """
+select clock_timestamp(), min(xact_start), coalesce(bool_or(backend_type is null), false)
+from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """`now` by the server's clock. Whatever is not committed yet will have an `updated_at` of `settles_at` or later."""
+
+    now: datetime
+    settles_at: datetime
+
+
+def horizon(connection: Connection[Any]) -> Horizon:
+    """How far back the next sweep must look, asked before this one reads anything.
+
+    `updated_at` is when a transaction began, not when it was committed. So we look back to the beginning of the oldest
+    transaction that is open now, and a little further for applications that set it by their own clock.
+    """
+    row = connection.cursor(row_factory=tuple_row).execute(_SESSIONS).fetchone()
+    assert row is not None
+    now, oldest, is_any_hidden = row
+    settles_at = min(now, oldest or now) - CLOCKS_APART
+    if is_any_hidden:
+        settles_at = min(settles_at, now - HIDDEN_TRANSACTION)
+    return Horizon(now, max(settles_at, now - LOOK_BACK_AT_MOST))
+
+
+def facts_of(connection: Connection[Any], ids: Sequence[UUID]) -> tuple[list[AccountFacts], datetime]:
+    """Those of the accounts that are there, and a moment at or before which they were read."""
+    return _read(connection, _THESE, {"ids": list(ids)})
+
+
+def facts_after(connection: Connection[Any], after: UUID, limit: int) -> tuple[list[AccountFacts], datetime]:
+    """The next accounts in order of their ids, and a moment at or before which they were read."""
+    return _read(connection, _NEXT, {"after": after, "limit": limit})
+
+
+def changed_since(
+    connection: Connection[Any], at: datetime, account_id: UUID, limit: int
+) -> list[tuple[datetime, UUID]]:
+    """`updated_at` and id of the accounts written after this place, in that order."""
+    return connection.execute(_CHANGED, {"at": at, "id": account_id, "limit": limit}).fetchall()
+
+
+def _read(
+    connection: Connection[Any], query: str, parameters: dict[str, Any]
+) -> tuple[list[AccountFacts], datetime]:
+    rows = connection.execute(query.encode(), parameters).fetchall()
+    return [AccountFacts(*account) for _, *account in rows if account[0] is not None], rows[0][0]
