@@ -19,8 +19,8 @@ from entity_pipeline.core.ports import Databases
 from entity_pipeline.core.settings import Closed, PipelineSettings, WindowSettings
 from entity_pipeline.core.text.web_address import web_address
 from entity_pipeline.migrations.files import Database, files_of
+from entity_pipeline.migrations.history import foreign_versions, may_read_history, pending_files
 from entity_pipeline.migrations.indexes import lost_indexes, unfinished_indexes
-from entity_pipeline.migrations.runner import may_read_history, pending_files
 from entity_pipeline.resources.instagram.pool import unreadable_accounts
 from entity_pipeline.resources.installation_check import (
     CLOCK_TOLERANCE_S,
@@ -126,11 +126,12 @@ def _schema(domains: Sequence[Domain]) -> Iterator[Finding]:
 
 
 def _migrations() -> Iterator[Finding]:
-    """A role with least privilege does not see the history; what it lacks, `_schema` says."""
+    """Pending files and lost indexes. A role with least privilege can't read the history; `_schema` covers it."""
     for name in get_args(Database):
         with _connection(name) as connection:
             files = files_of(name)
             pending = pending_files(connection, files) if may_read_history(connection) else []
+            foreign = foreign_versions(connection, files)
             unfinished = [index for _, index in unfinished_indexes(connection)]
             lost = lost_indexes(connection, [file for file in files if file not in pending])
         if pending:
@@ -138,6 +139,13 @@ def _migrations() -> Iterator[Finding]:
                 "warn",
                 f"migrations of {name} that are not applied: {len(pending)}, {pending[0].path.stem} first. Look at "
                 "`entity-pipeline migrate --plan`, then run `entity-pipeline migrate`.",
+            )
+        if foreign:
+            yield (
+                "warn",
+                f"{name}: Supabase's own history has {len(foreign)} migrations of ours, which make `supabase db push` "
+                "refuse: stop every process of a former release, then run `entity-pipeline migrate "
+                "--remove-foreign-history`.",
             )
         for index in [*unfinished, *(file.concurrent_index for file in lost)]:
             yield Finding(

@@ -145,15 +145,21 @@ def admin(port: int, host: str, behind_proxy: bool, trusted_proxy: str) -> None:
 
 @cli.command()
 @click.option("--plan", "is_plan", is_flag=True, help="Only show the SQL, and what it would lock.")
+@click.option(
+    "--remove-foreign-history",
+    "is_removing",
+    is_flag=True,
+    help="Afterwards remove what former releases recorded in Supabase's own history, so that `supabase db push` works.",
+)
 @_with_databases
-def migrate(is_plan: bool) -> None:
+def migrate(is_plan: bool, is_removing: bool) -> None:
     """Bring the schema of both databases up to date. Safe to run again, and while others write."""
     from entity_pipeline.cli.migrate import apply, show_plan
 
     if is_plan:
-        show_plan()
+        show_plan(is_removing=is_removing)
     else:
-        apply()
+        apply(is_removing=is_removing)
 
 
 @cli.command()

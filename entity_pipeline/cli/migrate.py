@@ -1,4 +1,4 @@
-"""`migrate`: what it did, whom it waits for meanwhile, and with `--plan` what it would do."""
+"""`migrate`: what it did, what it waits for meanwhile, and with `--plan` what it would do."""
 
 import os
 import re
@@ -7,24 +7,36 @@ from collections.abc import Iterator
 import click
 
 from entity_pipeline.core.failures import ConfigurationFailure
-from entity_pipeline.migrations import migrate
-from entity_pipeline.migrations.plan import PlannedFile, plan, repairs
+from entity_pipeline.migrations import migrate, remove_foreign_history
+from entity_pipeline.migrations.history import HISTORY_TABLE, SUPABASE_TABLE
+from entity_pipeline.migrations.plan import PlannedFile, PlannedHistory, histories, plan, repairs
 from entity_pipeline.resources.installation_check import swapped
 from entity_pipeline.resources.postgres import open_database
 
 
-def apply() -> None:
-    """Bring both databases up to date, a line a file; whom it waits for goes to stderr."""
-    applied = migrate(*_urls(), say=lambda sentence: click.echo(sentence, err=True))
+def apply(*, is_removing: bool) -> None:
+    """Bring both databases up to date, one line per file; what it waits for and copies goes to stderr.
+
+    Args:
+        is_removing: afterwards remove what former releases recorded in Supabase's own history.
+    """
+    urls = _urls()
+    applied = migrate(*urls, say=_say)
     for migration in applied:
         click.echo(f"applied {migration}")
     click.echo(f"{len(applied)} migrations applied." if applied else "Both databases are up to date.")
+    if is_removing:
+        for database, versions in remove_foreign_history(*urls, say=_say).items():
+            click.echo(f"removed {len(versions)} versions from {SUPABASE_TABLE} of {database}")
 
 
-def show_plan() -> None:
-    """Print the SQL of every pending file and what it would lock; changes nothing."""
+def show_plan(*, is_removing: bool) -> None:
+    """Print the SQL of every pending file, what it would lock, and what happens to older histories."""
     urls = _urls()
     files = plan(*urls)
+    for history in histories(*urls):
+        for line in _history_lines(history, is_removing=is_removing):
+            click.echo(line)
     for file in files:
         click.echo("\n".join(_lines(file)) + "\n")
     for index in repairs(*urls):
@@ -38,12 +50,36 @@ def show_plan() -> None:
     )
 
 
+def _say(sentence: str) -> None:
+    click.echo(sentence, err=True)
+
+
+def _history_lines(history: PlannedHistory, *, is_removing: bool) -> Iterator[str]:
+    for table, versions in history.copied.items():
+        yield (
+            f"{history.database}: {len(versions)} versions that a former release recorded in {table} would be copied "
+            f"to {HISTORY_TABLE}, and not applied again: {', '.join(versions)}"
+        )
+    if not history.foreign:
+        return
+    if is_removing:
+        yield (
+            f"{history.database}: {len(history.foreign)} versions would be removed from {SUPABASE_TABLE}, which would "
+            f"then refuse them: {', '.join(history.foreign)}"
+        )
+    else:
+        yield (
+            f"{history.database}: {len(history.foreign)} versions of ours stay in {SUPABASE_TABLE}, where they make "
+            "`supabase db push` refuse; `entity-pipeline migrate --remove-foreign-history` removes them."
+        )
+
+
 def _lines(planned: PlannedFile) -> Iterator[str]:
     yield f"{planned.file.name}: {_manner(planned)}"
     effects = [effect for statement in planned.statements for effect in statement.effects]
     yield from (f"  * {effect}" for effect in effects)
     if not effects:
-        yield "  * no table that is there is locked"
+        yield "  * no existing table is locked"
     yield from (f"      {line}".rstrip() for line in planned.file.sql.splitlines())
 
 
@@ -58,7 +94,7 @@ def _manner(planned: PlannedFile) -> str:
 
 
 def _urls() -> tuple[str, str]:
-    """Both addresses; raises ConfigurationFailure when each names the other database."""
+    """Both addresses; raises ConfigurationFailure if they are swapped."""
     urls = os.environ["ASSETS_DATABASE_URL"], os.environ["OPERATION_DATABASE_URL"]
     with (
         open_database(urls[0]) as assets_db,

@@ -1,9 +1,9 @@
 """Both databases' schema as plain SQL files, in dbmate's format under Supabase's naming, and what applies them.
 
-A file that has been released never changes: a database remembers it by its number alone. `assets/` and
-`operation/` share one number space, because the two may live in one database.
+A released file never changes: a database records only its number. `assets/` and
+`operation/` share one number space, because both may be in one database.
 """
 
-from entity_pipeline.migrations.runner import migrate
+from entity_pipeline.migrations.runner import migrate, remove_foreign_history
 
-__all__ = ["migrate"]
+__all__ = ["migrate", "remove_foreign_history"]

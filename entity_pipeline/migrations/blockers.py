@@ -1,7 +1,7 @@
-"""Who stands in the way of a migration, and what an earlier one left behind.
+"""Sessions that a migration waits for, and statements that a killed one left running.
 
-Surprising: a process that is killed does not take its statement along. The server goes on building the index, and
-whoever dropped it then as unfinished would drop it finished.
+Killing a process does not end its statement: the server goes on building the index. A process that dropped the index
+as unfinished meanwhile would drop a finished one.
 """
 
 import time
@@ -14,7 +14,7 @@ from psycopg.rows import class_row
 
 from entity_pipeline.core.failures import DatabaseUnavailable
 
-# By this name dbmate's sessions are found among all others.
+# Marks dbmate's sessions in pg_stat_activity; the same in every release.
 APPLICATION_NAME = "entity_pipeline migrate files"
 
 _POLL_S = 0.2
@@ -28,7 +28,7 @@ where w.application_name = %s and w.datname = current_database()
 order by b.xact_start
 """
 
-# An idle one may be a pooler's, which keeps the name of its last client.
+# An idle session may be a pooler's, which keeps the name of its last client.
 _LEFT_BEHIND = """
 select pid from pg_stat_activity
 where application_name = %s and datname = current_database() and state <> 'idle'
@@ -37,7 +37,7 @@ where application_name = %s and datname = current_database() and state <> 'idle'
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A session that a migration waits for. Its statement is not shown: it may hold a person's data."""
+    """A session that a migration waits for. Its statement is left out: it may contain personal data."""
 
     pid: int
     role: str | None
@@ -56,25 +56,25 @@ class Holder:
 
 
 def holders(connection: psycopg.Connection) -> list[Holder]:
-    """Who holds what dbmate waits for now, the oldest transaction first."""
+    """The sessions that hold the locks dbmate is waiting for, oldest transaction first."""
     return connection.cursor(row_factory=class_row(Holder)).execute(_HOLDERS, [APPLICATION_NAME]).fetchall()
 
 
 def wait_for_earlier_ones(connection: psycopg.Connection, say: Callable[[str], None], limit_s: float) -> None:
-    """Wait until no statement of a migration that was killed runs any more.
+    """Wait until no statement of a killed migration is running.
 
     Raises:
-        DatabaseUnavailable: one still runs after `limit_s` seconds.
+        DatabaseUnavailable: one is still running after `limit_s` seconds.
     """
     give_up_at = time.monotonic() + limit_s
-    has_said = False
+    is_reported = False
     while left := connection.execute(_LEFT_BEHIND, [APPLICATION_NAME]).fetchone():
         if time.monotonic() > give_up_at:
             raise DatabaseUnavailable(
                 f"A statement of an earlier migration still runs (process {left[0]}): wait until it ends, or end it "
                 f"with `select pg_terminate_backend({left[0]})`, then run `entity-pipeline migrate` again."
             )
-        if not has_said:
+        if not is_reported:
             say(f"waiting for a statement of an earlier migration (process {left[0]})")
-            has_said = True
+            is_reported = True
         time.sleep(_POLL_S)

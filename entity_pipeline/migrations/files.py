@@ -1,7 +1,7 @@
-"""The SQL files, taken apart: what they run, and whether in one transaction.
+"""The SQL files, parsed: their version, their statements, and whether they run in one transaction.
 
-Surprising: an index that is built concurrently has a file of its own, so the file can be run alone once more when
-its index is gone, whatever the history says.
+An index that is built concurrently has a file of its own, so that the file can be run again if the index is gone,
+although the history has it. Nothing here connects to a database.
 """
 
 import re
@@ -17,8 +17,8 @@ FOLDER = Path(__file__).parent
 _UP = re.compile(
     r"-- migrate:up(?P<options>[^\n]*)\n(?P<sql>.*?)(?:^-- migrate:down.*)?\Z", re.DOTALL | re.MULTILINE
 )
-_CONCURRENT = re.compile(r"create (?:unique )?index concurrently if not exists (\w+)")
-# What a statement may hold that a semicolon does not end: comments, $-quoted bodies, texts.
+_CONCURRENT = re.compile(r"create (?:unique )?index concurrently if not exists (\w+)\s+on public\.(\w+)")
+# Semicolons in comments, $-quoted bodies and string literals do not end a statement.
 _TOKEN = re.compile(r"--[^\n]*|(\$\w*\$).*?\1|'(?:[^']|'')*'|;|[^;'$-]+|.", re.DOTALL)
 
 
@@ -31,29 +31,40 @@ class MigrationFile:
 
     @property
     def name(self) -> str:
-        """As people see it: ``assets/20260101000100_collection.sql``."""
+        """As shown to people: ``assets/20260101000100_collection.sql``."""
         return f"{self.database}/{self.path.name}"
 
     @property
     def version(self) -> str:
-        """Its number, under which a database remembers it."""
+        """The fourteen digits under which the history records it."""
         return self.path.name[:14]
 
     @property
+    def title(self) -> str:
+        """The name without its digits, as Supabase's command records it: ``collection``."""
+        return self.path.stem[15:]
+
+    @property
     def sql(self) -> str:
-        """What it runs, with its comments."""
+        """The way up, with its comments."""
         return self._up()["sql"].strip()
 
     @property
     def in_one_transaction(self) -> bool:
-        """Whether all of it is kept or none."""
+        """Whether a failure undoes all of it."""
         return "transaction:false" not in self._up()["options"]
 
     @property
     def concurrent_index(self) -> str | None:
-        """The index that the file builds while others write, if it builds one."""
+        """The name of the index that the file builds concurrently, if it builds one."""
         found = _CONCURRENT.search(self.sql)
         return found[1] if found else None
+
+    @property
+    def concurrent_table(self) -> str | None:
+        """The table of that index."""
+        found = _CONCURRENT.search(self.sql)
+        return found[2] if found else None
 
     def _up(self) -> "re.Match[str]":
         found = _UP.match(self.path.read_text(encoding="utf-8"))
@@ -68,7 +79,7 @@ def files_of(database: Database) -> list[MigrationFile]:
 
 
 def statements(text: str) -> Iterator[str]:
-    """The statements of a file, without the semicolon at their end and the comments before them."""
+    """The statements of a file, without comments and closing semicolons."""
     current = ""
     for token in _TOKEN.finditer(text):
         if token[0] == ";":

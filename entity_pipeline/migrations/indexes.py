@@ -1,5 +1,6 @@
-"""Our indexes that a build left unfinished, or that the history has and the database has not."""
+"""Indexes of ours that are invalid, or recorded as applied but missing."""
 
+import re
 from collections.abc import Sequence
 
 import psycopg
@@ -7,6 +8,7 @@ from psycopg import sql
 
 from entity_pipeline.migrations.files import MigrationFile
 
+_DROPPED = re.compile(r"\bdrop (?:index|table) (?:concurrently )?(?:if exists )?(?:public\.)?(\w+)")
 _UNFINISHED = """
 select n.nspname, c.relname
 from pg_index i
@@ -17,12 +19,12 @@ where not i.indisvalid and c.relname like 'entity\\_pipeline\\_%'
 
 
 def unfinished_indexes(connection: psycopg.Connection) -> list[tuple[str, str]]:
-    """Schema and name of our indexes that a broken-off build left invalid."""
+    """Schema and name of our indexes that an interrupted build left invalid."""
     return connection.execute(_UNFINISHED).fetchall()
 
 
 def drop_unfinished_indexes(connection: psycopg.Connection) -> None:
-    """So that `if not exists` does not take an invalid index for the one it is to build."""
+    """Drop them, so that `create index if not exists` does not accept an invalid one."""
     for schema, name in unfinished_indexes(connection):
         connection.execute(
             sql.SQL("drop index concurrently if exists {}").format(sql.Identifier(schema, name))
@@ -30,8 +32,13 @@ def drop_unfinished_indexes(connection: psycopg.Connection) -> None:
 
 
 def lost_indexes(connection: psycopg.Connection, applied: Sequence[MigrationFile]) -> list[MigrationFile]:
-    """Those of the applied files whose index, built concurrently, is not there."""
-    wanted = {file.concurrent_index: file for file in applied if file.concurrent_index}
+    """The applied files whose concurrently built index is missing, unless a later file dropped it or its table."""
+    dropped = {name for file in applied for name in _DROPPED.findall(file.sql)}
+    wanted = {
+        file.concurrent_index: file
+        for file in applied
+        if file.concurrent_index and dropped.isdisjoint((file.concurrent_index, file.concurrent_table))
+    }
     there = connection.execute(
         "select relname from pg_class where relkind in ('i', 'I') and relname = any(%s)", [list(wanted)]
     )

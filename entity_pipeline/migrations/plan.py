@@ -1,28 +1,28 @@
-"""`migrate --plan`: what the pending files would do to the tables that are there, and whom they would keep waiting.
+"""`migrate --plan`: what the pending files would do to the existing tables, and what their locks would block.
 
-Surprising: the files are really run, on empty copies of the tables in a schema that is rolled back, so what is said
-of this database is true of this database, whatever its columns are. The tables themselves are only looked at.
+The files really run, on empty copies of the tables in a schema that is rolled back, so that the plan is true for the
+columns of this database. The tables themselves are only read.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import psycopg
 from psycopg import sql
 
 from entity_pipeline.core.failures import ConfigurationFailure
-from entity_pipeline.migrations.files import MigrationFile, files_of, statements
+from entity_pipeline.migrations.files import Database, MigrationFile, files_of, statements
+from entity_pipeline.migrations.history import foreign_versions, pending_files, versions_elsewhere
 from entity_pipeline.migrations.indexes import lost_indexes, unfinished_indexes
-from entity_pipeline.migrations.runner import pending_files
 from entity_pipeline.migrations.targets import Target
 
 SCRATCH = "entity_pipeline_plan"
 
-# From weak to strong, with what they keep waiting.
+# From weak to strong, with what they block.
 LOCKS: Mapping[str, str] = {
-    "ROW SHARE": "only who writes one of these rows waits",
-    "SHARE UPDATE EXCLUSIVE": "nobody who reads or writes waits",
+    "ROW SHARE": "only writers of these rows wait",
+    "SHARE UPDATE EXCLUSIVE": "neither readers nor writers wait",
     "SHARE": "writers wait, readers do not",
     "SHARE ROW EXCLUSIVE": "writers wait, readers do not",
     "ACCESS EXCLUSIVE": "readers and writers wait",
@@ -43,7 +43,7 @@ select pg_get_functiondef(p.oid) from pg_proc p
 where p.pronamespace = 'public'::regnamespace and p.proname like 'entity\\_pipeline\\_%' and p.prokind = 'f'
 """
 
-# Everything that a statement can change of a table: kind, table, name, and how it is.
+# What a statement can change in a table: kind, table, name, definition.
 _STATE = """
 with tables as (
   select oid, relname::text as name, relfilenode from pg_class
@@ -79,7 +79,7 @@ _State = frozenset[tuple[str, str, str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table that is there; `rows` is PostgreSQL's estimate, None before it made one."""
+    """An existing table; `rows` is PostgreSQL's estimate, None before the first one."""
 
     name: str
     rows: int | None
@@ -92,7 +92,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What one statement does to one table that is there."""
+    """What one statement does to one existing table."""
 
     table: Table
     lock: str
@@ -104,10 +104,19 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class PlannedStatement:
-    """A statement as it stands in the file, with its effects; those on new, empty tables are none."""
+    """A statement of the file with its effects on existing tables; new, empty tables are left out."""
 
     sql: str
     effects: tuple[Effect, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedHistory:
+    """What happens to what former releases recorded: `copied` by table, and what may be removed from Supabase's."""
+
+    database: Database
+    copied: Mapping[str, Sequence[str]]
+    foreign: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,23 +128,19 @@ class PlannedFile:
 
 
 def plan(assets_url: str, operation_url: str) -> list[PlannedFile]:
-    """What `migrate` would do now, in order. Changes nothing and locks nothing that anybody waits for.
+    """What `migrate` would do now, in order. Changes nothing, and takes no lock that blocks readers or writers.
 
     Raises:
         ConfigurationFailure: the role may not create a schema, or a table is something else.
         DatabaseUnavailable: a database can't be reached.
     """
-    return [
-        planned
-        for target in (Target("assets", assets_url), Target("operation", operation_url))
-        for planned in _plan(target)
-    ]
+    return [planned for target in _targets(assets_url, operation_url) for planned in _plan(target)]
 
 
 def repairs(assets_url: str, operation_url: str) -> list[str]:
-    """Indexes of applied files that are unfinished or gone, which `migrate` would build again while others write."""
+    """Indexes of applied files that are unfinished or missing, which `migrate` would build again."""
     found: list[str] = []
-    for target in (Target("assets", assets_url), Target("operation", operation_url)):
+    for target in _targets(assets_url, operation_url):
         with target.connect() as connection:
             files = files_of(target.name)
             pending = pending_files(connection, files)
@@ -146,6 +151,21 @@ def repairs(assets_url: str, operation_url: str) -> list[str]:
     return found
 
 
+def histories(assets_url: str, operation_url: str) -> list[PlannedHistory]:
+    """For each database, what `migrate` would copy to our history and `--remove-foreign-history` would remove."""
+    found = []
+    for target in _targets(assets_url, operation_url):
+        with target.connect() as connection:
+            files = files_of(target.name)
+            copied = versions_elsewhere(connection, files)
+            found.append(PlannedHistory(target.name, copied, foreign_versions(connection, files)))
+    return found
+
+
+def _targets(assets_url: str, operation_url: str) -> tuple[Target, Target]:
+    return Target("assets", assets_url), Target("operation", operation_url)
+
+
 def _plan(target: Target) -> list[PlannedFile]:
     with target.connect() as connection:
         try:
@@ -154,7 +174,7 @@ def _plan(target: Target) -> list[PlannedFile]:
                 tables = _copy_tables(target, connection, files)
                 return [_planned(connection, file, tables) for file in files]
         except psycopg.Error as error:
-            raise target.failure("was not looked at", str(error)) from None
+            raise target.failure("was not examined", str(error)) from None
 
 
 def _copy_tables(
@@ -167,8 +187,8 @@ def _copy_tables(
     for name, kind, rows, size in connection.execute(_TABLES, [list(named)]).fetchall():
         if kind != "r":
             raise ConfigurationFailure(
-                f"{target.name}: {name} is no ordinary table, and the migrations would change it: rename it, or "
-                "put a table of this name in its place."
+                f"{target.name}: {name} is not an ordinary table, and the migrations would change it: rename it, or "
+                "replace it with a table of this name."
             )
         tables[name] = Table(name, None if rows < 0 else rows, size)
         connection.execute(
@@ -194,7 +214,7 @@ def _planned(connection: psycopg.Connection, file: MigrationFile, tables: Mappin
 
 
 def _in_scratch(statement: str) -> bytes:
-    """The statement for the copies, as it can run inside a transaction."""
+    """The statement for the copies, in a form that can run inside a transaction."""
     text = statement.replace("public.", f"{SCRATCH}.").replace(" concurrently", "")
     return _IN_BATCHES.sub("", text).encode()
 
@@ -211,12 +231,12 @@ def _effects(statement: str, before: _State, after: _State, tables: Mapping[str,
             locks.setdefault(table, []).append(lock)
             does.setdefault(table, {}).setdefault(what, []).append(name)
     for table, done in does.items():
-        told = tuple(f"{what} {', '.join(names)}".strip() for what, names in done.items())
-        yield Effect(tables[table], max(locks[table], key=_STRENGTH.index), told)
+        described = tuple(f"{what} {', '.join(names)}".strip() for what, names in done.items())
+        yield Effect(tables[table], max(locks[table], key=_STRENGTH.index), described)
 
 
 def _by_text(statement: str) -> Iterator[tuple[str, str, str, str]]:
-    """A lock is taken before it is seen that there is nothing to do; not so inside `do`, where that is asked first."""
+    """Statements that take their lock even if there is nothing to do; a `do` block checks that first."""
     if found := _ALTER.match(statement):
         yield found[1], "ACCESS EXCLUSIVE", _NOTHING, ""
     if found := _INDEX.match(statement):
@@ -231,7 +251,7 @@ def _by_change(statement: str, before: _State, after: _State) -> Iterator[tuple[
     for kind, table, name, how in sorted(after - before):
         is_new = (kind, table, name) not in was
         if kind == "file" and not is_new:
-            yield table, "ACCESS EXCLUSIVE", "writes every row anew", ""
+            yield table, "ACCESS EXCLUSIVE", "rewrites every row", ""
         elif kind == "column" and is_new:
             yield table, "ACCESS EXCLUSIVE", "adds without writing rows: column", name
         elif kind == "column":

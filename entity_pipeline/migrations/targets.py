@@ -1,7 +1,7 @@
-"""A database that is migrated: how it is opened, and what is said when it can't be.
+"""A database to migrate: how it is opened, and the failure to raise if it can't be.
 
-Surprising: Supabase ends a statement of its role `postgres` after two minutes, and building an index may take
-longer. The limit is lifted with a parameter of the connection, which poolers refuse; then it stays.
+Supabase ends statements of its role `postgres` after two minutes, and building an index may take longer. The limit
+is lifted by a connection parameter; a pooler that refuses the parameter is used with the limit.
 """
 
 import re
@@ -24,7 +24,7 @@ _UNREACHABLE = re.compile(
 _ADVICE = (
     (
         r"lock timeout|deadlock",
-        "Somebody else was using the table; nothing of this file was kept: run it again",
+        "Another session was using the table, and nothing of this file was kept: run it again",
     ),
     (
         r"statement timeout",
@@ -36,7 +36,7 @@ _ADVICE = (
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One of the two databases; `name` is the folder of its files and the prefix of its variable."""
+    """One of the two databases; `name` is also the folder of its files and the prefix of its variable."""
 
     name: Database
     url: str
@@ -47,7 +47,7 @@ class Target:
         return f"{self.name.upper()}_DATABASE_URL"
 
     def connect(self) -> psycopg.Connection:
-        """An autocommit connection; raises what `failure` makes of the error."""
+        """An autocommit connection; raises the failure that `failure` makes of an error."""
         try:
             return self._connect()
         except psycopg.ProgrammingError as error:
@@ -61,7 +61,7 @@ class Target:
             raise self.failure("can't be opened", reason) from None
 
     def connect_without_statement_timeout(self) -> psycopg.Connection:
-        """The same without a limit on the time of a statement, where the way to the server lets that through."""
+        """The same without a time limit for statements, if the server or pooler accepts the parameter."""
         if "options" not in conninfo_to_dict(self.url):
             try:
                 return self._connect(options=NO_STATEMENT_TIMEOUT)
@@ -70,7 +70,7 @@ class Target:
         return self.connect()
 
     def failure(self, what: str, said: str, more: str = "") -> PipelineFailure:
-        """What to raise when the server said this: one sentence about the database, and what to do."""
+        """The failure for this error of the server: one sentence about the database, and what to do."""
         kind = DatabaseUnavailable if _UNREACHABLE.search(said) else ConfigurationFailure
         advice = next(
             (advice for pattern, advice in _ADVICE if re.search(pattern, said)),
@@ -89,11 +89,11 @@ class Target:
         )
 
     def _redact(self, text: str) -> str:
-        """Without the password, in whichever form a driver repeats it, and on one line."""
+        """On one line and without the password, in any form in which a driver may repeat it."""
         try:
             password = conninfo_to_dict(self.url).get("password")
         except psycopg.ProgrammingError:
-            # Not a URL that can be taken apart: whatever stands where a password would may be one.
+            # Not a valid URL: treat what is in the password's place as the password.
             found = re.search(r"//[^:/]*:(.*)@|password\s*=\s*(\S+)", self.url)
             password = next(filter(None, found.groups()), None) if found else None
             text = text.replace(self.url, "***")

@@ -45,7 +45,7 @@ def test_odd_rows_and_a_schema_that_is_behind_are_warnings(
             "alter table pipeline_settings rename column is_enabled to enabled; "
             "alter table pipeline_settings add column is_enabled boolean not null default false"
         )
-        operation.execute(f"delete from supabase_migrations.schema_migrations where version = '{LAST}'")
+        operation.execute(f"delete from entity_pipeline.schema_migrations where version = '{LAST}'")
         operation.execute("insert into instagram_accounts (username) values ('@Nike'), ('nike')")
         operation.execute("delete from enrichment_queue")
     ended = command("doctor")

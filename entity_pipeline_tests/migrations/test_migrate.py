@@ -10,8 +10,8 @@ import pytest
 
 from entity_pipeline.core.failures import ConfigurationFailure, DatabaseUnavailable, PipelineFailure
 from entity_pipeline.migrations import migrate
+from entity_pipeline.migrations.dbmate import dbmate_url
 from entity_pipeline.migrations.files import FOLDER
-from entity_pipeline.migrations.runner import dbmate_url
 from entity_pipeline_tests.databases import ClonedDatabase, DatabaseServer
 
 EVERY_FILE = [
@@ -63,9 +63,7 @@ def test_an_index_left_unfinished_by_a_killed_run_is_built_again(empty_pair: tup
             "update pg_index set indisvalid = false "
             "where indexrelid = 'entity_pipeline_raw_posts_created_at'::regclass"
         )
-        connection.execute(
-            "delete from supabase_migrations.schema_migrations where version = '20260101000210'"
-        )
+        connection.execute("delete from entity_pipeline.schema_migrations where version = '20260101000210'")
     assert migrate(*empty_pair) == ["assets/20260101000210_raw_posts_created_at_index.sql"]
     with psycopg.connect(empty_pair[0]) as connection:
         row = connection.execute(

@@ -93,7 +93,7 @@ def test_it_waits_for_nobody_and_changes_nothing(database_server: DatabaseServer
                 assert found == (None,)
         said = [str(effect) for file in files for planned in file.statements for effect in planned.effects]
         assert any(
-            re.match(r"raw_posts \(about 20,000 rows, \d+ [kM]B\): SHARE UPDATE EXCLUSIVE, nobody", one)
+            re.match(r"raw_posts \(about 20,000 rows, \d+ [kM]B\): SHARE UPDATE EXCLUSIVE, neither", one)
             for one in said
         )
         assert rows(theirs.owner) == before
@@ -110,7 +110,7 @@ def test_a_file_that_alone_is_pending_finds_what_the_others_made(
 ) -> None:
     migrate(*older)
     with psycopg.connect(older[1], autocommit=True) as connection:
-        connection.execute("delete from supabase_migrations.schema_migrations where version = %s", [version])
+        connection.execute("delete from entity_pipeline.schema_migrations where version = %s", [version])
     [planned] = plan(*older)
     assert planned.file.version == version
     done = [what for statement in planned.statements for effect in statement.effects for what in effect.does]
@@ -123,7 +123,7 @@ def test_a_file_that_alone_is_pending_finds_what_the_others_made(
 def test_a_view_in_the_place_of_a_table_is_named(older: tuple[str, str]) -> None:
     with psycopg.connect(older[1], autocommit=True) as connection:
         connection.execute("alter table brands rename to labels; create view brands as select * from labels")
-    with pytest.raises(ConfigurationFailure, match="operation: brands is no ordinary table"):
+    with pytest.raises(ConfigurationFailure, match="operation: brands is not an ordinary table"):
         plan(*older)
 
 

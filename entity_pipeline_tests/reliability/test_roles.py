@@ -309,7 +309,7 @@ REFUSED: list[tuple[Kind, Role, str]] = [
             f"drop table {table}",
             "create table mine (id int)",
             "create role more",
-            "select * from supabase_migrations.schema_migrations",
+            "select * from entity_pipeline.schema_migrations",
             "select rolpassword from pg_authid",
         )
     ),
