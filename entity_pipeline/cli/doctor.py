@@ -141,7 +141,7 @@ def _migrations() -> Iterator[Finding]:
                 "`entity-pipeline migrate --plan`, then run `entity-pipeline migrate`.",
             )
         if foreign:
-            yield (
+            yield Finding(
                 "warn",
                 f"{name}: Supabase's own history has {len(foreign)} migrations of ours, which make `supabase db push` "
                 "refuse: stop every process of a former release, then run `entity-pipeline migrate "
