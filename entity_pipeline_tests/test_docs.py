@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
 import click
@@ -224,8 +225,11 @@ def test_the_schema_page_names_every_column_that_the_code_needs(database: str, n
 
 @cache
 def _sentences_of_the_code() -> str:
-    """The constant parts of every string in the package, one a line."""
+    """The constant parts of every string in the package and of every reason in English, one a line."""
     parts: list[str] = []
+    for path in sorted(PACKAGE.rglob("texts/en.json")):
+        for sentence in json.loads(_text(path)).get("reasons", {}).values():
+            parts += (literal for literal, *_ in Formatter().parse(sentence))
     for path in sorted(PACKAGE.rglob("*.py")):
         nodes = ast.walk(ast.parse(_text(path)))
         parts += (

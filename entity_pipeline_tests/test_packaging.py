@@ -9,6 +9,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from entity_pipeline.core.gemini.models import DEFAULT_MODEL
+
 ROOT = Path(__file__).parent.parent
 CONSTRAINTS = (ROOT / "constraints.txt").read_text(encoding="utf-8")
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -59,7 +61,7 @@ def test_the_example_environment_names_every_variable_once_and_holds_no_secret()
     lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
     assignments = [line.split("=", 1) for line in lines if line and not line.startswith("#")]
     assert sorted(name for name, _ in assignments) == sorted(VARIABLES)
-    assert {name: value for name, value in assignments if value} == {"GEMINI_MODEL": "gemini-2.5-flash"}
+    assert {name: value for name, value in assignments if value} == {"GEMINI_MODEL": DEFAULT_MODEL}
 
 
 def test_the_code_reads_no_variable_that_the_example_does_not_name() -> None:

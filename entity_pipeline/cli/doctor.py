@@ -14,7 +14,7 @@ from entity_pipeline.cli.services import services
 from entity_pipeline.core.domain import Domain, HealthCheck
 from entity_pipeline.core.failures import PipelineFailure
 from entity_pipeline.core.findings import Finding
-from entity_pipeline.core.gemini.models import find_model
+from entity_pipeline.core.gemini.models import find_model, retirement_notice
 from entity_pipeline.core.ports import Databases
 from entity_pipeline.core.settings import Closed, PipelineSettings, WindowSettings
 from entity_pipeline.core.text.web_address import web_address
@@ -198,23 +198,15 @@ def _gemini() -> Iterator[Finding]:
 
 
 def model_findings(name: str, today: date) -> Iterator[Finding]:
-    """Whether the registry knows the model, and whether it retires or has retired."""
+    """Whether the registry knows the model, and from 30 days before it retires, that it does."""
     model = find_model(name)
     if model is None:
         yield Finding(
             "error",
             f"GEMINI_MODEL is '{name}', which core/gemini/models.py does not know: choose another or add it.",
         )
-    elif model.retires_on and today >= model.retires_on:
-        yield Finding(
-            "warn",
-            f"{name} is reported to have been retired on {model.retires_on}: set GEMINI_MODEL={model.successor}.",
-        )
-    elif model.retires_on:
-        yield Finding(
-            "warn",
-            f"{name} is reported to retire on {model.retires_on}; {model.successor} follows (GEMINI_MODEL).",
-        )
+    elif (notice := retirement_notice(model, today)) is not None:
+        yield Finding("warn", str(notice.reason))
 
 
 def _instagram() -> Iterator[Finding]:

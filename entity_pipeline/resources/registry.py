@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 
+from entity_pipeline.core.gemini.models import DEFAULT_MODEL
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.instagram import InstagramResource
 from entity_pipeline.resources.notifications import NotificationResource
@@ -17,8 +18,6 @@ from entity_pipeline.resources.r2 import R2Resource
 from entity_pipeline.resources.schema_check import SchemaProbe
 from entity_pipeline.resources.settings_store import SettingsStore
 from entity_pipeline.resources.tracing import TracingResource
-
-DEFAULT_MODEL = "gemini-2.5-flash"
 
 
 def resources_of_environment() -> dict[str, Any]:

@@ -14,13 +14,13 @@ import psutil
 
 import entity_pipeline
 from entity_pipeline.core.failures import ConfigurationFailure
+from entity_pipeline.core.gemini.models import DEFAULT_MODEL
 from entity_pipeline.sandbox import processes
 from entity_pipeline.sandbox.object_store import RcloneObjectStore
 from entity_pipeline.sandbox.ownership import SharedServers
 from entity_pipeline.sandbox.postgres import EmbeddedPostgres
 from entity_pipeline.sandbox.state import State
 
-GEMINI_MODEL = "gemini-2.5-flash"
 _STANDINS = "entity_pipeline.sandbox.standins"
 _HEALTH = "/_standin/health"
 _DAGSTER_HOME = "dagster_home"
@@ -71,7 +71,7 @@ class Sandbox:
             "DAGSTER_HOME": str(self.directory / _DAGSTER_HOME),
             **self._objects.environment(),
             **self._standins.environment(),
-            "GEMINI_MODEL": GEMINI_MODEL,
+            "GEMINI_MODEL": DEFAULT_MODEL,
             **{variable: str(self._state.get(variable)) for variable in _MAKE_KEY},
         }
 

@@ -15,6 +15,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
+from entity_pipeline.core.gemini.models import MODELS
 from entity_pipeline.domains.entities.sample.gemini_answers import Answer, answer, response_id, stranger
 from entity_pipeline.domains.entities.sample.gemini_prompt import (
     asked_username,
@@ -35,15 +36,6 @@ from entity_pipeline.sandbox.gemini_errors import (
 from entity_pipeline.sandbox.loopback_http import LoopbackServer, Reply, Request, json_reply
 from entity_pipeline.sandbox.request_counts import RequestCounts
 
-MODELS = frozenset(
-    {
-        "gemini-2.5-flash",
-        "gemini-2.5-flash-lite",
-        "gemini-3.5-flash-lite",
-        "gemini-3.6-flash",
-        "gemini-3.8-flash",
-    }
-)
 INVALID_KEY = "invalid"  # the one key that is refused, to show what a wrong key looks like
 _NOTHING_SAID = frozenset({"recitation", "malformed_function_call", "prohibited_content"})
 _PATH = re.compile(r"/v1beta/models/([^/:]+):generateContent")

@@ -111,8 +111,14 @@ def test_a_clock_that_is_off_is_named_with_its_database() -> None:
 @pytest.mark.parametrize(
     ("name", "today", "state", "says"),
     [
-        ("gemini-2.5-flash", date(2026, 11, 30), "warn", "is reported to retire on 2026-12-01"),
-        ("gemini-2.5-flash", date(2026, 12, 1), "warn", "set GEMINI_MODEL=gemini-3.5-flash-lite."),
+        ("gemini-2.5-flash", date(2026, 11, 1), "warn", "is reported to retire on 2026-12-01"),
+        (
+            "gemini-2.5-flash",
+            date(2026, 11, 30),
+            "warn",
+            "Set GEMINI_MODEL=gemini-2.5-flash-lite before then",
+        ),
+        ("gemini-2.5-flash", date(2026, 12, 1), "warn", "Set GEMINI_MODEL=gemini-2.5-flash-lite and restart"),
         ("gemini-99", date(2026, 12, 1), "error", "GEMINI_MODEL is 'gemini-99'"),
     ],
 )
@@ -122,6 +128,14 @@ def test_a_model_that_retires_is_named_before_and_after(
     [found] = model_findings(name, today)
     assert found.level == state
     assert says in found.text
+
+
+@pytest.mark.parametrize(
+    ("name", "today"),
+    [("gemini-2.5-flash", date(2026, 10, 31)), ("gemini-2.5-flash-lite", date(2026, 12, 1))],
+)
+def test_a_model_that_stays_needs_no_line(name: str, today: date) -> None:
+    assert list(model_findings(name, today)) == []
 
 
 def test_a_plan_shows_the_sql_and_the_locks_and_the_migration_then_has_nothing_left(

@@ -1,17 +1,32 @@
-"""The model registry: what each Gemini model costs, and which grounding quota it draws from.
+"""The model registry: price, grounding pool and life of each Gemini model, each with where and when it was read.
 
-The surprising fact: the billing unit of grounding differs by generation. 2.5 models are billed per grounded
-prompt against a daily allowance; 3.x models per search query against a monthly one.
-Source: Google's price list as read on `PRICES_READ_ON`; see `docs/quota-policy.md`.
+Grounding is billed in different units by generation: 2.5 models per grounded prompt against a daily allowance,
+3.x models per search query against a monthly one. Which model is the default, and why, is in
+`docs/decisions/0011-the-default-model-is-2.5-flash-lite.md`; the same figures for people are in `docs/quota-policy.md`.
+What one request costs does not belong here: see `core/gemini/usage.py`.
 """
 
 import re
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Literal
 
+from entity_pipeline.core.reasons import Reason
+
 PRICES_READ_ON = date(2026, 11, 20)
+DEFAULT_MODEL = "gemini-2.5-flash-lite"
+NOTICE_BEFORE = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One thing that was read about a model. `is_official`: on a page of Google's, if in a stored copy of it."""
+
+    says: str
+    where: str
+    read_on: date
+    is_official: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +57,53 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class GeminiModel:
-    """One model of the registry; `retires_on` is the announced or reported last day, when known."""
+    """One model of the registry.
+
+    From `retires_on` on, when that is known, Google answers with `successor` or refuses the name. `instead` is the
+    model to choose then, which need not be the successor.
+    """
 
     name: str
     pool: GroundingPool
     prices: tuple[Price, ...]
+    sources: tuple[Source, ...]
     retires_on: date | None = None
     successor: str | None = None
+    instead: str | None = None
 
     def price_on(self, day: date) -> Price:
         """The price list in force on `day`."""
         valid = [price for price in self.prices if price.since <= day]
         return valid[-1] if valid else self.prices[0]
+
+
+@dataclass(frozen=True, slots=True)
+class RetirementNotice:
+    """A configured model that retires within `NOTICE_BEFORE`, or has retired: what follows, and what to set."""
+
+    model: GeminiModel
+    successor: str
+    instead: str
+    is_over: bool
+
+    @property
+    def setting(self) -> str:
+        """The one variable to change."""
+        return f"GEMINI_MODEL={self.instead}"
+
+    @property
+    def reason(self) -> Reason:
+        """The notice in words."""
+        return Reason(
+            "entity_pipeline.core.gemini",
+            "model_retired" if self.is_over else "model_retires",
+            {
+                "model": self.model.name,
+                "day": self.model.retires_on,
+                "successor": self.successor,
+                "setting": self.setting,
+            },
+        )
 
 
 DAILY_PROMPTS = GroundingPool("gemini-2.5", "prompt", "day", 1_500, Decimal(35), reserve_units=1)
@@ -70,6 +120,23 @@ _3_FLASH_PRICES = (
     _price(date(2027, 1, 1), "1.50", "0.15", "7.50"),
 )
 
+_PRICE_LIST = Source(
+    "the price in this registry",
+    "ai.google.dev/gemini-api/docs/pricing, in the copy of github.com/api-evangelist/deepmind",
+    date(2026, 10, 7),
+    is_official=True,
+)
+_NO_DATE = Source(
+    "no shutdown date announced",
+    "ai.google.dev/gemini-api/docs/deprecations, in a copy made after 2026-09-15",
+    date(2026, 11, 29),
+    is_official=True,
+)
+_DEPRECATIONS_OF_NOVEMBER = (
+    "dev.to/aideprecations, who quote ai.google.dev/gemini-api/docs/deprecations as read on 2026-11-10"
+)
+
+# Gemini 4 models are not here: which grounding pool they draw from was found nowhere.
 MODELS: dict[str, GeminiModel] = {
     model.name: model
     for model in (
@@ -77,13 +144,90 @@ MODELS: dict[str, GeminiModel] = {
             "gemini-2.5-flash",
             DAILY_PROMPTS,
             (_price(_ALWAYS, "0.30", "0.03", "2.50"),),
+            (
+                _PRICE_LIST,
+                Source(
+                    "shut down on 2026-12-01; from then requests are routed to gemini-3.5-flash-lite and billed "
+                    "at its rates",
+                    _DEPRECATIONS_OF_NOVEMBER,
+                    date(2026, 11, 29),
+                    is_official=False,
+                ),
+                Source(
+                    "withdrawn by a reseller, whose requests for it fail with 503 and are not routed",
+                    "docs.laozhang.ai, announcement of 2026-11-12",
+                    date(2026, 11, 29),
+                    is_official=False,
+                ),
+                Source(
+                    "the end was announced for 2026-06-17 and for 2026-10-16 before, and moved each time",
+                    "github.com/mozilla/sumo, issue 2794",
+                    date(2026, 11, 29),
+                    is_official=False,
+                ),
+            ),
             retires_on=date(2026, 12, 1),
             successor="gemini-3.5-flash-lite",
+            instead=DEFAULT_MODEL,
         ),
-        GeminiModel("gemini-2.5-flash-lite", DAILY_PROMPTS, (_price(_ALWAYS, "0.10", "0.01", "0.40"),)),
-        GeminiModel("gemini-3.5-flash-lite", MONTHLY_QUERIES, (_price(_ALWAYS, "0.30", "0.03", "2.50"),)),
-        GeminiModel("gemini-3.6-flash", MONTHLY_QUERIES, _3_FLASH_PRICES),
-        GeminiModel("gemini-3.8-flash", MONTHLY_QUERIES, _3_FLASH_PRICES),
+        GeminiModel(
+            "gemini-2.5-flash-lite",
+            DAILY_PROMPTS,
+            (_price(_ALWAYS, "0.10", "0.01", "0.40"),),
+            (
+                _PRICE_LIST,
+                Source(
+                    "not deprecated, and available through the API until further notice",
+                    _DEPRECATIONS_OF_NOVEMBER,
+                    date(2026, 11, 29),
+                    is_official=False,
+                ),
+                Source(
+                    "shut down on 2026-10-16, which did not happen",
+                    "ai.google.dev/gemini-api/docs/deprecations, as quoted in github.com/Laisky/one-api, pull "
+                    "request 409",
+                    date(2026, 11, 29),
+                    is_official=False,
+                ),
+            ),
+        ),
+        GeminiModel(
+            "gemini-3.5-flash-lite",
+            MONTHLY_QUERIES,
+            (_price(_ALWAYS, "0.30", "0.03", "2.50"),),
+            (_PRICE_LIST, _NO_DATE),
+        ),
+        GeminiModel("gemini-3.6-flash", MONTHLY_QUERIES, _3_FLASH_PRICES, (_PRICE_LIST, _NO_DATE)),
+        GeminiModel("gemini-3.8-flash", MONTHLY_QUERIES, _3_FLASH_PRICES, (_PRICE_LIST, _NO_DATE)),
+        GeminiModel(
+            "gemini-3.5-flash",
+            MONTHLY_QUERIES,
+            (_price(_ALWAYS, "1.50", "0.15", "9.00"),),
+            (_PRICE_LIST, _NO_DATE),
+        ),
+        GeminiModel(
+            "gemini-3.1-flash-lite",
+            MONTHLY_QUERIES,
+            (_price(_ALWAYS, "0.25", "0.025", "1.50"),),
+            (
+                _PRICE_LIST,
+                Source(
+                    "shut down on 2027-05-07",
+                    "ai.google.dev/gemini-api/docs/deprecations, in a copy made after 2026-05-19",
+                    date(2026, 11, 29),
+                    is_official=True,
+                ),
+                Source(
+                    "gemini-3.5-flash-lite is the recommended replacement",
+                    "ai.google.dev/gemini-api/docs/deprecations, as quoted in github.com/Laisky/one-api, pull "
+                    "request 409",
+                    date(2026, 11, 29),
+                    is_official=False,
+                ),
+            ),
+            retires_on=date(2027, 5, 7),
+            successor="gemini-3.5-flash-lite",
+        ),
     )
 }
 
@@ -91,6 +235,18 @@ MODELS: dict[str, GeminiModel] = {
 def find_model(name: str) -> GeminiModel | None:
     """The registry's entry for a configured model name, or None when it is not there."""
     return MODELS.get(name)
+
+
+def retirement_notice(model: GeminiModel, today: date) -> RetirementNotice | None:
+    """What to tell about the end of a configured model; None while that is unknown or more than 30 days away."""
+    if model.retires_on is None or model.successor is None or today < model.retires_on - NOTICE_BEFORE:
+        return None
+    return RetirementNotice(
+        model=model,
+        successor=model.successor,
+        instead=model.instead or model.successor,
+        is_over=today >= model.retires_on,
+    )
 
 
 def is_same_model(asked: str, answered: str | None) -> bool:

@@ -29,7 +29,7 @@ from entity_pipeline.core.gemini.ledger import (
     Replay,
     StoredReply,
 )
-from entity_pipeline.core.gemini.models import GeminiModel, find_model
+from entity_pipeline.core.gemini.models import DEFAULT_MODEL, GeminiModel, find_model
 from entity_pipeline.core.gemini.quota_day import next_reset
 from entity_pipeline.core.gemini.usage import (
     SpendDay,
@@ -57,7 +57,7 @@ class GeminiResource(dg.ConfigurableResource):
     assets_db: dg.ResourceDependency[PostgresResource]
     api_key: str = Field(repr=False, description="Secret. Key of the Google project whose quota is counted.")
     base_url: str | None = Field(default=None, description="Another server that speaks the same protocol.")
-    model_name: str = Field(default="gemini-2.5-flash", description="A model of core/gemini/models.py.")
+    model_name: str = Field(default=DEFAULT_MODEL, description="A model of core/gemini/models.py.")
 
     _client: GeminiClient | None = PrivateAttr(default=None)
     _client_lock: Any = PrivateAttr(default_factory=Lock)
