@@ -107,7 +107,7 @@ def assets(urls: list[str], _: int, days: int) -> dict[str, Any]:
     import dagster as dg
 
     from entity_pipeline.definitions import build_definitions
-    from entity_pipeline.domains.entities.jobs import range_tags
+    from entity_pipeline.shared.runs.tags import range_tags
 
     first, last = intake_posts.START.date(), intake_posts.START.date() + timedelta(days=days - 1)
     with _connect(urls[0]) as connection:

@@ -26,11 +26,11 @@ from entity_pipeline import migrations
 from entity_pipeline.definitions import build_definitions
 from entity_pipeline.domains.entities.automation import enrichment_schedule, sensors
 from entity_pipeline.domains.entities.checks import checks
-from entity_pipeline.domains.entities.jobs import range_tags
 from entity_pipeline.domains.entities.partitions import FIRST_DAY
 from entity_pipeline.sandbox.ownership import SharedServers
 from entity_pipeline.sandbox.postgres import EmbeddedPostgres
 from entity_pipeline.shared.alerts.sensor import alerts_sensor
+from entity_pipeline.shared.runs.tags import range_tags
 
 LIMIT_S = 1.0
 TIMES = 5

@@ -21,8 +21,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from entity_pipeline.admin.figures import DagsterFigures, RunInFlight, Tick
 from entity_pipeline.admin.kept import Kept
 from entity_pipeline.domains.entities import jobs
-from entity_pipeline.domains.entities.automation import ACTIVE, in_flight_days
 from entity_pipeline.domains.entities.page.accounts import run_url
+from entity_pipeline.shared.runs.domain_runs import IN_FLIGHT
 
 T = TypeVar("T")
 
@@ -93,14 +93,14 @@ class DagsterRecords:
             ) from error
 
     def _figures_of(self, instance: dg.DagsterInstance) -> tuple[DagsterFigures, frozenset[date]]:
-        runs = instance.get_run_records(dg.RunsFilter(statuses=ACTIVE), limit=_MOST_RUNS)
+        runs = instance.get_run_records(dg.RunsFilter(statuses=IN_FLIGHT), limit=_MOST_RUNS)
         figures = DagsterFigures(
             away=None,
             ui_url=self._ui_url,
             ticks=self._ticks(instance),
             runs=[self._run(record) for record in runs],
         )
-        return figures, frozenset(in_flight_days(instance, jobs.ENRICHMENT))
+        return figures, frozenset(jobs.RUNS.in_flight(instance, jobs.ENRICHMENT))
 
     def _opened(self) -> dg.DagsterInstance:
         with self._lock:

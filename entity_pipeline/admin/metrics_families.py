@@ -15,10 +15,10 @@ from entity_pipeline.admin.figures import QueueState
 from entity_pipeline.admin.metrics_figures import LedgerFigures, QueueFigures, Reading, RunFigures, Watched
 from entity_pipeline.core.gemini.access import Unanswered
 from entity_pipeline.core.gemini.models import MODELS
-from entity_pipeline.domains.entities.automation import ACTIVE
 from entity_pipeline.domains.entities.jobs import jobs
 from entity_pipeline.domains.entities.links.logic.holds import HoldReason
 from entity_pipeline.domains.entities.reviews.logic.reply import UnparseableReason
+from entity_pipeline.shared.runs.domain_runs import IN_FLIGHT
 
 PREFIX = "entity_pipeline_"
 OTHER = "other"
@@ -161,7 +161,7 @@ def _of_accounts(found: QueueFigures) -> dict[str, Samples]:
 def _of_runs(found: RunFigures) -> dict[str, Samples]:
     samples: dict[str, Samples] = {}
     if found.in_flight is not None:
-        samples["runs_in_flight"] = _by([status.value for status in ACTIVE], found.in_flight)
+        samples["runs_in_flight"] = _by([status.value for status in IN_FLIGHT], found.in_flight)
     if found.failing is not None:
         others = bool(found.failing - set(JOBS))
         samples["job_failing"] = [*(((job,), job in found.failing) for job in JOBS), ((OTHER,), others)]

@@ -30,11 +30,11 @@ from entity_pipeline.domains.entities.accounts.queries.metric_counts import (
     route_states,
 )
 from entity_pipeline.domains.entities.accounts.queries.queue import reason_counts
-from entity_pipeline.domains.entities.automation import ACTIVE
 from entity_pipeline.domains.entities.reviews.review import limits_of
 from entity_pipeline.resources.gemini.ledger_reading import RequestCount, requests_of_day
 from entity_pipeline.resources.settings_store import SettingsStore
 from entity_pipeline.shared.alerts.sensor import failing_jobs, last_decision
+from entity_pipeline.shared.runs.domain_runs import IN_FLIGHT
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -234,7 +234,7 @@ def gate_state(row: SettingsRow | None) -> str:
 def _runs_of(instance: dg.DagsterInstance) -> RunFigures:
     return RunFigures(
         in_flight={
-            status.value: instance.get_runs_count(dg.RunsFilter(statuses=[status])) for status in ACTIVE
+            status.value: instance.get_runs_count(dg.RunsFilter(statuses=[status])) for status in IN_FLIGHT
         },
         failing=frozenset(job.job for job in failing_jobs(instance, datetime.now(UTC) - _RECENT)),
         decided_at=last_decision(instance),

@@ -13,7 +13,7 @@ import psutil
 
 from entity_pipeline.cli.services import innermost
 from entity_pipeline.core.failures import PipelineFailure
-from entity_pipeline.domains.entities.jobs import range_tags
+from entity_pipeline.shared.runs.tags import range_tags
 
 PROCESS_TAG = ".dagster/process"  # hidden in the UI
 _UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]

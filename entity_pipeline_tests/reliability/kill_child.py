@@ -26,9 +26,9 @@ from entity_pipeline.cli.runs import Runner
 from entity_pipeline.cli.services import services
 from entity_pipeline.definitions import defs
 from entity_pipeline.domains.entities.commands.pipeline import Pipeline
-from entity_pipeline.domains.entities.jobs import range_tags
 from entity_pipeline.resources.instagram import attempt
 from entity_pipeline.resources.instagram.operations import picture as pictures
+from entity_pipeline.shared.runs.tags import range_tags
 
 WARM = (boto3, botocore.config, instaloader, PIL.JpegImagePlugin, genai, attempt, pictures)
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}

@@ -6,8 +6,7 @@ a backfill or a person at the command line made it so. Nothing here works on dat
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
@@ -15,27 +14,21 @@ from entity_pipeline.core.failures import PipelineFailure
 from entity_pipeline.core.gemini.access import GeminiAccess
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import Closed, Gate, PipelineSettings, SettingsAccess
-from entity_pipeline.domains.entities import jobs
+from entity_pipeline.domains.entities import KEY, jobs
 from entity_pipeline.domains.entities.accounts.backlog import Waiting
-from entity_pipeline.domains.entities.accounts.logic.plan import HoldOff, contiguous, plan, used_up
+from entity_pipeline.domains.entities.accounts.logic.plan import HoldOff, plan, used_up
 from entity_pipeline.domains.entities.accounts.queries.intake import unadopted_days
-from entity_pipeline.domains.entities.partitions import FIRST_DAY, cohort_days, every_cohort, last_day
+from entity_pipeline.domains.entities.partitions import FIRST_DAY, every_cohort, last_day
 from entity_pipeline.domains.entities.reviews.review import limits_of
 from entity_pipeline.domains.entities.tags.queries.raw_posts import ChangeCursor, changed_days
+from entity_pipeline.shared.runs.requests import requests_for
+from entity_pipeline.shared.runs.tags import DOMAIN_TAG
+from entity_pipeline.shared.runs.unfinished import RunWindow, instant_in
 
 POSTS_PER_TICK = 100_000
-RETRY_AFTER = timedelta(minutes=15)
 LOOK_CLOSELY_EVERY = timedelta(hours=1)
-_LOOKED_UNTIL = "runs_looked_at_until"
 _LOOKED_CLOSELY = "accounts_looked_at"
-_ENDED_BADLY = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
-ACTIVE = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dg.sensor(
@@ -61,17 +54,15 @@ def new_posts_sensor(
         )
     with operation_db.connection() as connection:
         adoptable = unadopted_days(connection, FIRST_DAY, last_day(now))
-    since, until = _window(context.cursor, now)
-    unfinished = _unfinished(context.instance, jobs.INTAKE, since, until)
+    window = RunWindow.after(context.cursor, now)
+    unfinished = jobs.RUNS.unfinished(context.instance, jobs.INTAKE, window.since, window.until)
     # A post dated in the future waits for its day to come.
     wanted = {day for day in days if day <= last_day(now)} | set(adoptable) | unfinished
-    wanted -= in_flight_days(context.instance, jobs.INTAKE) - set(days)
-    text = json.dumps(json.loads(cursor.to_json()) | {_LOOKED_UNTIL: until.isoformat()})
+    wanted -= jobs.RUNS.in_flight(context.instance, jobs.INTAKE) - set(days)
+    text = json.dumps(json.loads(cursor.to_json()) | window.entry)
     if not wanted:
         return dg.SensorResult(skip_reason="No post changed since the last look.", cursor=text)
-    return dg.SensorResult(
-        run_requests=[_range_request(first, last, now) for first, last in contiguous(wanted)], cursor=text
-    )
+    return dg.SensorResult(run_requests=requests_for(wanted, now), cursor=text)
 
 
 @dg.schedule(
@@ -96,7 +87,7 @@ def enrichment_schedule(
     if (full := used_up(quota)) is not None:
         return dg.SkipReason(full.reason)
     now = datetime.now(UTC)
-    in_flight = in_flight_days(context.instance, jobs.ENRICHMENT)
+    in_flight = jobs.RUNS.in_flight(context.instance, jobs.ENRICHMENT)
     with operation_db.connection() as connection:
         waiting = Waiting(connection, every_cohort(now), closely=_is_first_of_the_hour(context))
         pending = waiting.reviews(now, gate.settings.accounts_per_tick, sorted(in_flight))
@@ -134,7 +125,7 @@ def catalog_links_sensor(
     if isinstance(gate, Closed):
         return dg.SkipReason(gate.reason)
     now = datetime.now(UTC)
-    looked_closely_at = _looked_closely_at(context.cursor)
+    looked_closely_at = instant_in(context.cursor, _LOOKED_CLOSELY) or _LONG_AGO
     closely = now - looked_closely_at >= LOOK_CLOSELY_EVERY
     with operation_db.connection() as connection:
         cohorts = Waiting(connection, every_cohort(now), closely=closely).undecided()
@@ -142,12 +133,11 @@ def catalog_links_sensor(
     cursor = json.dumps({_LOOKED_CLOSELY: looked_closely_at.isoformat()})
     if not cohorts:
         return dg.SensorResult(skip_reason="Every reviewed account has a decision.", cursor=cursor)
-    free = set(cohorts) - in_flight_days(context.instance, jobs.LINKING)
+    free = set(cohorts) - jobs.RUNS.in_flight(context.instance, jobs.LINKING)
     if not free:
         reason = "Every cohort with undecided accounts is already being worked on."
         return dg.SensorResult(skip_reason=reason, cursor=cursor)
-    requests = [_range_request(first, last, now) for first, last in contiguous(free)]
-    return dg.SensorResult(run_requests=requests, cursor=cursor)
+    return dg.SensorResult(run_requests=requests_for(free, now), cursor=cursor)
 
 
 @dg.sensor(
@@ -167,15 +157,16 @@ def unfinished_runs_sensor(
     if isinstance(gate, Closed):
         return dg.SkipReason(gate.reason)
     now = datetime.now(UTC)
-    since, until = _window(context.cursor, now)
+    window = RunWindow.after(context.cursor, now)
     requests = []
     for job, assets, config in (
         (jobs.enrichment_job, jobs.ENRICHMENT, jobs.enrichment_config(0)),
         (jobs.linking_job, jobs.LINKING, {}),
     ):
-        free = _unfinished(context.instance, assets, since, until) - in_flight_days(context.instance, assets)
-        requests += [_range_request(first, last, now, job.name, config) for first, last in contiguous(free)]
-    cursor = json.dumps({_LOOKED_UNTIL: until.isoformat()})
+        ended_badly = jobs.RUNS.unfinished(context.instance, assets, window.since, window.until)
+        free = ended_badly - jobs.RUNS.in_flight(context.instance, assets)
+        requests += requests_for(free, now, job.name, config)
+    cursor = json.dumps(window.entry)
     if not requests:
         return dg.SensorResult(skip_reason="No run over a cohort failed since the last look.", cursor=cursor)
     return dg.SensorResult(run_requests=requests, cursor=cursor)
@@ -194,41 +185,17 @@ def switch_off_sensor(
     if not isinstance(gate, Closed):
         return dg.SkipReason("The pipeline is switched on.")
     queued = context.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED]))
-    ours = [run for run in queued if run.job_name != jobs.spend_job.name]
+    ours = [
+        run for run in queued if run.tags.get(DOMAIN_TAG) == KEY or run.job_name in jobs.RUNS.assets_of_job
+    ]
     for run in ours:
         context.instance.run_coordinator.cancel_run(run.run_id)
     cancelled = f"{len(ours)} queued runs were cancelled" if ours else "No run was in the queue"
     return dg.SkipReason(f"{gate.reason} {cancelled}.")
 
 
-spend_schedule = dg.ScheduleDefinition(
-    name="spend_schedule",
-    job=jobs.spend_job,
-    cron_schedule="5 * * * *",
-    execution_timezone="America/Los_Angeles",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Five minutes past each hour: rolls the Gemini ledger up by quota day, and shows today's quota.",
-)
-
 sensors = [new_posts_sensor, catalog_links_sensor, unfinished_runs_sensor, switch_off_sensor]
-schedules = [enrichment_schedule, spend_schedule]
-
-
-def _window(cursor: str | None, now: datetime) -> tuple[datetime, datetime]:
-    """Ends of runs that were not looked at yet: from the last look to `RETRY_AFTER` ago."""
-    until = now - RETRY_AFTER
-    try:
-        since = datetime.fromisoformat(json.loads(cursor or "")[_LOOKED_UNTIL])
-    except (ValueError, KeyError, TypeError):
-        since = until - timedelta(days=1)
-    return since, max(since, until)
-
-
-def _looked_closely_at(cursor: str | None) -> datetime:
-    try:
-        return datetime.fromisoformat(json.loads(cursor or "")[_LOOKED_CLOSELY])
-    except (ValueError, KeyError, TypeError):
-        return datetime(1970, 1, 1, tzinfo=UTC)
+schedules = [enrichment_schedule]
 
 
 def _is_first_of_the_hour(context: dg.ScheduleEvaluationContext) -> bool:
@@ -236,36 +203,9 @@ def _is_first_of_the_hour(context: dg.ScheduleEvaluationContext) -> bool:
     return context.scheduled_execution_time.minute < 15
 
 
-def _unfinished(
-    instance: dg.DagsterInstance, assets: Sequence[str], since: datetime, until: datetime
-) -> set[date]:
-    """Days of runs over one of the assets that failed or were cancelled between these instants."""
-    # Dagster excludes both bounds.
-    since_then = since - timedelta(microseconds=1)
-    ended = dg.RunsFilter(statuses=_ENDED_BADLY, updated_after=since_then, updated_before=until)
-    keys = {dg.AssetKey(asset) for asset in assets}
-    return {day for run in instance.get_runs(ended) if keys & _assets_of(run) for day in _days_of(run.tags)}
-
-
 def profiles_per_tick(settings: PipelineSettings) -> int:
     """What the hourly window lets through in the quarter of an hour between two ticks."""
     return math.ceil(settings.instagram_windows.per_hour / 4)
-
-
-def _range_request(
-    first: date,
-    last: date,
-    now: datetime,
-    job_name: str | None = None,
-    config: Mapping[str, object] | None = None,
-) -> dg.RunRequest:
-    """The run key changes with every tick: Dagster never repeats a key, and the same day changes again."""
-    return dg.RunRequest(
-        run_key=f"{job_name or ''}{first}..{last}@{now.isoformat()}",
-        job_name=job_name,
-        run_config=config,
-        tags=jobs.range_tags(first.isoformat(), last.isoformat()),
-    )
 
 
 def _gate(settings: SettingsAccess) -> Gate:
@@ -274,27 +214,3 @@ def _gate(settings: SettingsAccess) -> Gate:
         return settings.gate()
     except PipelineFailure as failure:
         return Closed(str(failure))
-
-
-def in_flight_days(instance: dg.DagsterInstance, assets: Sequence[str]) -> set[date]:
-    """Partitions of one of the assets that a queued or running run covers, be it of our jobs or a backfill."""
-    keys = {dg.AssetKey(asset) for asset in assets}
-    runs = instance.get_runs(dg.RunsFilter(statuses=ACTIVE))
-    return {day for run in runs if keys & _assets_of(run) for day in _days_of(run.tags)}
-
-
-def _assets_of(run: dg.DagsterRun) -> set[dg.AssetKey]:
-    if run.asset_selection:
-        return set(run.asset_selection)
-    return {dg.AssetKey(asset) for asset in jobs.ASSETS_OF_JOB.get(run.job_name, [])}
-
-
-def _days_of(tags: Mapping[str, str]) -> Sequence[date]:
-    first, last = (
-        tags.get("dagster/asset_partition_range_start"),
-        tags.get("dagster/asset_partition_range_end"),
-    )
-    if first and last:
-        start, end = cohort_days([first, last])
-        return [date.fromordinal(day) for day in range(start.toordinal(), end.toordinal() + 1)]
-    return cohort_days([key]) if (key := tags.get("dagster/partition")) else []

@@ -12,8 +12,6 @@ from entity_pipeline.domains.entities.reviews.asset import gemini_reviews
 from entity_pipeline.domains.entities.tags.asset import tagged_usernames
 from entity_pipeline.domains.entities.tags.raw_posts import raw_posts
 from entity_pipeline.shared.alerts.sensor import alerts_sensor
-from entity_pipeline.shared.gemini_spend.quota import gemini_quota
-from entity_pipeline.shared.gemini_spend.spend_daily import gemini_spend_daily
 
 
 def entities_definitions() -> dg.Definitions:
@@ -26,8 +24,6 @@ def entities_definitions() -> dg.Definitions:
             instagram_profiles,
             gemini_reviews,
             catalog_links,
-            gemini_spend_daily,
-            gemini_quota,
         ],
         asset_checks=checks,
         jobs=jobs,

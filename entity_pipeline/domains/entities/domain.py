@@ -5,6 +5,7 @@ from typing import Any
 
 from entity_pipeline.core.domain import Domain, HealthCheck
 from entity_pipeline.core.settings import PipelineSettings
+from entity_pipeline.domains.entities import KEY
 from entity_pipeline.domains.entities.schema import NEEDS
 
 
@@ -23,7 +24,7 @@ def health() -> Sequence[HealthCheck]:
 
 
 entities = Domain(
-    key="entities",
+    key=KEY,
     summary="Turn accounts tagged in Instagram posts into a catalog of artists, brands and groups.",
     settings=PipelineSettings,
     definitions=definitions,

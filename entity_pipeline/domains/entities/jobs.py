@@ -1,39 +1,40 @@
-"""The three jobs that automation and the command line launch, one a kind of work, and the roll-up."""
+"""The three jobs of the domain, one per kind of work, which automation and the command launch."""
+
+from datetime import timedelta
 
 import dagster as dg
+
+from entity_pipeline.domains.entities import KEY
+from entity_pipeline.shared.runs.domain_runs import DomainRuns
+from entity_pipeline.shared.runs.tags import job_tags
 
 INTAKE = ["tagged_usernames", "instagram_accounts"]
 ENRICHMENT = ["instagram_profiles", "gemini_reviews"]
 LINKING = ["catalog_links"]
+RUNS = DomainRuns({"intake_job": INTAKE, "enrichment_job": ENRICHMENT, "linking_job": LINKING})
 
 intake_job = dg.define_asset_job(
     "intake_job",
     selection=dg.AssetSelection.assets(*INTAKE),
+    # The first load of a long history.
+    tags=job_tags(KEY, longest=timedelta(hours=2)),
     description="Brings the tagged accounts of some days of posts into instagram_accounts.",
 )
 enrichment_job = dg.define_asset_job(
     "enrichment_job",
     selection=dg.AssetSelection.assets(*ENRICHMENT),
+    # Its steps end their work after 10 and after 50 minutes; databases may be waited for at both ends.
+    tags=job_tags(KEY, longest=timedelta(minutes=90)),
     description="Looks at the profiles of a cohort and reviews its accounts, within a limit.",
 )
 linking_job = dg.define_asset_job(
     "linking_job",
     selection=dg.AssetSelection.assets(*LINKING),
+    tags=job_tags(KEY, longest=timedelta(hours=2)),
     description="Decides what the reviews of a cohort mean for the catalog.",
 )
-spend_job = dg.define_asset_job(
-    "spend_job",
-    selection=dg.AssetSelection.assets("gemini_spend_daily", "gemini_quota"),
-    description="Rolls the Gemini ledger up by quota day, and shows today's quota. Asks nobody outside.",
-)
 
-jobs = [intake_job, enrichment_job, linking_job, spend_job]
-ASSETS_OF_JOB = {"intake_job": INTAKE, "enrichment_job": ENRICHMENT, "linking_job": LINKING}
-
-
-def range_tags(first: str, last: str) -> dict[str, str]:
-    """Tags that make a run cover the partitions from `first` to `last`, both included."""
-    return {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+jobs = [intake_job, enrichment_job, linking_job]
 
 
 def enrichment_config(

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 
 import dagster as dg
 
-from entity_pipeline.domains.entities.accounts.queries.enrichment import CohortRange
+from entity_pipeline.domains.entities.accounts.queries.enrichment import CohortProgress, CohortRange
 
 FIRST_DAY = date(2026, 10, 1)
 
@@ -36,3 +36,8 @@ def cohort_range(partition_keys: Sequence[str]) -> CohortRange:
 def every_cohort(now: datetime) -> CohortRange:
     """All cohorts that exist at `now`."""
     return CohortRange(FIRST_DAY, last_day(now), FIRST_DAY, last_day(now))
+
+
+def pending_by_cohort(progress: Sequence[CohortProgress], *, links: bool) -> dict[date, int]:
+    """What keeps each cohort from being finished: reviews, and for links also decisions."""
+    return {item.cohort: item.reviews_pending + (item.undecided if links else 0) for item in progress}

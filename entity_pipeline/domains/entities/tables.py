@@ -1,13 +1,14 @@
-"""Which table an asset is kept in, and the columns of it that the asset reads or writes, as the UI shows them."""
+"""The table of each asset of the domain, and the columns of it that the asset reads or writes."""
 
 from collections.abc import Sequence
 from typing import Any
 
-import dagster as dg
+from entity_pipeline.shared.reporting.tables import Column
+from entity_pipeline.shared.reporting.tables import table_metadata as shown_table
 
 _ENRICHMENT = "metadata.entity_enrichment"
 
-_COLUMNS: dict[str, Sequence[tuple[str, str, str]]] = {
+_COLUMNS: dict[str, Sequence[Column]] = {
     "raw_posts": (
         ("platform", "text", "instagram for the posts of this pipeline"),
         ("external_id", "text", "the post's id at the platform"),
@@ -58,21 +59,10 @@ _COLUMNS: dict[str, Sequence[tuple[str, str, str]]] = {
         ("entity_ig_role", "text", "primary, secondary or regional"),
         ("entity_region_code", "text", "ISO 3166-1 alpha-2, for regional accounts"),
     ),
-    "gemini_spend_daily": (
-        ("quota_day", "date", "Pacific day"),
-        ("pipeline", "text", "who asked"),
-        ("step", "text", "for what"),
-        ("model", "text", "whom"),
-        ("requests", "int", "that ended, whatever the end"),
-        ("grounded_requests", "int", "of these with Google Search"),
-        ("search_queries", "int", "that Google made for them"),
-        ("cost_usd", "numeric", "tokens and grounding fees in USD"),
-    ),
 }
 _TABLES = {
     "raw_posts": "assets.public.raw_posts",
     "tagged_usernames": "assets.public.tagged_usernames",
-    "gemini_spend_daily": "assets.public.gemini_spend_daily",
 }
 _ACCOUNTS = "operation.public.instagram_accounts"
 
@@ -84,8 +74,4 @@ def database_of(asset: str) -> str:
 
 def table_metadata(asset: str) -> dict[str, Any]:
     """The definition metadata that the UI shows as table name and columns."""
-    columns = [dg.TableColumn(name, kind, description) for name, kind, description in _COLUMNS[asset]]
-    return {
-        "dagster/table_name": _TABLES.get(asset, _ACCOUNTS),
-        "dagster/column_schema": dg.TableSchema(columns=columns),
-    }
+    return shown_table(_TABLES.get(asset, _ACCOUNTS), _COLUMNS[asset])

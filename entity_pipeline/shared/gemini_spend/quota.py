@@ -1,7 +1,7 @@
 """`gemini_quota`: the ledger's day for people. Nothing is stored but this asset's own metadata.
 
-Surprising: today's rows come from the ledger itself, requests under way included, and only the days before from
-`gemini_spend_daily`, which has no more than what has ended.
+Today's rows come from the ledger itself, requests under way included. Only the days before come from
+`gemini_spend_daily`, which holds nothing but requests that have ended.
 """
 
 from collections.abc import Sequence
@@ -18,10 +18,9 @@ from entity_pipeline.core.gemini.usage import SpendDay
 from entity_pipeline.core.patience import patiently
 from entity_pipeline.core.settings import SettingsReading
 from entity_pipeline.domains.entities.reviews.review import limits_of
-from entity_pipeline.shared.gemini_spend.spend_daily import gemini_spend_daily
+from entity_pipeline.shared.gemini_spend.spend_daily import GROUP, gemini_spend_daily
 from entity_pipeline.shared.reporting.charts import columns_by_day
 from entity_pipeline.shared.reporting.metadata import (
-    GROUP,
     OWNERS,
     drawn,
     quota_metadata,
@@ -50,8 +49,8 @@ def gemini_quota(
     - **Reads** the ledger `gemini_usage_events` for the Pacific day that is now, and `gemini_spend_daily` for the 29
       days before.
     - **Writes** nothing but its metadata, and asks nobody outside.
-    - **A re-run** only brings it up to date. `spend_schedule` does so five minutes past each hour, also while the
-      pipeline is switched off; `entity-pipeline quota` has the figures to the second.
+    - **A re-run** only brings it up to date. `spend_schedule` does so five minutes past each hour, also while every
+      domain is switched off; `entity-pipeline quota` has the figures to the second.
     """
     limits = limits_of(patiently(settings.readable))
     status = patiently(partial(gemini.quota, limits))
@@ -63,7 +62,7 @@ def gemini_quota(
     unit = units_in_words(status.unit)
     context.log.info(f"{unit.capitalize()} of the Pacific day {status.quota_day}: {said}")
     chart = columns_by_day(
-        f"{unit.capitalize()} a Pacific day",
+        f"{unit.capitalize()} per Pacific day",
         [(day.quota_day, units_of(day, status.unit)) for day in history],
         status.cap,
     )
@@ -82,7 +81,7 @@ def gemini_quota(
 
 
 def day_in_words(status: QuotaStatus) -> str:
-    """How far the day is, in a sentence or two; short, since the UI does not break lines."""
+    """How much of the day is used, in a sentence or two; short, since the UI does not break lines."""
     sentences = [f"{status.used:,} of {status.cap:,} used, {status.remaining:,} left."]
     if status.cap_reached:
         sentences.append(f"The cap is reached until {status.resets_at:%Y-%m-%d %H:%M} UTC.")

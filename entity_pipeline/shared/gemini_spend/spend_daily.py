@@ -10,13 +10,23 @@ from entity_pipeline.core.gemini.access import GeminiAccess
 from entity_pipeline.core.gemini.quota_day import quota_day
 from entity_pipeline.core.gemini.usage import SpendDay
 from entity_pipeline.core.patience import patiently
-from entity_pipeline.domains.entities.reviews.asset import gemini_reviews
-from entity_pipeline.domains.entities.tables import database_of, table_metadata
 from entity_pipeline.shared.reporting.charts import columns_by_day
-from entity_pipeline.shared.reporting.metadata import GROUP, OWNERS, drawn, rows_table
+from entity_pipeline.shared.reporting.metadata import OWNERS, drawn, rows_table
+from entity_pipeline.shared.reporting.tables import table_metadata
 
 # A late answer may still settle a request of an earlier day; older days no longer change.
 REVISED_DAYS = 35
+GROUP = "gemini"
+_COLUMNS = (
+    ("quota_day", "date", "Pacific day"),
+    ("pipeline", "text", "the domain that asked"),
+    ("step", "text", "the step that asked"),
+    ("model", "text", "the model that was asked"),
+    ("requests", "int", "requests that ended, successfully or not"),
+    ("grounded_requests", "int", "of these with Google Search"),
+    ("search_queries", "int", "that Google made for them"),
+    ("cost_usd", "numeric", "tokens and grounding fees in USD"),
+)
 
 
 @dg.asset(
@@ -24,9 +34,8 @@ REVISED_DAYS = 35
     group_name=GROUP,
     owners=OWNERS,
     kinds={"postgres"},
-    deps=[gemini_reviews],
-    metadata=table_metadata("gemini_spend_daily"),
-    tags={"database": database_of("gemini_spend_daily")},
+    metadata=table_metadata("assets.public.gemini_spend_daily", _COLUMNS),
+    tags={"database": "assets"},
 )
 def gemini_spend_daily(gemini: dg.ResourceParam[GeminiAccess]) -> dg.MaterializeResult:
     """Requests, tokens and cost in USD for each Pacific quota day, kept from the ledger for a quick look.
@@ -42,7 +51,7 @@ def gemini_spend_daily(gemini: dg.ResourceParam[GeminiAccess]) -> dg.Materialize
         metadata={
             "rows_changed": changed,
             "cost_picture": drawn(
-                columns_by_day("USD a Pacific day", _cost_by_day(days, since), form=".4f"),
+                columns_by_day("USD per Pacific day", _cost_by_day(days, since), form=".4f"),
                 f"What the last {REVISED_DAYS} Pacific days cost, in USD",
             ),
             "cost_usd_in_period": float(sum(day.cost_usd for day in days)),

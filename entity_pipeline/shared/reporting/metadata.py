@@ -7,11 +7,9 @@ from typing import Any
 import dagster as dg
 
 from entity_pipeline.core.gemini.ledger import QuotaStatus
-from entity_pipeline.domains.entities.accounts.queries.enrichment import CohortProgress
 from entity_pipeline.shared.reporting.charts import as_image
 
 OWNERS = ["team:data-engineering"]
-GROUP = "entities"
 SAMPLE_ROWS = 20
 EMPTY_COHORT: Mapping[str, Any] = {"accounts": 0}
 
@@ -85,11 +83,6 @@ def green_when_finished(
             f"{len(unfinished)} of {len(keys)} partitions still have pending accounts and stay open: "
             + ", ".join(f"{key} ({pending[date.fromisoformat(key)]})" for key in unfinished[:10])
         )
-
-
-def pending_by_cohort(progress: Sequence[CohortProgress], *, links: bool) -> dict[date, int]:
-    """What keeps each cohort from being finished: reviews, and for links also decisions."""
-    return {item.cohort: item.reviews_pending + (item.undecided if links else 0) for item in progress}
 
 
 def units_in_words(unit: str) -> str:

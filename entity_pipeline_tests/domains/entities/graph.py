@@ -11,7 +11,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from entity_pipeline.definitions import build_definitions
-from entity_pipeline.domains.entities.jobs import enrichment_config, range_tags
+from entity_pipeline.domains.entities.jobs import enrichment_config
 from entity_pipeline.domains.entities.partitions import FIRST_DAY
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.instagram import InstagramResource
@@ -20,6 +20,7 @@ from entity_pipeline.resources.schema_check import SchemaProbe
 from entity_pipeline.resources.settings_store import SettingsStore
 from entity_pipeline.sandbox.gemini_standin import GeminiStandin
 from entity_pipeline.sandbox.instagram_standin import InstagramStandin
+from entity_pipeline.shared.runs.tags import range_tags
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.fakes.object_store import FakeObjectStore
 

@@ -16,6 +16,7 @@ from entity_pipeline.definitions import build_definitions
 from entity_pipeline.domains.entities import automation, jobs
 from entity_pipeline.domains.entities.partitions import FIRST_DAY, last_day
 from entity_pipeline.resources.registry import resources_of_environment
+from entity_pipeline.shared.runs import unfinished
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.fakes.gemini import FakeGemini
 from entity_pipeline_tests.fakes.settings import FakeSettings
@@ -266,7 +267,7 @@ def test_days_whose_intake_did_not_finish_are_asked_for_again(
     assert tick.sensor("new_posts_sensor").run_requests == [], (
         "not at once: what is broken stays broken a while"
     )
-    monkeypatch.setattr(automation, "RETRY_AFTER", timedelta(0))
+    monkeypatch.setattr(unfinished, "RETRY_AFTER", timedelta(0))
     assert asked_for(tick.sensor("new_posts_sensor")) == expected
     assert tick.sensor("new_posts_sensor").run_requests == [], "once for each run that did not finish"
 
@@ -517,7 +518,7 @@ def test_cohorts_whose_run_died_are_looked_at_once_more_without_paying(
     ended(instance, TUESDAY, TUESDAY, dg.DagsterRunStatus.CANCELED, "linking_job")
     ended(instance, TUESDAY, TUESDAY, dg.DagsterRunStatus.SUCCESS, "enrichment_job")
     assert tick.sensor("unfinished_runs_sensor").run_requests == [], "not at once"
-    monkeypatch.setattr(automation, "RETRY_AFTER", timedelta(0))
+    monkeypatch.setattr(unfinished, "RETRY_AFTER", timedelta(0))
     data = tick.sensor("unfinished_runs_sensor")
     assert [request.job_name for request in data.run_requests] == ["enrichment_job", "linking_job"]
     assert asked_for(data) == days((MONDAY, MONDAY), (TUESDAY, TUESDAY))
@@ -528,7 +529,7 @@ def test_cohorts_whose_run_died_are_looked_at_once_more_without_paying(
 def test_a_cohort_that_is_worked_on_again_needs_no_second_look(
     tick: Tick, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(automation, "RETRY_AFTER", timedelta(0))
+    monkeypatch.setattr(unfinished, "RETRY_AFTER", timedelta(0))
     ended(instance, MONDAY, MONDAY, dg.DagsterRunStatus.FAILURE, "enrichment_job")
     running(instance, "enrichment_job", MONDAY)
     assert tick.sensor("unfinished_runs_sensor").run_requests == []

@@ -10,6 +10,7 @@ import dagster as dg
 from entity_pipeline.core.patience import patiently, patiently_on
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import Closed, SettingsAccess
+from entity_pipeline.domains.entities import KEY
 from entity_pipeline.domains.entities.accounts.intake import take_in
 from entity_pipeline.domains.entities.accounts.queries.intake import (
     count_unusable_metadata,
@@ -18,12 +19,12 @@ from entity_pipeline.domains.entities.accounts.queries.intake import (
 from entity_pipeline.domains.entities.partitions import cohort_days, daily_partitions, last_day
 from entity_pipeline.domains.entities.tables import database_of, table_metadata
 from entity_pipeline.domains.entities.tags.asset import tagged_usernames
-from entity_pipeline.shared.reporting.metadata import EMPTY_COHORT, GROUP, OWNERS, rows_table
+from entity_pipeline.shared.reporting.metadata import EMPTY_COHORT, OWNERS, rows_table
 
 
 @dg.asset(
     name="instagram_accounts",
-    group_name=GROUP,
+    group_name=KEY,
     owners=OWNERS,
     kinds={"postgres"},
     deps=[tagged_usernames],

@@ -14,7 +14,6 @@ from entity_pipeline.cli.shell import shell_of
 from entity_pipeline.core.failures import ConfigurationFailure
 from entity_pipeline.core.patience import patiently, patiently_on
 from entity_pipeline.core.settings import Closed, PipelineSettings
-from entity_pipeline.domains.entities.accounts.logic.plan import contiguous
 from entity_pipeline.domains.entities.accounts.queries.enrichment import (
     due_profile_cohorts,
     occupied_cohorts,
@@ -26,6 +25,7 @@ from entity_pipeline.domains.entities.jobs import enrichment_config
 from entity_pipeline.domains.entities.partitions import FIRST_DAY, every_cohort, last_day
 from entity_pipeline.domains.entities.reviews.review import limits_of
 from entity_pipeline.domains.entities.tags.queries.raw_posts import days_with_posts
+from entity_pipeline.shared.runs.days import contiguous
 
 # One run over a month with a few empty days is quicker than a run a day.
 LONGEST_STEP = 31

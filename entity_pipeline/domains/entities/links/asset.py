@@ -15,6 +15,7 @@ from entity_pipeline.core.failures import DatabaseUnavailable
 from entity_pipeline.core.patience import patiently, patiently_on
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import Closed, Gate, PipelineSettings, SettingsAccess
+from entity_pipeline.domains.entities import KEY
 from entity_pipeline.domains.entities.accounts.queries.enrichment import (
     CohortProgress,
     CohortRange,
@@ -30,17 +31,15 @@ from entity_pipeline.domains.entities.links.logic.holds import HoldReason
 from entity_pipeline.domains.entities.links.queries.catalog import apply_decision
 from entity_pipeline.domains.entities.links.queries.catalog_rows import attachable, load_accounts
 from entity_pipeline.domains.entities.links.queries.vocabulary import Vocabulary, load_vocabulary
-from entity_pipeline.domains.entities.partitions import cohort_range, daily_partitions
+from entity_pipeline.domains.entities.partitions import cohort_range, daily_partitions, pending_by_cohort
 from entity_pipeline.domains.entities.reviews.asset import gemini_reviews
 from entity_pipeline.domains.entities.tables import database_of, table_metadata
 from entity_pipeline.shared.reporting.charts import AMBER, GREEN, GREY, bars_by_name
 from entity_pipeline.shared.reporting.metadata import (
-    GROUP,
     OWNERS,
     counts_table,
     drawn,
     green_when_finished,
-    pending_by_cohort,
     rows_table,
 )
 
@@ -62,7 +61,7 @@ class LinkConfig(dg.Config):
 
 @dg.asset(
     name="catalog_links",
-    group_name=GROUP,
+    group_name=KEY,
     owners=OWNERS,
     kinds={"postgres"},
     deps=[gemini_reviews],

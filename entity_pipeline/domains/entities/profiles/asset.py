@@ -15,6 +15,7 @@ from entity_pipeline.core.patience import patiently, patiently_on
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import Closed, PipelineSettings, SettingsAccess
 from entity_pipeline.core.tracing import Tracing
+from entity_pipeline.domains.entities import KEY
 from entity_pipeline.domains.entities.accounts.asset import instagram_accounts
 from entity_pipeline.domains.entities.accounts.queries.enrichment import (
     occupied_cohorts,
@@ -28,7 +29,6 @@ from entity_pipeline.domains.entities.tables import database_of, table_metadata
 from entity_pipeline.shared.reporting.charts import faces
 from entity_pipeline.shared.reporting.metadata import (
     EMPTY_COHORT,
-    GROUP,
     OWNERS,
     counts_table,
     days_in_words,
@@ -50,7 +50,7 @@ class ProfileConfig(dg.Config):
 
 @dg.asset(
     name="instagram_profiles",
-    group_name=GROUP,
+    group_name=KEY,
     owners=OWNERS,
     kinds={"instagram", "postgres", "s3"},
     deps=[instagram_accounts],

@@ -20,6 +20,7 @@ from entity_pipeline.core.patience import patiently, patiently_on
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import Closed, SettingsAccess
 from entity_pipeline.core.tracing import Tracing
+from entity_pipeline.domains.entities import KEY
 from entity_pipeline.domains.entities.accounts.queries.enrichment import (
     cohort_progress,
     pending_reviews,
@@ -27,18 +28,16 @@ from entity_pipeline.domains.entities.accounts.queries.enrichment import (
     reviewed_accounts,
     status_counts,
 )
-from entity_pipeline.domains.entities.partitions import cohort_range, daily_partitions
+from entity_pipeline.domains.entities.partitions import cohort_range, daily_partitions, pending_by_cohort
 from entity_pipeline.domains.entities.profiles.asset import instagram_profiles
 from entity_pipeline.domains.entities.reviews.review import Reviewer
 from entity_pipeline.domains.entities.tables import database_of, table_metadata
 from entity_pipeline.shared.reporting.charts import AMBER, GREEN, GREY, RED, bars_by_name
 from entity_pipeline.shared.reporting.metadata import (
-    GROUP,
     OWNERS,
     counts_table,
     drawn,
     green_when_finished,
-    pending_by_cohort,
     quota_metadata,
     rows_table,
 )
@@ -71,7 +70,7 @@ class ReviewConfig(dg.Config):
 
 @dg.asset(
     name="gemini_reviews",
-    group_name=GROUP,
+    group_name=KEY,
     owners=OWNERS,
     kinds={"gemini", "postgres"},
     deps=[instagram_profiles],

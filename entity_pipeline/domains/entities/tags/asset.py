@@ -9,6 +9,7 @@ import dagster as dg
 from entity_pipeline.core.patience import patiently
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import Closed, SettingsAccess
+from entity_pipeline.domains.entities import KEY
 from entity_pipeline.domains.entities.partitions import FIRST_DAY, cohort_days, daily_partitions
 from entity_pipeline.domains.entities.tables import database_of, table_metadata
 from entity_pipeline.domains.entities.tags.queries.tagged_usernames import (
@@ -19,7 +20,6 @@ from entity_pipeline.domains.entities.tags.queries.tagged_usernames import (
 from entity_pipeline.domains.entities.tags.raw_posts import raw_posts
 from entity_pipeline.shared.reporting.charts import BLUE, bars_by_name
 from entity_pipeline.shared.reporting.metadata import (
-    GROUP,
     OWNERS,
     counts_table,
     days_in_words,
@@ -31,7 +31,7 @@ from entity_pipeline.shared.reporting.metadata import (
 
 @dg.asset(
     name="tagged_usernames",
-    group_name=GROUP,
+    group_name=KEY,
     owners=OWNERS,
     kinds={"postgres"},
     deps=[raw_posts],

@@ -2,12 +2,13 @@
 
 import dagster as dg
 
+from entity_pipeline.domains.entities import KEY
 from entity_pipeline.domains.entities.tables import database_of, table_metadata
-from entity_pipeline.shared.reporting.metadata import GROUP, OWNERS
+from entity_pipeline.shared.reporting.metadata import OWNERS
 
 raw_posts = dg.AssetSpec(
     "raw_posts",
-    group_name=GROUP,
+    group_name=KEY,
     kinds={"postgres"},
     owners=OWNERS,
     metadata=table_metadata("raw_posts"),

@@ -460,7 +460,7 @@ def test_every_asset_says_whose_and_what_it_is(name: str) -> None:
     node = build_definitions().resolve_asset_graph().get(dg.AssetKey(name))
     assert node.owners
     assert node.kinds
-    assert node.group_name == "entities"
+    assert node.group_name == ("gemini" if name in ("gemini_spend_daily", "gemini_quota") else "entities")
     assert len(node.description or "") > 80
     partitioned = name in STAGES
     assert isinstance(node.partitions_def, dg.DailyPartitionsDefinition) is partitioned

@@ -1,7 +1,7 @@
 """What the schedule asks for next: the most-tagged pending accounts that fit what is left of the quota."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date
@@ -81,17 +81,3 @@ def used_up(quota: QuotaStatus) -> HoldOff | None:
             f"it opens again at {quota.resets_at:%Y-%m-%d %H:%M} UTC."
         )
     return None
-
-
-def contiguous(days: Iterable[date], *, longest_step: int = 1) -> list[tuple[date, date]]:
-    """The days as inclusive ranges in order, since a run covers one range.
-
-    A range goes on over a gap when the next day is at most `longest_step` days away.
-    """
-    ranges: list[tuple[date, date]] = []
-    for day in sorted(set(days)):
-        if ranges and (day - ranges[-1][1]).days <= longest_step:
-            ranges[-1] = (ranges[-1][0], day)
-        else:
-            ranges.append((day, day))
-    return ranges

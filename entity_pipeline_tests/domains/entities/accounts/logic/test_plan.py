@@ -1,7 +1,6 @@
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
-from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -13,7 +12,6 @@ from entity_pipeline.domains.entities.accounts.logic.plan import (
     HoldOff,
     Launch,
     PendingAccount,
-    contiguous,
     plan,
 )
 
@@ -162,32 +160,6 @@ def test_limits_add_up_to_what_fits_and_leave_out_nobody_who_is_tagged_more(
         chosen += ranked[: decision.limits.get(cohort, 0)]
         left += ranked[decision.limits.get(cohort, 0) :]
     assert not left or min(chosen) >= max(left)
-
-
-@pytest.mark.parametrize(
-    ("days", "longest_step", "ranges"),
-    [
-        ([], 1, []),
-        ([TUESDAY], 1, [(TUESDAY, TUESDAY)]),
-        ([WEDNESDAY, MONDAY, TUESDAY, MONDAY], 1, [(MONDAY, WEDNESDAY)]),
-        ([MONDAY, WEDNESDAY], 1, [(MONDAY, MONDAY), (WEDNESDAY, WEDNESDAY)]),
-        ([MONDAY, WEDNESDAY], 2, [(MONDAY, WEDNESDAY)]),
-        ([date(2026, 2, 28), date(2026, 3, 1)], 1, [(date(2026, 2, 28), date(2026, 3, 1))]),
-    ],
-)
-def test_days_become_ranges(days: list[date], longest_step: int, ranges: list[tuple[date, date]]) -> None:
-    assert contiguous(days, longest_step=longest_step) == ranges
-
-
-@given(st.sets(st.integers(0, 60)), st.integers(1, 31))
-def test_ranges_hold_every_day_and_are_further_apart_than_a_step(
-    offsets: set[int], longest_step: int
-) -> None:
-    days = {MONDAY + timedelta(days=offset) for offset in offsets}
-    ranges = contiguous(days, longest_step=longest_step)
-    assert all(any(first <= day <= last for first, last in ranges) for day in days)
-    assert {day for pair in ranges for day in pair} <= days
-    assert all((later[0] - earlier[1]).days > longest_step for earlier, later in pairwise(ranges))
 
 
 @pytest.mark.parametrize(
