@@ -1,12 +1,31 @@
-"""`admin`: the administration page and its API. Also the process that `up` starts, which has its variables already."""
-
-import sys
+"""`admin`: the administration page and its API. `up` starts it as a process that has its variables already."""
 
 import click
 
 from entity_pipeline.admin.configuration import check_bind, configuration_of
 from entity_pipeline.admin.server import serve
 from entity_pipeline.cli.serve import address_of_page
+from entity_pipeline.cli.shell import with_databases
+
+
+@click.command()
+@click.option("--port", default=3080, show_default=True, help="Port of the page.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--behind-proxy",
+    is_flag=True,
+    help="A proxy with TLS stands before it: allows other addresses than loopback, and the cookie needs https.",
+)
+@click.option(
+    "--trusted-proxy",
+    default="127.0.0.1",
+    show_default=True,
+    help="Addresses whose X-Forwarded-For is believed, comma-separated; only with --behind-proxy.",
+)
+@with_databases
+def admin(port: int, host: str, behind_proxy: bool, trusted_proxy: str) -> None:
+    """Serve the administration page and its API until Ctrl-C. Needs ADMIN_TOKEN."""
+    serve_admin(host, port, behind_proxy=behind_proxy, trusted_proxies=trusted_proxy)
 
 
 def serve_admin(
@@ -22,7 +41,3 @@ def serve_admin(
     if not behind_proxy:
         click.echo(f"Administration page: {address_of_page(port)}   Ctrl-C ends it.")
     serve(configuration, host=host, port=port, trusted_proxies=trusted_proxies)
-
-
-if __name__ == "__main__":
-    serve_admin(sys.argv[1], int(sys.argv[2]))

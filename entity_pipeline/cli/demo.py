@@ -14,7 +14,9 @@ import click
 import httpx2
 from rich.console import Console
 
-from entity_pipeline.cli.serve import prepare_dagster_home
+from entity_pipeline.cli.connections import connected
+from entity_pipeline.cli.dagster_home import prepare_dagster_home
+from entity_pipeline.cli.shell import current_shell
 from entity_pipeline.core.failures import PipelineFailure
 from entity_pipeline.core.settings import PipelineSettings
 from entity_pipeline.domains.entities.commands.pipeline import Pipeline, pipeline
@@ -40,6 +42,15 @@ _SETTINGS: Mapping[str, Any] = {
         "per_day": 100_000,
     },
 }
+
+
+@click.command()
+@click.option("--chaos", type=int, metavar="SEED", help="Switch on the stand-ins' odd behaviours.")
+def demo(chaos: int | None) -> None:
+    """Run every domain once on sample data, with everything local, and check the result."""
+    directory = current_shell().directory
+    with connected(directory, start_sandbox=True, chaos=chaos):
+        run_demo(directory, check=chaos is None)
 
 
 class DemoFailed(PipelineFailure):

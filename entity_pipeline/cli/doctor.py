@@ -1,6 +1,7 @@
 """`doctor`: each connection, schema and setting in a line, with what to do about it. Asks nobody that costs money."""
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
@@ -11,6 +12,7 @@ import click
 import psycopg
 
 from entity_pipeline.cli.services import services
+from entity_pipeline.cli.shell import current_shell, with_databases
 from entity_pipeline.core.domain import Domain, HealthCheck
 from entity_pipeline.core.failures import PipelineFailure
 from entity_pipeline.core.findings import Finding
@@ -36,6 +38,14 @@ from entity_pipeline.shared.schema import needs_of
 _PRUDENT = WindowSettings(per_hour=200)
 
 _Check = Callable[[], Iterable[Finding]]
+
+
+@click.command()
+@with_databases
+def doctor() -> None:
+    """Check every connection, schema and setting, a line each, with what to do. Asks nothing that costs money."""
+    if not examine(current_shell().domains):
+        sys.exit(1)
 
 
 def examine(domains: Sequence[Domain]) -> bool:

@@ -6,12 +6,30 @@ from collections.abc import Iterator
 
 import click
 
+from entity_pipeline import migrations
+from entity_pipeline.cli.shell import with_databases
 from entity_pipeline.core.failures import ConfigurationFailure
-from entity_pipeline.migrations import migrate, remove_foreign_history
 from entity_pipeline.migrations.history import HISTORY_TABLE, SUPABASE_TABLE
 from entity_pipeline.migrations.plan import PlannedFile, PlannedHistory, histories, plan, repairs
 from entity_pipeline.resources.installation_check import swapped
 from entity_pipeline.resources.postgres import open_database
+
+
+@click.command()
+@click.option("--plan", "is_plan", is_flag=True, help="Only show the SQL, and what it would lock.")
+@click.option(
+    "--remove-foreign-history",
+    "is_removing",
+    is_flag=True,
+    help="Afterwards remove what former releases recorded in Supabase's own history, so that `supabase db push` works.",
+)
+@with_databases
+def migrate(is_plan: bool, is_removing: bool) -> None:
+    """Bring the schema of both databases up to date. Safe to run again, and while others write."""
+    if is_plan:
+        show_plan(is_removing=is_removing)
+    else:
+        apply(is_removing=is_removing)
 
 
 def apply(*, is_removing: bool) -> None:
@@ -21,12 +39,12 @@ def apply(*, is_removing: bool) -> None:
         is_removing: afterwards remove what former releases recorded in Supabase's own history.
     """
     urls = _urls()
-    applied = migrate(*urls, say=_say)
+    applied = migrations.migrate(*urls, say=_say)
     for migration in applied:
         click.echo(f"applied {migration}")
     click.echo(f"{len(applied)} migrations applied." if applied else "Both databases are up to date.")
     if is_removing:
-        for database, versions in remove_foreign_history(*urls, say=_say).items():
+        for database, versions in migrations.remove_foreign_history(*urls, say=_say).items():
             click.echo(f"removed {len(versions)} versions from {SUPABASE_TABLE} of {database}")
 
 

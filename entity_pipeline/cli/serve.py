@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -11,26 +10,31 @@ import time
 from pathlib import Path
 
 import click
-import dagster as dg
 
-import entity_pipeline
+from entity_pipeline.cli.connections import connected
+from entity_pipeline.cli.dagster_home import project_file
 from entity_pipeline.cli.interruption import signals_for_children, take_sigterm
+from entity_pipeline.cli.shell import current_shell
 from entity_pipeline.core.failures import ConfigurationFailure
 
 HOST = "127.0.0.1"
 _STOP_WITHIN_S = 30
 
 
-def prepare_dagster_home() -> None:
-    """Put the project's dagster.yaml into the sandbox's DAGSTER_HOME, and make Dagster's tables.
+@click.command()
+@click.option("--port", default=3000, show_default=True, help="Port of the Dagster UI.")
+@click.option("--admin-port", default=3080, show_default=True, help="Port of the administration page.")
+@click.option("--chaos", type=int, metavar="SEED", help="Switch on the stand-ins' odd behaviours.")
+def up(port: int, admin_port: int, chaos: int | None) -> None:
+    """Run the demo, then serve the Dagster UI, its automation and the administration page until Ctrl-C."""
+    from entity_pipeline.cli.demo import run_demo
 
-    The tables are made before any service starts: two services that make them at once get in each other's way.
-    """
-    home = Path(os.environ["DAGSTER_HOME"])
-    home.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(_project_file("dagster.yaml"), home / "dagster.yaml")
-    with dg.DagsterInstance.get():
-        pass
+    directory = current_shell().directory
+    check_port(port)
+    check_port(admin_port, "--admin-port")
+    with connected(directory, start_sandbox=True, chaos=chaos):
+        run_demo(directory, check=False)
+        serve(port, admin_port, directory)
 
 
 def check_port(port: int, option: str = "--port") -> None:
@@ -47,13 +51,13 @@ def check_port(port: int, option: str = "--port") -> None:
 
 def serve(port: int, admin_port: int, directory: Path) -> None:
     """Serve until Ctrl-C or SIGTERM, or until one of the processes ends."""
-    workspace = str(_project_file("workspace.yaml"))
+    workspace = str(project_file("workspace.yaml"))
     logs = directory / "logs"
     logs.mkdir(exist_ok=True)
     commands = {
         "webserver": ["dagster_webserver", "-h", HOST, "-p", str(port), "-w", workspace],
         "daemon": ["dagster._daemon", "run", "-w", workspace],
-        "admin": ["entity_pipeline.cli.admin", HOST, str(admin_port)],
+        "admin": ["entity_pipeline", "admin", "--host", HOST, "--port", str(admin_port)],
     }
     os.environ.setdefault("DAGSTER_UI_URL", f"http://{HOST}:{port}")
     take_sigterm()
@@ -65,7 +69,7 @@ def serve(port: int, admin_port: int, directory: Path) -> None:
         while all(process.poll() is None for process in processes.values()):
             time.sleep(0.5)
         ended = next(name for name, process in processes.items() if process.poll() is not None)
-        raise ConfigurationFailure(f"The {ended} ended by itself: see {logs / f'{ended}.log'}.")
+        raise ConfigurationFailure(f"The {ended} ended: see {logs / f'{ended}.log'}.")
     except KeyboardInterrupt:
         click.echo("Ending. Running steps stop at the next account.")
     finally:
@@ -101,12 +105,3 @@ def _start(module_and_arguments: list[str], log: Path) -> subprocess.Popen[bytes
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-
-
-def _project_file(name: str) -> Path:
-    path = Path(entity_pipeline.__file__).parents[1] / name
-    if not path.exists():
-        raise ConfigurationFailure(
-            f"{name} is not beside the package in {path.parent}: run this from a checkout."
-        )
-    return path

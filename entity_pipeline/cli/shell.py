@@ -1,13 +1,19 @@
-"""What every command gets with its click context: where it works, and the domains, which no command names itself."""
+"""What every command gets with its click context: where it works, and the domains, which no shell names itself."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import click
 
+from entity_pipeline.cli.connections import connected
 from entity_pipeline.core.domain import Domain
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,28 @@ class Shell:
         return {domain.key: domain for domain in self.domains}
 
 
-def shell_of(context: click.Context | None = None) -> Shell:
-    """The shell of the command that runs now."""
-    return (context or click.get_current_context()).find_root().obj
+def current_shell() -> Shell:
+    """The shell of the command that runs."""
+    shell: Shell = click.get_current_context().find_root().obj
+    return shell
+
+
+@contextmanager
+def databases() -> Iterator[None]:
+    """Within the block, the variables name the databases of the environment or those of an existing sandbox."""
+    directory = current_shell().directory
+    with connected(directory) as is_sandbox:
+        if is_sandbox:
+            click.echo(f"Using the sandbox in {directory}.", err=True)
+        yield
+
+
+def with_databases(command: Callable[P, R]) -> Callable[P, R]:
+    """Run a command's function under `databases`."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        with databases():
+            return command(*args, **kwargs)
+
+    return run

@@ -23,6 +23,13 @@ def health() -> Sequence[HealthCheck]:
     return CHECKS
 
 
+def commands() -> Any:
+    """The verbs of `entity-pipeline entities`."""
+    from entity_pipeline.domains.entities.commands.verbs import COMMANDS
+
+    return COMMANDS
+
+
 entities = Domain(
     key=KEY,
     summary="Turn accounts tagged in Instagram posts into a catalog of artists, brands and groups.",
@@ -30,4 +37,5 @@ entities = Domain(
     definitions=definitions,
     needs=NEEDS,
     health=health,
+    commands=commands,
 )

@@ -10,7 +10,7 @@ import dagster as dg
 from entity_pipeline.cli.progress import review_progress
 from entity_pipeline.cli.runs import Runner, dagster_instance
 from entity_pipeline.cli.services import services
-from entity_pipeline.cli.shell import shell_of
+from entity_pipeline.cli.shell import current_shell
 from entity_pipeline.core.failures import ConfigurationFailure
 from entity_pipeline.core.patience import patiently, patiently_on
 from entity_pipeline.core.settings import Closed, PipelineSettings
@@ -151,7 +151,7 @@ class Pipeline:
 def pipeline(days: Sequence[date] | None = None) -> Iterator[Pipeline]:
     """The pipeline on the databases of the environment."""
     with services() as built, dagster_instance() as instance:
-        yield Pipeline(built, Runner(instance, shell_of().definitions()), days)
+        yield Pipeline(built, Runner(instance, current_shell().definitions()), days)
 
 
 def _review_report(result: dg.ExecuteInProcessResult) -> Mapping[str, Any]:

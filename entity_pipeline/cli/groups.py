@@ -1,0 +1,101 @@
+"""Groups of verbs whose modules are loaded only when a verb is used, and which say beforehand what a verb costs.
+
+What a verb does does not belong here, nor which verbs there are: `main.py` lists those of all domains, and each domain
+its own.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Flag, auto
+from importlib import import_module
+from typing import Any
+
+import click
+
+HELP_OPTIONS: Mapping[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class Cost(Flag):
+    """What a verb may cost beyond the time of one's own machines."""
+
+    NOTHING = 0
+    GEMINI = auto()
+    INSTAGRAM = auto()
+
+    @property
+    def sentence(self) -> str:
+        """What `--help` says of it; empty for nothing."""
+        says = {Cost.GEMINI: "Pays Google for Gemini.", Cost.INSTAGRAM: "Sends requests to Instagram."}
+        return " ".join(sentence for cost, sentence in says.items() if cost in self)
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One entry of a group.
+
+    Attributes:
+        where: the click command as ``"package.module:attribute"``, imported when the verb is used.
+        summary: one sentence for the list of the group, so that the list loads nothing.
+        cost: what it may cost, said in the list and in its own help.
+    """
+
+    name: str
+    where: str
+    summary: str
+    cost: Cost = Cost.NOTHING
+
+    @property
+    def said(self) -> str:
+        """Its line in the list of a group."""
+        return f"{self.summary} {self.cost.sentence}".rstrip()
+
+    def load(self) -> click.Command:
+        """Import it."""
+        command: click.Command = load(self.where)
+        if self.cost:
+            command.epilog = self.cost.sentence
+        return command
+
+
+@dataclass(frozen=True, slots=True)
+class DomainCommands:
+    """What a domain gives the command.
+
+    Attributes:
+        verbs: its verbs, as ``entity-pipeline <domain> <verb>``.
+        at_the_top: names of those that are valid without the domain, as ``entity-pipeline <verb>``.
+        status: a function without arguments, as ``"package.module:attribute"``, that prints what is pending and what
+            was decided; `status` calls it for each domain.
+    """
+
+    verbs: Sequence[Verb]
+    at_the_top: frozenset[str] = frozenset()
+    status: str | None = None
+
+
+class VerbGroup(click.Group):
+    """A group of `verbs`; `--help` shows them without loading any."""
+
+    def __init__(self, name: str, verbs: Sequence[Verb], **options: Any) -> None:
+        super().__init__(name, context_settings=dict(HELP_OPTIONS), **options)
+        self._verbs = {verb.name: verb for verb in verbs}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names, in the order given."""
+        return list(self._verbs)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the one that is used."""
+        verb = self._verbs.get(cmd_name)
+        return verb.load() if verb is not None else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Each verb with its whole sentence."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(verb.name, verb.said) for verb in self._verbs.values()])
+
+
+def load(where: str) -> Any:
+    """The object at ``"package.module:attribute"``."""
+    module, _, attribute = where.partition(":")
+    return getattr(import_module(module), attribute)

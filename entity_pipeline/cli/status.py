@@ -1,0 +1,38 @@
+"""`status`: what each domain has pending and what it decided, one after the other.
+
+What a domain says of itself does not belong here: it gives a function that prints it.
+"""
+
+import sys
+
+import click
+from rich.console import Console
+
+from entity_pipeline.cli.groups import load
+from entity_pipeline.cli.shell import current_shell, with_databases
+from entity_pipeline.core.domain import Domain
+from entity_pipeline.core.failures import PipelineFailure
+
+
+@click.command()
+@with_databases
+def status() -> None:
+    """Say of each domain what is pending, what was decided, and what it waits for."""
+    failed = [domain.key for domain in current_shell().domains if not _show(domain)]
+    if failed:
+        sys.exit(1)
+
+
+def _show(domain: Domain) -> bool:
+    """Print one domain's part; False if it could not be told. The other domains are shown all the same."""
+    Console(soft_wrap=True).rule(domain.key, align="left")
+    commands = domain.commands() if domain.commands is not None else None
+    if commands is None or commands.status is None:
+        click.echo("It keeps nothing that could be pending.")
+        return True
+    try:
+        load(commands.status)()
+    except PipelineFailure as failure:
+        click.echo(f"error: {failure}", err=True)
+        return False
+    return True

@@ -1,0 +1,180 @@
+"""The verbs of `entity-pipeline entities` and their options. What they do is in the modules beside this one."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from entity_pipeline.cli.groups import Cost, DomainCommands, Verb
+from entity_pipeline.cli.shell import with_databases
+from entity_pipeline.core.failures import InputRejected
+
+
+@click.command()
+@click.option(
+    "--cohort", "cohorts", multiple=True, metavar="YYYY-MM-DD", help="Only these days. May be repeated."
+)
+@click.option("--limit", type=click.IntRange(min=0), help="Most accounts to review, most-tagged first.")
+@click.option("--refresh", type=click.Choice(["none", "stale", "all"]), default="none", show_default=True)
+@click.option("--dry-run", is_flag=True, help="Say what would be done and how many paid calls it takes.")
+@with_databases
+def enrich(cohorts: tuple[str, ...], limit: int | None, refresh: str, dry_run: bool) -> None:
+    """Do all that is pending, from posts to catalog links, within the limits of the settings."""
+    from entity_pipeline.domains.entities.commands.enrich import enrich as run
+    from entity_pipeline.domains.entities.commands.enrich import parse_cohorts
+
+    run(parse_cohorts(cohorts), limit=limit, refresh=refresh, dry_run=dry_run)
+
+
+@click.command()
+@with_databases
+def status() -> None:
+    """Say what is pending, what was decided, and what the pipeline waits for."""
+    from entity_pipeline.domains.entities.commands.status import show_status
+
+    show_status()
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["csv", "jsonl"]),
+    help="What FILE's ending says when left out, or csv.",
+)
+@click.option("--state", metavar="NAME", help="pending, held, created ...")
+@click.option("--type", "kind", metavar="NAME", help="artist, brand, group, other, unknown or none.")
+@click.option("--role", metavar="NAME", help="primary, secondary, regional, unknown or none.")
+@click.option("--region", metavar="XX", help="ISO 3166-1 alpha-2, or none.")
+@click.option("--reason", metavar="NAME", help="Held or failed for this reason, maybe among others.")
+@click.option("--cohort", metavar="YYYY-MM-DD", help="Only this day.")
+@click.option("--search", metavar="TEXT", help="What the username or a name begins with.")
+@click.option(
+    "--sort",
+    default="most_tagged",
+    show_default=True,
+    metavar="NAME",
+    help="oldest, newest_change, username.",
+)
+@with_databases
+def export(file: Path | None, form: Any, kind: str | None, **filters: str | None) -> None:
+    """Write the list of accounts to FILE or standard output, with the filters of the administration page."""
+    from entity_pipeline.domains.entities.commands.export import export as write
+
+    write(file, form, {**filters, "type": kind})
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--limit", type=click.IntRange(min=1), help="Most accounts of the file; the same ones each time."
+)
+@click.option("--replay", is_flag=True, help="Never pay: only accounts with a stored reply.")
+@click.option("--dry-run", is_flag=True, help="Only say how many paid calls it would take.")
+@click.option(
+    "--precision",
+    type=click.FloatRange(0.5, 1.0),
+    default=0.98,
+    show_default=True,
+    help="What the proposed thresholds must keep.",
+)
+@click.option("--save", is_flag=True, help="Put the proposed calibration and thresholds into the settings.")
+@click.option("--list", "is_list", is_flag=True, help="Show the evaluations that are kept.")
+@click.option("--compare", "compared", nargs=2, metavar="ID ID", help="Show two of them side by side.")
+@with_databases
+def evaluate(
+    file: Path | None,
+    limit: int | None,
+    replay: bool,
+    dry_run: bool,
+    precision: float,
+    save: bool,
+    is_list: bool,
+    compared: tuple[str, str] | None,
+) -> None:
+    """Measure reviews against labelled accounts; writes no account and no catalog row."""
+    from entity_pipeline.domains.entities.commands import evaluate as command
+
+    if sum((file is not None, is_list, compared is not None)) != 1:
+        raise InputRejected("Say what to do: FILE.csv with labelled accounts, --list, or --compare ID ID.")
+    if is_list:
+        command.show_list()
+    elif compared is not None:
+        command.compare(*compared)
+    elif file is not None:
+        wish = command.Wish(precision, limit=limit, replay=replay, dry_run=dry_run, save=save)
+        command.evaluate(file, wish)
+
+
+@click.command("import-posts")
+@click.argument("path", type=click.Path(path_type=Path))
+@with_databases
+def import_posts(path: Path) -> None:
+    """Import posts from an Instaloader download folder (JSON) or a CSV file."""
+    from entity_pipeline.domains.entities.commands.import_posts import import_from
+
+    import_from(path)
+
+
+@click.command()
+@click.option("--run", "run_id", metavar="ID", help="Take back everything that a run wrote.")
+@click.option("--account", metavar="NAME", help="Take back everything written for one account.")
+@with_databases
+def undo(run_id: str | None, account: str | None) -> None:
+    """Put the catalog back as it was before automatic writes, except what people changed since."""
+    from entity_pipeline.domains.entities.commands.undo import undo_writes
+
+    if (run_id is None) == (account is None):
+        raise InputRejected("Say what to undo: either --run ID or --account NAME.")
+    undo_writes(run_id, account)
+
+
+@click.command()
+@with_databases
+def quota() -> None:
+    """Show today's use of the Gemini grounding quota, and what was spent."""
+    from entity_pipeline.domains.entities.commands.status import show_quota
+
+    show_quota()
+
+
+_HERE = "entity_pipeline.domains.entities.commands"
+COMMANDS = DomainCommands(
+    verbs=(
+        Verb(
+            "enrich",
+            f"{_HERE}.verbs:enrich",
+            "Do all that is pending, from posts to catalog links, within the limits of the settings.",
+            Cost.GEMINI | Cost.INSTAGRAM,
+        ),
+        Verb(
+            "status",
+            f"{_HERE}.verbs:status",
+            "Say what is pending, what was decided, and what is waited for.",
+        ),
+        Verb(
+            "export",
+            f"{_HERE}.verbs:export",
+            "Write the list of accounts, with the filters of the administration page.",
+        ),
+        Verb(
+            "evaluate",
+            f"{_HERE}.verbs:evaluate",
+            "Measure reviews against labelled accounts; writes no account and no catalog row.",
+            Cost.GEMINI,
+        ),
+        Verb(
+            "import-posts",
+            f"{_HERE}.verbs:import_posts",
+            "Import posts from an Instaloader folder or a CSV file.",
+        ),
+        Verb(
+            "undo",
+            f"{_HERE}.verbs:undo",
+            "Put the catalog back as it was before automatic writes, except what people changed since.",
+        ),
+    ),
+    at_the_top=frozenset({"enrich", "evaluate", "export", "undo", "import-posts"}),
+    status=f"{_HERE}.status:show_status",
+)
