@@ -49,7 +49,10 @@ PAGES = (
     "/api/v1/queue",
     "/api/v1/accounts/stranger1",
 )
-SETTINGS = {"concurrency": 16, "requests_per_minute": 10_000, "daily_spend_usd": 1_000}
+SETTINGS = {
+    "gemini": {"requests_per_minute": 10_000, "daily_spend_usd": 1_000},
+    "entity_enrichment": {"concurrency": 16},
+}
 DATABASES = ("assets", "operation", "dagster")
 
 _HERE = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -160,10 +163,11 @@ def fill(postgres: EmbeddedPostgres) -> None:
             "values ('instagram', 'one', %s, %s)",
             [Jsonb({"tagged_usernames": names}), FIRST_DAY],
         )
-        assets.execute(
-            "update pipeline_settings set is_enabled = true, settings = %s where platform = 'entity_enrichment'",
-            [Jsonb(SETTINGS)],
-        )
+        for row, settings in SETTINGS.items():
+            assets.execute(
+                "update pipeline_settings set is_enabled = true, settings = %s where platform = %s",
+                [Jsonb(settings), row],
+            )
 
 
 def measure(console: Console, folder: Path, postgres: EmbeddedPostgres, gemini: GeminiStandin) -> None:

@@ -48,7 +48,7 @@ def desk_on(assets_url: str, assets_db: Any, operation_db: Any) -> Desk:
     return Desk(
         operation_db=operation_db,
         assets_db=assets_db,
-        settings=SettingsStore(assets_db=assets),
+        settings=SettingsStore(assets_db=assets, operation_db=assets),
         gemini=GeminiResource(assets_db=assets, api_key="k"),
         dagster=DagsterRecords(None, no_dagster),
     )
@@ -72,7 +72,8 @@ def measure(postgres: EmbeddedPostgres, console: Console) -> None:
         ]
         unread = iter(servers)
         assets = PostgresResource(url=postgres.url("assets"))
-        settings, gemini = SettingsStore(assets_db=assets), GeminiResource(assets_db=assets, api_key="k")
+        settings = SettingsStore(assets_db=assets, operation_db=assets)
+        gemini = GeminiResource(assets_db=assets, api_key="k")
         ledger_ms, _ = timed(lambda: read_ledger(assets_db, settings, gemini), TIMES)
         accounts_ms, _ = timed(lambda: read_accounts(operation_db), TIMES)
         anew_ms, size = timed(lambda: len(next(unread).get("/metrics").content), TIMES)

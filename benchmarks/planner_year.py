@@ -28,11 +28,12 @@ from rich.table import Table
 from entity_pipeline.core.gemini.ledger import Admitted, CallIntent, LedgerView, QuotaStatus, admit
 from entity_pipeline.core.gemini.models import MODELS, GeminiModel
 from entity_pipeline.core.gemini.quota_day import quota_day
+from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
 from entity_pipeline.core.gemini.usage import search_cost_usd
-from entity_pipeline.core.settings import Open, PipelineSettings
+from entity_pipeline.core.settings import Open
 from entity_pipeline.domains.entities.accounts.logic.plan import Launch, PendingAccount, plan
 from entity_pipeline.domains.entities.reviews.logic.record import MAX_ATTEMPTS
-from entity_pipeline.domains.entities.reviews.review import limits_of
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.resources.gemini.ledger import quota_status
 from entity_pipeline.shared.runs.workers import OUTAGE_AFTER
 
@@ -60,23 +61,22 @@ class Scenario:
     accounts: int
     burst: int = 0
     model: GeminiModel = MODELS["gemini-2.5-flash"]
-    settings: PipelineSettings = field(default_factory=PipelineSettings)
+    settings: EntitySettings = field(default_factory=EntitySettings)
+    gemini: GeminiSettings = field(default_factory=GeminiSettings)
 
 
 SCENARIOS = {
     "1x": Scenario(1_000),
     "1.5x": Scenario(1_500),
     "10x": Scenario(10_000),
-    "10x, paid": Scenario(
-        10_000, settings=PipelineSettings(daily_grounding_cap=11_000, daily_spend_usd=400.0)
-    ),
+    "10x, paid": Scenario(10_000, gemini=GeminiSettings(daily_grounding_cap=11_000, daily_spend_usd=400.0)),
     "1,000x": Scenario(1_000_000),
     "burst": Scenario(1_000, burst=100_000),
     "1x, Gemini 3": Scenario(
         1_000,
         model=MODELS["gemini-3.5-flash-lite"],
         # The month's free searches, spread over its days.
-        settings=PipelineSettings(daily_grounding_cap=160),
+        gemini=GeminiSettings(daily_grounding_cap=160),
     ),
 }
 
@@ -184,7 +184,7 @@ class Year:
         self.scenario, self.days, self._watch = scenario, days, watch
         self.figures = Figures()
         self._chance = random.Random(seed)
-        self._gate, self._limits = Open(scenario.settings), limits_of(scenario.settings)
+        self._gate, self._limits = Open(scenario.settings), limits_of(scenario.gemini)
         self._cohorts: dict[date, Cohort] = {}
         self._put_off: list[tuple[datetime, Account, date]] = []
         self._left: Counter[tuple[str, date]] = Counter()
@@ -392,11 +392,11 @@ def _waits(name: str, found: Figures) -> Iterator[list[str]]:
 
 def main(names: Sequence[str], days: int, seed: int) -> None:
     console = Console(highlight=False, width=170)
-    settings = PipelineSettings()
+    settings, gemini = EntitySettings(), GeminiSettings()
     console.print(
-        f"{days} days from {START:%Y-%m-%d}, seed {seed}; cap {settings.daily_grounding_cap}, "
+        f"{days} days from {START:%Y-%m-%d}, seed {seed}; cap {gemini.daily_grounding_cap}, "
         f"{settings.accounts_per_tick} accounts a tick, {settings.concurrency} reviews at once, "
-        f"{settings.daily_spend_usd} USD a day. New accounts at {COLLECTIONS} o'clock UTC, tagged in up to "
+        f"{gemini.daily_spend_usd} USD a day. New accounts at {COLLECTIONS} o'clock UTC, tagged in up to "
         f"{MOST_POSTS} posts. A call takes {LATENCY.seconds} s and {TOKENS_USD} USD; {NO_ANSWER:.0%} get no answer, "
         f"{UNREADABLE:.0%} one that can't be read, and nobody does for {OUTAGE} every {OUTAGE_EVERY.days} days. "
         f"A run takes {RUN_OVERHEAD.seconds} s besides; {RUN_DIES:.0%} die."

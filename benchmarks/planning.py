@@ -178,13 +178,14 @@ def timed(action: Callable[[], str], times: int = TIMES) -> tuple[float, str]:
 def build(installation: Installation, postgres: EmbeddedPostgres, accounts: int) -> None:
     """Everything that a tick may have to read."""
     migrations.migrate(postgres.url("assets"), postgres.url("operation"))
-    switch = "update pipeline_settings set is_enabled = true, settings = %s"
-    on = (
-        '{"daily_grounding_cap": 100000, "daily_spend_usd": 1000, '
-        '"instagram_backfill_enabled": true, "instagram_terms_acknowledged": true}'
-    )
+    switch = "update pipeline_settings set is_enabled = true, settings = %s where platform = %s"
     with installation.connection("assets") as connection:
-        connection.execute(switch, [on])
+        for row, settings in (
+            ("gemini", '{"daily_grounding_cap": 100000, "daily_spend_usd": 1000}'),
+            ("instagram", '{"terms_acknowledged": true}'),
+            ("entity_enrichment", '{"instagram_backfill_enabled": true}'),
+        ):
+            connection.execute(switch, [settings, row])
     installation.fill("operation", _WAITING, accounts)
     installation.fill("operation", _DECIDED, accounts // 10)
     installation.fill("operation", _CATALOG, accounts // 10)

@@ -45,9 +45,11 @@ ANSWER_S = 2.0
 MODEL = "gemini-2.5-flash"
 STEPS = ("reserve", "mark_sent", "settle")
 _SETTINGS = """
-update pipeline_settings set is_enabled = true, settings = jsonb_build_object('daily_grounding_cap', 1000000,
-  'requests_per_minute', 1000000, 'daily_spend_usd', 1000000, 'concurrency', %s::int)
-where platform = 'entity_enrichment'
+update pipeline_settings set is_enabled = true, settings = case platform
+    when 'gemini' then
+      '{"daily_grounding_cap": 1000000, "requests_per_minute": 1000000, "daily_spend_usd": 1000000}'
+    else jsonb_build_object('concurrency', %s::int) end
+where platform in ('entity_enrichment', 'gemini')
 """
 _ACCOUNTS = """
 insert into instagram_accounts (username, metadata)

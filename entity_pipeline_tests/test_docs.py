@@ -16,13 +16,13 @@ from entity_pipeline.assembly import DOMAINS
 from entity_pipeline.cli.main import build
 from entity_pipeline.core.gemini.models import MODELS, PRICES_READ_ON
 from entity_pipeline.core.notifications import NotifySettings
-from entity_pipeline.core.settings import PipelineSettings
 from entity_pipeline.definitions import build_definitions
 from entity_pipeline.domains.entities.automation import schedules, sensors
 from entity_pipeline.domains.entities.jobs import jobs
 from entity_pipeline.domains.entities.links.logic.holds import SENTENCES
 from entity_pipeline.domains.entities.partitions import FIRST_DAY
 from entity_pipeline.domains.entities.reviews.question import PIPELINE, STEP
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.shared.alerts.rules import WHAT_TO_DO
 from entity_pipeline_tests.needs import TABLES
 
@@ -162,7 +162,7 @@ def test_the_readme_configures_every_variable() -> None:
 
 def test_the_settings_table_has_every_key_with_its_default() -> None:
     shown = {row[0].strip("`"): row[1].strip("`") for row in _rows(_section(README, "### Settings"))[1:]}
-    defaults = PipelineSettings().model_dump(mode="json")
+    defaults = EntitySettings().model_dump(mode="json")
     assert {name: json.loads(value) for name, value in shown.items()} == defaults
 
 

@@ -28,16 +28,17 @@ from entity_pipeline.admin.figures import (
 from entity_pipeline.admin.kept import Kept
 from entity_pipeline.admin.metrics_figures import Watch, Watched
 from entity_pipeline.admin.quota import history_begins, quota_figures, spent_days
-from entity_pipeline.admin.recording import record_change
+from entity_pipeline.core.audit import PAGE_ACTOR, Actor
 from entity_pipeline.core.failures import InputRejected, PipelineFailure
 from entity_pipeline.core.gemini.access import GeminiAccess
+from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
 from entity_pipeline.core.ports import Database
-from entity_pipeline.core.settings import SettingsRow, readable_settings
+from entity_pipeline.core.settings_change import assignments_of, edit_of
 from entity_pipeline.domains.entities.accounts.queries.queue import waiting_count
 from entity_pipeline.domains.entities.page import accounts, queue
-from entity_pipeline.domains.entities.page.scheduler import decision_now, merged, scheduler_figures
+from entity_pipeline.domains.entities.page.scheduler import decision_now, scheduler_figures
 from entity_pipeline.domains.entities.reviews.question import PIPELINE, STEP
-from entity_pipeline.domains.entities.reviews.review import limits_of
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.resources.gemini.ledger_reading import entries_of, spend_since
 from entity_pipeline.resources.registry import resources_of_environment
 from entity_pipeline.resources.settings_store import SettingsStore
@@ -95,15 +96,14 @@ class Desk:
     def scheduler(self) -> SchedulerFigures:
         """The switch, the plan, ticks and runs."""
         now = datetime.now(UTC)
-        row = self._settings.row()
         dagster, in_flight = self._dagster.figures()
-        decision = decision_now(row, self._operation_db, self._gemini, in_flight, now)
-        return scheduler_figures(row, decision, dagster, now)
+        decision = decision_now(self._settings, self._operation_db, self._gemini, in_flight, now)
+        return scheduler_figures(self._settings, decision, dagster, now)
 
     def quota(self) -> QuotaFigures:
         """The ledger's day, 30 days and the forecast."""
         now = datetime.now(UTC)
-        status = self._gemini.quota(limits_of(readable_settings(self._settings.row())))
+        status = self._gemini.quota(limits_of(self._settings.readable(GeminiSettings)))
         kept = self._gemini.spend(history_begins(status.quota_day))
         rows = spent_days(status.quota_day, kept, partial(spend_since, self._assets_db))
         pending: int | None = None
@@ -163,26 +163,18 @@ class Desk:
         if change.is_enabled is None and not change.settings:
             raise InputRejected("Nothing was changed: say what, in is_enabled or settings.")
 
-        def edit(row: SettingsRow | None) -> tuple[bool, dict[str, Any]]:
-            is_enabled = row is not None and bool(row.is_enabled)
-            stored = row.settings if row is not None else None
-            if change.settings:
-                stored = merged(stored, change.settings)
-            return is_enabled if change.is_enabled is None else change.is_enabled, stored or {}
-
-        self._settings.amend(
-            edit,
-            f"page:{visitor.name}",
-            seen=change.updated_at,
-            record=lambda before, after: record_change(self._operation_db, before, after, visitor.name),
+        edit = edit_of(
+            EntitySettings, list(assignments_of(change.settings or {})), is_enabled=change.is_enabled
+        )
+        self._settings.change(
+            EntitySettings, edit, Actor(PAGE_ACTOR, "page", visitor.name), change.updated_at
         )
         return self.scheduler()
 
     def _thresholds(self) -> Any:
-        row = None
         with suppress(PipelineFailure):
-            row = self._settings.row()
-        return readable_settings(row).thresholds
+            return self._settings.readable(EntitySettings).thresholds
+        return EntitySettings().thresholds
 
     def _read_counts(self) -> Counts:
         with self._operation_db.connection() as connection:

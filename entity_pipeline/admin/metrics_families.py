@@ -22,7 +22,14 @@ from entity_pipeline.shared.runs.domain_runs import IN_FLIGHT
 
 PREFIX = "entity_pipeline_"
 OTHER = "other"
-CLOSED_REASONS = ("no_settings_row", "switch_is_empty", "switched_off", "unreadable_settings")
+CLOSED_REASONS = (
+    "no_settings_row",
+    "no_shared_settings_row",
+    "switch_is_empty",
+    "switched_off",
+    "shared_switched_off",
+    "unreadable_settings",
+)
 REQUEST_STATES = ("reserved", "sent", "settled", "failed", "unknown", "released")
 POOL_STATES = ("active", "cooling", "needs_session", "disabled")
 ROUTE_STATES = ("active", "cooling", "disabled")

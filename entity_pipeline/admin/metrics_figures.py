@@ -20,8 +20,9 @@ from entity_pipeline.admin.dagster_records import DagsterRecords
 from entity_pipeline.core.failures import DatabaseUnavailable, PipelineFailure
 from entity_pipeline.core.gemini.access import GeminiAccess, RecentReplies
 from entity_pipeline.core.gemini.ledger import QuotaStatus
+from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
 from entity_pipeline.core.ports import Database
-from entity_pipeline.core.settings import Closed, SettingsRow, gate, readable_settings
+from entity_pipeline.core.settings import Closed, SettingsAccess
 from entity_pipeline.domains.entities.accounts.queries.metric_counts import (
     StateCount,
     accounts_by_state,
@@ -30,7 +31,7 @@ from entity_pipeline.domains.entities.accounts.queries.metric_counts import (
     route_states,
 )
 from entity_pipeline.domains.entities.accounts.queries.queue import reason_counts
-from entity_pipeline.domains.entities.reviews.review import limits_of
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.resources.gemini.ledger_reading import RequestCount, requests_of_day
 from entity_pipeline.resources.settings_store import SettingsStore
 from entity_pipeline.shared.alerts.sensor import failing_jobs, last_decision
@@ -187,10 +188,8 @@ class _Asking:
 def read_ledger(assets_db: Database, settings: SettingsStore, gemini: GeminiAccess) -> Reading[LedgerFigures]:
     """Gate, quota, today's requests, replies of 24 hours, and the Instagram pool."""
     asking, found = _Asking(), LedgerFigures()
-    row: list[SettingsRow | None] = []
-    found.gate = asking.known(lambda: gate_state(_kept(row, settings.row())))
-    limits = limits_of(readable_settings(row[0] if row else None))
-    found.quota = asking.known(lambda: gemini.quota(limits))
+    found.gate = asking.known(lambda: gate_state(settings))
+    found.quota = asking.known(lambda: gemini.quota(limits_of(settings.readable(GeminiSettings))))
     if (quota := found.quota) is not None:
         found.requests = asking.known(lambda: requests_of_day(assets_db, quota.quota_day))
     found.replies = asking.known(lambda: gemini.recent_replies(datetime.now(UTC) - _RECENT))
@@ -220,15 +219,10 @@ def read_runs(dagster: DagsterRecords) -> Reading[RunFigures]:
     return Reading(found or RunFigures(), is_up=found is not None, took_s=time.monotonic() - began)
 
 
-def gate_state(row: SettingsRow | None) -> str:
-    """``"open"``, or why the gate is closed, as one of four words."""
-    if not isinstance(gate(row), Closed):
-        return "open"
-    if row is None:
-        return "no_settings_row"
-    if row.is_enabled is None:
-        return "switch_is_empty"
-    return "unreadable_settings" if row.is_enabled else "switched_off"
+def gate_state(settings: SettingsAccess) -> str:
+    """``"open"``, or the key of the reason why the gate is closed: one of `CLOSED_REASONS`."""
+    state = settings.gate(EntitySettings)
+    return state.reason.key if isinstance(state, Closed) else "open"
 
 
 def _runs_of(instance: dg.DagsterInstance) -> RunFigures:
@@ -239,11 +233,6 @@ def _runs_of(instance: dg.DagsterInstance) -> RunFigures:
         failing=frozenset(job.job for job in failing_jobs(instance, datetime.now(UTC) - _RECENT)),
         decided_at=last_decision(instance),
     )
-
-
-def _kept(into: list[T], value: T) -> T:
-    into.append(value)
-    return value
 
 
 def _asked(database: Database, ask: Callable[[Any], T]) -> T:

@@ -35,10 +35,11 @@ from entity_pipeline.admin.sessions import HOME_PATH, SIGN_IN_PATH, own_path
 from entity_pipeline.admin.settings_form import as_typed, read_settings_form, setting_fields, value_of
 from entity_pipeline.admin.views import OWN_PATH, STATIC_PATH, Screen, screen_of, signed_in_screen
 from entity_pipeline.core.failures import InputRejected, PipelineFailure
-from entity_pipeline.core.settings import SettingsRow, readable_settings
+from entity_pipeline.core.settings import SettingsRow, readable
+from entity_pipeline.core.settings_change import StaleSettings
 from entity_pipeline.domains.entities.models import AccountRole, AccountType
 from entity_pipeline.domains.entities.page.queue_form import QueueForm, read_queue_form
-from entity_pipeline.resources.settings_store import StaleSettings
+from entity_pipeline.domains.entities.settings import EntitySettings
 
 AnyScreen = Annotated[Screen, Depends(screen_of)]
 SignedIn = Annotated[Screen, Depends(signed_in_screen)]
@@ -152,7 +153,7 @@ def save_settings(screen: SignedIn, sent: Annotated[Mapping[str, str], Depends(_
     try:
         screen.desk.change(SettingsChange(updated_at=seen, settings=dict(filled.settings)), visitor)
     except StaleSettings as stale:
-        stands = _shown(readable_settings(stale.row).model_dump(mode="json"))
+        stands = _shown(readable(EntitySettings, stale.row).model_dump(mode="json"))
         # What they did not touch is as it stands now; what they did touch stays theirs, with the other beside it.
         theirs = {name: given if given != was[name] else stands[name] for name, given in filled.given.items()}
         now = stale.row.updated_at if stale.row is not None else None

@@ -21,7 +21,7 @@ from entity_pipeline.core.failures import (
     InputRejected,
     PipelineFailure,
 )
-from entity_pipeline.resources.settings_store import StaleSettings
+from entity_pipeline.core.settings_change import StaleSettings
 
 FOR_PROGRAMS = ("/api/", "/metrics")
 _log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from entity_pipeline.core.settings import PipelineSettings
+from entity_pipeline.domains.entities.settings import EntitySettings
 
 # What the page offers; the rest of the settings is changed by the command.
 NAMES = (
@@ -69,8 +69,8 @@ class Filled:
 
 def setting_fields() -> list[SettingField]:
     """The fields in the order of the form."""
-    schema = PipelineSettings.model_json_schema()
-    defaults = PipelineSettings().model_dump(mode="json")
+    schema = EntitySettings.model_json_schema()
+    defaults = EntitySettings().model_dump(mode="json")
     return [_field(name, schema, defaults) for name in NAMES]
 
 

@@ -20,13 +20,15 @@ from entity_pipeline.domains.entities.links.logic.holds import SENTENCES as HOLD
 LANGUAGES: Mapping[str, str] = {"en": "English", "ko": "한국어"}
 LANGUAGE_COOKIE = "admin_language"
 
+_OFF = "The pipeline '{name}' is switched off: run `entity-pipeline settings enable {again}` to switch it on."
 # The forms of the sentences that the pipeline decides by; a test holds them equal to what it says.
 FORMS: Mapping[str, str] = {
-    "said.off": "The pipeline is switched off: run `entity-pipeline settings enable` to switch it on.",
+    "said.off": _OFF,
     "said.no_row": "pipeline_settings has no row for platform '{platform}': "
-    "run `entity-pipeline settings enable` to create it.",
-    "said.no_switch": "pipeline_settings.is_enabled is empty: run `entity-pipeline settings enable` or `disable`.",
-    "said.bad_settings": "pipeline_settings.settings can't be used: {why}.",
+    "run `entity-pipeline settings enable {name}` to create it.",
+    "said.no_switch": "pipeline_settings.is_enabled is empty for '{row}': "
+    "run `entity-pipeline settings enable {name}` or `disable {again}`.",
+    "said.bad_settings": "The settings of '{row}' can't be used: {why}.",
     "said.blocked": "Google refuses requests until {until} UTC.",
     "said.cap": "The cap of {cap} grounded requests is reached for the Pacific day {day}; "
     "it opens again at {at} UTC.",
@@ -35,10 +37,8 @@ FORMS: Mapping[str, str] = {
     "said.worked_on": "No account waits for a review but those of cohorts that are being worked on.",
     "said.nothing_waits": "No account waits for a review.",
     "said.on": "The pipeline is switched on.",
-    "said.off_queue_empty": "The pipeline is switched off: run `entity-pipeline settings enable` to switch it on. "
-    "No run was in the queue.",
-    "said.off_queue_cleared": "The pipeline is switched off: run `entity-pipeline settings enable` to switch it on. "
-    "{n} queued runs were cancelled.",
+    "said.off_queue_empty": _OFF + " No run was in the queue.",
+    "said.off_queue_cleared": _OFF + " {n} queued runs were cancelled.",
     "said.no_new_post": "No post changed since the last look.",
     "said.all_decided": "Every reviewed account has a decision.",
     "said.all_in_work": "Every cohort with undecided accounts is already being worked on.",

@@ -17,30 +17,35 @@ from rich.console import Console
 from entity_pipeline.cli.connections import connected
 from entity_pipeline.cli.dagster_home import prepare_dagster_home
 from entity_pipeline.cli.shell import current_shell
+from entity_pipeline.core.audit import COMMAND_ACTOR, Actor
 from entity_pipeline.core.failures import PipelineFailure
-from entity_pipeline.core.settings import PipelineSettings
+from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
+from entity_pipeline.core.instagram.settings import InstagramSettings
+from entity_pipeline.core.settings import SettingsModel
+from entity_pipeline.core.settings_change import Assignment, assignments_of, edit_of
 from entity_pipeline.domains.entities.commands.pipeline import Pipeline, pipeline
 from entity_pipeline.domains.entities.commands.summary import Summary, print_summary
-from entity_pipeline.domains.entities.reviews.review import limits_of
 from entity_pipeline.domains.entities.sample.expected import expected_accounts
 from entity_pipeline.domains.entities.sample.posts import SampleCounts, load_sample
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.migrations import migrate
 
 FIRST_CAP = 300
-_DEMO = "demo"
+_DEMO = Actor(COMMAND_ACTOR, "demo")
 # Instagram is a process on this machine here, so its windows may be wide.
-_SETTINGS: Mapping[str, Any] = {
-    "daily_grounding_cap": FIRST_CAP,
-    "requests_per_minute": 100_000,
-    "instagram_terms_acknowledged": True,
-    "instagram_backfill_enabled": True,
-    "instagram_windows": {
-        "gap_s": 0,
-        "jitter_s": [0, 0],
-        "per_minute": 100_000,
-        "per_hour": 100_000,
-        "per_day": 100_000,
+_SETTINGS: Mapping[type[SettingsModel], Mapping[str, Any]] = {
+    GeminiSettings: {"daily_grounding_cap": FIRST_CAP, "requests_per_minute": 100_000},
+    InstagramSettings: {
+        "terms_acknowledged": True,
+        "windows": {
+            "gap_s": 0,
+            "jitter_s": [0, 0],
+            "per_minute": 100_000,
+            "per_hour": 100_000,
+            "per_day": 100_000,
+        },
     },
+    EntitySettings: {"instagram_backfill_enabled": True},
 }
 
 
@@ -92,25 +97,27 @@ def run_demo(directory: Path, *, check: bool) -> None:
 def _switch_on_once(stages: Pipeline) -> None:
     """The sandbox's own settings, unless a person has changed them since."""
     store = stages.services.settings
-    row = store.row()
-    if row is None or row.updated_by == "migration":
-        store.change(lambda _: dict(_SETTINGS), _DEMO)
-        store.switch(True, _DEMO)
+    for model, settings in _SETTINGS.items():
+        row = store.row(model)
+        if row is None or row.updated_by == "migration":
+            edit = edit_of(model, list(assignments_of(settings)), is_enabled=True)
+            store.change(model, edit, _DEMO, row.updated_at if row is not None else None)
 
 
 def _raise_cap_once(stages: Pipeline, console: Console) -> None:
     store = stages.services.settings
-    quota = stages.services.gemini.quota(limits_of(stages.settings))
-    row = store.row()
-    if not (quota.cap_reached and row.updated_by == _DEMO and quota.cap == FIRST_CAP):
+    quota = stages.services.gemini.quota(limits_of(store.readable(GeminiSettings)))
+    row = store.row(GeminiSettings)
+    if not (quota.cap_reached and row.updated_by == _DEMO.label and quota.cap == FIRST_CAP):
         return
-    cap = PipelineSettings().daily_grounding_cap
+    cap = GeminiSettings().daily_grounding_cap
     console.print(
         f"[bold]Cap reached[/bold]: {quota.used} of {quota.cap} grounded requests of the Pacific day "
         f"{quota.quota_day} are used. The pipeline would go on at {quota.resets_at:%Y-%m-%d %H:%M} UTC; "
         f"here the cap is raised to {cap}, as a person would with `entity-pipeline settings set`."
     )
-    store.change(lambda current: {**current, "daily_grounding_cap": cap}, _DEMO)
+    raised = edit_of(GeminiSettings, [Assignment(("daily_grounding_cap",), cap)])
+    store.change(GeminiSettings, raised, _DEMO, row.updated_at)
     stages.review()
 
 

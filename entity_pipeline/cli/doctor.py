@@ -17,9 +17,11 @@ from entity_pipeline.core.domain import Domain, HealthCheck
 from entity_pipeline.core.failures import PipelineFailure
 from entity_pipeline.core.findings import Finding
 from entity_pipeline.core.gemini.models import find_model, retirement_notice
+from entity_pipeline.core.instagram.settings import InstagramSettings, InstagramWindows
 from entity_pipeline.core.ports import Databases
-from entity_pipeline.core.settings import Closed, PipelineSettings, WindowSettings
+from entity_pipeline.core.settings import Closed
 from entity_pipeline.core.text.web_address import web_address
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.migrations.files import Database, files_of
 from entity_pipeline.migrations.history import foreign_versions, may_read_history, pending_files
 from entity_pipeline.migrations.indexes import lost_indexes, unfinished_indexes
@@ -35,7 +37,7 @@ from entity_pipeline.resources.schema_check import missing_schema
 from entity_pipeline.shared.schema import needs_of
 
 # What the project's rules hold prudent for one real Instagram account.
-_PRUDENT = WindowSettings(per_hour=200)
+_PRUDENT = InstagramWindows(per_hour=200)
 
 _Check = Callable[[], Iterable[Finding]]
 
@@ -182,9 +184,9 @@ def _connection(name: Database) -> Iterator[psycopg.Connection[Any]]:
 
 def _settings() -> Iterator[Finding]:
     with services() as built:
-        gate = built.settings.gate()
+        gate = built.settings.gate(EntitySettings)
     is_closed = isinstance(gate, Closed)
-    yield Finding("warn", gate.reason) if is_closed else Finding("ok", "The pipeline is switched on.")
+    yield Finding("warn", str(gate.reason)) if is_closed else Finding("ok", "The pipeline is switched on.")
 
 
 def _addresses() -> Iterator[Finding]:
@@ -221,16 +223,18 @@ def model_findings(name: str, today: date) -> Iterator[Finding]:
 
 def _instagram() -> Iterator[Finding]:
     with services() as built:
-        gate = built.settings.gate()
-    settings = PipelineSettings() if isinstance(gate, Closed) else gate.settings
+        settings, instagram = built.settings.readable(EntitySettings), built.settings.gate(InstagramSettings)
     if not settings.instagram_backfill_enabled:
         yield Finding("ok", "The profile backfill is switched off; reviews go on without it.")
+        return
+    if isinstance(instagram, Closed):
+        yield Finding("warn", f"The profile backfill waits: {instagram.reason}")
         return
     yield Finding(
         "ok",
         f"The profile backfill is on and goes to {os.environ.get('INSTAGRAM_BASE_URL') or 'Instagram'}.",
     )
-    windows = settings.instagram_windows
+    windows = instagram.settings.windows
     hasty = windows.gap_s < _PRUDENT.gap_s or any(
         getattr(windows, name) > getattr(_PRUDENT, name) for name in ("per_minute", "per_hour", "per_day")
     )
@@ -238,7 +242,7 @@ def _instagram() -> Iterator[Finding]:
         yield Finding(
             "warn",
             (
-                "instagram_windows allow more than 2 s apart, 20 a minute, 200 an hour and 1,000 a day: "
+                "The windows of instagram allow more than 2 s apart, 20 a minute, 200 an hour and 1,000 a day: "
                 "Instagram may lock accounts."
             ),
         )

@@ -17,7 +17,8 @@ from rich.table import Table
 from entity_pipeline.cli.services import services
 from entity_pipeline.core.failures import ConfigurationFailure, InputRejected, TransientFailure
 from entity_pipeline.core.instagram.access import ProfileOutcome
-from entity_pipeline.core.settings import PipelineSettings, parse_settings
+from entity_pipeline.core.instagram.settings import InstagramSettings
+from entity_pipeline.core.settings import Closed, SettingsAccess
 from entity_pipeline.core.text.handles import handle_or_none
 from entity_pipeline.domains.entities.profiles.backfill import CANARY
 from entity_pipeline.resources.instagram import pool
@@ -98,7 +99,7 @@ def try_out(name: str) -> None:
     """One governed look at the canary profile as this account; a failure unless it was found."""
     username = _handle(name)
     with services() as built:
-        windows = _acknowledged(built.settings.row()).instagram_windows.windows()
+        windows = _permitted(built.settings).windows
         with built.assets_db.connection() as connection:
             before = pool.account(connection, username, database_clock(connection))
             if before.state in ("disabled", "needs_session"):
@@ -179,18 +180,12 @@ def _check_route(route: str | None, proxy: str | None) -> None:
         raise InputRejected("The proxy's address must look like http://user:password@host:port.")
 
 
-def _acknowledged(row: Any) -> PipelineSettings:
-    """The settings, if a person has acknowledged Instagram's terms in them."""
-    try:
-        settings = parse_settings(row.settings if row is not None else {})
-    except ValueError as error:
-        raise ConfigurationFailure(f"pipeline_settings.settings can't be used: {error}.") from None
-    if not settings.instagram_terms_acknowledged:
-        raise ConfigurationFailure(
-            "Nothing was sent: Instagram's terms forbid automated collection without permission. "
-            "`entity-pipeline settings set instagram_terms_acknowledged=true` says that you have it."
-        )
-    return settings
+def _permitted(settings: SettingsAccess) -> InstagramSettings:
+    """Instagram's settings, if anything may be sent under them."""
+    gate = settings.gate(InstagramSettings)
+    if isinstance(gate, Closed):
+        raise ConfigurationFailure(f"Nothing was sent: {gate.reason}")
+    return gate.settings
 
 
 def _standing(one: pool.PoolAccount) -> str:

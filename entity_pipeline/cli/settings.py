@@ -1,4 +1,4 @@
-"""`settings`: show and change the row of pipeline_settings."""
+"""`settings`: show and change the rows of pipeline_settings. The domains come from the caller, never from an import."""
 
 import getpass
 import json
@@ -10,86 +10,181 @@ from rich.console import Console
 from rich.table import Table
 
 from entity_pipeline.cli.services import services
+from entity_pipeline.core.audit import COMMAND_ACTOR, Actor
 from entity_pipeline.core.failures import InputRejected
 from entity_pipeline.core.jsonb import read_json
-from entity_pipeline.core.settings import Closed, PipelineSettings, SettingsRow, gate, parse_settings
+from entity_pipeline.core.settings import (
+    Closed,
+    DomainSettings,
+    SettingsModel,
+    SettingsRow,
+    parse,
+)
+from entity_pipeline.core.settings_change import Assignment, Edit, StaleSettings, changed, edit_of
+from entity_pipeline.core.shared_settings import SHARED_ROWS
+
+Domains = Sequence[type[DomainSettings]]
+# Each attempt starts from the row as it is then and sets its own keys only, so no other change is lost.
+_ATTEMPTS = 20
 
 
-def show() -> None:
-    """Print the switch, then each setting with where its value comes from."""
+def show(domains: Domains, name: str | None = None) -> None:
+    """Print the switch of each row, then each setting with where its value comes from."""
+    models = [*domains, *SHARED_ROWS] if name is None else [_row_named(name, domains)]
     with services() as built:
-        row: SettingsRow | None = built.settings.row()
-    state = gate(row)
-    click.echo("The pipeline is switched on." if not isinstance(state, Closed) else state.reason)
-    if row is not None and row.updated_at is not None:
-        click.echo(f"Last changed {row.updated_at:%Y-%m-%d %H:%M:%S %Z} by {row.updated_by or 'unknown'}.")
-    stored: Mapping[str, Any] = row.settings if row is not None and isinstance(row.settings, Mapping) else {}
-    table = Table("setting", "value", "from")
-    defaults = PipelineSettings().model_dump(mode="json")
-    for name in sorted(defaults | dict(stored)):
-        value = stored.get(name, defaults.get(name))
-        table.add_row(name, json.dumps(value, ensure_ascii=False), "set" if name in stored else "default")
-    Console(soft_wrap=True).print(table)
+        for model in models:
+            row = built.settings.row(model)
+            click.echo(f"{model.name}: {_standing(built.settings.gate(model), model)}")
+            if row is not None and row.updated_at is not None:
+                click.echo(
+                    f"Last changed {row.updated_at:%Y-%m-%d %H:%M:%S %Z} by {row.updated_by or 'unknown'}."
+                )
+            Console(soft_wrap=True).print(_table(model, row))
 
 
-def switch(is_enabled: bool) -> None:
-    """Switch the pipeline on or off."""
+def switch(domains: Domains, name: str | None, is_enabled: bool) -> None:
+    """Switch a row on or off."""
+    model = _row_named(name, domains)
     with services() as built:
-        built.settings.switch(is_enabled, who())
-        state = built.settings.gate()
-    click.echo("The pipeline is switched on." if not isinstance(state, Closed) else state.reason)
+        change_row(built.settings, model, edit_of(model, is_enabled=is_enabled))
+        click.echo(_standing(built.settings.gate(model), model))
 
 
-def change(assignments: Sequence[str]) -> None:
-    """Apply all assignments, or none when the result would not be valid."""
-    parsed = [parse_assignment(text) for text in assignments]
+def set_values(domains: Domains, arguments: Sequence[str]) -> None:
+    """``[NAME] KEY=VALUE ...``: apply all assignments, or none when the result would not be valid."""
+    name = arguments[0] if arguments and "=" not in arguments[0] and len(arguments) > 1 else None
+    texts = arguments if name is None else arguments[1:]
+    assign(domains, name, [parse_assignment(text) for text in texts])
+
+
+def assign(domains: Domains, name: str | None, assignments: Sequence[Assignment]) -> None:
+    """The same with assignments that are parsed already."""
+    model = _row_named(name, domains)
     with services() as built:
-        stored = built.settings.change(lambda current: changed(current, parsed), who())
-    click.echo(json.dumps(stored, ensure_ascii=False, indent=2))
+        store = built.settings
+        by_row = routed(model, assignments, _stored(store.row(model)))
+        for target, wanted in by_row.items():
+            if (
+                target is not model
+                and isinstance(missing := store.gate(target), Closed)
+                and store.row(target) is None
+            ):
+                raise InputRejected(f"Nothing was changed: {missing.reason}")
+            _check_shares(target, changed(target, _stored(store.row(target)), wanted), domains)
+        for target, wanted in sorted(by_row.items(), key=lambda item: item[0] is model):
+            row = change_row(store, target, edit_of(target, wanted))
+            if target is not model:
+                click.echo(f"These hold for every pipeline and are in the row '{target.name}':")
+            click.echo(json.dumps(row.settings, ensure_ascii=False, indent=2))
 
 
-def parse_assignment(text: str) -> tuple[list[str], Any]:
-    """``"thresholds.brand=0.9"`` as ``(["thresholds", "brand"], 0.9)``; what is no JSON is taken as text.
+def routed(
+    model: type[SettingsModel], assignments: Sequence[Assignment], stored: Any
+) -> dict[type[SettingsModel], list[Assignment]]:
+    """Assignments by the row that holds them: a key that moved to a shared row goes there.
+
+    If `stored`, the settings of `model` now, still has it, it is taken out there.
+    """
+    by_row: dict[type[SettingsModel], list[Assignment]] = {}
+    for assignment in assignments:
+        first, *rest = assignment.path
+        if first not in model.moved:
+            by_row.setdefault(model, []).append(assignment)
+            continue
+        target, key = model.moved[first]
+        path = (*key.split("."), *rest) if key else tuple(rest)
+        if path:
+            by_row.setdefault(target, []).append(Assignment(path, assignment.value))
+        else:  # a whole row at once
+            if not isinstance(assignment.value, Mapping):
+                raise InputRejected(f"Nothing was changed: '{first}' must be a JSON object.")
+            by_row.setdefault(target, []).extend(
+                Assignment((name,), value) for name, value in assignment.value.items()
+            )
+        if isinstance(stored, Mapping) and first in stored:
+            by_row.setdefault(model, []).append(Assignment(assignment.path, None))
+    return by_row
+
+
+def change_row(store: Any, model: type[SettingsModel], edit: Edit) -> SettingsRow:
+    """Change a row from the command line. When another change comes first, it is made again upon that one."""
+    for _ in range(_ATTEMPTS):
+        row = store.row(model)
+        try:
+            changed_row: SettingsRow = store.change(
+                model, edit, who(), row.updated_at if row is not None else None
+            )
+        except StaleSettings as stale:
+            last = stale
+        else:
+            return changed_row
+    raise last
+
+
+def parse_assignment(text: str) -> Assignment:
+    """``"thresholds.brand=0.9"``: path and value; what is not JSON is taken as text, and ``null`` means the default.
 
     Raises:
         InputRejected: there is no ``=`` or no key.
     """
     path, equals, value = text.partition("=")
-    keys = path.strip().split(".")
+    keys = tuple(path.strip().split("."))
     if not equals or not all(keys):
-        raise InputRejected(
-            f"'{text}' is no assignment: write KEY=VALUE, for example daily_grounding_cap=1200."
-        )
+        raise InputRejected(f"'{text}' is not an assignment; use KEY=VALUE, for example concurrency=4.")
     try:
-        return keys, read_json(value)
+        return Assignment(keys, read_json(value))
     except ValueError:
-        return keys, value
+        return Assignment(keys, value)
 
 
-def changed(current: Any, assignments: Sequence[tuple[list[str], Any]]) -> dict[str, Any]:
-    """The settings after the assignments, validated as a whole.
-
-    Raises:
-        InputRejected: a key is unknown or a value is not allowed; nothing is changed then.
-    """
-    result: dict[str, Any] = json.loads(json.dumps(current)) if isinstance(current, Mapping) else {}
-    for keys, value in assignments:
-        place = result
-        for key in keys[:-1]:
-            inner = place.get(key)
-            place[key] = dict(inner) if isinstance(inner, Mapping) else {}
-            place = place[key]
-        place[keys[-1]] = value
+def who() -> Actor:
+    """The person at this command line, as the audit log keeps them."""
     try:
-        parse_settings(result)
-    except ValueError as error:
-        raise InputRejected(f"Nothing was changed: {error}.") from None
-    return result
-
-
-def who() -> str:
-    """Who changes something from here, as it is kept."""
-    try:
-        return f"cli:{getpass.getuser()}"
+        return Actor(COMMAND_ACTOR, "cli", getpass.getuser())
     except (KeyError, OSError):
-        return "cli"
+        return Actor(COMMAND_ACTOR, "cli")
+
+
+def _row_named(name: str | None, domains: Domains) -> type[SettingsModel]:
+    """A row by the name that commands use, or by its own; the first domain's without one."""
+    if name is None:
+        return domains[0]
+    models: list[type[SettingsModel]] = [*domains, *SHARED_ROWS]
+    for model in models:
+        if name in (model.name, model.row):
+            return model
+    known = ", ".join(model.name for model in models)
+    raise InputRejected(f"There is no row of settings '{name}': there are {known}.")
+
+
+def _standing(gate: Any, model: type[SettingsModel]) -> str:
+    if isinstance(gate, Closed):
+        return str(gate.reason)
+    if issubclass(model, DomainSettings):
+        return f"The pipeline '{model.name}' is switched on."
+    return f"'{model.name}' is switched on."
+
+
+def _stored(row: SettingsRow | None) -> Any:
+    return row.settings if row is not None else None
+
+
+def _check_shares(model: type[SettingsModel], settings: Mapping[str, Any], domains: Domains) -> None:
+    """A share of a domain that does not exist would be kept for nobody."""
+    names = [domain.name for domain in domains]
+    unknown = sorted(set(getattr(parse(model, settings), "shares", {})) - set(names))
+    if unknown:
+        raise InputRejected(
+            f"Nothing was changed: 'shares' names '{unknown[0]}', and the domains are {', '.join(names)}."
+        )
+
+
+def _table(model: type[SettingsModel], row: SettingsRow | None) -> Table:
+    stored = _stored(row)
+    values: dict[str, Any] = dict(stored) if isinstance(stored, Mapping) else {}
+    defaults = model().model_dump(mode="json")
+    table = Table("setting", "value", "from")
+    for name in sorted(defaults | values):
+        value = values.get(name, defaults.get(name))
+        table.add_row(name, json.dumps(value, ensure_ascii=False), "set" if name in values else "default")
+    return table

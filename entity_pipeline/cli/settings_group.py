@@ -1,47 +1,60 @@
 """The verbs of `settings` and their options. What they do is in `settings.py`."""
 
+from collections.abc import Sequence
+
 import click
 
-from entity_pipeline.cli.shell import with_databases
+from entity_pipeline.cli.shell import current_shell, with_databases
+from entity_pipeline.core.settings import DomainSettings
 
 
 @click.group()
 def settings() -> None:
-    """Show and change the row of pipeline_settings."""
+    """Show and change the rows of pipeline_settings.
+
+    NAME is a domain (entities when it is left out), or gemini, instagram or notify, which hold for every domain.
+    """
 
 
 @settings.command("show")
+@click.argument("name", required=False)
 @with_databases
-def settings_show() -> None:
-    """Show the switch and every setting."""
+def settings_show(name: str | None) -> None:
+    """Show the switch and every setting of one row, or of all rows."""
     from entity_pipeline.cli.settings import show
 
-    show()
+    show(_domains(), name)
 
 
 @settings.command("enable")
+@click.argument("name", required=False)
 @with_databases
-def settings_enable() -> None:
-    """Switch the pipeline on."""
+def settings_enable(name: str | None) -> None:
+    """Switch a domain on, or what is shared."""
     from entity_pipeline.cli.settings import switch
 
-    switch(True)
+    switch(_domains(), name, True)
 
 
 @settings.command("disable")
+@click.argument("name", required=False)
 @with_databases
-def settings_disable() -> None:
-    """Switch the pipeline off: nothing new starts, what runs stops at the next account."""
+def settings_disable(name: str | None) -> None:
+    """Switch off: nothing new starts, what runs stops at the next account. A shared row stops every domain."""
     from entity_pipeline.cli.settings import switch
 
-    switch(False)
+    switch(_domains(), name, False)
 
 
 @settings.command("set")
-@click.argument("assignments", nargs=-1, required=True, metavar="KEY=VALUE...")
+@click.argument("arguments", nargs=-1, required=True, metavar="[NAME] KEY=VALUE...")
 @with_databases
-def settings_set(assignments: tuple[str, ...]) -> None:
-    """Change settings, all or none of them: daily_grounding_cap=1200 thresholds.brand=0.9."""
-    from entity_pipeline.cli.settings import change
+def settings_set(arguments: tuple[str, ...]) -> None:
+    """Change settings, all or none of them: thresholds.brand=0.9, or gemini daily_grounding_cap=1200."""
+    from entity_pipeline.cli.settings import set_values
 
-    change(assignments)
+    set_values(_domains(), arguments)
+
+
+def _domains() -> Sequence[type[DomainSettings]]:
+    return [domain.settings for domain in current_shell().domains]

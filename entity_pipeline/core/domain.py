@@ -7,20 +7,15 @@ the page's FastAPI nor the command's libraries. How the parts are used does not 
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any
 
 from entity_pipeline.core.findings import Finding
 from entity_pipeline.core.ports import Databases
 from entity_pipeline.core.schema_needs import SchemaNeeds
+from entity_pipeline.core.settings import DomainSettings
 
 HealthCheck = Callable[[Databases], Iterable[Finding]]
 """One thing that `doctor` looks at. It may raise `PipelineFailure`; the other checks go on then."""
-
-
-class SettingsOfDomain(Protocol):
-    """A settings model: the name of its row in `pipeline_settings` is part of it."""
-
-    row: ClassVar[str]
 
 
 def _none() -> Sequence[Any]:
@@ -48,7 +43,7 @@ class Domain:
 
     key: str
     summary: str
-    settings: type[SettingsOfDomain]
+    settings: type[DomainSettings]
     definitions: Callable[[], Any]
     needs: SchemaNeeds = field(default_factory=SchemaNeeds)
     health: Callable[[], Sequence[HealthCheck]] = _none

@@ -1,25 +1,26 @@
-"""Telling people: what a message is, what sends it, and what a person may set of it under `notify`.
+"""Alerts to people: what a message is, what sends it, and the row `notify` of `pipeline_settings`.
 
-Surprising: a value of `notify` that can't be read closes no gate. It is told as an alert, and the default holds:
-a typing error in how people are told must stop neither the pipeline nor the telling.
+A value of `notify` that can't be read closes no gate: an alert names it and the default holds, because a typing error
+in how people are alerted must stop neither the pipeline nor the alerts.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, ClassVar, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from entity_pipeline.core.failures import TransientFailure
+from entity_pipeline.core.settings import SettingsModel, usable
 
 Hours = Annotated[float, Field(gt=0, le=8_760)]
 PositiveShare = Annotated[float, Field(gt=0, le=1)]
 
 
-class NotifySettings(BaseModel):
-    """From when on something is worth an alert. Addresses and passwords are variables and never stand here."""
+class NotifySettings(SettingsModel):
+    """Thresholds for alerts. Addresses and passwords are environment variables, never settings."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    row: ClassVar[str] = "notify"
 
     remind_after_hours: Hours = 24.0
     # Accounts that were there before the pipeline may have waited for years.
@@ -29,14 +30,9 @@ class NotifySettings(BaseModel):
     ungrounded_share: PositiveShare = 0.2
 
 
-def notify_settings(stored: Mapping[str, Any]) -> tuple[NotifySettings, Sequence[str]]:
+def notify_settings(stored: Any) -> tuple[NotifySettings, Sequence[str]]:
     """What is set, and the keys that can't be used; those have their defaults. Values are not repeated."""
-    try:
-        return NotifySettings.model_validate(dict(stored)), ()
-    except ValidationError as error:
-        bad = {str(problem["loc"][0]) for problem in error.errors() if problem["loc"]}
-        good = {key: value for key, value in stored.items() if key not in bad}
-        return NotifySettings.model_validate(good), sorted(bad)
+    return usable(NotifySettings, stored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +48,10 @@ class NotSent(TransientFailure):
 
 
 class Notifications(Protocol):
-    """The ways to tell people; implemented by `resources/notifications.py`."""
+    """The channels to people; implemented by `resources/notifications.py`."""
 
     def channels(self) -> Sequence[str]:
-        """Names of the ways that are configured; none means that nothing is told."""
+        """Names of the configured channels; empty means no alerts are sent."""
 
     def page_address(self) -> str | None:
         """Where people see the administration page, without a slash at the end; None when it is not known."""
@@ -64,9 +60,9 @@ class Notifications(Protocol):
         """Where people see a run in the Dagster UI."""
 
     def send(self, channel: str, message: Message) -> None:
-        """Tell it once, within half a minute.
+        """Send it once, within half a minute.
 
         Raises:
             ConfigurationFailure: the channel's variables are wrong.
-            NotSent: it did not take the message, or nobody knows whether it did.
+            NotSent: it did not take the message, or it is not known whether it did.
         """

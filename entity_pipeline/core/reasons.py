@@ -17,7 +17,10 @@ Language = Literal["en", "ko"]
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """`key` names a text of `package`; `values` fill its placeholders (`{used}`, `{at:%H:%M}`)."""
+    """`key` names a text of `package`; `values` fill its placeholders (`{used}`, `{at:%H:%M}`).
+
+    A value that is a reason itself, or a tuple of reasons, is put into words of the same language.
+    """
 
     package: str
     key: str
@@ -36,7 +39,15 @@ def sentence(reason: Reason, language: Language = "en") -> str:
     """
     texts = _texts(reason.package, language)
     text = texts[reason.key] if reason.key in texts else _texts(reason.package, "en")[reason.key]
-    return text.format(**reason.values)
+    return text.format(**{name: _worded(value, language) for name, value in reason.values.items()})
+
+
+def _worded(value: Any, language: Language) -> Any:
+    if isinstance(value, Reason):
+        return sentence(value, language)
+    if isinstance(value, tuple) and all(isinstance(part, Reason) for part in value):
+        return "; ".join(sentence(part, language) for part in value)
+    return value
 
 
 @cache

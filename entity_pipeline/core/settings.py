@@ -1,99 +1,86 @@
-"""`pipeline_settings.settings` as a typed value, and the gate every paid or published step asks first.
+"""Settings as typed values: one pydantic model per row of `pipeline_settings`, and the gate that every step asks first.
 
-A missing key has the documented default; a present but bad value closes the gate with the reason, so that
-a typing error never turns into a default in silence.
+A missing key has the documented default. A value that is present but wrong closes the gate with a reason, so that a
+typing error never silently becomes a default. What a particular row may hold belongs beside its subject
+(`core/gemini/settings.py`, `domains/<domain>/settings.py`), and SQL in `resources/settings_store.py`.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from entity_pipeline.core.instagram.access import InstagramWindows
+from entity_pipeline.core.reasons import Reason
+from entity_pipeline.core.setting_problems import not_an_object, problems_of
 
+# The row and ledger name of the entities domain. New code takes `DomainSettings.row` of its own domain.
 PLATFORM = "entity_enrichment"
 
 Share = Annotated[float, Field(ge=0, le=1)]
-# JSON has no tuples, so a strict one would refuse every point a person can write.
-CalibrationPoint = Annotated[tuple[Share, Share], Field(strict=False)]  # (raw, calibrated)
-# The upper bounds are what the database's integers and intervals hold without fail, not advice.
+# Upper bounds are what the database's integers and intervals can hold, not advice.
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
-Seconds = Annotated[float, Field(ge=0, le=86_400)]
+UsdPerDay = Annotated[float, Field(ge=0, le=1_000_000)]
+
+_PACKAGE = "entity_pipeline.core"
 
 
-class _Strict(BaseModel):
+class Settings(BaseModel):
+    """A group of settings: unknown keys and values of another type are refused."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-class Thresholds(_Strict):
-    """Least calibrated confidence at which a review of that type is written to the catalog."""
+class SettingsModel(Settings):
+    """One row of `pipeline_settings`. The model is the row's key wherever settings are read or changed."""
 
-    artist: Share = 0.90
-    brand: Share = 0.85
-    group: Share = 0.90
+    row: ClassVar[str]
+    # What people call the row in commands.
+    name: ClassVar[str]
+    # Keys that earlier releases kept in this row, and the row and key (a dotted path; "" is all of it) that hold now.
+    moved: ClassVar[Mapping[str, "tuple[type[SettingsModel], str]"]] = {}
 
-
-class WindowSettings(_Strict):
-    """Instagram limits of one account or route; see `core.profiles.InstagramWindows`."""
-
-    gap_s: Seconds = 2.0
-    jitter_s: tuple[Seconds, Seconds] = Field(default=(2.0, 5.0), strict=False)
-    per_minute: Count = 20
-    per_hour: Count = 30
-    per_day: Count = 1_000
-
-    @field_validator("jitter_s")
     @classmethod
-    def _jitter_is_a_range(cls, jitter_s: tuple[float, float]) -> tuple[float, float]:
-        if jitter_s[0] > jitter_s[1]:
-            raise ValueError("must have its smaller number first")
-        return jitter_s
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        if "name" not in cls.__dict__ and "row" in cls.__dict__:
+            cls.name = cls.row
 
-    def windows(self) -> InstagramWindows:
-        """The same limits as the value the governor takes."""
-        return InstagramWindows(
-            gap_s=self.gap_s,
-            jitter_s=self.jitter_s,
-            per_minute=self.per_minute,
-            per_hour=self.per_hour,
-            per_day=self.per_day,
-        )
+    def held_because(self) -> Reason | None:
+        """Why nothing may be done although the row is on and readable; None when nothing speaks against it."""
+        return None
 
 
-class PipelineSettings(_Strict):
-    """The limits and switches a person may change. Units are in the names."""
+class DomainSettings(SettingsModel):
+    """The row of one domain.
 
-    row: ClassVar[str] = PLATFORM
+    `uses` are the shared rows that must be readable before the domain may work; those among them that `requires`
+    names must be switched on too.
+    """
 
-    daily_grounding_cap: int = Field(default=1_450, ge=0, le=1_000_000)
-    requests_per_minute: Count = 200
-    daily_spend_usd: float = Field(default=10.0, ge=0, le=1_000_000)
-    accounts_per_tick: Count = 200
-    concurrency: int = Field(default=8, ge=1, le=64)
-    thresholds: Thresholds = Thresholds()
-    evidence_level: Literal["supports", "chunks"] = "supports"
-    calibration: dict[Literal["artist", "brand", "group"], list[CalibrationPoint]] = {}
-    instagram_backfill_enabled: bool = False
-    instagram_terms_acknowledged: bool = False
-    instagram_windows: WindowSettings = WindowSettings()
-    notify: dict[str, Any] = Field(default_factory=dict)
+    uses: ClassVar[tuple[type[SettingsModel], ...]] = ()
+    requires: ClassVar[tuple[type[SettingsModel], ...]] = ()
 
-    @model_validator(mode="after")
-    def _backfill_needs_acknowledgement(self) -> "PipelineSettings":
-        if self.instagram_backfill_enabled and not self.instagram_terms_acknowledged:
-            raise ValueError(
-                "instagram_backfill_enabled needs instagram_terms_acknowledged=true: "
-                "Instagram's terms forbid automated collection without permission"
-            )
-        return self
+    def refused_beside(self, shared: "Shared") -> Reason | None:
+        """Why these settings must not be stored while the shared rows are as they are; None when they may."""
+        del shared
+        return None
+
+
+class Shared(Protocol):
+    """Reads a shared row."""
+
+    def __call__(self, model: type["S"], /) -> "S":
+        """Its settings as `readable` gives them."""
+
+
+S = TypeVar("S", bound=SettingsModel)
+Version = datetime
 
 
 @dataclass(frozen=True, slots=True)
 class SettingsRow:
-    """One row of `pipeline_settings` as it stands; `settings` is whatever the jsonb holds."""
+    """One row of `pipeline_settings` as it is stored; `settings` is whatever the jsonb holds."""
 
     is_enabled: bool | None
     settings: Any
@@ -102,115 +89,126 @@ class SettingsRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
-    """The pipeline may work, within these settings."""
+class Open(Generic[S]):
+    """Work may begin, within these settings."""
 
-    settings: PipelineSettings
+    settings: S
 
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The pipeline holds; `reason` is a sentence for the person who looks at it."""
+    """Nothing may begin. `reason.key` is for code; `str(reason)` or `reasons.sentence` for people."""
 
-    reason: str
+    reason: Reason
 
-
-Gate = Open | Closed
-
-
-def gate(row: SettingsRow | None) -> Gate:
-    """Open only when the row is there, switched on and readable to the last key."""
-    if row is None:
-        return Closed(
-            f"pipeline_settings has no row for platform '{PLATFORM}': "
-            "run `entity-pipeline settings enable` to create it."
-        )
-    if row.is_enabled is None:
-        return Closed(
-            "pipeline_settings.is_enabled is empty: run `entity-pipeline settings enable` or `disable`."
-        )
-    if not row.is_enabled:
-        return Closed("The pipeline is switched off: run `entity-pipeline settings enable` to switch it on.")
-    try:
-        return Open(parse_settings(row.settings))
-    except ValueError as error:
-        return Closed(f"pipeline_settings.settings can't be used: {error}.")
+    @classmethod
+    def because(cls, sentence: str) -> "Closed":
+        """Closed for what a failure said, as when the row can't be read at all."""
+        return cls(Reason(_PACKAGE, "failure", {"sentence": sentence}))
 
 
-def parse_settings(raw: Any) -> PipelineSettings:
-    """Validate the jsonb value; `ValueError` names each bad key, its value and what is expected."""
+Gate = Open[S] | Closed
+
+Rows = Mapping[str, SettingsRow]
+"""Stored rows by `SettingsModel.row`; one that is missing is not among them."""
+
+
+def gate(model: type[S], rows: Rows) -> Gate[S]:
+    """Open only when the row, and every row it uses, is there, switched on and readable to the last key.
+
+    A row that the domain uses but does not require may be switched off: then only the steps that ask for that row's
+    own gate wait.
+    """
+    settings = _opened(model, rows, needs_switch=True)
+    if isinstance(settings, Closed):
+        return settings
+    if issubclass(model, DomainSettings):
+        for shared in model.uses:
+            found = _opened(shared, rows, needs_switch=shared in model.requires)
+            if isinstance(found, Closed):
+                return found
+    held_because = settings.held_because()
+    return Closed(held_because) if held_because is not None else Open(settings)
+
+
+def row_names(model: type[SettingsModel]) -> list[str]:
+    """The rows that `gate` looks at."""
+    return (
+        [model.row, *(shared.row for shared in model.uses)]
+        if issubclass(model, DomainSettings)
+        else [model.row]
+    )
+
+
+def parse(model: type[S], raw: Any) -> S:
+    """Validate the jsonb value.
+
+    Raises:
+        SettingsRefused: with a reason for each bad key: its value and what is expected.
+    """
     if raw is None:
         raw = {}
     if not isinstance(raw, Mapping):
-        raise ValueError(f"the value is {_shown(raw)} and must be a JSON object")
+        raise SettingsRefused([not_an_object(raw)])
     try:
-        return PipelineSettings.model_validate(dict(raw))
+        return model.model_validate(dict(raw))
     except ValidationError as error:
-        problems = error.errors()
-        said = [_sentence(problem) for problem in problems[:_MOST_PROBLEMS]]
-        more = [f"and {len(problems) - len(said)} more"] if len(problems) > len(said) else []
-        raise ValueError("; ".join(said + more)) from None
+        raise SettingsRefused(problems_of(error.errors(), _new_places(model))) from None
 
 
-def readable_settings(row: SettingsRow | None) -> PipelineSettings:
-    """The stored settings, or the defaults while they can't be read (and the gate is closed for it)."""
+def usable(model: type[S], raw: Any) -> tuple[S, list[str]]:
+    """What is set, and the keys that can't be used, in order; those have their defaults."""
+    if not isinstance(raw, Mapping):
+        return model(), []
     try:
-        return parse_settings(row.settings if row is not None else None)
-    except ValueError:
-        return PipelineSettings()
+        return model.model_validate(dict(raw)), []
+    except ValidationError as error:
+        bad = {str(problem["loc"][0]) for problem in error.errors() if problem["loc"]}
+        return model.model_validate({key: value for key, value in raw.items() if key not in bad}), sorted(bad)
 
 
-_MOST_PROBLEMS = 10
-_EXPECTED = {
-    "bool_type": "must be true or false",
-    "int_type": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "float_type": "must be a number",
-    "finite_number": "must be a finite number",
-    "greater_than_equal": "must be at least {ge:,.10g}",
-    "less_than_equal": "must be at most {le:,.10g}",
-    "literal_error": "must be {expected}",
-    "dict_type": "must be a JSON object",
-    "model_type": "must be a JSON object",
-    "list_type": "must be a list",
-    "tuple_type": "must be a pair of numbers",
-    "missing": "must be a pair of numbers",  # only the pairs have mandatory parts
-    "too_long": "must be a pair of numbers",
-    "value_error": "{error}",
-}
+def readable(model: type[S], row: SettingsRow | None) -> S:
+    """The stored settings; a key that can't be read (and closes the gate for that) has its default."""
+    return usable(model, row.settings if row is not None else None)[0]
 
 
-def _sentence(problem: Mapping[str, Any]) -> str:
-    kind, path = problem["type"], [str(part)[:60] for part in problem["loc"]]
-    expected = _EXPECTED[kind].format(**problem.get("ctx", {})) if kind in _EXPECTED else str(problem["msg"])
-    if kind == "extra_forbidden":
-        return f"'{'.'.join(path)}' is not a known setting"
-    if not path:
-        return expected
-    if path[-1] == "[key]":
-        return f"'{'.'.join(path[:-2])}' has the key '{path[-2]}', which {expected}"
-    if kind == "missing":
-        path.pop()
-    return f"'{'.'.join(path)}' is {_shown(problem['input'])} and {expected}"
+class SettingsRefused(ValueError):
+    """Settings that can't be used. The text is English; `problems` are the same as values."""
+
+    def __init__(self, problems: list[Reason]) -> None:
+        super().__init__("; ".join(map(str, problems)))
+        self.problems = tuple(problems)
 
 
-def _shown(value: Any) -> str:
+def _opened(model: type[S], rows: Rows, *, needs_switch: bool) -> S | Closed:
+    row = rows.get(model.row)
+    names = {"row": model.row, "name": model.name}
+    shared = "" if issubclass(model, DomainSettings) else "shared_"
+    if row is None:
+        return Closed(Reason(_PACKAGE, f"no_{shared}settings_row", names))
+    if needs_switch and row.is_enabled is None:
+        return Closed(Reason(_PACKAGE, "switch_is_empty", names))
+    if needs_switch and not row.is_enabled:
+        return Closed(Reason(_PACKAGE, f"{shared}switched_off", names))
     try:
-        text = json.dumps(value, ensure_ascii=False, default=str)
-    except (ValueError, RecursionError):
-        return "something that can't be shown"
-    return text if len(text) <= 60 else text[:59] + "…"
+        return parse(model, row.settings)
+    except SettingsRefused as refused:
+        return Closed(Reason(_PACKAGE, "unreadable_settings", {**names, "problems": refused.problems}))
+
+
+def _new_places(model: type[SettingsModel]) -> Mapping[str, str]:
+    """Where each moved key is now, in words: ``{"daily_spend_usd": "gemini daily_spend_usd"}``."""
+    return {old: f"{shared.name} {key}".rstrip() for old, (shared, key) in model.moved.items()}
 
 
 class SettingsAccess(Protocol):
-    """Where the gate is read; implemented by `resources/settings_store.py`."""
+    """Where settings are read; implemented by `resources/settings_store.py`. A model names its row."""
 
-    def gate(self) -> Gate:
-        """Whether the pipeline may work now. Raises `DatabaseUnavailable` when nobody can tell."""
+    def gate(self, model: type[S]) -> Gate[S]:
+        """Whether work may begin now. Raises `DatabaseUnavailable` when the rows can't be read."""
 
+    def readable(self, model: type[S]) -> S:
+        """The stored settings, also while the gate is closed: see `core.settings.readable`."""
 
-class SettingsReading(Protocol):
-    """The same settings for those who only show them; implemented by `resources/settings_store.py`."""
-
-    def readable(self) -> PipelineSettings:
-        """The stored settings, also while the gate is closed; see `readable_settings`."""
+    def row(self, model: type[SettingsModel]) -> SettingsRow | None:
+        """The row as it is stored, or None."""

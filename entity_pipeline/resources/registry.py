@@ -28,7 +28,7 @@ def resources_of_environment() -> dict[str, Any]:
         "assets_db": assets_db,
         "operation_db": operation_db,
         "schema": SchemaProbe(assets_db=assets_db, operation_db=operation_db),
-        "settings": SettingsStore(assets_db=assets_db),
+        "settings": SettingsStore(assets_db=assets_db, operation_db=operation_db),
         "gemini": GeminiResource(
             assets_db=assets_db,
             api_key=_if_set("GEMINI_API_KEY") or "",

@@ -1,65 +1,53 @@
 """Every statement that touches `pipeline_settings`; an installation whose columns differ changes this file.
 
-Surprising: where other pipelines note people in `updated_by` by their uuid, it can't hold who we are told changed
-something; the system actor stands there then.
+Settings and audit log are in two databases. The row of the log is written first, before the change is committed: no
+change is without a row, and after a crash in between a row may be without its change. Its `after_state.updated_at`
+then is in no row of `pipeline_settings`.
 """
 
-from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 import dagster as dg
 
+from entity_pipeline.core.audit import Actor, write_audit_row
 from entity_pipeline.core.failures import InputRejected
 from entity_pipeline.core.jsonb import jsonb_text
 from entity_pipeline.core.settings import (
-    PLATFORM,
+    DomainSettings,
     Gate,
-    PipelineSettings,
+    S,
+    SettingsModel,
     SettingsRow,
+    Version,
     gate,
-    readable_settings,
+    readable,
+    row_names,
 )
+from entity_pipeline.core.settings_change import Edit, NewRow, StaleSettings
 from entity_pipeline.resources.postgres import PostgresResource
 
-# The columns that switch and set this pipeline; those of an installation that has other ones stand here.
+TABLE = "pipeline_settings"
+# The columns that switch and set a pipeline; those of an installation that has other ones are named here.
 SWITCH_COLUMN = "is_enabled"
 SETTINGS_COLUMN = "settings"
 
-# The actor of the audit log, see docs/schema.md.
-SYSTEM_ACTOR = "e7717000-0000-4000-8000-0000e4717195"
-
-# In the column's own type: an assignment of text to a uuid would be refused before it is known what the text is.
-_WHO = f"""(jsonb_populate_record(null::pipeline_settings, jsonb_build_object('updated_by',
-  case when exists (select from pg_attribute where attrelid = 'pipeline_settings'::regclass
+# Cast to the column's type: where other pipelines note people by uuid, text would be refused at plan time.
+_WHO = f"""(jsonb_populate_record(null::{TABLE}, jsonb_build_object('updated_by',
+  case when exists (select from pg_attribute where attrelid = '{TABLE}'::regclass
     and attname = 'updated_by' and atttypid = 'uuid'::regtype)
-    then '{SYSTEM_ACTOR}' else %(who)s::text end))).updated_by"""
+    then %(user_id)s::text else %(who)s::text end))).updated_by"""
 
 _COLUMNS = f"{SWITCH_COLUMN}, {SETTINGS_COLUMN}, updated_at, updated_by::text"
-
-_READ = f"select {_COLUMNS} from pipeline_settings where platform = %s"
-
-_SWITCH = f"""
-insert into pipeline_settings (platform, {SWITCH_COLUMN}, {SETTINGS_COLUMN}, updated_at, updated_by)
-values (%(platform)s, %(is_enabled)s, '{{}}', now(), {_WHO})
-on conflict (platform) do update
-set {SWITCH_COLUMN} = excluded.{SWITCH_COLUMN}, updated_at = excluded.updated_at, updated_by = excluded.updated_by
-"""
-
-_SAVE = f"""
-update pipeline_settings set {SETTINGS_COLUMN} = %(settings)s::jsonb, updated_at = now(), updated_by = {_WHO}
-where platform = %(platform)s
-"""
+_READ = f"select {_COLUMNS} from {TABLE} where platform = %s"
+_READ_SOME = f"select platform, {_COLUMNS} from {TABLE} where platform = any(%s)"
 
 _INSERT_ROW = f"""
-insert into pipeline_settings (platform, {SWITCH_COLUMN}, {SETTINGS_COLUMN}) values (%s, false, '{{}}')
+insert into {TABLE} (platform, {SWITCH_COLUMN}, {SETTINGS_COLUMN}) values (%s, false, '{{}}')
 on conflict (platform) do nothing
 """
 
-_LOCK_SETTINGS = f"select {SETTINGS_COLUMN} from pipeline_settings where platform = %s for update"
-
-_AMEND = f"""
-update pipeline_settings
+_CHANGE = f"""
+update {TABLE}
 set {SWITCH_COLUMN} = %(is_enabled)s, {SETTINGS_COLUMN} = %(settings)s::jsonb,
     updated_at = greatest(clock_timestamp(), updated_at + interval '1 microsecond'), updated_by = {_WHO}
 where platform = %(platform)s
@@ -67,92 +55,95 @@ returning {_COLUMNS}
 """
 
 
-class StaleSettings(InputRejected):
-    """A change was made from a row that is not there any more; `row` is how it stands, None if it is gone."""
-
-    def __init__(self, row: SettingsRow | None) -> None:
-        who = row.updated_by if row is not None else None
-        super().__init__(
-            f"Nothing was changed: {who or 'somebody'} changed the settings meanwhile. "
-            "Look at how they stand now, and make the change again if it is still right."
-        )
-        self.row = row
-
-
 class SettingsStore(dg.ConfigurableResource):
-    """The switch and the limits of the pipeline, in the assets database."""
+    """The rows of switches and limits, in the assets database. A settings model names its row."""
 
     assets_db: dg.ResourceDependency[PostgresResource]
+    operation_db: dg.ResourceDependency[PostgresResource]
 
-    def gate(self) -> Gate:
-        """Whether the pipeline may work now, within which settings, or why not.
+    def gate(self, model: type[S]) -> Gate[S]:
+        """Whether work may begin now, within which settings, or why not; see `core.settings.gate`.
 
         Raises:
-            DatabaseUnavailable: the row can't be read, so nothing may be done.
+            DatabaseUnavailable: the rows can't be read, so nothing may be done.
         """
-        return gate(self.row())
+        with self.assets_db.connection() as connection:
+            found = connection.execute(_READ_SOME, [row_names(model)]).fetchall()
+        return gate(model, {platform: SettingsRow(*columns) for platform, *columns in found})
 
-    def readable(self) -> PipelineSettings:
-        """See `core.settings.SettingsReading`.
+    def readable(self, model: type[S]) -> S:
+        """See `core.settings.readable`.
 
         Raises:
             DatabaseUnavailable: the row can't be read.
         """
-        return readable_settings(self.row())
+        return readable(model, self.row(model))
 
-    def row(self) -> SettingsRow | None:
-        """The row as it stands, or None."""
+    def row(self, model: type[SettingsModel]) -> SettingsRow | None:
+        """The row as it is stored, or None."""
         with self.assets_db.connection() as connection:
-            found = connection.execute(_READ, [PLATFORM]).fetchone()
+            found = connection.execute(_READ, [model.row]).fetchone()
         return SettingsRow(*found) if found else None
 
-    def switch(self, is_enabled: bool, who: str) -> None:
-        """Switch the pipeline on or off; creates the row when it is missing."""
-        with self.assets_db.connection() as connection:
-            connection.execute(_SWITCH, {"platform": PLATFORM, "is_enabled": is_enabled, "who": who})
-
-    def change(self, edit: Callable[[Any], dict[str, Any]], who: str) -> dict[str, Any]:
-        """Replace the settings by ``edit(current)``, under a row lock; returns what is stored now.
-
-        `edit` raises `InputRejected` to leave them as they are.
-        """
-        with self.assets_db.connection() as connection, connection.transaction():
-            connection.execute(_INSERT_ROW, [PLATFORM])
-            row = connection.execute(_LOCK_SETTINGS, [PLATFORM]).fetchone()
-            changed = edit(row[0] if row is not None else {})
-            connection.execute(_SAVE, {"platform": PLATFORM, "settings": jsonb_text(changed), "who": who})
-        return changed
-
-    def amend(
-        self,
-        edit: Callable[[SettingsRow | None], tuple[bool, dict[str, Any]]],
-        who: str,
-        *,
-        seen: datetime | None,
-        record: Callable[[SettingsRow | None, SettingsRow], None],
-    ) -> SettingsRow:
-        """Set switch and settings to ``edit(row)`` if the row is still the one of `updated_at` = `seen`.
-
-        `record(before, after)` is called before the change is committed: when it fails, nothing is changed.
+    def change(self, model: type[SettingsModel], edit: Edit, who: Actor, seen: Version | None) -> SettingsRow:
+        """See `core.settings_change.SettingsWriter`. A missing row is created; its `seen` is None.
 
         Raises:
-            StaleSettings: the row is another one by now.
+            StaleSettings: the row is not the one of `updated_at` = `seen` any more.
+            DatabaseUnavailable: a database is away, the audit log's included; nothing was changed.
         """
         with self.assets_db.connection() as connection, connection.transaction():
-            is_new = bool(connection.execute(_INSERT_ROW, [PLATFORM]).rowcount)
-            found = connection.execute(_READ + " for update", [PLATFORM]).fetchone()
+            is_new = bool(connection.execute(_INSERT_ROW, [model.row]).rowcount)
+            found = connection.execute(_READ + " for update", [model.row]).fetchone()
             before = None if is_new or found is None else SettingsRow(*found)
             if (before.updated_at if before is not None else None) != seen:
                 raise StaleSettings(before)
-            is_enabled, settings = edit(before)
-            values = {
-                "platform": PLATFORM,
-                "is_enabled": is_enabled,
-                "settings": jsonb_text(settings),
-                "who": who,
-            }
-            changed = connection.execute(_AMEND, values).fetchone()
+            wanted = edit(before)
+            if issubclass(model, DomainSettings):
+                self._check_beside(model, before, wanted)
+            values = _values(model, wanted, who)
+            changed = connection.execute(_CHANGE, values).fetchone()
             assert changed is not None
             after = SettingsRow(*changed)
-            record(before, after)
+            self._record(model, before, after, who)
         return after
+
+    def _check_beside(self, model: type[DomainSettings], before: SettingsRow | None, wanted: NewRow) -> None:
+        """Refuse what contradicts a shared row, unless it did so before."""
+        reason = readable(model, SettingsRow(None, wanted.settings)).refused_beside(self.readable)
+        if reason is not None and readable(model, before).refused_beside(self.readable) is None:
+            raise InputRejected(f"Nothing was changed: {reason}")
+
+    def _record(
+        self, model: type[SettingsModel], before: SettingsRow | None, after: SettingsRow, who: Actor
+    ) -> None:
+        with self.operation_db.connection() as connection:
+            write_audit_row(
+                connection,
+                actor=who.user_id,
+                action=f"{model.row}.settings",
+                table=TABLE,
+                before=None if before is None else _state(before),
+                after=_state(after),
+                metadata={"pipeline": model.row, "who": who.name or who.channel, "channel": who.channel},
+            )
+
+
+def _values(model: type[SettingsModel], wanted: NewRow, who: Actor) -> dict[str, Any]:
+    return {
+        "platform": model.row,
+        "is_enabled": wanted.is_enabled,
+        "settings": jsonb_text(wanted.settings),
+        "who": who.label,
+        "user_id": str(who.user_id),
+    }
+
+
+def _state(row: SettingsRow) -> dict[str, Any]:
+    at = row.updated_at
+    return {
+        "is_enabled": row.is_enabled,
+        "settings": row.settings,
+        "updated_at": None if at is None else at.isoformat(),
+        "updated_by": row.updated_by,
+    }

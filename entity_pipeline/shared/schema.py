@@ -5,6 +5,7 @@ Tables of one domain do not belong here; they are in the domain's own `schema.py
 
 from entity_pipeline.core.domain import Domain
 from entity_pipeline.core.schema_needs import SchemaNeeds, TableNeeds, columns, our_table
+from entity_pipeline.core.shared_settings import SHARED_ROWS
 
 _STATES = ("reserved", "sent", "settled", "failed", "unknown", "released")
 _OPEN_STATES = ("reserved", "sent", "unknown")
@@ -19,13 +20,14 @@ def needs_of(domain: Domain) -> tuple[SchemaNeeds, SchemaNeeds]:
 def shared_needs(row: str) -> SchemaNeeds:
     """What a domain needs whose settings row, ledger rows and audit rows carry the name `row`."""
     events = {state: {"pipeline": row, "state": state} for state in _STATES}
+    settings = tuple({"platform": name} for name in (row, *(model.row for model in SHARED_ROWS)))
     return SchemaNeeds(
         assets={
             "pipeline_settings": our_table(
                 "text: platform; text or uuid: updated_by; bool: is_enabled; jsonb: settings; timestamptz: updated_at",
                 keys=(("platform",),),
                 updated=frozenset({"is_enabled", "settings", "updated_at", "updated_by"}),
-                rows=dict.fromkeys(("select", "insert", "update", "updated"), ({"platform": row},)),
+                rows=dict.fromkeys(("select", "insert", "update", "updated"), settings),
             ),
             "gemini_usage_events": our_table(
                 "uuid, int8 or text: id; timestamptz: created_at state_changed_at blocked_until; date: quota_day; "

@@ -33,7 +33,7 @@ def desk(assets_db: ClonedDatabase, operation_db: ClonedDatabase) -> Desk:
     return Desk(
         operation_db=operation_db,
         assets_db=assets_db,
-        settings=SettingsStore(assets_db=assets),
+        settings=SettingsStore(assets_db=assets, operation_db=PostgresResource(url=operation_db.url)),
         gemini=GeminiResource(assets_db=assets, api_key="k"),
         dagster=DagsterRecords("http://127.0.0.1:3000", no_dagster),
         dagster_url="http://127.0.0.1:3000",

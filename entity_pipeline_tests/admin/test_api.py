@@ -18,9 +18,9 @@ from entity_pipeline.admin.app import create_app
 from entity_pipeline.admin.configuration import AdminConfiguration
 from entity_pipeline.admin.dagster_records import DagsterRecords
 from entity_pipeline.admin.desk import Desk
-from entity_pipeline.admin.recording import PAGE_ACTOR
-from entity_pipeline.core.settings import PLATFORM, PipelineSettings
-from entity_pipeline.domains.entities.reviews.review import limits_of
+from entity_pipeline.core.audit import PAGE_ACTOR
+from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
+from entity_pipeline.core.settings import PLATFORM
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.postgres import PostgresResource
 from entity_pipeline.resources.settings_store import SettingsStore
@@ -79,7 +79,7 @@ def away(assets_db: ClonedDatabase) -> TestClient:
     desk = Desk(
         operation_db=gone,
         assets_db=assets_db,
-        settings=SettingsStore(assets_db=assets),
+        settings=SettingsStore(assets_db=assets, operation_db=gone),
         gemini=GeminiResource(assets_db=assets, api_key="k"),
         dagster=DagsterRecords(None, no_dagster),
     )
@@ -235,7 +235,7 @@ def test_the_quota_is_the_ledgers_to_the_unit(
         {"day": today[0]},
     )
     resource = GeminiResource(assets_db=PostgresResource(url=assets_db.url), api_key="k")
-    theirs = resource.quota(limits_of(PipelineSettings()))
+    theirs = resource.quota(limits_of(GeminiSettings()))
     found = api.get("/api/v1/quota").json()
     for name in ("used", "reserved", "remaining", "cap", "cap_reached", "model", "unit"):
         assert found[name] == getattr(theirs, name), name

@@ -26,8 +26,8 @@ from entity_pipeline.admin.figures import QueueState
 from entity_pipeline.admin.metrics_families import FAILED_REASONS, FAMILIES, PREFIX
 from entity_pipeline.core.failures import DatabaseUnavailable
 from entity_pipeline.core.gemini.models import MODELS
-from entity_pipeline.core.settings import PLATFORM, PipelineSettings
-from entity_pipeline.domains.entities.reviews.review import limits_of
+from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
+from entity_pipeline.core.settings import PLATFORM
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.postgres import PostgresResource
 from entity_pipeline.resources.settings_store import SettingsStore
@@ -281,7 +281,7 @@ def _api(assets_db: Any, operation_db: Any, instance: dg.DagsterInstance | None 
     desk = Desk(
         operation_db=operation_db,
         assets_db=assets_db,
-        settings=SettingsStore(assets_db=assets),
+        settings=SettingsStore(assets_db=assets, operation_db=operation_db),
         gemini=GeminiResource(assets_db=assets, api_key="k"),
         dagster=DagsterRecords(None, no_dagster if instance is None else lambda: instance),
     )
@@ -361,7 +361,10 @@ def test_scrapes_in_a_row_read_the_databases_once(
     desk = Desk(
         operation_db=counted,
         assets_db=assets_db,
-        settings=SettingsStore(assets_db=PostgresResource(url=assets_db.url)),
+        settings=SettingsStore(
+            assets_db=PostgresResource(url=assets_db.url),
+            operation_db=PostgresResource(url=operation_db.url),
+        ),
         gemini=GeminiResource(assets_db=PostgresResource(url=assets_db.url), api_key="k"),
         dagster=DagsterRecords(None, no_dagster),
     )
@@ -405,7 +408,7 @@ def test_names_and_helps_keep_the_conventions_of_prometheus(api: TestClient) -> 
 def test_the_limits_of_the_settings_are_the_ones_that_count(desk: Desk) -> None:
     quota = desk.watched().ledger.figures.quota
     assert quota is not None
-    assert quota.cap == limits_of(PipelineSettings()).daily_grounding_cap
+    assert quota.cap == limits_of(GeminiSettings()).daily_grounding_cap
 
 
 def test_the_document_has_every_metric_with_its_labels_and_meaning() -> None:

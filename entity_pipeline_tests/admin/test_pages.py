@@ -355,10 +355,11 @@ def test_an_account_that_is_not_there_is_a_page_with_a_way_back(person: TestClie
 
 def test_a_database_that_is_away_takes_only_its_part_with_it(assets_db: ClonedDatabase) -> None:
     assets = PostgresResource(url=assets_db.url)
+    gone = PostgresResource(url="postgresql://nobody:secret-word@127.0.0.1:1/operation")
     desk = Desk(
-        operation_db=PostgresResource(url="postgresql://nobody:secret-word@127.0.0.1:1/operation"),
+        operation_db=gone,
         assets_db=assets_db,
-        settings=SettingsStore(assets_db=assets),
+        settings=SettingsStore(assets_db=assets, operation_db=gone),
         gemini=GeminiResource(assets_db=assets, api_key="k"),
         dagster=DagsterRecords(None, no_dagster),
     )

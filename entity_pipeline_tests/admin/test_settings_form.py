@@ -11,9 +11,10 @@ from entity_pipeline.admin.settings_form import (
     setting_fields,
     value_of,
 )
-from entity_pipeline.core.settings import PipelineSettings, parse_settings
+from entity_pipeline.core.settings import parse
+from entity_pipeline.domains.entities.settings import EntitySettings
 
-SHOWN = {name: as_typed(value_of(PipelineSettings().model_dump(mode="json"), name)) for name in NAMES}
+SHOWN = {name: as_typed(value_of(EntitySettings().model_dump(mode="json"), name)) for name in NAMES}
 
 BAD = [
     ("daily_grounding_cap", "12.5", "settings.whole"),
@@ -67,11 +68,11 @@ def test_the_bounds_of_the_form_are_those_of_the_settings(field: Any) -> None:
         return {first: {rest: value} if rest else value}
 
     if field.choices:
-        assert [parse_settings(stored(choice)) for choice in field.choices]
+        assert [parse(EntitySettings, stored(choice)) for choice in field.choices]
         return
     number = int if field.is_whole else float
     for bound in (field.least, field.most):
-        assert value_of(parse_settings(stored(number(bound))).model_dump(), field.name) == bound
+        assert value_of(parse(EntitySettings, stored(number(bound))).model_dump(), field.name) == bound
     for beyond in (field.least - 1, field.most + 1):
         with pytest.raises(ValueError, match="must be"):
-            parse_settings(stored(number(beyond)))
+            parse(EntitySettings, stored(number(beyond)))

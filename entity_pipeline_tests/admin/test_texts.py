@@ -20,13 +20,15 @@ from entity_pipeline.admin.texts import (
 )
 from entity_pipeline.core.gemini.access import Unanswered
 from entity_pipeline.core.gemini.ledger import QuotaStatus
-from entity_pipeline.core.settings import Closed, Open, PipelineSettings, SettingsRow, gate
+from entity_pipeline.core.settings import Closed, Open, SettingsRow
 from entity_pipeline.domains.entities import automation
 from entity_pipeline.domains.entities.accounts.logic.plan import HoldOff, plan
 from entity_pipeline.domains.entities.links.logic.holds import HoldReason
 from entity_pipeline.domains.entities.models import AccountRole, AccountType
 from entity_pipeline.domains.entities.reviews.logic.reply import UnparseableReason
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.shared.alerts import sensor as alerting
+from entity_pipeline_tests.settings_rows import entities_gate
 
 RESET = datetime(2026, 11, 22, 8, tzinfo=UTC)
 
@@ -78,19 +80,19 @@ def test_a_wording_uses_only_what_the_sentence_holds(key: str) -> None:
 
 
 def hold_off(**changes: object) -> str:
-    decision = plan(Open(PipelineSettings()), [], frozenset(), status(**changes))
+    decision = plan(Open(EntitySettings()), [], frozenset(), status(**changes))
     assert isinstance(decision, HoldOff)
     return decision.reason
 
 
 def closed(row: SettingsRow | None) -> str:
-    state = gate(row)
+    state = entities_gate(row)
     assert isinstance(state, Closed)
-    return state.reason
+    return str(state.reason)
 
 
 def worked_on() -> str:
-    decision = plan(Open(PipelineSettings()), [], frozenset({date(2026, 11, 1)}), status())
+    decision = plan(Open(EntitySettings()), [], frozenset({date(2026, 11, 1)}), status())
     assert isinstance(decision, HoldOff)
     return decision.reason
 

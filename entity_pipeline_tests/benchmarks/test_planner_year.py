@@ -57,13 +57,13 @@ def test_no_tick_of_the_year_plans_over_the_quota_or_what_is_in_flight(name: str
     assert len(ticks) == DAYS[name] * 96
     assert found.runs.total() > 0
     spent = YEAR.QUERIES if scenario.model.pool.unit == "query" else 1
-    assert max(found.calls.values()) * spent <= scenario.settings.daily_grounding_cap
+    assert max(found.calls.values()) * spent <= scenario.gemini.daily_grounding_cap
     assert found.new.total() == sum(map(len, found.waits.values())) + found.failed + found.waiting
 
 
 def test_runs_that_outlast_a_tick_are_left_alone_by_the_next() -> None:
     # One review at a time makes a run of 200 accounts longer than the quarter of an hour.
-    settings = YEAR.PipelineSettings(concurrency=1)
+    settings = YEAR.EntitySettings(concurrency=1)
     busy = 0
 
     def watch(tick: Any) -> None:

@@ -175,7 +175,7 @@ def test_a_pipeline_that_is_off_is_a_failure_with_what_to_do(
     disabled = command("settings", "disable")
     assert disabled.code == 0
     assert command("enrich").failure == (
-        "The pipeline is switched off: run `entity-pipeline settings enable` to switch it on."
+        "The pipeline 'entities' is switched off: run `entity-pipeline settings enable entities` to switch it on."
     )
     enabled = command("settings", "enable")
     assert (enabled.code, enabled.out) == (0, "The pipeline is switched on.\n")

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from threading import Event, Lock
 from uuid import UUID
 
-from entity_pipeline.core.settings import PipelineSettings
 from entity_pipeline.domains.entities.reviews.review import Done, Stopped
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline_tests.fakes.gemini import FakeGemini
 
 Result = Done | Stopped | BaseException | Callable[[], "Result"]
@@ -35,9 +35,9 @@ class FakeReviewer:
         self.reviewed: list[UUID] = []
         self.finished: list[UUID] = []
         self.most_at_once = 0
-        self.settings: list[PipelineSettings] = []
+        self.settings: list[EntitySettings] = []
 
-    def under(self, settings: PipelineSettings) -> "FakeReviewer":
+    def under(self, settings: EntitySettings) -> "FakeReviewer":
         self.settings.append(settings)
         return self
 

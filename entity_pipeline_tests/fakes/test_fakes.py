@@ -12,14 +12,15 @@ from entity_pipeline.core.gemini.access import Answered, GeminiAccess, NotAnswer
 from entity_pipeline.core.gemini.ledger import CallIntent, Limits
 from entity_pipeline.core.instagram.access import (
     InstagramAccess,
-    InstagramWindows,
     PictureRefused,
     ProfileFetch,
     ProfileOutcome,
 )
+from entity_pipeline.core.instagram.settings import InstagramWindows
 from entity_pipeline.core.objects import ObjectStore, object_key
 from entity_pipeline.core.ports import Database
-from entity_pipeline.core.settings import Closed, Open, PipelineSettings, SettingsAccess
+from entity_pipeline.core.settings import Closed, Open, SettingsAccess
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.fakes.database import FlakyDatabase
 from entity_pipeline_tests.fakes.gemini import FakeGemini, Replayed, event_id
@@ -68,11 +69,13 @@ def test_gemini_tells_a_quota() -> None:
 
 
 def test_settings_give_their_gates_in_order_and_the_last_one_for_ever() -> None:
-    settings: SettingsAccess = FakeSettings(Open(PipelineSettings()), DatabaseUnavailable("a"), Closed("b"))
-    assert settings.gate() == Open(PipelineSettings())
+    settings: SettingsAccess = FakeSettings(
+        Open(EntitySettings()), DatabaseUnavailable("a"), Closed.because("b")
+    )
+    assert settings.gate(EntitySettings) == Open(EntitySettings())
     with pytest.raises(DatabaseUnavailable):
-        settings.gate()
-    assert [settings.gate(), settings.gate()] == [Closed("b")] * 2
+        settings.gate(EntitySettings)
+    assert [settings.gate(EntitySettings), settings.gate(EntitySettings)] == [Closed.because("b")] * 2
 
 
 def test_instagram_finds_whom_it_knows_and_tells_who_was_looked_at() -> None:

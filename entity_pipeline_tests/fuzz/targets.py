@@ -21,10 +21,14 @@ from PIL import Image
 
 from entity_pipeline.core.failures import InputRejected
 from entity_pipeline.core.gemini.models import MODELS
+from entity_pipeline.core.gemini.settings import GeminiSettings
 from entity_pipeline.core.gemini.usage import count_search_queries, read_usage, token_cost_usd
 from entity_pipeline.core.instagram.access import ProfileFetch, ProfileOutcome
+from entity_pipeline.core.instagram.settings import InstagramSettings
 from entity_pipeline.core.jsonb import jsonb_text, read_json, read_stored
-from entity_pipeline.core.settings import Closed, Open, PipelineSettings, SettingsRow, gate
+from entity_pipeline.core.reasons import sentence
+from entity_pipeline.core.settings import Closed, Open, SettingsModel, SettingsRow, gate, parse
+from entity_pipeline.core.shared_settings import SHARED_ROWS
 from entity_pipeline.core.text.handles import Rejection, normalise_username
 from entity_pipeline.domains.entities.links.logic.decide import decide
 from entity_pipeline.domains.entities.links.logic.decisions import Candidates, Create, Hold
@@ -50,6 +54,7 @@ from entity_pipeline.domains.entities.reviews.logic.record import (
 )
 from entity_pipeline.domains.entities.reviews.logic.reply import ParsedReply, Unparseable, parse_reply
 from entity_pipeline.domains.entities.reviews.prompts import account_json
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.domains.entities.tags.logic.post_files import (
     BadRow,
     ImportedPost,
@@ -73,10 +78,11 @@ from entity_pipeline_tests.domains.entities.reviews.logic.gemini_replies import 
 )
 from entity_pipeline_tests.fuzz.mutations import HOSTILE_TEXT, mutated, mutated_bytes, mutated_text
 from entity_pipeline_tests.resources.instagram.page_server import user
+from entity_pipeline_tests.settings_rows import rows_with
 
 HANDLE = "gentlemonster"
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-SETTINGS = PipelineSettings()
+SETTINGS = EntitySettings()
 _DAY = date(2026, 11, 20)
 _RECORDS = 100_000  # bytes of a stored review; ten pieces of evidence with long addresses are a third of it
 _PICTURES = (
@@ -258,18 +264,23 @@ def check_answer(answer: Any) -> None:
 
 def check_settings(raw: Any) -> None:
     """Open within the limits, or closed with a reason that fits on a screen."""
-    found = gate(SettingsRow(True, raw))
-    if isinstance(found, Closed):
-        assert found.reason.endswith(".")
-        assert len(found.reason) < 3_000
-        return
-    assert isinstance(found, Open)
-    settings = found.settings
-    assert 0 <= settings.daily_grounding_cap <= 1_000_000
-    assert 0 <= settings.daily_spend_usd <= 1_000_000
-    assert settings.instagram_terms_acknowledged or not settings.instagram_backfill_enabled
-    kept = settings.model_dump(mode="json")
-    assert gate(SettingsRow(True, kept | {"notify": {}})) == Open(settings.model_copy(update={"notify": {}}))
+    models: tuple[type[SettingsModel], ...] = (EntitySettings, *SHARED_ROWS)
+    for model in models:
+        row = SettingsRow(True, raw)
+        found = gate(model, rows_with(row) if model is EntitySettings else {model.row: row})
+        if isinstance(found, Closed):
+            for language in ("en", "ko"):
+                said = sentence(found.reason, language)
+                assert said
+                assert len(said) < 3_000
+            continue
+        assert isinstance(found, Open)
+        kept = found.settings.model_dump(mode="json")
+        assert parse(model, kept) == found.settings
+        if isinstance(found.settings, GeminiSettings):
+            assert 0 <= found.settings.daily_grounding_cap <= 1_000_000
+            assert 0 <= found.settings.daily_spend_usd <= 1_000_000
+        assert not isinstance(found.settings, InstagramSettings) or found.settings.terms_acknowledged
 
 
 def check_username(raw: Any) -> None:

@@ -9,13 +9,16 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from entity_pipeline.core.audit import COMMAND_ACTOR, PAGE_ACTOR, Actor
+from entity_pipeline.core.settings_change import Assignment, edit_of
 from entity_pipeline.domains.entities.health import doubled_rows, page_list_problems
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.migrations import migrate
 from entity_pipeline.migrations.files import files_of
 from entity_pipeline.resources.gemini.spend import roll_up_spend
 from entity_pipeline.resources.postgres import PostgresResource, open_database
 from entity_pipeline.resources.schema_check import missing_schema
-from entity_pipeline.resources.settings_store import SYSTEM_ACTOR, SettingsStore
+from entity_pipeline.resources.settings_store import SettingsStore
 from entity_pipeline_tests.cli.command import Command
 from entity_pipeline_tests.databases import ClonedDatabase, DatabaseServer
 from entity_pipeline_tests.domains.entities.graph import MONDAY, TUESDAY, WEDNESDAY, Graph, graph
@@ -143,13 +146,16 @@ def test_a_roll_up_with_a_key_of_its_own_serves_both_after_the_documented_statem
 
 def test_the_row_of_settings_is_changed_where_its_author_is_a_uuid(theirs: Production) -> None:
     migrate(theirs.owner["assets"], theirs.owner["operation"])
-    store = SettingsStore(assets_db=PostgresResource(url=theirs.owner["assets"]))
-    store.switch(True, "cli me")
-    store.change(lambda settings: {**settings, "concurrency": 2}, "cli me")
-    seen = store.row()
+    databases = {f"{name}_db": PostgresResource(url=url) for name, url in theirs.owner.items()}
+    store = SettingsStore(**databases)
+    on = edit_of(EntitySettings, [Assignment(("concurrency",), 2)], is_enabled=True)
+    seen = store.row(EntitySettings)
     assert seen is not None
-    row = store.amend(lambda _: (False, {}), "page me", seen=seen.updated_at, record=lambda *_: None)
-    assert (row.is_enabled, row.settings, row.updated_by) == (False, {}, SYSTEM_ACTOR)
+    made = store.change(EntitySettings, on, Actor(COMMAND_ACTOR, "cli", "me"), seen.updated_at)
+    assert (made.is_enabled, made.settings, made.updated_by) == (True, {"concurrency": 2}, str(COMMAND_ACTOR))
+    off = edit_of(EntitySettings, is_enabled=False)
+    row = store.change(EntitySettings, off, Actor(PAGE_ACTOR, "page", "me"), made.updated_at)
+    assert (row.is_enabled, row.settings, row.updated_by) == (False, {"concurrency": 2}, str(PAGE_ACTOR))
 
 
 def test_twins_are_named_and_the_new_functions_are_nobodys_to_call(theirs: Production) -> None:

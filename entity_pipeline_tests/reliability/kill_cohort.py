@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 
 from entity_pipeline.domains.entities.partitions import FIRST_DAY
 from entity_pipeline.domains.entities.sample.truth import load_truth
+from entity_pipeline_tests.settings_rows import put_rows
 
 MONDAY, TUESDAY, WEDNESDAY, THURSDAY = (FIRST_DAY + timedelta(days=days) for days in (4, 5, 6, 7))
 
@@ -61,12 +62,7 @@ def fill(assets_url: str, operation_url: str, *, more_brands: int = 0, **setting
     with psycopg.connect(assets_url, autocommit=True) as assets:
         for day, tagged in posts.items():
             _collect(assets, day, tagged)
-        assets.execute(
-            "insert into pipeline_settings (platform, is_enabled, settings) "
-            "values ('entity_enrichment', true, %(row)s) "
-            "on conflict (platform) do update set is_enabled = true, settings = %(row)s",
-            {"row": Jsonb({**_SETTINGS, **settings})},
-        )
+        put_rows(assets, **{**_SETTINGS, **settings})
     with psycopg.connect(operation_url, autocommit=True) as operation:
         operation.execute(
             "insert into brands (id, name_en) values (%s, 'Solpaca (made up)'), (%s, 'Lumenveil (made up)')",

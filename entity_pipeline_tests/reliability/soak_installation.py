@@ -127,7 +127,7 @@ def definitions(addresses: Addresses, pictures: Any) -> dg.Definitions:
             "assets_db": assets,
             "operation_db": operation,
             "schema": SchemaProbe(assets_db=assets, operation_db=operation),
-            "settings": SettingsStore(assets_db=assets),
+            "settings": SettingsStore(assets_db=assets, operation_db=operation),
             "gemini": GeminiResource(assets_db=assets, api_key=addresses.key, base_url=addresses.gemini_url),
             "instagram": InstagramResource(assets_db=assets, base_url=addresses.instagram_url),
             "r2": pictures,

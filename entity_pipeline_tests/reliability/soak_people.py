@@ -15,7 +15,9 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline_tests.reliability.soak_judges import CapJudge
+from entity_pipeline_tests.settings_rows import put_row, put_rows
 
 SETTINGS = {
     "requests_per_minute": 40,
@@ -213,12 +215,10 @@ class People:
 
     def _store(self, on: bool, settings: Any) -> None:
         with psycopg.connect(self.assets_url, autocommit=True) as connection:
-            connection.execute(
-                "insert into pipeline_settings (platform, is_enabled, settings) "
-                "values ('entity_enrichment', %(on)s, %(settings)s) on conflict (platform) "
-                "do update set is_enabled = %(on)s, settings = %(settings)s",
-                {"on": on, "settings": Jsonb(settings)},
-            )
+            if isinstance(settings, dict):
+                put_rows(connection, on=on, **settings)
+            else:
+                put_row(connection, EntitySettings, settings, on=on)
 
     def _any_row(self, table: str) -> UUID | None:
         with psycopg.connect(self.operation_url, autocommit=True) as connection:

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entity_pipeline.core.settings import Open, SettingsRow, gate
+from entity_pipeline.core.settings import Open, SettingsRow
 from entity_pipeline.domains.entities.reviews.logic.reply import ParsedReply, parse_reply
 from entity_pipeline_tests.fuzz.mutations import nested
 from entity_pipeline_tests.fuzz.targets import HANDLE, targets
+from entity_pipeline_tests.settings_rows import entities_gate
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "150"))
 
@@ -55,7 +56,9 @@ def test_the_wounds_are_neither_always_fatal_nor_always_harmless() -> None:
     untouched = sum(block in target.seeds for block in blocks)
     replies = [targets()["reply"].wounded(number) for number in range(200)]
     understood = sum(isinstance(parse_reply(reply, handle=HANDLE), ParsedReply) for reply in replies)
-    opened = [gate(SettingsRow(True, targets()["settings"].wounded(number))) for number in range(200)]
+    opened = [
+        entities_gate(SettingsRow(True, targets()["settings"].wounded(number))) for number in range(200)
+    ]
     assert untouched < 40
     assert 40 < understood < 195
     assert 10 < sum(isinstance(found, Open) for found in opened) < 190

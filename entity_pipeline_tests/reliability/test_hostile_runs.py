@@ -466,24 +466,27 @@ def test_no_look_alike_becomes_an_account() -> None:
 
 
 @pytest.mark.parametrize(
-    "settings",
+    ("row", "settings"),
     [
-        '{"daily_grounding_cap": -1}',
-        '{"daily_grounding_cap": 1e5000}',
-        '{"thresholds": ' + "[" * 3_000 + "]" * 3_000 + "}",
-        '{"instagram_backfill_enabled": "true"}',
+        ("gemini", '{"daily_grounding_cap": -1}'),
+        ("gemini", '{"daily_grounding_cap": 1e5000}'),
+        ("entity_enrichment", '{"thresholds": ' + "[" * 3_000 + "]" * 3_000 + "}"),
+        ("entity_enrichment", '{"instagram_backfill_enabled": "true"}'),
+        ("instagram", '{"windows": {"per_hour": 0}}'),
     ],
 )
 def test_settings_of_nonsense_hold_every_stage_with_the_reason_and_no_call(
-    assets_db: ClonedDatabase, operation_db: ClonedDatabase, settings: str
+    assets_db: ClonedDatabase, operation_db: ClonedDatabase, row: str, settings: str
 ) -> None:
     with graph(assets_db, operation_db) as installation:
         installation.post(MONDAY, *HONEST)
         installation.run("intake_job", MONDAY)
         with installation.assets_db.connection() as connection:
-            connection.execute("update pipeline_settings set settings = %s::jsonb", [settings])
+            connection.execute(
+                "update pipeline_settings set settings = %s::jsonb where platform = %s", [settings, row]
+            )
         (reason,) = reasons(installation.run("intake_job", MONDAY, succeeds=False))
-        assert reason.startswith("pipeline_settings.settings can't be used: ")
+        assert reason.startswith(f"The settings of '{row}' can't be used: ")
         installation.run("enrichment_job", MONDAY, None, enrichment_config(10))
         installation.run("linking_job", MONDAY)
         assert installation.calls() == 0

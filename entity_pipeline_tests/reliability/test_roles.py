@@ -13,8 +13,11 @@ import pytest
 from cryptography.fernet import Fernet
 from psycopg import sql
 
-from entity_pipeline.core.settings import Open
-from entity_pipeline.domains.entities.reviews.review import limits_of
+from entity_pipeline.core.audit import PAGE_ACTOR, Actor
+from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
+from entity_pipeline.core.settings import Open, SettingsRow, Version
+from entity_pipeline.core.settings_change import Assignment, edit_of
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.postgres import PostgresResource
 from entity_pipeline.resources.schema_check import missing_schema
@@ -359,13 +362,21 @@ def test_what_the_page_shows_is_read_and_its_one_change_is_made_and_told(
             ("ours", "active")
         ]
     database = PostgresResource(url=roles.url("assets", PAGE))
-    store = SettingsStore(assets_db=database)
-    store.switch(True, "a person")
-    assert store.change(lambda _: {"daily_grounding_cap": 7}, "a person") == {"daily_grounding_cap": 7}
-    gate = store.gate()
+    store = SettingsStore(assets_db=database, operation_db=PostgresResource(url=roles.url("operation", PAGE)))
+    person = Actor(PAGE_ACTOR, "page", "a person")
+    on = edit_of(EntitySettings, is_enabled=True)
+    store.change(EntitySettings, on, person, seen=version(store.row(EntitySettings)))
+    seven = edit_of(GeminiSettings, [Assignment(("daily_grounding_cap",), 7)])
+    changed = store.change(GeminiSettings, seven, person, seen=version(store.row(GeminiSettings)))
+    assert changed.settings == {"daily_grounding_cap": 7}
+    gate = store.gate(EntitySettings)
     assert isinstance(gate, Open)
     gemini = GeminiResource(assets_db=database, api_key="any")
-    assert gemini.quota(limits_of(gate.settings)).cap == 7
+    assert gemini.quota(limits_of(store.readable(GeminiSettings))).cap == 7
+
+
+def version(row: SettingsRow | None) -> Version | None:
+    return row.updated_at if row is not None else None
 
 
 # How a role can be kept from rows without any error. `{role}` is the role, `{table}` the table; what has to be

@@ -12,6 +12,7 @@ import dagster as dg
 import psycopg
 import pytest
 
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.resources import shared_pools
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.postgres import PooledDatabase, PostgresResource, open_database
@@ -80,11 +81,11 @@ def test_the_resources_of_a_process_hold_one_connection_a_database_between_them(
     assets = PostgresResource(url=assets_db.url, application_name="shared")
     resources = {
         "assets_db": assets,
-        "settings": SettingsStore(assets_db=assets),
+        "settings": SettingsStore(assets_db=assets, operation_db=assets),
         "gemini": GeminiResource(assets_db=assets, api_key="any"),
     }
     with dg.build_resources(resources) as built:
-        built.settings.row()
+        built.settings.row(EntitySettings)
         built.gemini.sweep()
         with built.assets_db.connection() as connection:
             connection.execute("select 1")

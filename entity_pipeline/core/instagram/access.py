@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from entity_pipeline.core.instagram.settings import InstagramWindows
+
 
 class ProfileOutcome(StrEnum):
     """How one attempt ended, judged from the last HTTP answer and not from an exception's class."""
@@ -70,17 +72,6 @@ class PictureRefused:
     """A picture that was not taken, by reason (``expired``, ``too_large``, ``not_an_image``, ...)."""
 
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class InstagramWindows:
-    """Limits of one Instagram account or anonymous route; all hold at once."""
-
-    gap_s: float = 2.0
-    jitter_s: tuple[float, float] = (2.0, 5.0)
-    per_minute: int = 20
-    per_hour: int = 30
-    per_day: int = 1_000
 
 
 class InstagramAccess(Protocol):

@@ -12,14 +12,16 @@ import dagster as dg
 
 from entity_pipeline.core.failures import PipelineFailure
 from entity_pipeline.core.gemini.access import GeminiAccess
+from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
+from entity_pipeline.core.instagram.settings import InstagramSettings
 from entity_pipeline.core.ports import Database
-from entity_pipeline.core.settings import Closed, Gate, PipelineSettings, SettingsAccess
+from entity_pipeline.core.settings import Closed, Gate, SettingsAccess
 from entity_pipeline.domains.entities import KEY, jobs
 from entity_pipeline.domains.entities.accounts.backlog import Waiting
 from entity_pipeline.domains.entities.accounts.logic.plan import HoldOff, plan, used_up
 from entity_pipeline.domains.entities.accounts.queries.intake import unadopted_days
 from entity_pipeline.domains.entities.partitions import FIRST_DAY, every_cohort, last_day
-from entity_pipeline.domains.entities.reviews.review import limits_of
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.domains.entities.tags.queries.raw_posts import ChangeCursor, changed_days
 from entity_pipeline.shared.runs.requests import requests_for
 from entity_pipeline.shared.runs.tags import DOMAIN_TAG
@@ -46,7 +48,7 @@ def new_posts_sensor(
     """Watch `raw_posts` by (updated_at, id), and the runs it asked for: the cursor has moved on without them."""
     gate = _gate(settings)
     if isinstance(gate, Closed):
-        return dg.SkipReason(gate.reason)
+        return dg.SkipReason(str(gate.reason))
     now = datetime.now(UTC)
     with assets_db.connection() as connection:
         days, cursor = changed_days(
@@ -81,9 +83,9 @@ def enrichment_schedule(
     """One run for each cohort that has accounts among the chosen ones."""
     gate = _gate(settings)
     if isinstance(gate, Closed):
-        return dg.SkipReason(gate.reason)
+        return dg.SkipReason(str(gate.reason))
     gemini.sweep()
-    quota = gemini.quota(limits_of(gate.settings))
+    quota = gemini.quota(limits_of(settings.readable(GeminiSettings)))
     if (full := used_up(quota)) is not None:
         return dg.SkipReason(full.reason)
     now = datetime.now(UTC)
@@ -92,7 +94,7 @@ def enrichment_schedule(
         waiting = Waiting(connection, every_cohort(now), closely=_is_first_of_the_hour(context))
         pending = waiting.reviews(now, gate.settings.accounts_per_tick, sorted(in_flight))
         due_profiles = (
-            waiting.profiles(now, profiles_per_tick(gate.settings))
+            waiting.profiles(now, profiles_per_tick(settings))
             if gate.settings.instagram_backfill_enabled
             else []
         )
@@ -123,7 +125,7 @@ def catalog_links_sensor(
     """Look for reviewed but undecided accounts."""
     gate = _gate(settings)
     if isinstance(gate, Closed):
-        return dg.SkipReason(gate.reason)
+        return dg.SkipReason(str(gate.reason))
     now = datetime.now(UTC)
     looked_closely_at = instant_in(context.cursor, _LOOKED_CLOSELY) or _LONG_AGO
     closely = now - looked_closely_at >= LOOK_CLOSELY_EVERY
@@ -155,7 +157,7 @@ def unfinished_runs_sensor(
     """A run with a limit of zero counts what is pending, and turns the cohort green where that is nothing."""
     gate = _gate(settings)
     if isinstance(gate, Closed):
-        return dg.SkipReason(gate.reason)
+        return dg.SkipReason(str(gate.reason))
     now = datetime.now(UTC)
     window = RunWindow.after(context.cursor, now)
     requests = []
@@ -203,14 +205,15 @@ def _is_first_of_the_hour(context: dg.ScheduleEvaluationContext) -> bool:
     return context.scheduled_execution_time.minute < 15
 
 
-def profiles_per_tick(settings: PipelineSettings) -> int:
-    """What the hourly window lets through in the quarter of an hour between two ticks."""
-    return math.ceil(settings.instagram_windows.per_hour / 4)
+def profiles_per_tick(settings: SettingsAccess) -> int:
+    """What Instagram's hourly window lets through in the quarter of an hour between two ticks; 0 while it is held."""
+    instagram = settings.gate(InstagramSettings)
+    return 0 if isinstance(instagram, Closed) else math.ceil(instagram.settings.windows.per_hour / 4)
 
 
-def _gate(settings: SettingsAccess) -> Gate:
-    """The gate; closed with the reason when nobody can read it."""
+def _gate(settings: SettingsAccess) -> Gate[EntitySettings]:
+    """The gate; closed with the reason when it can't be read."""
     try:
-        return settings.gate()
+        return settings.gate(EntitySettings)
     except PipelineFailure as failure:
-        return Closed(str(failure))
+        return Closed.because(str(failure))

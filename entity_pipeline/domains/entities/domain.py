@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from entity_pipeline.core.domain import Domain, HealthCheck
-from entity_pipeline.core.settings import PipelineSettings
 from entity_pipeline.domains.entities import KEY
 from entity_pipeline.domains.entities.schema import NEEDS
+from entity_pipeline.domains.entities.settings import EntitySettings
 
 
 def definitions() -> Any:
@@ -33,7 +33,7 @@ def commands() -> Any:
 entities = Domain(
     key=KEY,
     summary="Turn accounts tagged in Instagram posts into a catalog of artists, brands and groups.",
-    settings=PipelineSettings,
+    settings=EntitySettings,
     definitions=definitions,
     needs=NEEDS,
     health=health,

@@ -15,12 +15,12 @@ from pydantic import Field
 
 from entity_pipeline.core.failures import ConfigurationFailure
 from entity_pipeline.core.instagram.access import (
-    InstagramWindows,
     Picture,
     PictureRefused,
     ProfileFetch,
     ProfileOutcome,
 )
+from entity_pipeline.core.instagram.settings import InstagramWindows
 from entity_pipeline.resources.instagram.governor import Governor
 from entity_pipeline.resources.instagram.session import ProfileReader
 from entity_pipeline.resources.instagram.sessions import Vault

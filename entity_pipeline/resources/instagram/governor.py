@@ -13,7 +13,8 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import dict_row
 
-from entity_pipeline.core.instagram.access import InstagramWindows, ProfileOutcome
+from entity_pipeline.core.instagram.access import ProfileOutcome
+from entity_pipeline.core.instagram.settings import InstagramWindows
 from entity_pipeline.resources.instagram.cooling import Consequence, RouteHealth, consequence, route_after
 from entity_pipeline.resources.instagram.seats import DIRECT, Busy, LeaseLost, Seat, Slot
 from entity_pipeline.resources.instagram.windows import LONGEST_WINDOW, next_slot, pause_s

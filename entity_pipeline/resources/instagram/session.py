@@ -14,7 +14,8 @@ from typing import Any
 import psycopg
 
 from entity_pipeline.core.failures import ConfigurationFailure, DatabaseUnavailable
-from entity_pipeline.core.instagram.access import InstagramWindows, ProfileFetch, ProfileOutcome
+from entity_pipeline.core.instagram.access import ProfileFetch, ProfileOutcome
+from entity_pipeline.core.instagram.settings import InstagramWindows
 from entity_pipeline.core.patience import patiently
 from entity_pipeline.core.ports import Database
 from entity_pipeline.resources.instagram.governor import Governor

@@ -7,7 +7,7 @@ counted: two requests counted exactly 2 s apart could reach Instagram 1.99 s apa
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from entity_pipeline.core.instagram.access import InstagramWindows
+from entity_pipeline.core.instagram.settings import InstagramWindows
 
 WIRE_SLACK = timedelta(milliseconds=250)
 LONGEST_WINDOW = timedelta(days=1) + WIRE_SLACK

@@ -13,10 +13,11 @@ import dagster as dg
 
 from entity_pipeline.core.failures import ConfigurationFailure, PipelineFailure
 from entity_pipeline.core.gemini.access import GeminiAccess
+from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
 from entity_pipeline.core.notifications import Notifications, NotifySettings, NotSent, notify_settings
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import Open, SettingsAccess
-from entity_pipeline.domains.entities.reviews.review import limits_of
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.shared.alerts import store as stored
 from entity_pipeline.shared.alerts.rules import (
     Alert,
@@ -85,14 +86,15 @@ def look(
             return None
 
     failing = failing_jobs(instance, datetime.now(UTC) - _LOOKED_AT)
-    gate = known(settings.gate)
+    gate = known(lambda: settings.gate(EntitySettings))
     if not isinstance(gate, Open):
         return AlertFacts(failing=failing), NotifySettings(), unknown
     opened = gate.settings
-    limits, unreadable = notify_settings(opened.notify)
+    notify = known(lambda: settings.row(NotifySettings))
+    limits, unreadable = notify_settings(notify.settings if notify is not None else None)
     facts = AlertFacts(
         failing=failing,
-        quota=known(lambda: gemini.quota(limits_of(opened))),
+        quota=known(lambda: gemini.quota(limits_of(settings.readable(GeminiSettings)))),
         waiting=known(lambda: _asked(operation_db, stored.waiting_accounts)),
         replies=known(lambda: gemini.recent_replies(datetime.now(UTC) - _LOOKED_AT)),
         pool=known(lambda: _asked(assets_db, stored.pool)) if opened.instagram_backfill_enabled else None,

@@ -12,20 +12,13 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from entity_pipeline.core.audit import INSERT, SYSTEM_ACTOR
 from entity_pipeline.core.settings import PLATFORM
 from entity_pipeline.domains.entities.links.queries.round_trip import Answer, RoundTrip
 from entity_pipeline.shared.audit.provenance import AuditRow, last_written
 
-# The admin_user_id of everything that no person did; nobody's user id.
-SYSTEM_ACTOR = UUID("e7717000-0000-4000-8000-0000e4717195")
-
 UNDO_ACTION = f"{PLATFORM}.undo"
 
-_INSERT = """
-insert into admin_audit_log
-    (admin_user_id, action, target_table, target_id, before_state, after_state, metadata, created_at)
-values (%(actor)s, %(action)s, %(table)s, %(id)s, %(before)s, {after}, %(metadata)s, clock_timestamp())
-"""
 # The whole row, so that undo can tell whether anybody has touched any column of it.
 _THE_ROW = "(select to_jsonb(r) - '{{created_at,updated_at}}'::text[] from {table} r where r.id = %(id)s)"
 
@@ -59,7 +52,7 @@ def insert_audit(
     """
     values = _values(action, table, target_id, before, metadata, actor)
     values["after"] = None if after is None else Jsonb(dict(after))
-    connection.execute(_INSERT.format(after="%(after)s").encode(), values)
+    connection.execute(INSERT.format(after="%(after)s").encode(), values)
 
 
 def add_audit(
@@ -75,9 +68,9 @@ def add_audit(
     """The same as part of a round trip. Without `after` it is the whole row as it stands, for one just created."""
     values = _values(action, table, target_id, before, metadata, SYSTEM_ACTOR)
     if after is None:
-        trip.add(_INSERT.format(after=_THE_ROW.format(table=table)), values)
+        trip.add(INSERT.format(after=_THE_ROW.format(table=table)), values)
     else:
-        trip.add(_INSERT.format(after="%(after)s"), values | {"after": Jsonb(dict(after))})
+        trip.add(INSERT.format(after="%(after)s"), values | {"after": Jsonb(dict(after))})
 
 
 def history(connection: psycopg.Connection[Any], table: str, target_id: UUID) -> Sequence[AuditRow]:

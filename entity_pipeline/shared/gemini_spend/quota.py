@@ -14,10 +14,10 @@ import dagster as dg
 
 from entity_pipeline.core.gemini.access import GeminiAccess
 from entity_pipeline.core.gemini.ledger import QuotaStatus
+from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
 from entity_pipeline.core.gemini.usage import SpendDay
 from entity_pipeline.core.patience import patiently
-from entity_pipeline.core.settings import SettingsReading
-from entity_pipeline.domains.entities.reviews.review import limits_of
+from entity_pipeline.core.settings import SettingsAccess
 from entity_pipeline.shared.gemini_spend.spend_daily import GROUP, gemini_spend_daily
 from entity_pipeline.shared.reporting.charts import columns_by_day
 from entity_pipeline.shared.reporting.metadata import (
@@ -42,7 +42,7 @@ HISTORY_DAYS = 30
 def gemini_quota(
     context: dg.AssetExecutionContext,
     gemini: dg.ResourceParam[GeminiAccess],
-    settings: dg.ResourceParam[SettingsReading],
+    settings: dg.ResourceParam[SettingsAccess],
 ) -> dg.MaterializeResult:
     """What today's quota of Gemini is used for, what is left of it, and when it opens again.
 
@@ -52,7 +52,7 @@ def gemini_quota(
     - **A re-run** only brings it up to date. `spend_schedule` does so five minutes past each hour, also while every
       domain is switched off; `entity-pipeline quota` has the figures to the second.
     """
-    limits = limits_of(patiently(settings.readable))
+    limits = limits_of(patiently(partial(settings.readable, GeminiSettings)))
     status = patiently(partial(gemini.quota, limits))
     since = status.quota_day - timedelta(days=HISTORY_DAYS - 1)
     kept = patiently(partial(gemini.spend, since))

@@ -18,13 +18,14 @@ import dagster as dg
 
 from entity_pipeline.core.gemini.access import GeminiAccess, Unanswered
 from entity_pipeline.core.patience import patiently
-from entity_pipeline.core.settings import Closed, PipelineSettings, SettingsAccess
+from entity_pipeline.core.settings import Closed, SettingsAccess
 from entity_pipeline.domains.entities.reviews.review import (
     IN_FLIGHT,
     OTHER_MODEL,
     Done,
     Stopped,
 )
+from entity_pipeline.domains.entities.settings import EntitySettings
 
 # So many accounts without an answer, one after the other, mean that Gemini is down and not that they are odd.
 OUTAGE_AFTER = 10
@@ -54,7 +55,7 @@ class Reviews(Protocol[AnyKey_contra]):
     def deadline(self) -> datetime:
         """No account begins after it."""
 
-    def under(self, settings: PipelineSettings) -> "Reviews[AnyKey_contra]":
+    def under(self, settings: EntitySettings) -> "Reviews[AnyKey_contra]":
         """The same under settings that were changed since: a cap lowered in the middle of a run holds at once."""
 
     def review(self, account: AnyKey_contra, /) -> Done | Stopped:
@@ -158,9 +159,9 @@ class ReviewSession(Generic[Key]):
     def _one(self, account: Key) -> Done | Stopped:
         if self._stop.is_set():
             return Stopped(Unanswered.STOPPED, "The run is stopping.", None)
-        gate = patiently(self._settings.gate, sleep=self._stop.wait)
+        gate = patiently(lambda: self._settings.gate(EntitySettings), sleep=self._stop.wait)
         if isinstance(gate, Closed):
-            return Stopped(Unanswered.STOPPED, gate.reason, None)
+            return Stopped(Unanswered.STOPPED, str(gate.reason), None)
         if datetime.now(UTC) >= self._reviewer.deadline:
             return Stopped(Unanswered.STOPPED, "The step's time is up; the next run goes on.", None)
         return self._reviewer.under(gate.settings).review(account)

@@ -9,9 +9,9 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from entity_pipeline.core.settings import PipelineSettings
 from entity_pipeline.domains.entities.links.logic.decide import decide
 from entity_pipeline.domains.entities.links.queries.catalog import Applied, apply_decision
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline_tests.domains.entities.cases import a_review
 
 Connection = psycopg.Connection[Any]
@@ -104,10 +104,10 @@ def catalog_link(connection: Connection, account_id: UUID) -> dict[str, Any]:
 
 
 def apply(
-    connection: Connection, account_id: UUID, run_id: str = "run-1", settings: PipelineSettings | None = None
+    connection: Connection, account_id: UUID, run_id: str = "run-1", settings: EntitySettings | None = None
 ) -> Applied:
     """Decide and write one account as the asset does."""
-    rules = settings or PipelineSettings()
+    rules = settings or EntitySettings()
     return apply_decision(
         connection,
         account_id,

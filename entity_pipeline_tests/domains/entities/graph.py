@@ -23,6 +23,7 @@ from entity_pipeline.sandbox.instagram_standin import InstagramStandin
 from entity_pipeline.shared.runs.tags import range_tags
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.fakes.object_store import FakeObjectStore
+from entity_pipeline_tests.settings_rows import put_rows
 
 MONDAY, TUESDAY, WEDNESDAY = (FIRST_DAY + timedelta(days=days) for days in (4, 5, 6))
 WIDE = {"gap_s": 0, "jitter_s": [0, 0], "per_minute": 10_000, "per_hour": 10_000, "per_day": 10_000}
@@ -61,14 +62,9 @@ class Graph:
                 )
 
     def settings(self, *, enabled: bool = True, **changes: Any) -> None:
-        """The row of pipeline_settings."""
+        """The rows of pipeline_settings."""
         with self.assets_db.connection() as connection:
-            connection.execute(
-                "insert into pipeline_settings (platform, is_enabled, settings) "
-                "values ('entity_enrichment', %(on)s, %(settings)s) on conflict (platform) "
-                "do update set is_enabled = %(on)s, settings = %(settings)s",
-                {"on": enabled, "settings": Jsonb({**SETTINGS, **changes})},
-            )
+            put_rows(connection, on=enabled, **{**SETTINGS, **changes})
 
     def run(
         self,
@@ -192,7 +188,7 @@ def graph(assets_db: ClonedDatabase, operation_db: ClonedDatabase, **overrides: 
             "assets_db": assets,
             "operation_db": operation,
             "schema": SchemaProbe(assets_db=assets, operation_db=operation),
-            "settings": SettingsStore(assets_db=assets),
+            "settings": SettingsStore(assets_db=assets, operation_db=operation),
             "gemini": GeminiResource(assets_db=assets, api_key="any", base_url=gemini.url),
             "instagram": InstagramResource(assets_db=assets, base_url=instagram.url),
             "r2": pictures,

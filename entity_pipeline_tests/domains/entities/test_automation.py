@@ -11,33 +11,36 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobO
 from psycopg.types.json import Jsonb
 
 from entity_pipeline.core.failures import DatabaseUnavailable
-from entity_pipeline.core.settings import Closed, Open, PipelineSettings, SettingsRow, WindowSettings, gate
+from entity_pipeline.core.instagram.settings import InstagramSettings, InstagramWindows
+from entity_pipeline.core.settings import Closed, Open, SettingsRow
 from entity_pipeline.definitions import build_definitions
 from entity_pipeline.domains.entities import automation, jobs
 from entity_pipeline.domains.entities.partitions import FIRST_DAY, last_day
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.resources.registry import resources_of_environment
 from entity_pipeline.shared.runs import unfinished
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.fakes.gemini import FakeGemini
 from entity_pipeline_tests.fakes.settings import FakeSettings
+from entity_pipeline_tests.settings_rows import entities_gate
 
 MONDAY, TUESDAY, WEDNESDAY, THURSDAY = (FIRST_DAY + timedelta(days=days) for days in (4, 5, 6, 7))
-OPEN = Open(PipelineSettings())
+OPEN = Open(EntitySettings())
 # Runs are recorded here and never executed, so their resources are not configured.
 DEFINITIONS = build_definitions(dict.fromkeys(resources_of_environment(), "unused"))
 HOLDS = {
     "switched off": (
-        gate(SettingsRow(False, {})),
-        "The pipeline is switched off: run `entity-pipeline settings enable` to switch it on.",
+        entities_gate(SettingsRow(False, {})),
+        "The pipeline 'entities' is switched off: run `entity-pipeline settings enable entities` to switch it on.",
     ),
     "no row": (
-        gate(None),
+        entities_gate(None),
         "pipeline_settings has no row for platform 'entity_enrichment': "
-        "run `entity-pipeline settings enable` to create it.",
+        "run `entity-pipeline settings enable entities` to create it.",
     ),
     "bad value": (
-        gate(SettingsRow(True, {"concurrency": 0})),
-        "pipeline_settings.settings can't be used: 'concurrency' is 0 and must be at least 1.",
+        entities_gate(SettingsRow(True, {"concurrency": 0})),
+        "The settings of 'entity_enrichment' can't be used: 'concurrency' is 0 and must be at least 1.",
     ),
     "nobody can tell": (
         DatabaseUnavailable("PostgreSQL at db:5432/assets can't be reached: check its address."),
@@ -306,7 +309,7 @@ def test_the_most_tagged_accounts_are_asked_for_by_cohort_within_the_limit(
 ) -> None:
     for number, (cohort, posts) in enumerate([(MONDAY, 9), (MONDAY, 1), (TUESDAY, 8), (TUESDAY, 7)]):
         account(operation_db, f"account{number}", cohort, posts)
-    settings = FakeSettings(Open(PipelineSettings(accounts_per_tick=3)))
+    settings = FakeSettings(Open(EntitySettings(accounts_per_tick=3)))
     tick = Tick(assets_db, operation_db, instance, settings)
     data = tick.schedule()
     assert asked_for(data) == days((MONDAY, MONDAY), (TUESDAY, TUESDAY))
@@ -428,8 +431,9 @@ def test_profiles_that_were_put_off_are_looked_at_again_although_the_reviews_are
     deferred = {"status": "deferred", "next_attempt_at": later}
     account(operation_db, "not_yet", WEDNESDAY, gemini_review=done, profile_backfill=deferred)
     assert Tick(assets_db, operation_db, instance).schedule().run_requests == []
-    on = PipelineSettings(instagram_backfill_enabled=True, instagram_terms_acknowledged=True)
-    data = Tick(assets_db, operation_db, instance, FakeSettings(Open(on))).schedule()
+    on = Open(EntitySettings(instagram_backfill_enabled=True))
+    settings = FakeSettings(on, shared=(InstagramSettings(terms_acknowledged=True),))
+    data = Tick(assets_db, operation_db, instance, settings).schedule()
     assert asked_for(data) == days((MONDAY, MONDAY))
     ops = data.run_requests[0].run_config["ops"]
     assert ops["gemini_reviews"]["config"]["limit"] == 0
@@ -441,12 +445,9 @@ def test_no_more_profiles_are_planned_than_the_window_lets_through_before_the_ne
 ) -> None:
     for posts, cohort in enumerate([MONDAY, TUESDAY, WEDNESDAY], start=1):
         account(operation_db, f"account{posts}", cohort, posts, gemini_review={"status": "reviewed"})
-    on = PipelineSettings(
-        instagram_backfill_enabled=True,
-        instagram_terms_acknowledged=True,
-        instagram_windows=WindowSettings(per_hour=8),
-    )
-    data = Tick(assets_db, operation_db, instance, FakeSettings(Open(on))).schedule()
+    eight = InstagramSettings(terms_acknowledged=True, windows=InstagramWindows(per_hour=8))
+    settings = FakeSettings(Open(EntitySettings(instagram_backfill_enabled=True)), shared=(eight,))
+    data = Tick(assets_db, operation_db, instance, settings).schedule()
     assert asked_for(data) == days((TUESDAY, TUESDAY), (WEDNESDAY, WEDNESDAY))
 
 
@@ -485,7 +486,7 @@ def test_switching_off_empties_the_queue_and_leaves_what_runs(
         status=dg.DagsterRunStatus.QUEUED,
         remote_job_origin=origin("spend_job"),
     )
-    tick = Tick(assets_db, operation_db, instance, FakeSettings(Closed("Switched off.")))
+    tick = Tick(assets_db, operation_db, instance, FakeSettings(Closed.because("Switched off.")))
 
     def status(run: dg.DagsterRun) -> str:
         found = instance.get_run_by_id(run.run_id)

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 import pytest
 from cryptography.fernet import Fernet
 
-from entity_pipeline.core.instagram.access import InstagramWindows, ProfileOutcome
+from entity_pipeline.core.instagram.access import ProfileOutcome
+from entity_pipeline.core.instagram.settings import InstagramWindows
 from entity_pipeline.resources.instagram import pool
 from entity_pipeline.resources.instagram.sessions import Vault
 from entity_pipeline_tests.databases import ClonedDatabase

@@ -16,7 +16,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from entity_pipeline.core.instagram.access import InstagramWindows, ProfileOutcome
+from entity_pipeline.core.instagram.access import ProfileOutcome
+from entity_pipeline.core.instagram.settings import InstagramWindows
 from entity_pipeline.resources.instagram.cooling import ROUTE_COOLING, ROUTE_FAILURES
 from entity_pipeline.resources.instagram.governor import LEASE, Governor
 from entity_pipeline.resources.instagram.seats import Busy, LeaseLost, Seat, Slot
@@ -375,7 +376,7 @@ _TAKES_SLOTS = """
 import sys
 from dataclasses import replace
 import psycopg
-from entity_pipeline.core.instagram.access import InstagramWindows
+from entity_pipeline.core.instagram.settings import InstagramWindows
 from entity_pipeline.resources.instagram.governor import Governor
 from entity_pipeline.resources.instagram.seats import Seat
 

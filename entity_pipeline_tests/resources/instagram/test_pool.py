@@ -7,7 +7,8 @@ import psycopg
 import pytest
 
 from entity_pipeline.core.failures import InputRejected
-from entity_pipeline.core.instagram.access import InstagramWindows, ProfileOutcome
+from entity_pipeline.core.instagram.access import ProfileOutcome
+from entity_pipeline.core.instagram.settings import InstagramWindows
 from entity_pipeline.resources.instagram import pool
 from entity_pipeline.resources.instagram.governor import LEASE, Governor
 from entity_pipeline.resources.instagram.seats import Busy, LeaseLost, Seat, Slot

@@ -12,7 +12,8 @@ import pytest
 from cryptography.fernet import Fernet
 
 from entity_pipeline.core.failures import DatabaseUnavailable
-from entity_pipeline.core.instagram.access import InstagramWindows, Picture, ProfileFetch, ProfileOutcome
+from entity_pipeline.core.instagram.access import Picture, ProfileFetch, ProfileOutcome
+from entity_pipeline.core.instagram.settings import InstagramWindows
 from entity_pipeline.resources.instagram import InstagramResource
 from entity_pipeline.resources.instagram.governor import Governor
 from entity_pipeline.resources.instagram.session import ProfileReader

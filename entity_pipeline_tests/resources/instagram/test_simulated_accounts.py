@@ -12,7 +12,8 @@ from uuid import UUID
 
 import pytest
 
-from entity_pipeline.core.instagram.access import InstagramWindows, ProfileOutcome
+from entity_pipeline.core.instagram.access import ProfileOutcome
+from entity_pipeline.core.instagram.settings import InstagramWindows
 from entity_pipeline.domains.entities.profiles.backfill import Backfiller
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.fakes.object_store import FakeObjectStore

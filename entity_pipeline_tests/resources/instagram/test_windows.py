@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entity_pipeline.core.instagram.access import InstagramWindows
+from entity_pipeline.core.instagram.settings import InstagramWindows
 from entity_pipeline.resources.instagram.windows import WIRE_SLACK, next_slot, pause_s
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

@@ -13,8 +13,9 @@ from dagster_shared.error import SerializableErrorInfo
 from entity_pipeline.core.failures import ConfigurationFailure, DatabaseUnavailable
 from entity_pipeline.core.gemini.access import RecentReplies
 from entity_pipeline.core.notifications import NotifySettings, NotSent
-from entity_pipeline.core.settings import Open, PipelineSettings, SettingsRow, gate
+from entity_pipeline.core.settings import Open, SettingsRow
 from entity_pipeline.definitions import build_definitions
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.gemini.ledger_reading import recent_replies
 from entity_pipeline.resources.postgres import PostgresResource
@@ -34,6 +35,7 @@ from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.fakes.gemini import FakeGemini
 from entity_pipeline_tests.fakes.notifications import FakeNotifications
 from entity_pipeline_tests.fakes.settings import FakeSettings
+from entity_pipeline_tests.settings_rows import entities_gate, put_rows
 
 DEFINITIONS = build_definitions(dict.fromkeys(resources_of_environment(), "unused"))
 LIMITS = NotifySettings()
@@ -249,7 +251,7 @@ def ticking(
     resources = {
         "assets_db": assets_db,
         "operation_db": operation_db,
-        "settings": FakeSettings(Open(PipelineSettings())),
+        "settings": FakeSettings(Open(EntitySettings())),
         "gemini": FakeGemini(),
         "notifications": notifications,
     }
@@ -275,16 +277,15 @@ def test_everything_that_is_seen_is_told_in_one_message_with_links(
             "insert into instagram_pool_accounts (username, state) values ('a', 'needs_session'), ('b', 'disabled')"
         )
     run = ended(instance, "intake_job", BAD)
-    settings = PipelineSettings(
-        instagram_terms_acknowledged=True,
-        instagram_backfill_enabled=True,
-        notify={"silent_after_hours": 2, "webhook": "https://hooks.example/made-up"},
+    notify = {"silent_after_hours": 2, "webhook": "https://hooks.example/made-up"}
+    settings = FakeSettings(
+        Open(EntitySettings(instagram_backfill_enabled=True)), stored={NotifySettings: notify}
     )
     tick, notifications = ticking(
         assets_db,
         operation_db,
         instance,
-        settings=FakeSettings(Open(settings)),
+        settings=settings,
         gemini=FakeGemini(cap=5, used=5, replies=RecentReplies(30, 30, ("gemini-9",))),
     )
     tick.cursor = (datetime.now(UTC) - timedelta(hours=3)).isoformat()
@@ -319,7 +320,7 @@ def test_while_the_gate_is_closed_only_failed_runs_are_told(
         assets_db,
         operation_db,
         instance,
-        settings=FakeSettings(gate(SettingsRow(False, {}))),
+        settings=FakeSettings(entities_gate(SettingsRow(False, {}))),
         gemini=FakeGemini(cap=5, used=5),
     )
     tick()
@@ -368,15 +369,12 @@ def test_the_resources_of_production_are_asked_as_the_fakes_are(
 ) -> None:
     assets = PostgresResource(url=assets_db.url)
     with assets_db.connection() as connection:
-        connection.execute(
-            "update pipeline_settings set is_enabled = true, settings = "
-            '\'{"daily_grounding_cap": 0, "daily_spend_usd": 0}\''
-        )
+        put_rows(connection, daily_grounding_cap=0, daily_spend_usd=0)
     tick, notifications = ticking(
         assets_db,
         operation_db,
         instance,
-        settings=SettingsStore(assets_db=assets),
+        settings=SettingsStore(assets_db=assets, operation_db=PostgresResource(url=operation_db.url)),
         gemini=GeminiResource(assets_db=assets, api_key="k"),
     )
     assert tick() == "Alerts that are true: cap_reached, spend_reached. 2 told by webhook."

@@ -13,10 +13,9 @@ import pytest
 
 from entity_pipeline.admin.quota import history_begins, quota_figures, spent_days
 from entity_pipeline.core.gemini.ledger import QuotaStatus
+from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
 from entity_pipeline.core.gemini.usage import SpendDay
-from entity_pipeline.core.settings import readable_settings
 from entity_pipeline.definitions import defs
-from entity_pipeline.domains.entities.reviews.review import limits_of
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.gemini.ledger_reading import spend_since
 from entity_pipeline.resources.postgres import PostgresResource
@@ -74,8 +73,8 @@ def test_the_figures_are_those_of_the_ledger_and_of_the_page(installation: Graph
     shown = spend(installation)
 
     gemini = GeminiResource(assets_db=PostgresResource(url=installation.assets_db.url), api_key="")
-    settings = SettingsStore(assets_db=gemini.assets_db)
-    status = gemini.quota(limits_of(readable_settings(settings.row())))
+    settings = SettingsStore(assets_db=gemini.assets_db, operation_db=gemini.assets_db)
+    status = gemini.quota(limits_of(settings.readable(GeminiSettings)))
     kept = gemini.spend(history_begins(status.quota_day))
     rows = spent_days(status.quota_day, kept, partial(spend_since, gemini.assets_db))
     page = quota_figures(status, rows, 0, now)
@@ -117,7 +116,7 @@ def test_the_cap_of_a_pipeline_that_is_switched_off_is_the_stored_one(installati
 
 def test_settings_that_cannot_be_read_show_the_defaults_and_fail_nothing(installation: Graph) -> None:
     with installation.assets_db.connection() as connection:
-        connection.execute("update pipeline_settings set settings = '[1]'")
+        connection.execute("update pipeline_settings set settings = '[1]' where platform = 'gemini'")
     assert spend(installation)["quota_cap"] == 1_450
 
 

@@ -15,15 +15,16 @@ import pytest
 from entity_pipeline.core.failures import DatabaseUnavailable, ModelUnavailable
 from entity_pipeline.core.gemini.access import Unanswered
 from entity_pipeline.core.patience import patiently
-from entity_pipeline.core.settings import Closed, Open, PipelineSettings
+from entity_pipeline.core.settings import Closed, Open
 from entity_pipeline.domains.entities.reviews.review import IN_FLIGHT, OTHER_MODEL, Done, Stopped
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.shared.runs import workers as module
 from entity_pipeline.shared.runs.workers import OUTAGE_AFTER, ReviewSession
 from entity_pipeline_tests.fakes.reviewer import FakeReviewer, Result
 from entity_pipeline_tests.fakes.settings import FakeSettings
 
 ACCOUNTS = [UUID(int=number) for number in range(1, 31)]
-OPEN = Open(PipelineSettings())
+OPEN = Open(EntitySettings())
 NO_ANSWER = Done("deferred:overloaded", unavailable=True)
 REVIEWED = Done("reviewed", model_version="gemini-2.5-flash")
 
@@ -77,7 +78,7 @@ def test_no_more_accounts_run_at_once_than_allowed(concurrency: int) -> None:
 
 def test_a_gate_that_closes_in_the_middle_stops_at_the_next_account() -> None:
     reviewer = FakeReviewer()
-    work = session(reviewer, FakeSettings(OPEN, OPEN, OPEN, Closed("Switched off.")))
+    work = session(reviewer, FakeSettings(OPEN, OPEN, OPEN, Closed.because("Switched off.")))
     work.work_through(ACCOUNTS)
     assert reviewer.reviewed == ACCOUNTS[:3]
     assert (work.outcomes, work.held_because) == ({"reviewed": 3}, "Switched off.")
@@ -258,7 +259,7 @@ def test_a_gate_that_cannot_be_read_for_a_moment_is_asked_again() -> None:
 
 
 def test_settings_that_change_in_the_middle_hold_from_the_next_account_on() -> None:
-    lowered = Open(PipelineSettings(daily_grounding_cap=5))
+    lowered = Open(EntitySettings(concurrency=5))
     reviewer = FakeReviewer()
     session(reviewer, FakeSettings(OPEN, OPEN, lowered)).work_through(ACCOUNTS[:4])
     assert reviewer.settings == [OPEN.settings, OPEN.settings, lowered.settings, lowered.settings]

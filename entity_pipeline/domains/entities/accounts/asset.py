@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -17,6 +18,7 @@ from entity_pipeline.domains.entities.accounts.queries.intake import (
     most_tagged_of_cohort,
 )
 from entity_pipeline.domains.entities.partitions import cohort_days, daily_partitions, last_day
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.domains.entities.tables import database_of, table_metadata
 from entity_pipeline.domains.entities.tags.asset import tagged_usernames
 from entity_pipeline.shared.reporting.metadata import EMPTY_COHORT, OWNERS, rows_table
@@ -47,9 +49,9 @@ def instagram_accounts(
     - **Accounts of before the pipeline** join the cohort of the day they were created on.
     - **A re-run** with unchanged tags takes nothing in and writes nothing.
     """
-    gate = patiently(settings.gate)
+    gate = patiently(partial(settings.gate, EntitySettings))
     if isinstance(gate, Closed):
-        raise dg.Failure(gate.reason, allow_retries=False)
+        raise dg.Failure(str(gate.reason), allow_retries=False)
     days = cohort_days(context.partition_keys)
     last = last_day(datetime.now(UTC))
     taken_in = patiently(lambda: _take_in(assets_db, operation_db, days, last))

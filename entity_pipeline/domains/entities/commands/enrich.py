@@ -7,11 +7,11 @@ import click
 from rich.console import Console
 
 from entity_pipeline.core.failures import InputRejected
+from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
 from entity_pipeline.domains.entities.commands.pipeline import pipeline
 from entity_pipeline.domains.entities.commands.status import print_quota
 from entity_pipeline.domains.entities.commands.summary import print_summary
 from entity_pipeline.domains.entities.partitions import FIRST_DAY, last_day
-from entity_pipeline.domains.entities.reviews.review import limits_of
 
 
 def enrich(days: Sequence[date] | None, *, limit: int | None, refresh: str, dry_run: bool) -> None:
@@ -22,12 +22,15 @@ def enrich(days: Sequence[date] | None, *, limit: int | None, refresh: str, dry_
     """
     console = Console(soft_wrap=True)
     with pipeline(days) as stages:
-        settings = stages.settings
+        _ = stages.settings  # refuses while the gate is closed
         if dry_run:
             calls = stages.count_paid_calls(limit=limit, refresh=refresh)
             paid = "paid call" if calls == 1 else "paid calls"
             click.echo(f"At most {calls} {paid} would be made for the accounts that are known now.")
-            print_quota(console, stages.services.gemini.quota(limits_of(settings)))
+            print_quota(
+                console,
+                stages.services.gemini.quota(limits_of(stages.services.settings.readable(GeminiSettings))),
+            )
             return
         stages.intake()
         stages.review(limit=limit, refresh=refresh)

@@ -5,7 +5,6 @@ Writes no account and no catalog row: replies go into the ledger, the result int
 
 import hashlib
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,10 +17,12 @@ from rich.console import Console
 
 from entity_pipeline.cli.progress import review_progress
 from entity_pipeline.cli.services import services
-from entity_pipeline.cli.settings import change, who
+from entity_pipeline.cli.settings import assign, who
 from entity_pipeline.core.failures import ConfigurationFailure, InputRejected
 from entity_pipeline.core.gemini.access import stand_in_host
-from entity_pipeline.core.settings import Closed, PipelineSettings, SettingsRow, gate, parse_settings
+from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
+from entity_pipeline.core.settings import Closed, SettingsAccess, parse
+from entity_pipeline.core.settings_change import Assignment
 from entity_pipeline.domains.entities.commands.evaluation_report import (
     print_comparison,
     print_evaluation,
@@ -43,7 +44,7 @@ from entity_pipeline.domains.entities.links.logic.decide import RULES_VERSION
 from entity_pipeline.domains.entities.reviews import prompts
 from entity_pipeline.domains.entities.reviews.logic.input_hash import SCHEMA_VERSION
 from entity_pipeline.domains.entities.reviews.question import PIPELINE, STEP, review_config_hash
-from entity_pipeline.domains.entities.reviews.review import limits_of
+from entity_pipeline.domains.entities.settings import EntitySettings
 
 _SHOWN = 20
 _LARGEST_FILE_BYTES = 64_000_000
@@ -72,9 +73,9 @@ def evaluate(file: Path, wish: Wish) -> None:
     console = Console(soft_wrap=True)
     with services() as built:
         host = stand_in_host(built.gemini.base_url)
-        settings = _settings(built.settings.row(), paying=not wish.replay and not wish.dry_run)
+        settings = _settings(built.settings, paying=not wish.replay and not wish.dry_run)
         stored = _stored(built.gemini, [account.handle for account in accounts])
-        _announce(console, built.gemini, settings, wish, len(accounts), len(stored), host)
+        _announce(console, built, wish, len(accounts), len(stored), host)
         if wish.dry_run:
             return
         reviewer = LabelledReviewer(
@@ -82,6 +83,7 @@ def evaluate(file: Path, wish: Wish) -> None:
             built.gemini,
             settings,
             accounts,
+            limits=lambda: limits_of(built.settings.readable(GeminiSettings)),
             run_id=f"evaluate-{uuid4()}",
             only_stored=stored if wish.replay else None,
         )
@@ -90,7 +92,7 @@ def evaluate(file: Path, wish: Wish) -> None:
         proposals = propose(reviewer.answers, settings, wish.precision)
         measured = figures(judged, settings)
         evaluation = NewEvaluation(
-            created_by=who(),
+            created_by=who().label,
             file=file.name,
             file_sha256=digest,
             answers_from=host,
@@ -161,17 +163,20 @@ def _place(account: Labelled) -> bytes:
     return hashlib.sha256(f"evaluation order {account.handle}".encode()).digest()
 
 
-def _settings(row: SettingsRow | None, *, paying: bool) -> PipelineSettings:
+def _settings(stored: SettingsAccess, *, paying: bool) -> EntitySettings:
     """The pipeline's own; where nothing is paid for, its switch may be off."""
-    state = gate(row)
+    state = stored.gate(EntitySettings)
     if not isinstance(state, Closed):
         return state.settings
-    if paying:
-        raise ConfigurationFailure(state.reason)
+    if paying or state.reason.key == "unreadable_settings":
+        raise ConfigurationFailure(str(state.reason))
+    row = stored.row(EntitySettings)
     try:
-        return parse_settings(row.settings if row is not None else {})
+        return parse(EntitySettings, row.settings if row is not None else None)
     except ValueError as error:
-        raise ConfigurationFailure(f"pipeline_settings.settings can't be used: {error}.") from None
+        raise ConfigurationFailure(
+            f"The settings of '{EntitySettings.row}' can't be used: {error}."
+        ) from None
 
 
 def _stored(gemini: Any, handles: Sequence[str]) -> frozenset[str]:
@@ -183,8 +188,7 @@ def _stored(gemini: Any, handles: Sequence[str]) -> frozenset[str]:
 
 def _announce(
     console: Console,
-    gemini: Any,
-    settings: PipelineSettings,
+    built: Any,
     wish: Wish,
     accounts: int,
     stored: int,
@@ -204,13 +208,13 @@ def _announce(
         f"At most {accounts - stored:,} paid calls with search would be made, and one without for each reply "
         "that can't be read."
     )
-    print_quota(console, gemini.quota(limits_of(settings)))
+    print_quota(console, built.gemini.quota(limits_of(built.settings.readable(GeminiSettings))))
 
 
 def _work(
     built: Any,
     reviewer: LabelledReviewer,
-    settings: PipelineSettings,
+    settings: EntitySettings,
     wish: Wish,
     accounts: Sequence[Labelled],
     *,
@@ -218,7 +222,7 @@ def _work(
 ) -> str:
     handles = [account.handle for account in accounts]
     if wish.replay:
-        return work_through(reviewer, NotHeld(settings), settings.concurrency, handles)
+        return work_through(reviewer, NotHeld(built.settings), settings.concurrency, handles)
     built.gemini.sweep()
     with review_progress(built.gemini.ledger, paid, datetime.now(UTC)):
         return work_through(reviewer, built.settings, settings.concurrency, handles)
@@ -235,8 +239,8 @@ def _save(console: Console, proposals: Sequence[Proposal], host: str | None) -> 
     assignments = []
     for item in usable:
         name = item.account_type.value
-        assignments.append(f"thresholds.{name}={json.dumps(item.threshold)}")
-        assignments.append(f"calibration.{name}={json.dumps(item.points)}")
-    change(assignments)
+        assignments.append(Assignment(("thresholds", name), item.threshold))
+        assignments.append(Assignment(("calibration", name), item.points))
+    assign([EntitySettings], None, assignments)
     names = ", ".join(item.account_type.value for item in usable)
     console.print(f"Saved for {names}. Reviews made before keep their confidence until they are made again.")

@@ -12,8 +12,9 @@ from entity_pipeline.cli.runs import Runner, dagster_instance
 from entity_pipeline.cli.services import services
 from entity_pipeline.cli.shell import current_shell
 from entity_pipeline.core.failures import ConfigurationFailure
+from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
 from entity_pipeline.core.patience import patiently, patiently_on
-from entity_pipeline.core.settings import Closed, PipelineSettings
+from entity_pipeline.core.settings import Closed
 from entity_pipeline.domains.entities.accounts.queries.enrichment import (
     due_profile_cohorts,
     occupied_cohorts,
@@ -23,7 +24,7 @@ from entity_pipeline.domains.entities.accounts.queries.enrichment import (
 from entity_pipeline.domains.entities.accounts.queries.intake import unadopted_days
 from entity_pipeline.domains.entities.jobs import enrichment_config
 from entity_pipeline.domains.entities.partitions import FIRST_DAY, every_cohort, last_day
-from entity_pipeline.domains.entities.reviews.review import limits_of
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.domains.entities.tags.queries.raw_posts import days_with_posts
 from entity_pipeline.shared.runs.days import contiguous
 
@@ -50,16 +51,17 @@ class Pipeline:
         self._days = days
 
     @property
-    def settings(self) -> PipelineSettings:
+    def settings(self) -> EntitySettings:
         """The settings as they are now.
 
         Raises:
             ConfigurationFailure: the pipeline is switched off, or its settings can't be used.
         """
-        gate = self.services.settings.gate()
+        gate = self.services.settings.gate(EntitySettings)
         if isinstance(gate, Closed):
-            raise ConfigurationFailure(gate.reason)
-        return gate.settings
+            raise ConfigurationFailure(str(gate.reason))
+        found: EntitySettings = gate.settings
+        return found
 
     def intake(self) -> None:
         """From posts to accounts with a cohort."""
@@ -114,7 +116,7 @@ class Pipeline:
     def _chosen(self, limit: int | None, refresh: str) -> tuple[dict[date, int], int]:
         """How many accounts of which cohorts, the most-tagged of all cohorts first, and how many in all."""
         settings, now = self.settings, datetime.now(UTC)
-        quota = self.services.gemini.quota(limits_of(settings))
+        quota = self.services.gemini.quota(limits_of(self.services.settings.readable(GeminiSettings)))
         affordable = quota.remaining // quota.units_per_request
         most = affordable if limit is None else min(limit, affordable)
         with self.services.operation_db.connection() as connection:
@@ -133,7 +135,7 @@ class Pipeline:
             for first, last in self._ranges(chosen)
         ]
 
-    def _due_profiles(self, connection: Any, settings: PipelineSettings, now: datetime) -> list[date]:
+    def _due_profiles(self, connection: Any, settings: EntitySettings, now: datetime) -> list[date]:
         if not settings.instagram_backfill_enabled:
             return []
         cohorts = due_profile_cohorts(connection, every_cohort(now), now)

@@ -8,7 +8,8 @@ from rich.table import Table
 
 from entity_pipeline.cli.services import services
 from entity_pipeline.core.gemini.ledger import QuotaStatus
-from entity_pipeline.core.settings import Closed, gate, readable_settings
+from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
+from entity_pipeline.core.settings import Closed
 from entity_pipeline.domains.entities.accounts.queries.enrichment import (
     cohort_progress,
     held_reasons,
@@ -16,7 +17,7 @@ from entity_pipeline.domains.entities.accounts.queries.enrichment import (
 )
 from entity_pipeline.domains.entities.commands.summary import in_words
 from entity_pipeline.domains.entities.partitions import every_cohort
-from entity_pipeline.domains.entities.reviews.review import limits_of
+from entity_pipeline.domains.entities.settings import EntitySettings
 
 
 def show_status() -> None:
@@ -25,15 +26,15 @@ def show_status() -> None:
     cohorts = every_cohort(now)
     console = Console(soft_wrap=True)
     with services() as built:
-        state = gate(built.settings.row())
+        state = built.settings.gate(EntitySettings)
         with built.operation_db.connection() as connection:
             progress = cohort_progress(connection, cohorts, now)
             reviews = status_counts(connection, cohorts, "gemini_review", "status")
             decisions = status_counts(connection, cohorts, "catalog_link", "status", "no decision")
             reasons = held_reasons(connection, cohorts)
-        click.echo("The pipeline is switched on." if not isinstance(state, Closed) else state.reason)
+        click.echo(str(state.reason) if isinstance(state, Closed) else "The pipeline is switched on.")
         if not isinstance(state, Closed):
-            print_quota(console, built.gemini.quota(limits_of(state.settings)))
+            print_quota(console, built.gemini.quota(limits_of(built.settings.readable(GeminiSettings))))
     table = Table("cohort", "accounts", "reviews pending", "of these due now", "undecided", title="Cohorts")
     for item in progress:
         cells = (item.accounts, item.reviews_pending, item.reviews_due, item.undecided)
@@ -46,11 +47,12 @@ def show_status() -> None:
 def show_quota() -> None:
     """Print today's figures of the ledger."""
     with services() as built:
-        row = built.settings.row()
-        state = gate(row)
+        state = built.settings.gate(EntitySettings)
         if isinstance(state, Closed):
-            click.echo(state.reason)
-        print_quota(Console(soft_wrap=True), built.gemini.quota(limits_of(readable_settings(row))))
+            click.echo(str(state.reason))
+        print_quota(
+            Console(soft_wrap=True), built.gemini.quota(limits_of(built.settings.readable(GeminiSettings)))
+        )
 
 
 def print_quota(console: Console, quota: QuotaStatus) -> None:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from entity_pipeline.core.gemini.ledger import QuotaStatus
+from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
 from entity_pipeline.domains.entities.accounts.queries.enrichment import (
     cohort_progress,
     held_reasons,
@@ -16,7 +17,6 @@ from entity_pipeline.domains.entities.accounts.queries.enrichment import (
 )
 from entity_pipeline.domains.entities.commands.pipeline import NOTHING, Pipeline
 from entity_pipeline.domains.entities.partitions import every_cohort
-from entity_pipeline.domains.entities.reviews.review import limits_of
 from entity_pipeline.domains.entities.tags.queries.raw_posts import count_posts
 from entity_pipeline.domains.entities.tags.queries.tagged_usernames import count_tags
 
@@ -66,7 +66,7 @@ def summarise(stages: Pipeline) -> Summary:
         held=Counter(held),
         calls=calls,
         grounded_calls=grounded_calls,
-        quota=built.gemini.quota(limits_of(stages.settings)),
+        quota=built.gemini.quota(limits_of(built.settings.readable(GeminiSettings))),
     )
 
 

@@ -4,8 +4,7 @@ They go the pipeline's own way through the ledger, under its `pipeline` and `ste
 is replayed by the other.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from threading import Event, Lock
@@ -15,19 +14,19 @@ from entity_pipeline.core.gemini.access import STOPS_THE_RUN, GeminiAccess, NotA
 from entity_pipeline.core.gemini.ledger import Limits
 from entity_pipeline.core.patience import patiently_on
 from entity_pipeline.core.ports import Database
-from entity_pipeline.core.settings import Open, PipelineSettings, SettingsAccess
+from entity_pipeline.core.settings import Open, S, SettingsAccess, SettingsModel, SettingsRow
 from entity_pipeline.domains.entities.evaluation.logic.judging import NOT_COVERED, Answer
 from entity_pipeline.domains.entities.evaluation.logic.labelled_accounts import Labelled
 from entity_pipeline.domains.entities.links.queries.catalog_rows import load_account_of
 from entity_pipeline.domains.entities.models import Account
 from entity_pipeline.domains.entities.reviews.logic.reply import Unparseable
 from entity_pipeline.domains.entities.reviews.question import Asker, OtherModel, assess
-from entity_pipeline.domains.entities.reviews.review import IN_FLIGHT, OTHER_MODEL, Done, Stopped, limits_of
+from entity_pipeline.domains.entities.reviews.review import IN_FLIGHT, OTHER_MODEL, Done, Stopped
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.shared.runs.workers import ReviewSession
 
 LONGEST = timedelta(hours=12)
-# Under these the ledger replays what is stored and lets nothing out.
-NOTHING = Limits(daily_grounding_cap=0, requests_per_minute=0, daily_spend_usd=Decimal(0))
+_NOTHING = Limits(daily_grounding_cap=0, requests_per_minute=0, daily_spend_usd=Decimal(0))
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _NOBODY = UUID(int=0)
 
@@ -42,9 +41,10 @@ class LabelledReviewer:
         self,
         operation_db: Database,
         gemini: GeminiAccess,
-        settings: PipelineSettings,
+        settings: EntitySettings,
         accounts: Iterable[Labelled],
         *,
+        limits: Callable[[], Limits],
         run_id: str,
         only_stored: Collection[str] | None = None,
     ) -> None:
@@ -56,9 +56,14 @@ class LabelledReviewer:
         self._settings = settings
         self._labelled: Mapping[str, Labelled] = {account.handle: account for account in accounts}
         self._only_stored = only_stored
-        limits = limits_of(settings) if paying else NOTHING
         # A replay never waits: a deadline that is over says so.
-        self._asker = Asker(gemini, limits, run_id, self.stop, self.deadline if paying else _NEVER)
+        self._asker = Asker(
+            gemini,
+            limits if paying else nothing_at_all,
+            run_id,
+            self.stop,
+            self.deadline if paying else _NEVER,
+        )
         self._answers: dict[str, Answer] = {}
         self._replayed: set[str] = set()
         self._lock = Lock()
@@ -77,10 +82,8 @@ class LabelledReviewer:
         """Answers that cost nothing."""
         return len(self._replayed)
 
-    def under(self, settings: PipelineSettings) -> "LabelledReviewer":
-        """Itself: limits that were changed since hold from here on, the rest as it was when it began."""
-        if self._only_stored is None:
-            self._asker = replace(self._asker, limits=limits_of(settings))
+    def under(self, settings: EntitySettings) -> "LabelledReviewer":
+        """Itself: the settings are those of its beginning, while the ledger's limits are read for each call."""
         return self
 
     def review(self, handle: str, /) -> Done | Stopped:
@@ -130,15 +133,28 @@ class LabelledReviewer:
         return Done(outcome, model_version=version)
 
 
-class NotHeld:
-    """The gate of a replay: what pays nothing needs no switch."""
+def nothing_at_all() -> Limits:
+    """Limits under which the ledger replays what is stored and lets nothing out."""
+    return _NOTHING
 
-    def __init__(self, settings: PipelineSettings) -> None:
+
+class NotHeld:
+    """The gates of a replay: what pays nothing needs no switch."""
+
+    def __init__(self, settings: SettingsAccess) -> None:
         self._settings = settings
 
-    def gate(self) -> Open:
+    def gate(self, model: type[S]) -> Open[S]:
         """Always open."""
-        return Open(self._settings)
+        return Open(self.readable(model))
+
+    def readable(self, model: type[S]) -> S:
+        """What is stored."""
+        return self._settings.readable(model)
+
+    def row(self, model: type[SettingsModel]) -> SettingsRow | None:
+        """What is stored."""
+        return self._settings.row(model)
 
 
 def work_through(

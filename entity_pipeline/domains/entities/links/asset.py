@@ -14,7 +14,7 @@ from pydantic import Field
 from entity_pipeline.core.failures import DatabaseUnavailable
 from entity_pipeline.core.patience import patiently, patiently_on
 from entity_pipeline.core.ports import Database
-from entity_pipeline.core.settings import Closed, Gate, PipelineSettings, SettingsAccess
+from entity_pipeline.core.settings import Closed, Gate, SettingsAccess
 from entity_pipeline.domains.entities import KEY
 from entity_pipeline.domains.entities.accounts.queries.enrichment import (
     CohortProgress,
@@ -33,6 +33,7 @@ from entity_pipeline.domains.entities.links.queries.catalog_rows import attachab
 from entity_pipeline.domains.entities.links.queries.vocabulary import Vocabulary, load_vocabulary
 from entity_pipeline.domains.entities.partitions import cohort_range, daily_partitions, pending_by_cohort
 from entity_pipeline.domains.entities.reviews.asset import gemini_reviews
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.domains.entities.tables import database_of, table_metadata
 from entity_pipeline.shared.reporting.charts import AMBER, GREEN, GREY, bars_by_name
 from entity_pipeline.shared.reporting.metadata import (
@@ -95,11 +96,16 @@ def catalog_links(
     )
     held_because = ""
     while work.waiting:
-        gate = patiently(settings.gate)
+        gate = patiently(partial(settings.gate, EntitySettings))
         if isinstance(gate, Closed):
-            held_because = gate.reason
+            held_because = str(gate.reason)
             break
-        patiently_on(operation_db, partial(_decide_some, work=work, rules=gate.settings, gate=settings.gate))
+        patiently_on(
+            operation_db,
+            partial(
+                _decide_some, work=work, rules=gate.settings, gate=partial(settings.gate, EntitySettings)
+            ),
+        )
     progress, report = patiently_on(operation_db, lambda database: _report(database, cohorts))
     metadata = {
         "accounts_decided": work.outcomes.total(),
@@ -131,7 +137,9 @@ class _Work:
     outcomes: Counter[str] = field(default_factory=Counter)
 
 
-def _decide_some(connection: Any, *, work: _Work, rules: PipelineSettings, gate: Callable[[], Gate]) -> None:
+def _decide_some(
+    connection: Any, *, work: _Work, rules: EntitySettings, gate: Callable[[], Gate[EntitySettings]]
+) -> None:
     """At most `_ON_ONE_CONNECTION` accounts, while the gate is open: it is asked between any two.
 
     Broken off by a database that is away, it goes on with the account that it was at: repeated after its commit,
@@ -200,5 +208,5 @@ def _meaning(reason: str) -> str:
     return HoldReason(reason).sentence if reason in set(HoldReason) else "not known to these rules"
 
 
-def _decided_under(settings: PipelineSettings, account: Any, verdict: Any, candidates: Any) -> Any:
+def _decided_under(settings: EntitySettings, account: Any, verdict: Any, candidates: Any) -> Any:
     return decide(account, verdict, candidates, settings)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import psycopg
 
+from entity_pipeline.core.audit import SYSTEM_ACTOR
 from entity_pipeline.core.failures import InputRejected
 from entity_pipeline.domains.entities.links.logic.decisions import LINK_COLUMN
 from entity_pipeline.domains.entities.links.logic.undo import (
@@ -38,7 +39,7 @@ from entity_pipeline.domains.entities.links.queries.undo import (
     restore,
 )
 from entity_pipeline.shared.audit.provenance import AuditRow
-from entity_pipeline.shared.audit.writer import SYSTEM_ACTOR, UNDO_ACTION, history, insert_audit
+from entity_pipeline.shared.audit.writer import UNDO_ACTION, history, insert_audit
 
 
 def undo(

@@ -23,8 +23,7 @@ from entity_pipeline.admin.figures import (
     ReviewFigures,
     ScoredField,
 )
-from entity_pipeline.admin.recording import PAGE_ACTOR
-from entity_pipeline.core.settings import Thresholds
+from entity_pipeline.core.audit import PAGE_ACTOR, SYSTEM_ACTOR
 from entity_pipeline.core.text.handles import handle_or_none
 from entity_pipeline.domains.entities.links.logic.holds import HoldReason
 from entity_pipeline.domains.entities.models import EntityTable
@@ -36,8 +35,8 @@ from entity_pipeline.domains.entities.page.queries.account import (
     entity_name,
 )
 from entity_pipeline.domains.entities.page.queue import instant, share, shown_cohort, whole
+from entity_pipeline.domains.entities.settings import Thresholds
 from entity_pipeline.resources.gemini.ledger_reading import LedgerEntry
-from entity_pipeline.shared.audit.writer import SYSTEM_ACTOR
 
 MOST_ROWS = 100
 _SCORED = ("account_type", "account_role", "name_en", "name_ko", "entity_region_code", "country_of_origin")

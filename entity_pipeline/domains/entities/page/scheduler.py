@@ -9,65 +9,55 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from entity_pipeline.admin.figures import DagsterFigures, PlannedCohort, SchedulerFigures
-from entity_pipeline.core.failures import InputRejected
 from entity_pipeline.core.gemini.access import GeminiAccess
+from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
 from entity_pipeline.core.ports import Database
-from entity_pipeline.core.settings import (
-    Closed,
-    PipelineSettings,
-    SettingsRow,
-    gate,
-    parse_settings,
-    readable_settings,
-)
+from entity_pipeline.core.settings import Closed, SettingsAccess, readable
 from entity_pipeline.domains.entities.accounts.logic.plan import HoldOff, Launch, plan
 from entity_pipeline.domains.entities.accounts.queries.queue import waiting_profiles, waiting_reviews
 from entity_pipeline.domains.entities.automation import profiles_per_tick
 from entity_pipeline.domains.entities.partitions import FIRST_DAY, last_day
-from entity_pipeline.domains.entities.reviews.review import limits_of
+from entity_pipeline.domains.entities.settings import EntitySettings
 
 _TICK = timedelta(minutes=15)
 
 
 def decision_now(
-    row: SettingsRow | None,
+    settings: SettingsAccess,
     operation_db: Database,
     gemini: GeminiAccess,
     in_flight: frozenset[date],
     now: datetime,
 ) -> Launch | HoldOff:
     """What the next tick of `enrichment_schedule` would decide if it came now."""
-    state = gate(row)
+    state = settings.gate(EntitySettings)
     if isinstance(state, Closed):
-        return HoldOff(state.reason)
-    settings = state.settings
+        return HoldOff(str(state.reason))
     newest = last_day(now)
     with operation_db.connection() as connection:
         pending = waiting_reviews(
-            connection, FIRST_DAY, newest, now, settings.accounts_per_tick, sorted(in_flight)
+            connection, FIRST_DAY, newest, now, state.settings.accounts_per_tick, sorted(in_flight)
         )
         due = (
             waiting_profiles(connection, FIRST_DAY, newest, now, profiles_per_tick(settings))
-            if settings.instagram_backfill_enabled
+            if state.settings.instagram_backfill_enabled
             else []
         )
-    return plan(state, pending, in_flight, gemini.quota(limits_of(settings)), due)
+    return plan(state, pending, in_flight, gemini.quota(limits_of(settings.readable(GeminiSettings))), due)
 
 
 def scheduler_figures(
-    row: SettingsRow | None, decision: Launch | HoldOff, dagster: DagsterFigures, now: datetime
+    settings: SettingsAccess, decision: Launch | HoldOff, dagster: DagsterFigures, now: datetime
 ) -> SchedulerFigures:
     """The page's figures."""
-    state = gate(row)
+    row, state = settings.row(EntitySettings), settings.gate(EntitySettings)
     stored: Mapping[str, Any] = row.settings if row is not None and isinstance(row.settings, Mapping) else {}
-    effective = PipelineSettings() if isinstance(state, Closed) else state.settings
-    if isinstance(state, Closed) and row is not None:
-        effective = readable_settings(row)
+    effective = readable(EntitySettings, row)
     limits = decision.limits if isinstance(decision, Launch) else {}
     return SchedulerFigures(
         is_enabled=bool(row is not None and row.is_enabled),
         is_open=not isinstance(state, Closed),
-        closed_because=state.reason if isinstance(state, Closed) else None,
+        closed_because=str(state.reason) if isinstance(state, Closed) else None,
         updated_at=row.updated_at if row is not None else None,
         updated_by=row.updated_by if row is not None else None,
         plan=[PlannedCohort(cohort=day, accounts=count) for day, count in limits.items()],
@@ -84,32 +74,3 @@ def next_tick(now: datetime) -> datetime:
     """The next quarter of an hour, when `enrichment_schedule` is evaluated."""
     quarter = now.replace(minute=now.minute - now.minute % 15, second=0, microsecond=0)
     return quarter + _TICK
-
-
-def merged(stored: Any, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """The stored settings with the wanted ones over them; None takes a key out, which means its default.
-
-    Raises:
-        InputRejected: the result is not allowed; the sentence names each bad key.
-    """
-    try:
-        result = _over(dict(stored) if isinstance(stored, Mapping) else {}, wanted)
-        parse_settings(result)
-    except RecursionError:
-        raise InputRejected("Nothing was changed: the value is nested too deeply.") from None
-    except ValueError as error:
-        raise InputRejected(f"Nothing was changed: {error}.") from None
-    return result
-
-
-def _over(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    result = dict(stored)
-    for key, value in wanted.items():
-        if value is None:
-            result.pop(key, None)
-        elif isinstance(value, Mapping):
-            inner = result.get(key)
-            result[key] = _over(inner if isinstance(inner, Mapping) else {}, value)
-        else:
-            result[key] = value
-    return result

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -10,10 +11,11 @@ import dagster as dg
 from pydantic import Field
 
 from entity_pipeline.core.instagram.access import InstagramAccess, ProfileOutcome
+from entity_pipeline.core.instagram.settings import InstagramSettings
 from entity_pipeline.core.objects import ObjectStore
 from entity_pipeline.core.patience import patiently, patiently_on
 from entity_pipeline.core.ports import Database
-from entity_pipeline.core.settings import Closed, PipelineSettings, SettingsAccess
+from entity_pipeline.core.settings import Closed, SettingsAccess
 from entity_pipeline.core.tracing import Tracing
 from entity_pipeline.domains.entities import KEY
 from entity_pipeline.domains.entities.accounts.asset import instagram_accounts
@@ -25,6 +27,7 @@ from entity_pipeline.domains.entities.accounts.queries.enrichment import (
 )
 from entity_pipeline.domains.entities.partitions import cohort_range, daily_partitions
 from entity_pipeline.domains.entities.profiles.backfill import Backfiller
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.domains.entities.tables import database_of, table_metadata
 from entity_pipeline.shared.reporting.charts import faces
 from entity_pipeline.shared.reporting.metadata import (
@@ -81,8 +84,8 @@ def instagram_profiles(
     - **Reads** pending accounts of `instagram_accounts`, most-tagged first, and their public profile pages.
     - **Writes** `display_name`, `bio` and `profile_image_url` where they are empty or still hold what we wrote,
       `metadata.entity_enrichment.profile_backfill`, and the picture in R2 under the hash of its bytes.
-    - **Off** unless `instagram_backfill_enabled` and `instagram_terms_acknowledged` are set.
-    - **Limits** of `instagram_windows` hold over all processes; what does not fit waits for a later run.
+    - **Off** unless `instagram_backfill_enabled` is set, and `terms_acknowledged` in the row `instagram`.
+    - **Limits** of the row `instagram` hold over all processes; what does not fit waits for a later run.
     - **Always succeeds**: whatever Instagram does, the reviews go on without these fields.
     """
     cohorts = cohort_range(context.partition_keys)
@@ -97,12 +100,12 @@ def instagram_profiles(
     current = _permitted(settings)
     held_because = current if isinstance(current, str) else ""
     refused = ""
-    if isinstance(current, PipelineSettings):
+    if isinstance(current, InstagramSettings):
         backfiller = Backfiller(
             operation_db=operation_db,
             instagram=instagram,
             pictures=r2,
-            windows=current.instagram_windows.windows(),
+            windows=current.windows,
             deadline=deadline,
         )
         with tracing.step("instagram_profiles"):
@@ -173,14 +176,15 @@ def _without_address(sample: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in sample.items() if name != "picture"}
 
 
-def _permitted(settings: SettingsAccess) -> PipelineSettings | str:
-    """The settings, or a sentence that says why no profile may be looked at."""
-    gate = patiently(settings.gate)
+def _permitted(settings: SettingsAccess) -> InstagramSettings | str:
+    """Instagram's settings, or a sentence that says why no profile may be looked at."""
+    gate = patiently(partial(settings.gate, EntitySettings))
     if isinstance(gate, Closed):
-        return gate.reason
+        return str(gate.reason)
     if not gate.settings.instagram_backfill_enabled:
         return (
             "The profile backfill is switched off: `entity-pipeline settings set instagram_terms_acknowledged=true "
             "instagram_backfill_enabled=true` switches it on."
         )
-    return gate.settings
+    instagram = patiently(partial(settings.gate, InstagramSettings))
+    return str(instagram.reason) if isinstance(instagram, Closed) else instagram.settings

@@ -16,11 +16,11 @@ from entity_pipeline.core.failures import ConfigurationFailure, NotConfigured, T
 from entity_pipeline.core.instagram.access import (
     InstagramAccess,
     InstagramProfile,
-    InstagramWindows,
     Picture,
     ProfileFetch,
     ProfileOutcome,
 )
+from entity_pipeline.core.instagram.settings import InstagramWindows
 from entity_pipeline.core.objects import ObjectStore
 from entity_pipeline.core.patience import patiently
 from entity_pipeline.core.ports import Database

@@ -15,7 +15,8 @@ import dagster as dg
 from pydantic import Field
 
 from entity_pipeline.core.gemini.access import GeminiAccess
-from entity_pipeline.core.gemini.ledger import QuotaStatus
+from entity_pipeline.core.gemini.ledger import Limits, QuotaStatus
+from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
 from entity_pipeline.core.patience import patiently, patiently_on
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import Closed, SettingsAccess
@@ -31,6 +32,7 @@ from entity_pipeline.domains.entities.accounts.queries.enrichment import (
 from entity_pipeline.domains.entities.partitions import cohort_range, daily_partitions, pending_by_cohort
 from entity_pipeline.domains.entities.profiles.asset import instagram_profiles
 from entity_pipeline.domains.entities.reviews.review import Reviewer
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.domains.entities.tables import database_of, table_metadata
 from entity_pipeline.shared.reporting.charts import AMBER, GREEN, GREY, RED, bars_by_name
 from entity_pipeline.shared.reporting.metadata import (
@@ -179,14 +181,19 @@ def _work(
     settings: SettingsAccess,
     gemini: GeminiAccess,
 ) -> _Work:
-    gate = patiently(settings.gate)
+    gate = patiently(partial(settings.gate, EntitySettings))
     if isinstance(gate, Closed):
-        return _Work(held_because=gate.reason)
+        return _Work(held_because=str(gate.reason))
     patiently(gemini.sweep)
+
+    def limits() -> Limits:
+        return limits_of(settings.readable(GeminiSettings))
+
     reviewer = Reviewer(
         operation_db=operation_db,
         gemini=gemini,
         settings=gate.settings,
+        limits=limits,
         run_id=run_id,
         refresh=config.refresh,
         stop=Event(),
@@ -195,14 +202,14 @@ def _work(
     again = (account for account in finished if reviewer.wants(account))
     chosen = list(islice(chain(waiting, again), config.limit))
     if config.dry_run:
-        return _Work(would_be_asked=len(chosen), quota=patiently(partial(gemini.quota, reviewer.limits)))
+        return _Work(would_be_asked=len(chosen), quota=patiently(lambda: gemini.quota(limits())))
     session = ReviewSession(reviewer, settings, gate.settings.concurrency)
     session.work_through(chosen)
     return _Work(
         outcomes=session.outcomes,
         other_models=session.other_models,
         held_because=session.held_because,
-        quota=patiently(partial(gemini.quota, reviewer.limits)),
+        quota=patiently(lambda: gemini.quota(limits())),
     )
 
 

@@ -5,7 +5,7 @@ measured is what is used.
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Event
@@ -15,7 +15,6 @@ from entity_pipeline.core.gemini.access import STOPS_THE_RUN, Answered, GeminiAc
 from entity_pipeline.core.gemini.ledger import CallIntent, EventId, Limits, StoredReply
 from entity_pipeline.core.gemini.models import is_same_model
 from entity_pipeline.core.gemini.reply_body import reply_text
-from entity_pipeline.core.settings import PipelineSettings
 from entity_pipeline.domains.entities.models import Account, Grounding, Review
 from entity_pipeline.domains.entities.reviews import prompts
 from entity_pipeline.domains.entities.reviews.logic.confidence import Calibrated, calibrate
@@ -23,6 +22,7 @@ from entity_pipeline.domains.entities.reviews.logic.grounding import assess_grou
 from entity_pipeline.domains.entities.reviews.logic.input_hash import SCHEMA_VERSION, config_hash, input_hash
 from entity_pipeline.domains.entities.reviews.logic.record import ReviewInputs
 from entity_pipeline.domains.entities.reviews.logic.reply import ParsedReply, Unparseable, parse_reply
+from entity_pipeline.domains.entities.settings import EntitySettings
 
 PIPELINE = "entity_enrichment"
 STEP = "instagram_account_review"
@@ -56,10 +56,10 @@ class OtherModel:
 
 @dataclass(frozen=True)
 class Asker:
-    """Asks within `limits` until `deadline` or `stop`. Safe for threads."""
+    """Asks within `limits`, read for each call, until `deadline` or `stop`. Safe for threads."""
 
     gemini: GeminiAccess
-    limits: Limits
+    limits: Callable[[], Limits]
     run_id: str
     stop: Event
     deadline: datetime
@@ -113,7 +113,7 @@ class Asker:
             consumed_event_id=consumed,
         )
         return self.gemini.ask(
-            intent, question.prompt, self.limits, run_id=self.run_id, stop=self.stop, deadline=self.deadline
+            intent, question.prompt, self.limits(), run_id=self.run_id, stop=self.stop, deadline=self.deadline
         )
 
     def _repair(
@@ -129,7 +129,7 @@ class Asker:
 
 
 def assess(
-    review: Review, reply: StoredReply, handle: str, settings: PipelineSettings
+    review: Review, reply: StoredReply, handle: str, settings: EntitySettings
 ) -> tuple[Calibrated, Grounding]:
     """What the reply's own search proves of the review, and the confidence that is left of it."""
     grounding = assess_grounding(reply.body, handle=handle, names=[review.name_en, review.name_ko])

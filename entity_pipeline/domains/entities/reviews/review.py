@@ -4,10 +4,9 @@ The paid reply is in the ledger before anything here looks at it, so a crash at 
 the next run finds the reply there and goes on from it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from threading import Event
 from typing import Any
 from uuid import UUID
@@ -16,7 +15,6 @@ from entity_pipeline.core.gemini.access import STOPS_THE_RUN, GeminiAccess, NotA
 from entity_pipeline.core.gemini.ledger import Limits, StoredReply
 from entity_pipeline.core.patience import patiently
 from entity_pipeline.core.ports import Database
-from entity_pipeline.core.settings import PipelineSettings
 from entity_pipeline.domains.entities.accounts.queries.enrichment_metadata import write_stage
 from entity_pipeline.domains.entities.links.queries.catalog_rows import load_account
 from entity_pipeline.domains.entities.models import Account
@@ -35,6 +33,7 @@ from entity_pipeline.domains.entities.reviews.logic.record import (
 )
 from entity_pipeline.domains.entities.reviews.logic.reply import Unparseable
 from entity_pipeline.domains.entities.reviews.question import Asker, OtherModel, Question, Understood, assess
+from entity_pipeline.domains.entities.settings import EntitySettings
 
 STAGE = "gemini_review"
 IN_FLIGHT = "in_flight"
@@ -68,23 +67,19 @@ class Reviewer:
 
     operation_db: Database
     gemini: GeminiAccess
-    settings: PipelineSettings
+    settings: EntitySettings
+    limits: Callable[[], Limits]
     run_id: str
     refresh: str
     stop: Event
     deadline: datetime
 
     @property
-    def limits(self) -> Limits:
-        """What the settings allow the ledger to let out."""
-        return limits_of(self.settings)
-
-    @property
     def asker(self) -> Asker:
         """Asks within those limits."""
         return Asker(self.gemini, self.limits, self.run_id, self.stop, self.deadline)
 
-    def under(self, settings: PipelineSettings) -> "Reviewer":
+    def under(self, settings: EntitySettings) -> "Reviewer":
         """The same under settings that were changed since."""
         return replace(self, settings=settings)
 
@@ -227,15 +222,6 @@ class Reviewer:
 
         written = patiently(write)
         return Done(outcome if written else "metadata_unusable", model_version=model_version)
-
-
-def limits_of(settings: PipelineSettings) -> Limits:
-    """The part of the settings that the ledger enforces."""
-    return Limits(
-        daily_grounding_cap=settings.daily_grounding_cap,
-        requests_per_minute=settings.requests_per_minute,
-        daily_spend_usd=Decimal(str(settings.daily_spend_usd)),
-    )
 
 
 def _section(enrichment: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -11,6 +12,7 @@ from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import Closed, SettingsAccess
 from entity_pipeline.domains.entities import KEY
 from entity_pipeline.domains.entities.partitions import FIRST_DAY, cohort_days, daily_partitions
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.domains.entities.tables import database_of, table_metadata
 from entity_pipeline.domains.entities.tags.queries.tagged_usernames import (
     DayRecount,
@@ -52,9 +54,9 @@ def tagged_usernames(
     - **Malformed** arrays and items are counted by reason and never stop the day.
     - **A re-run** with unchanged posts counts nothing and writes nothing.
     """
-    gate = patiently(settings.gate)
+    gate = patiently(partial(settings.gate, EntitySettings))
     if isinstance(gate, Closed):
-        raise dg.Failure(gate.reason, allow_retries=False)
+        raise dg.Failure(str(gate.reason), allow_retries=False)
     days = cohort_days(context.partition_keys)
     recounts = patiently(lambda: _recount(assets_db, days))
     for recount, top in recounts:

@@ -149,7 +149,9 @@ def test_three_chosen_partitions_with_a_gap_finish_and_no_other_is_touched(insta
     assert set(installation.accounts()) == {"prada", "timberland", "uniqlo_jp"}
 
 
-CLOSED = "The pipeline is switched off: run `entity-pipeline settings enable` to switch it on."
+CLOSED = (
+    "The pipeline 'entities' is switched off: run `entity-pipeline settings enable entities` to switch it on."
+)
 
 
 def test_a_closed_gate_fails_intake_with_the_reason(installation: Graph) -> None:
@@ -191,8 +193,11 @@ def test_a_closed_gate_asks_nobody_and_leaves_what_is_pending_open(installation:
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"daily_grounding_cap": "many"}, "'daily_grounding_cap' is \"many\" and must be a whole number"),
-        ({"capp": 1}, "'capp' is not a known setting"),
+        (
+            {"daily_grounding_cap": "many"},
+            "'gemini' can't be used: 'daily_grounding_cap' is \"many\" and must be a whole number",
+        ),
+        ({"capp": 1}, "'entity_enrichment' can't be used: 'capp' is not a known setting"),
     ],
 )
 def test_settings_that_cannot_be_used_hold_everything_and_say_why(
@@ -201,7 +206,7 @@ def test_settings_that_cannot_be_used_hold_everything_and_say_why(
     installation.post(MONDAY, "prada")
     installation.settings(**settings)
     (reason,) = reasons(installation.run("intake_job", MONDAY, succeeds=False))
-    assert reason == f"pipeline_settings.settings can't be used: {sentence}."
+    assert reason == f"The settings of {sentence}."
 
 
 def test_the_cap_is_met_exactly_in_the_middle_and_the_rest_waits(installation: Graph) -> None:

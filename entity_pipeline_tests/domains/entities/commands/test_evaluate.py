@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from psycopg.types.json import Jsonb
 from rich.console import Console
 
 from entity_pipeline.domains.entities.commands.evaluate import _save
@@ -19,6 +18,7 @@ from entity_pipeline.domains.entities.sample.truth import load_truth
 from entity_pipeline.sandbox.gemini_standin import GeminiStandin
 from entity_pipeline_tests.cli.command import Command
 from entity_pipeline_tests.databases import ClonedDatabase
+from entity_pipeline_tests.settings_rows import put_rows
 
 
 @pytest.fixture
@@ -50,11 +50,7 @@ def command(
 
 def switch_on(database: ClonedDatabase, enabled: bool = True) -> None:
     with database.connection() as connection:
-        connection.execute(
-            "insert into pipeline_settings (platform, is_enabled, settings) values ('entity_enrichment', %s, %s) "
-            "on conflict (platform) do update set is_enabled = excluded.is_enabled, settings = excluded.settings",
-            [enabled, Jsonb({"requests_per_minute": 10_000, "daily_grounding_cap": 1_400})],
-        )
+        put_rows(connection, on=enabled, requests_per_minute=10_000, daily_grounding_cap=1_400)
 
 
 def row(database: ClonedDatabase, query: str) -> Any:
@@ -66,7 +62,7 @@ def test_an_evaluation_is_announced_paid_for_once_kept_saved_and_compared(
     command: Command, assets_db: ClonedDatabase, gemini: GeminiStandin
 ) -> None:
     refused = command("evaluate", "labels.csv")
-    assert "The pipeline is switched off" in refused.failure
+    assert "The pipeline 'entities' is switched off" in refused.failure
     switch_on(assets_db)
     dry = command("evaluate", "labels.csv", "--dry-run").out
     assert "121 labelled accounts: 0 have a stored reply" in dry
@@ -80,8 +76,9 @@ def test_an_evaluation_is_announced_paid_for_once_kept_saved_and_compared(
         assert f"Answers come from {gemini.url.removeprefix('http://')}, not from Google" in said
         assert "the figures are simulated" in said
     assert "Saved for brand." in second
-    settings, who = row(assets_db, "select settings, updated_by from pipeline_settings")
-    assert settings["daily_grounding_cap"] == 1_400
+    settings, who = row(
+        assets_db, "select settings, updated_by from pipeline_settings where platform = 'entity_enrichment'"
+    )
     assert settings["thresholds"]["brand"] > 0.9
     assert len(settings["calibration"]["brand"]) >= 1
     assert who.startswith("cli")

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from entity_pipeline.core.gemini.access import NotAnswered, Unanswered
-from entity_pipeline.core.settings import Closed, Open, PipelineSettings
+from entity_pipeline.core.gemini.ledger import Limits
+from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
+from entity_pipeline.core.settings import Closed, Open
 from entity_pipeline.domains.entities.evaluation.labelled_reviewer import (
     LabelledReviewer,
     NotHeld,
@@ -14,6 +16,7 @@ from entity_pipeline.domains.entities.evaluation.labelled_reviewer import (
 from entity_pipeline.domains.entities.evaluation.logic.labelled_accounts import Labelled
 from entity_pipeline.domains.entities.models import AccountType
 from entity_pipeline.domains.entities.reviews.question import PIPELINE, STEP, review_config_hash
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.postgres import PostgresResource
 from entity_pipeline.sandbox.gemini_standin import GeminiStandin
@@ -23,7 +26,13 @@ from entity_pipeline_tests.domains.entities.reviews.logic.gemini_replies import 
 from entity_pipeline_tests.fakes.gemini import FakeGemini
 from entity_pipeline_tests.fakes.settings import FakeSettings
 
-SETTINGS = PipelineSettings(requests_per_minute=10_000)
+SETTINGS = EntitySettings()
+
+
+def limits() -> Limits:
+    return limits_of(GeminiSettings(requests_per_minute=10_000))
+
+
 HANDLES = ["prada", "timberland", "garbledreply.madeup", "nobody.here"]
 
 
@@ -45,8 +54,20 @@ def gemini(assets_db: ClonedDatabase) -> Iterator[tuple[GeminiResource, GeminiSt
 
 
 def evaluated(operation_db: Any, gemini: Any, **options: Any) -> tuple[LabelledReviewer, str]:
-    reviewer = LabelledReviewer(operation_db, gemini, SETTINGS, accounts(*HANDLES), run_id="e", **options)
-    gate: Any = FakeSettings(Open(SETTINGS)) if "only_stored" not in options else NotHeld(SETTINGS)
+    reviewer = LabelledReviewer(
+        operation_db,
+        gemini,
+        SETTINGS,
+        accounts(*HANDLES),
+        limits=limits,
+        run_id="e",
+        **options,
+    )
+    gate: Any = (
+        FakeSettings(Open(SETTINGS))
+        if "only_stored" not in options
+        else NotHeld(FakeSettings(Open(SETTINGS)))
+    )
     return reviewer, work_through(reviewer, gate, 2, HANDLES)
 
 
@@ -117,7 +138,7 @@ def test_what_the_accounts_row_knows_is_told_to_the_model(operation_db: ClonedDa
     with operation_db.connection() as connection:
         connection.execute("insert into instagram_accounts (username, bio) values ('@Prada', 'Since 1913')")
     fake = FakeGemini({"prada": [grounded_body("prada")]})
-    reviewer = LabelledReviewer(operation_db, fake, SETTINGS, accounts("prada"), run_id="e")
+    reviewer = LabelledReviewer(operation_db, fake, SETTINGS, accounts("prada"), run_id="e", limits=limits)
     reviewer.review("prada")
     assert "Since 1913" in fake.prompts[0].text
     assert fake.asked[0].consumed_event_id is None
@@ -137,7 +158,7 @@ def test_what_the_accounts_row_knows_is_told_to_the_model(operation_db: ClonedDa
 )
 def test_every_reply_has_an_outcome(operation_db: ClonedDatabase, replies: list[Any], outcome: str) -> None:
     fake = FakeGemini({"prada": replies})
-    reviewer = LabelledReviewer(operation_db, fake, SETTINGS, accounts("prada"), run_id="e")
+    reviewer = LabelledReviewer(operation_db, fake, SETTINGS, accounts("prada"), run_id="e", limits=limits)
     work_through(reviewer, FakeSettings(Open(SETTINGS)), 1, ["prada"])
     assert outcomes(reviewer) == {"prada": outcome}
 
@@ -145,9 +166,15 @@ def test_every_reply_has_an_outcome(operation_db: ClonedDatabase, replies: list[
 def test_a_used_up_cap_and_a_closed_gate_end_it_with_what_there_is(operation_db: ClonedDatabase) -> None:
     full = NotAnswered(Unanswered.CAP_REACHED, "The cap is reached.")
     fake = FakeGemini({"prada": [grounded_body("prada")], "zara": [full]})
-    reviewer = LabelledReviewer(operation_db, fake, SETTINGS, accounts("prada", "zara", "fila"), run_id="e")
+    reviewer = LabelledReviewer(
+        operation_db, fake, SETTINGS, accounts("prada", "zara", "fila"), run_id="e", limits=limits
+    )
     held = work_through(reviewer, FakeSettings(Open(SETTINGS)), 1, ["prada", "zara", "fila"])
     assert held == "The cap is reached."
     assert Counter(outcomes(reviewer).values()) == {"reviewed": 1, "not_covered": 2}
-    closed = LabelledReviewer(operation_db, FakeGemini(), SETTINGS, accounts("prada"), run_id="e")
-    assert work_through(closed, FakeSettings(Closed("Switched off.")), 1, ["prada"]) == "Switched off."
+    closed = LabelledReviewer(
+        operation_db, FakeGemini(), SETTINGS, accounts("prada"), run_id="e", limits=limits
+    )
+    assert (
+        work_through(closed, FakeSettings(Closed.because("Switched off.")), 1, ["prada"]) == "Switched off."
+    )

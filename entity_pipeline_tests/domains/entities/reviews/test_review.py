@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import Any
@@ -9,9 +9,11 @@ from psycopg.types.json import Jsonb
 
 from entity_pipeline.core.failures import DatabaseUnavailable, ModelUnavailable
 from entity_pipeline.core.gemini.access import STOPS_THE_RUN, NotAnswered, Unanswered
-from entity_pipeline.core.settings import PipelineSettings
+from entity_pipeline.core.gemini.ledger import Limits
+from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
 from entity_pipeline.domains.entities.reviews.review import OTHER_MODEL, Done, Reviewer, Stopped
 from entity_pipeline.domains.entities.sample.truth import load_truth
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.postgres import PostgresResource
 from entity_pipeline.sandbox.gemini_standin import GeminiStandin
@@ -53,12 +55,19 @@ def review_of(database: ClonedDatabase, account_id: UUID) -> dict[str, Any]:
 
 
 def reviewer(
-    database: Any, gemini: Any, *, refresh: str = "none", run_id: str = "run-1", stop: Event | None = None
+    database: Any,
+    gemini: Any,
+    *,
+    refresh: str = "none",
+    run_id: str = "run-1",
+    stop: Event | None = None,
+    limits: Callable[[], Limits] | None = None,
 ) -> Reviewer:
     return Reviewer(
         operation_db=database,
         gemini=gemini,
-        settings=PipelineSettings(),
+        settings=EntitySettings(),
+        limits=limits or (lambda: limits_of(GeminiSettings())),
         run_id=run_id,
         refresh=refresh,
         stop=stop or Event(),
@@ -408,16 +417,11 @@ def test_a_build_of_the_model_and_a_reply_without_a_model_are_taken(
     )
 
 
-def test_the_limits_come_from_the_settings(operation_db: ClonedDatabase) -> None:
-    limits = reviewer(operation_db, FakeGemini()).limits
-    assert (limits.daily_grounding_cap, limits.requests_per_minute, str(limits.daily_spend_usd)) == (
-        1_450,
-        200,
-        "10.0",
+def test_the_ledger_hears_the_limits_as_they_are_at_each_call(operation_db: ClonedDatabase) -> None:
+    gemini, caps = FakeGemini({HANDLE: (body_of(fenced()),), "zara": (body_of(fenced()),)}), iter([7, 5])
+    reviewing = reviewer(
+        operation_db, gemini, limits=lambda: limits_of(GeminiSettings(daily_grounding_cap=next(caps)))
     )
-
-
-def test_under_other_settings_the_ledger_hears_their_limits(operation_db: ClonedDatabase) -> None:
-    gemini = asking(body_of(fenced()))
-    reviewer(operation_db, gemini).under(PipelineSettings(daily_grounding_cap=7)).review(add(operation_db))
-    assert [limits.daily_grounding_cap for limits in gemini.limits] == [7]
+    reviewing.review(add(operation_db))
+    reviewing.review(add(operation_db, username="zara"))
+    assert [limits.daily_grounding_cap for limits in gemini.limits] == [7, 5]

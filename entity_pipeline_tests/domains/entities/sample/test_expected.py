@@ -5,7 +5,6 @@ from uuid import UUID, uuid5
 
 import pytest
 
-from entity_pipeline.core.settings import PipelineSettings
 from entity_pipeline.domains.entities.links.logic.decide import decide
 from entity_pipeline.domains.entities.links.logic.decisions import (
     Attach,
@@ -30,10 +29,11 @@ from entity_pipeline.domains.entities.sample.expected import (
 )
 from entity_pipeline.domains.entities.sample.tags import first_days
 from entity_pipeline.domains.entities.sample.truth import load_truth
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.resources.gemini.client import Body, GeminiClient, Prompt
 from entity_pipeline.sandbox.gemini_standin import GeminiStandin
 
-SETTINGS = PipelineSettings()
+SETTINGS = EntitySettings()
 MODEL = "gemini-2.5-flash"
 
 

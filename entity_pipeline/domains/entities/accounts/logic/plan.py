@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from entity_pipeline.core.gemini.ledger import QuotaStatus
 from entity_pipeline.core.settings import Closed, Gate
@@ -33,7 +34,7 @@ class HoldOff:
 
 
 def plan(
-    gate: Gate,
+    gate: Gate[Any],
     pending: Sequence[PendingAccount],
     in_flight: AbstractSet[date],
     quota: QuotaStatus,
@@ -49,7 +50,7 @@ def plan(
         due_profiles: Cohorts with profiles that were put off and may be looked at now.
     """
     if isinstance(gate, Closed):
-        return HoldOff(gate.reason)
+        return HoldOff(str(gate.reason))
     if (full := used_up(quota)) is not None:
         return full
     free = [account for account in pending if account.cohort not in in_flight]

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from entity_pipeline.core.settings import PipelineSettings
 from entity_pipeline.domains.entities.evaluation.logic.judging import Judged
 from entity_pipeline.domains.entities.evaluation.logic.statistics import wilson_lower
 from entity_pipeline.domains.entities.links.logic.names import normalise_name
 from entity_pipeline.domains.entities.models import AccountType
+from entity_pipeline.domains.entities.settings import EntitySettings
 
 CATALOG_TYPES = (AccountType.ARTIST, AccountType.BRAND, AccountType.GROUP)
 TYPES = (*CATALOG_TYPES, AccountType.OTHER)
@@ -22,7 +22,7 @@ THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.975, 0.99)
 BINS = (0.0, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0)
 
 
-def threshold_of(account_type: AccountType, settings: PipelineSettings) -> float:
+def threshold_of(account_type: AccountType, settings: EntitySettings) -> float:
     """The settings' threshold of a type that has a place in the catalog."""
     value: float = getattr(settings.thresholds, account_type.value)
     return value
@@ -52,7 +52,7 @@ def precision_of_written(judged: Iterable[Judged], account_type: AccountType, th
     return Share(sum(item.right for item in written), len(written))
 
 
-def figures(judged: Sequence[Judged], settings: PipelineSettings) -> dict[str, Any]:
+def figures(judged: Sequence[Judged], settings: EntitySettings) -> dict[str, Any]:
     """Everything that is printed and kept, JSON-able."""
     return {
         "labelled": len(judged),
@@ -87,7 +87,7 @@ def _of_type(judged: Sequence[Judged], kind: AccountType) -> dict[str, Any]:
     }
 
 
-def _written(judged: Sequence[Judged], kind: AccountType, settings: PipelineSettings) -> list[dict[str, Any]]:
+def _written(judged: Sequence[Judged], kind: AccountType, settings: EntitySettings) -> list[dict[str, Any]]:
     """A row a threshold; `reach` is the share of the asked accounts of this type that would be written."""
     asked = sum(item.asked for item in judged if item.labelled.truth is kind)
     current = threshold_of(kind, settings)
@@ -121,7 +121,7 @@ def _confusion(judged: Sequence[Judged]) -> dict[str, dict[str, int]]:
     return table
 
 
-def _hard_negatives(judged: Sequence[Judged], settings: PipelineSettings) -> dict[str, dict[str, int]]:
+def _hard_negatives(judged: Sequence[Judged], settings: EntitySettings) -> dict[str, dict[str, int]]:
     """Accounts that look like brands and are none: how many were asked, taken for one, and would be written."""
     table: dict[str, dict[str, int]] = {}
     for item in judged:
@@ -178,7 +178,7 @@ def _counted(words: Iterable[str]) -> dict[str, int]:
     return dict(Counter(words).most_common())
 
 
-def answer_rows(judged: Sequence[Judged], settings: PipelineSettings) -> list[Mapping[str, Any]]:
+def answer_rows(judged: Sequence[Judged], settings: EntitySettings) -> list[Mapping[str, Any]]:
     """One object a labelled account, by handle; what `review_evaluations.answers` holds."""
     return [
         {

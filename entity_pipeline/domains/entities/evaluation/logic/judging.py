@@ -7,7 +7,6 @@ copy of its rules. What the catalog adds (twins, people's values) can only hold 
 from dataclasses import dataclass
 from uuid import UUID
 
-from entity_pipeline.core.settings import PipelineSettings, Thresholds
 from entity_pipeline.domains.entities.evaluation.logic.labelled_accounts import Labelled
 from entity_pipeline.domains.entities.links.logic.decide import decide
 from entity_pipeline.domains.entities.links.logic.decisions import Candidates, Decision, Hold
@@ -21,6 +20,7 @@ from entity_pipeline.domains.entities.models import (
     Verdict,
 )
 from entity_pipeline.domains.entities.reviews.logic.confidence import calibrate
+from entity_pipeline.domains.entities.settings import EntitySettings, Thresholds
 
 NOT_COVERED = "not_covered"
 
@@ -65,7 +65,7 @@ class Judged:
         return self.written_up_to is not None and self.written_up_to >= threshold
 
 
-def judge(answer: Answer, settings: PipelineSettings) -> Judged:
+def judge(answer: Answer, settings: EntitySettings) -> Judged:
     """The answer with calibration, the fashion-only rule, the honesty gate and the decision applied."""
     if answer.review is None or answer.grounding is None:
         return Judged(answer.labelled, answer.outcome)
@@ -96,7 +96,7 @@ def verdict_of(review: Review, grounding: Grounding, confidence: float) -> Verdi
     )
 
 
-def _written_up_to(verdict: Verdict, handle: str, settings: PipelineSettings) -> float | None:
+def _written_up_to(verdict: Verdict, handle: str, settings: EntitySettings) -> float | None:
     """The decision compares a threshold with nothing but these numbers, so it changes at no other."""
     sure: dict[str, float | None] = verdict.review.field_confidence.model_dump()
     numbers = {verdict.confidence, *(value for value in sure.values() if value is not None)}
@@ -107,7 +107,7 @@ def _written_up_to(verdict: Verdict, handle: str, settings: PipelineSettings) ->
     return None
 
 
-def _decision(verdict: Verdict, handle: str, settings: PipelineSettings) -> Decision:
+def _decision(verdict: Verdict, handle: str, settings: EntitySettings) -> Decision:
     account = Account(id=UUID(int=0), username=handle, handle=handle)
     return decide(account, verdict, Candidates(), settings)
 

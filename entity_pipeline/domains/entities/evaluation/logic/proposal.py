@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from entity_pipeline.core.settings import PipelineSettings
 from entity_pipeline.domains.entities.evaluation.logic.figures import (
     CATALOG_TYPES,
     Share,
@@ -22,6 +21,7 @@ from entity_pipeline.domains.entities.evaluation.logic.statistics import (
     needed_without_fault,
 )
 from entity_pipeline.domains.entities.models import AccountType
+from entity_pipeline.domains.entities.settings import EntitySettings
 
 LEAST_TO_CALIBRATE = 50
 _STEP = 1_000  # thresholds in thousandths
@@ -39,7 +39,7 @@ class Proposal:
     why: str
 
 
-def propose(answers: Sequence[Answer], settings: PipelineSettings, precision: float) -> list[Proposal]:
+def propose(answers: Sequence[Answer], settings: EntitySettings, precision: float) -> list[Proposal]:
     """For each type, the lowest threshold at which the precision of what would be written is proven.
 
     Proven means that Wilson's lower bound (95 %, one-sided) reaches `precision`, 0 to 1.
@@ -60,7 +60,7 @@ def _propose(
     kind: AccountType,
     first: Sequence[Answer],
     second: Sequence[Answer],
-    settings: PipelineSettings,
+    settings: EntitySettings,
     precision: float,
 ) -> Proposal:
     cases = _honest_cases(first, kind, settings)
@@ -84,7 +84,7 @@ def _propose(
 
 
 def _honest_cases(
-    answers: Sequence[Answer], kind: AccountType, settings: PipelineSettings
+    answers: Sequence[Answer], kind: AccountType, settings: EntitySettings
 ) -> list[tuple[float, bool]]:
     """Raw confidence and truth of the reviews that only their confidence could keep out of the catalog."""
     cases = []

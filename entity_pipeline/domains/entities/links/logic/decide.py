@@ -7,7 +7,6 @@ primary is not there yet, or of an account that is none of ours, goes into the a
 from dataclasses import dataclass
 from uuid import UUID
 
-from entity_pipeline.core.settings import PipelineSettings
 from entity_pipeline.domains.entities.links.logic.decisions import (
     AccountWish,
     Attach,
@@ -39,6 +38,7 @@ from entity_pipeline.domains.entities.models import (
     Review,
     Verdict,
 )
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.shared.audit.provenance import by_person
 
 RULES_VERSION = "1"  # raise it when a rule changes what would be decided
@@ -78,7 +78,7 @@ class _Case:
 
 
 def decide(
-    account: Account, verdict: Verdict | None, candidates: Candidates, settings: PipelineSettings
+    account: Account, verdict: Verdict | None, candidates: Candidates, settings: EntitySettings
 ) -> Decision:
     """What the catalog should say of `account`. `verdict` is None while there is no finished review."""
     if section(account, "catalog_link").get("status") == "undone":

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from entity_pipeline.core.jsonb import json_object
-from entity_pipeline.core.settings import PipelineSettings, Thresholds
 from entity_pipeline.domains.entities.links.logic.decisions import LINK_COLUMN, Candidates
 from entity_pipeline.domains.entities.links.logic.holds import HoldReason
 from entity_pipeline.domains.entities.models import Account, AccountRole, AccountType, Review, Verdict
+from entity_pipeline.domains.entities.settings import EntitySettings, Thresholds
 from entity_pipeline.shared.audit.provenance import by_person
 
 Reasons = tuple[HoldReason, ...]
@@ -27,7 +27,7 @@ def threshold_for(account_type: AccountType, thresholds: Thresholds) -> float:
     return per_type.get(account_type, max(per_type.values()))
 
 
-def dishonest(verdict: Verdict, settings: PipelineSettings) -> Reasons:
+def dishonest(verdict: Verdict, settings: EntitySettings) -> Reasons:
     """Not grounded, without a source, or without a source for a sentence that names the account."""
     checks = (
         (HoldReason.UNGROUNDED, not verdict.grounded),

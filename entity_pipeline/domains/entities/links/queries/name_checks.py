@@ -11,10 +11,10 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import dict_row
 
+from entity_pipeline.core.audit import SYSTEM_ACTOR
 from entity_pipeline.domains.entities.links.logic.decisions import LINK_COLUMN
 from entity_pipeline.domains.entities.links.logic.name_checks import Membership, NamedEntity
 from entity_pipeline.domains.entities.models import EntityTable
-from entity_pipeline.shared.audit.writer import SYSTEM_ACTOR
 
 MOST_LOOKED_AT = 20_000  # audit rows, the newest first
 

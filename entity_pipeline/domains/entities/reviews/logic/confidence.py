@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from entity_pipeline.core.settings import PipelineSettings
 from entity_pipeline.domains.entities.models import Grounding, Review
+from entity_pipeline.domains.entities.settings import EntitySettings
 
 UNGROUNDED_CAP = 0.5  # no search took place
 NO_CHUNKS_CAP = 0.7  # a search took place and returned nothing citable
@@ -41,7 +41,7 @@ class Calibrated:
     confidence: float
 
 
-def calibrate(review: Review, grounding: Grounding, settings: PipelineSettings) -> Calibrated:
+def calibrate(review: Review, grounding: Grounding, settings: EntitySettings) -> Calibrated:
     """Raw confidence, mapped by the type's calibration points if any, then capped by the grounding."""
     raw = raw_confidence(review)
     points = next((line for name, line in settings.calibration.items() if name == review.account_type), ())

@@ -7,16 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from entity_pipeline.core.gemini.ledger import QuotaStatus
-from entity_pipeline.core.settings import Closed, Gate, Open, PipelineSettings
+from entity_pipeline.core.settings import Closed, Gate, Open
 from entity_pipeline.domains.entities.accounts.logic.plan import (
     HoldOff,
     Launch,
     PendingAccount,
     plan,
 )
+from entity_pipeline.domains.entities.settings import EntitySettings
 
 MONDAY, TUESDAY, WEDNESDAY = date(2026, 3, 2), date(2026, 3, 3), date(2026, 3, 4)
-OPEN = Open(PipelineSettings(accounts_per_tick=10))
+OPEN = Open(EntitySettings(accounts_per_tick=10))
 FREE = QuotaStatus(
     model="gemini-2.5-flash",
     unit="prompt",
@@ -41,7 +42,7 @@ SOME = [*waiting(MONDAY, 9, 5, 1), *waiting(TUESDAY, 7, 7), *waiting(WEDNESDAY, 
 @pytest.mark.parametrize(
     ("gate", "pending", "in_flight", "quota", "reason"),
     [
-        pytest.param(Closed("Switched off."), SOME, set(), FREE, "Switched off.", id="closed"),
+        pytest.param(Closed.because("Switched off."), SOME, set(), FREE, "Switched off.", id="closed"),
         pytest.param(
             OPEN,
             SOME,
@@ -104,7 +105,7 @@ def test_nothing_is_launched_and_a_sentence_says_why(
 
 def test_the_first_reason_that_counts_is_the_switch() -> None:
     exhausted = replace(FREE, used=100, spent_usd=Decimal(10), blocked_until=FREE.resets_at)
-    assert plan(Closed("Off."), [], set(), exhausted) == HoldOff("Off.")
+    assert plan(Closed.because("Off."), [], set(), exhausted) == HoldOff("Off.")
 
 
 @pytest.mark.parametrize(
@@ -128,7 +129,7 @@ def test_the_first_reason_that_counts_is_the_switch() -> None:
 def test_the_most_tagged_accounts_that_fit_are_launched_by_cohort(
     per_tick: int, quota: QuotaStatus, in_flight: set[date], limits: dict[date, int]
 ) -> None:
-    gate = Open(PipelineSettings(accounts_per_tick=per_tick))
+    gate = Open(EntitySettings(accounts_per_tick=per_tick))
     assert plan(gate, SOME, in_flight, quota) == Launch(limits)
     assert plan(gate, SOME[::-1], in_flight, quota) == Launch(limits)
 
@@ -145,7 +146,7 @@ def test_the_most_tagged_accounts_that_fit_are_launched_by_cohort(
 def test_limits_add_up_to_what_fits_and_leave_out_nobody_who_is_tagged_more(
     pending: list[PendingAccount], per_tick: int, used: int, in_flight: set[date]
 ) -> None:
-    gate = Open(PipelineSettings(accounts_per_tick=per_tick))
+    gate = Open(EntitySettings(accounts_per_tick=per_tick))
     free = [account for account in pending if account.cohort not in in_flight]
     decision = plan(gate, pending, in_flight, replace(FREE, used=used))
     if not free:

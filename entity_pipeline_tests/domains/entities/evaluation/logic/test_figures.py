@@ -1,14 +1,14 @@
 import pytest
 
-from entity_pipeline.core.settings import PipelineSettings
 from entity_pipeline.domains.entities.evaluation.logic.comparison import compare
 from entity_pipeline.domains.entities.evaluation.logic.figures import answer_rows, figures
 from entity_pipeline.domains.entities.evaluation.logic.judging import NOT_COVERED, Answer, judge
 from entity_pipeline.domains.entities.evaluation.logic.labelled_accounts import Labelled
 from entity_pipeline.domains.entities.models import AccountType
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline_tests.domains.entities.evaluated import answer, many
 
-SETTINGS = PipelineSettings()
+SETTINGS = EntitySettings()
 # 10 brands: 6 right, 1 called an artist, 1 without a readable reply, 2 not asked. 4 of beauty, 1 called a brand.
 ANSWERS = [
     *many(6, "brand", confidence=0.95),

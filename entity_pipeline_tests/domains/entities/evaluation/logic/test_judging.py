@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from entity_pipeline.core.settings import PipelineSettings, parse_settings
+from entity_pipeline.core.settings import parse
 from entity_pipeline.domains.entities.evaluation.logic.judging import NOT_COVERED, Answer, judge, verdict_of
 from entity_pipeline.domains.entities.evaluation.logic.labelled_accounts import Labelled
 from entity_pipeline.domains.entities.models import AccountType
@@ -12,9 +12,10 @@ from entity_pipeline.domains.entities.reviews.logic.record import (
     reviewed_record,
     verdict_from_record,
 )
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline_tests.domains.entities.evaluated import answer
 
-SETTINGS = PipelineSettings()
+SETTINGS = EntitySettings()
 
 
 def test_a_proven_review_is_written_up_to_its_confidence() -> None:
@@ -80,7 +81,7 @@ def test_a_brand_that_the_reply_describes_as_beauty_is_said_to_be_other() -> Non
 
 
 def test_the_calibration_of_the_settings_applies() -> None:
-    settings = parse_settings({"calibration": {"brand": [[0.9, 0.6], [1.0, 0.8]]}})
+    settings = parse(EntitySettings, {"calibration": {"brand": [[0.9, 0.6], [1.0, 0.8]]}})
     judged = judge(answer("prada", "brand", confidence=0.95), settings)
     assert (judged.raw, judged.confidence) == (0.95, pytest.approx(0.7))
     assert judged.held == ("below_threshold",)

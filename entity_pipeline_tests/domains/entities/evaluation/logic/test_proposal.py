@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from entity_pipeline.core.settings import PipelineSettings, parse_settings
+from entity_pipeline.core.settings import parse
 from entity_pipeline.domains.entities.evaluation.logic.figures import precision_of_written
 from entity_pipeline.domains.entities.evaluation.logic.judging import Answer, judge
 from entity_pipeline.domains.entities.evaluation.logic.proposal import (
@@ -14,9 +14,10 @@ from entity_pipeline.domains.entities.evaluation.logic.proposal import (
     propose,
 )
 from entity_pipeline.domains.entities.models import AccountType
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline_tests.domains.entities.evaluated import answer, many, named
 
-SETTINGS = PipelineSettings()
+SETTINGS = EntitySettings()
 # A model that is sure of itself at 0.9 and right in 70 %, at 0.97 in 99.5 %.
 SURE = {0.9: 0.70, 0.97: 0.995}
 
@@ -47,8 +48,9 @@ def test_the_proposal_keeps_the_precision_on_accounts_it_has_not_seen() -> None:
     assert [raw for raw, _ in proposal.points] == [0.9, 0.97]
     assert proposal.points[0][1] == pytest.approx(0.70, abs=0.06)
     assert proposal.points[1][1] == pytest.approx(0.985, abs=0.015)
-    settings = parse_settings(
-        {"thresholds": {"brand": proposal.threshold}, "calibration": {"brand": list(proposal.points)}}
+    settings = parse(
+        EntitySettings,
+        {"thresholds": {"brand": proposal.threshold}, "calibration": {"brand": list(proposal.points)}},
     )
     unseen = [judge(item, settings) for item in brands(1_200, 2)]
     kept = precision_of_written(unseen, AccountType.BRAND, proposal.threshold)
@@ -92,8 +94,9 @@ def test_each_half_has_its_share_of_the_accounts_even_of_one_half_of_a_hash() ->
 
 def test_a_proposal_is_kept_as_json_and_its_values_are_valid_settings() -> None:
     record = json.loads(json.dumps(as_record(of(brands(1_200, 1), 0.95), 0.95)))
-    settings = parse_settings(
-        {"thresholds": {"brand": record["threshold"]}, "calibration": {"brand": record["calibration"]}}
+    settings = parse(
+        EntitySettings,
+        {"thresholds": {"brand": record["threshold"]}, "calibration": {"brand": record["calibration"]}},
     )
     assert settings.thresholds.brand == record["threshold"]
     assert record["at_least"] >= 0.95

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entity_pipeline.core.settings import PipelineSettings, Thresholds
 from entity_pipeline.domains.entities.links.logic.decide import decide
 from entity_pipeline.domains.entities.links.logic.decisions import (
     AccountWish,
@@ -28,11 +27,12 @@ from entity_pipeline.domains.entities.models import (
     FieldConfidence,
     Review,
 )
+from entity_pipeline.domains.entities.settings import EntitySettings, Thresholds
 from entity_pipeline_tests.domains.entities.cases import a_review, a_verdict, an_account, an_entity, some_id
 
 ARTISTS, BRANDS, GROUPS = EntityTable
-SETTINGS = PipelineSettings()
-CHUNKS = PipelineSettings(evidence_level="chunks")
+SETTINGS = EntitySettings()
+CHUNKS = EntitySettings(evidence_level="chunks")
 NOTHING = Candidates()
 THEIRS, OURS = some_id("someone else"), some_id("account")
 
@@ -97,7 +97,7 @@ def test_an_account_without_a_review_is_not_decided() -> None:
 
 # --- confidence ---------------------------------------------------------------------------------------------
 
-LIMITS = PipelineSettings(thresholds=Thresholds(artist=0.9, brand=0.8, group=0.95))
+LIMITS = EntitySettings(thresholds=Thresholds(artist=0.9, brand=0.8, group=0.95))
 
 
 @pytest.mark.parametrize(
@@ -543,7 +543,7 @@ def test_nothing_reaches_the_catalog_without_proof_and_confidence(
     confidence, grounded, chunks, supported = proof
     verdict = a_verdict(review, confidence=confidence, grounded=grounded, chunks=chunks, supported=supported)
     artist, brand, group = limits
-    settings = PipelineSettings(
+    settings = EntitySettings(
         thresholds=Thresholds(artist=artist, brand=brand, group=group), evidence_level=level
     )
     limit = {"artist": artist, "brand": brand, "group": group}.get(review.account_type, max(limits))

@@ -2,12 +2,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entity_pipeline.core.settings import PipelineSettings
 from entity_pipeline.domains.entities.links.logic.decide import decide
 from entity_pipeline.domains.entities.links.logic.decisions import Candidates, Create, Hold
 from entity_pipeline.domains.entities.links.logic.fashion_only import described_field, fashion_only
 from entity_pipeline.domains.entities.links.logic.holds import HoldReason
 from entity_pipeline.domains.entities.models import AccountRole, AccountType, Review, Verdict
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline_tests.domains.entities.cases import an_account
 
 
@@ -66,7 +66,7 @@ def test_a_supported_sentence_counts_before_the_models_reasoning() -> None:
 )
 def test_a_brand_of_another_field_is_other_whatever_the_model_calls_it(sentence: str) -> None:
     for described in (verdict(AccountType.BRAND, sentence), verdict(AccountType.BRAND, reasoning=sentence)):
-        decision = decide(an_account(), described, Candidates(), PipelineSettings())
+        decision = decide(an_account(), described, Candidates(), EntitySettings())
         assert isinstance(decision, Hold)
         assert decision.reasons == (HoldReason.TYPE_OTHER,)
         assert decision.account is not None
@@ -91,7 +91,7 @@ def test_a_fashion_brand_and_one_without_a_description_stay_brands() -> None:
         verdict(AccountType.BRAND, "Lumora is a clothing brand."),
         verdict(AccountType.BRAND, reasoning="Official account."),
     ):
-        assert isinstance(decide(an_account(), described, Candidates(), PipelineSettings()), Create)
+        assert isinstance(decide(an_account(), described, Candidates(), EntitySettings()), Create)
 
 
 @pytest.mark.parametrize("account_type", [AccountType.ARTIST, AccountType.GROUP, AccountType.UNKNOWN])

@@ -9,7 +9,6 @@ import psycopg
 import pytest
 
 from entity_pipeline.core.failures import TransientFailure
-from entity_pipeline.core.settings import PipelineSettings
 from entity_pipeline.domains.entities.links.logic.decide import RULES_VERSION, decide
 from entity_pipeline.domains.entities.links.logic.decisions import Hold
 from entity_pipeline.domains.entities.links.queries.catalog import (
@@ -22,6 +21,7 @@ from entity_pipeline.domains.entities.links.queries.catalog_rows import ask_cand
 from entity_pipeline.domains.entities.links.queries.round_trip import RoundTrip
 from entity_pipeline.domains.entities.links.queries.vocabulary import load_vocabulary
 from entity_pipeline.domains.entities.models import AccountRole, AccountType, EntityTable
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.shared.audit.writer import SYSTEM_ACTOR
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.domains.entities.cases import a_review
@@ -478,7 +478,7 @@ def test_accounts_that_match_one_entity_by_different_names_link_it_once(operatio
 def test_a_run_that_looks_at_the_same_time_waits_instead_of_creating_a_twin(
     operation_db: ClonedDatabase,
 ) -> None:
-    settings, barrier = PipelineSettings(), Barrier(2)
+    settings, barrier = EntitySettings(), Barrier(2)
     with operation_db.connection() as connection:
         accounts = [insert_account(connection, "one"), insert_account(connection, "two", name_ko=None)]
 
@@ -498,7 +498,7 @@ def test_a_run_that_looks_at_the_same_time_waits_instead_of_creating_a_twin(
 def test_a_primary_that_arrives_while_its_follower_is_decided_finds_it_waiting(
     operation_db: ClonedDatabase,
 ) -> None:
-    settings, deciding = PipelineSettings(), Event()
+    settings, deciding = EntitySettings(), Event()
 
     def decide_slowly(*seen: Any) -> Any:
         decision = decide(seen[0], seen[1], seen[2], settings)
@@ -523,7 +523,7 @@ def test_a_primary_that_arrives_while_its_follower_is_decided_finds_it_waiting(
 
 
 def test_a_persons_edit_of_the_account_during_the_decision_comes_last(operation_db: ClonedDatabase) -> None:
-    settings = PipelineSettings()
+    settings = EntitySettings()
 
     def edit(account_id: Any) -> None:
         with operation_db.connection() as person:
@@ -549,7 +549,7 @@ def test_a_review_renewed_since_the_account_was_seen_is_the_one_that_counts(oper
     account_id = insert_account(operation, name_en="First Name", name_ko=None)
     seen = load_account(operation, account_id)
     set_review(operation, account_id, name_en="Renewed Name", name_ko=None)
-    settings = PipelineSettings()
+    settings = EntitySettings()
     applied = apply_decision(
         operation, account_id, lambda *around: decide(*around, settings), "run-1", NOW, seen=seen
     )
@@ -591,7 +591,7 @@ def test_a_follower_never_misses_its_primary(operation_db: ClonedDatabase) -> No
 
 
 def test_a_persons_edit_between_reading_and_writing_is_kept(operation_db: ClonedDatabase) -> None:
-    settings = PipelineSettings()
+    settings = EntitySettings()
     with operation_db.connection() as connection, operation_db.connection() as person:
         brand_id = insert(connection, "brands", name_en="Madeup Seoul")
         account_id = insert_account(connection, country_of_origin="KR")
@@ -611,7 +611,7 @@ def test_a_persons_edit_between_reading_and_writing_is_kept(operation_db: Cloned
 
 
 def test_an_entity_deleted_in_between_is_created_anew(operation_db: ClonedDatabase) -> None:
-    settings = PipelineSettings()
+    settings = EntitySettings()
     with operation_db.connection() as connection, operation_db.connection() as person:
         brands = [insert(connection, "brands", name_en="Madeup Seoul")]
         account_id = insert_account(connection)
@@ -627,7 +627,7 @@ def test_an_entity_deleted_in_between_is_created_anew(operation_db: ClonedDataba
 
 
 def test_what_somebody_else_writes_to_metadata_meanwhile_is_not_lost(operation_db: ClonedDatabase) -> None:
-    settings = PipelineSettings()
+    settings = EntitySettings()
     locked = Event()
 
     def another_stage(account_id: Any) -> None:
@@ -658,7 +658,7 @@ def test_an_account_that_never_holds_still_is_left_for_later(operation_db: Clone
     with operation_db.connection() as connection, operation_db.connection() as person:
         insert(connection, "brands", name_en="Madeup Seoul")
         account_id = insert_account(connection)
-        settings = PipelineSettings()
+        settings = EntitySettings()
 
         def decide_on_sand(account: Any, verdict: Any, candidates: Any) -> Any:
             decision = decide(account, verdict, candidates, settings)

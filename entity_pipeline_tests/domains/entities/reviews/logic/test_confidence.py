@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entity_pipeline.core.settings import parse_settings
+from entity_pipeline.core.settings import parse
 from entity_pipeline.domains.entities.models import Evidence, FieldConfidence, Grounding, Review
 from entity_pipeline.domains.entities.reviews.logic.confidence import (
     Calibrated,
@@ -16,6 +16,7 @@ from entity_pipeline.domains.entities.reviews.logic.confidence import (
     raw_confidence,
     read_confidence,
 )
+from entity_pipeline.domains.entities.settings import EntitySettings
 
 EVIDENCE = Evidence("claim", 0, "https://example.org/", None, True)
 GROUNDED = Grounding(True, 2, 1, (EVIDENCE,), ("q",))
@@ -89,19 +90,21 @@ def test_the_grounding_caps_the_confidence_and_leaves_the_raw_one(
     grounding: Grounding, expected: float
 ) -> None:
     review = Review(confidence=0.98, account_type="brand")
-    assert calibrate(review, grounding, parse_settings({})) == Calibrated(raw=0.98, confidence=expected)
+    assert calibrate(review, grounding, parse(EntitySettings, {})) == Calibrated(
+        raw=0.98, confidence=expected
+    )
 
 
 @pytest.mark.parametrize(("account_type", "expected"), [("brand", 0.6), ("artist", 0.9), ("other", 0.9)])
 def test_calibration_is_per_type(account_type: str, expected: float) -> None:
-    settings = parse_settings({"calibration": {"brand": [[0.8, 0.5], [1.0, 0.7]]}})
+    settings = parse(EntitySettings, {"calibration": {"brand": [[0.8, 0.5], [1.0, 0.7]]}})
     found = calibrate(Review(confidence=0.9, account_type=account_type), GROUNDED, settings)
     assert found.raw == 0.9
     assert found.confidence == pytest.approx(expected)
 
 
 def test_the_cap_comes_after_the_calibration() -> None:
-    settings = parse_settings({"calibration": {"brand": [[0.5, 0.1], [1.0, 1.0]]}})
+    settings = parse(EntitySettings, {"calibration": {"brand": [[0.5, 0.1], [1.0, 1.0]]}})
     unproven = Grounding(False, 0, 0, (), ())
     found = calibrate(Review(confidence=0.9, account_type="brand"), unproven, settings)
     assert found.confidence == pytest.approx(0.5)

@@ -1,0 +1,42 @@
+"""The row `gemini`: how much every pipeline together may ask of Gemini, and each one's share.
+
+The ledger reads this row itself (`resources/gemini`); a caller never brings a limit. What one pipeline does with its
+replies is in that domain's settings.
+"""
+
+from decimal import Decimal
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from entity_pipeline.core.gemini.ledger import Limits
+from entity_pipeline.core.settings import Count, SettingsModel, UsdPerDay
+
+ModelName = Annotated[str, Field(min_length=1, max_length=100)]
+
+
+class GeminiSettings(SettingsModel):
+    """Limits of the whole project per Pacific day (`monthly_spend_usd`: per Pacific month)."""
+
+    row: ClassVar[str] = "gemini"
+
+    daily_grounding_cap: int = Field(default=1_450, ge=0, le=1_000_000)
+    requests_per_minute: Count = 200
+    daily_spend_usd: UsdPerDay = 10.0
+    # None: only the days are limited.
+    monthly_spend_usd: Annotated[float, Field(ge=0, le=10_000_000)] | None = None
+    # False: a pool's free units are the end. True: the caps and spends are.
+    paid_grounding: bool = False
+    # USD per day of one domain by its name; a domain that is not named may use what the limits above leave.
+    shares: dict[str, UsdPerDay] = Field(default_factory=dict)
+    # Models beside GEMINI_MODEL whose replies may be used.
+    accept_models: list[ModelName] = Field(default_factory=list)
+
+
+def limits_of(settings: GeminiSettings) -> Limits:
+    """The part of the settings that the ledger enforces."""
+    return Limits(
+        daily_grounding_cap=settings.daily_grounding_cap,
+        requests_per_minute=settings.requests_per_minute,
+        daily_spend_usd=Decimal(str(settings.daily_spend_usd)),
+    )

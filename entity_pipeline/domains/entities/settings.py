@@ -1,0 +1,61 @@
+"""The row `entity_enrichment`: what a person may set of this domain alone. Units are in the names.
+
+Limits that hold for every pipeline are in the rows of `core/gemini/settings.py`, `core/instagram/settings.py` and
+`core/notifications.py`.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from entity_pipeline.core.gemini.settings import GeminiSettings
+from entity_pipeline.core.instagram.settings import InstagramSettings
+from entity_pipeline.core.notifications import NotifySettings
+from entity_pipeline.core.reasons import Reason
+from entity_pipeline.core.settings import Count, DomainSettings, Settings, SettingsModel, Share, Shared
+from entity_pipeline.domains.entities import KEY
+
+# JSON has no tuples, so a strict one would refuse every point a person can write.
+CalibrationPoint = Annotated[tuple[Share, Share], Field(strict=False)]  # (raw, calibrated)
+
+
+class Thresholds(Settings):
+    """Least calibrated confidence at which a review of that type is written to the catalog."""
+
+    artist: Share = 0.90
+    brand: Share = 0.85
+    group: Share = 0.90
+
+
+class EntitySettings(DomainSettings):
+    """How the domain works; its reviews need `gemini`, its profile backfill works only while `instagram` is on."""
+
+    row: ClassVar[str] = "entity_enrichment"
+    name: ClassVar[str] = KEY
+    uses: ClassVar[tuple[type[SettingsModel], ...]] = (GeminiSettings, InstagramSettings)
+    requires: ClassVar[tuple[type[SettingsModel], ...]] = (GeminiSettings,)
+    moved: ClassVar[Mapping[str, tuple[type[SettingsModel], str]]] = {
+        "daily_grounding_cap": (GeminiSettings, "daily_grounding_cap"),
+        "requests_per_minute": (GeminiSettings, "requests_per_minute"),
+        "daily_spend_usd": (GeminiSettings, "daily_spend_usd"),
+        "instagram_terms_acknowledged": (InstagramSettings, "terms_acknowledged"),
+        "instagram_windows": (InstagramSettings, "windows"),
+        "notify": (NotifySettings, ""),
+    }
+
+    accounts_per_tick: Count = 200
+    concurrency: int = Field(default=8, ge=1, le=64)
+    thresholds: Thresholds = Thresholds()
+    evidence_level: Literal["supports", "chunks"] = "supports"
+    calibration: dict[Literal["artist", "brand", "group"], list[CalibrationPoint]] = Field(
+        default_factory=dict
+    )
+    instagram_backfill_enabled: bool = False
+    # Set by the migration that moved keys to the shared rows: earlier releases refuse a row with this key, and so wait
+    # instead of working under their default limits.
+    shared_rows: bool = True
+
+    def refused_beside(self, shared: Shared) -> Reason | None:
+        """The backfill is switched on only by a person who has acknowledged Instagram's terms."""
+        return shared(InstagramSettings).held_because() if self.instagram_backfill_enabled else None
