@@ -1,7 +1,7 @@
 """The processes of `deploy/compose.yaml` without containers: code location, webserver and daemon, each on its own.
 
-Surprising: their folder can't be written, as in the containers, even by root, who gives up that right. Each
-process leads a process group, and SIGTERM goes to the group, as the containers' init sends it.
+Their folder can't be written, as in the containers, even by root, which gives up that right. Each process leads a
+process group, and SIGTERM goes to the group, as the containers' init sends it.
 """
 
 import ctypes
@@ -15,8 +15,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,25 @@ query ($id: ID!) {
       eventConnection { events { __typename ... on MessageEvent { message } ... on ErrorEvent { error { message } } } }
     }
   }
+}
+"""
+_LAUNCH_BACKFILL = """
+mutation ($parameters: LaunchBackfillParams!) {
+  launchPartitionBackfill(backfillParams: $parameters) {
+    __typename
+    ... on LaunchBackfillSuccess { backfillId }
+    ... on PythonError { message }
+  }
+}
+"""
+_BACKFILL = """
+query ($id: String!) {
+  partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status runs { status } } }
+}
+"""
+_GREEN = """
+query ($asset: AssetKeyInput!) {
+  assetOrError(assetKey: $asset) { ... on Asset { assetMaterializations { partition } } }
 }
 """
 
@@ -156,6 +176,27 @@ class Topology:
         wait_for(is_launched, "the webserver to reach the code location")
         assert answer["__typename"] == "LaunchRunSuccess", answer
         return str(answer["run"]["runId"])
+
+    def launch_backfill(self, assets: Sequence[str], days: Sequence[date]) -> str:
+        """What *Materialize* does for selected partitions; returns the backfill's id."""
+        parameters = {
+            "assetSelection": [{"path": [asset]} for asset in assets],
+            "partitionNames": [day.isoformat() for day in days],
+            "allPartitions": False,
+        }
+        answer = self._graphql(_LAUNCH_BACKFILL, {"parameters": parameters})["launchPartitionBackfill"]
+        assert answer["__typename"] == "LaunchBackfillSuccess", answer
+        return str(answer["backfillId"])
+
+    def backfill(self, backfill_id: str) -> Mapping[str, Any]:
+        """The backfill's status, and those of its runs."""
+        found: Mapping[str, Any] = self._graphql(_BACKFILL, {"id": backfill_id})["partitionBackfillOrError"]
+        return found
+
+    def green(self, asset: str) -> set[str]:
+        """Partitions that the UI shows as materialised."""
+        found = self._graphql(_GREEN, {"asset": {"path": [asset]}})["assetOrError"]
+        return {str(event["partition"]) for event in found["assetMaterializations"]}
 
     def status(self, run_id: str) -> str:
         """The run's status as Dagster's records have it."""

@@ -88,14 +88,16 @@ class Graph:
         assert result.success is succeeds, reasons(result)
         return result
 
-    def materialize(self, asset: str, day: date, *, succeeds: bool = True) -> dg.ExecuteInProcessResult:
-        """One asset alone, as the UI does it."""
+    def materialize(
+        self, *assets: str, day: date, last: date | None = None, succeeds: bool = True
+    ) -> dg.ExecuteInProcessResult:
+        """One run over some assets, as the UI makes it: for a day, or as a part of a backfill for a range of days."""
         result = self.definitions.resolve_implicit_global_asset_job_def().execute_in_process(
             instance=self.instance,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             raise_on_error=False,
-            asset_selection=[dg.AssetKey(asset)],
-            partition_key=day.isoformat(),
+            asset_selection=[dg.AssetKey(asset) for asset in assets],
+            tags=range_tags(day.isoformat(), (last or day).isoformat()),
         )
         assert result.success is succeeds, reasons(result)
         return result

@@ -21,7 +21,8 @@ from entity_pipeline.domains.entities.partitions import cohort_days, daily_parti
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.domains.entities.tables import database_of, table_metadata
 from entity_pipeline.domains.entities.tags.asset import tagged_usernames
-from entity_pipeline.shared.reporting.metadata import EMPTY_COHORT, OWNERS, rows_table
+from entity_pipeline.shared.reporting.metadata import OWNERS, rows_table
+from entity_pipeline.shared.reporting.partitions import EMPTY_COHORT
 
 
 @dg.asset(

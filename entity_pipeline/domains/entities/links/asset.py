@@ -40,9 +40,9 @@ from entity_pipeline.shared.reporting.metadata import (
     OWNERS,
     counts_table,
     drawn,
-    green_when_finished,
     rows_table,
 )
+from entity_pipeline.shared.reporting.partitions import green_when_finished
 
 # A connection is tried before it is lent: that is a round trip, as is looking at the accounts ahead.
 _ON_ONE_CONNECTION = 50
@@ -70,7 +70,6 @@ class LinkConfig(dg.Config):
     tags={"database": database_of("catalog_links")},
     partitions_def=daily_partitions,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    output_required=False,
 )
 def catalog_links(
     context: dg.AssetExecutionContext,
@@ -85,7 +84,9 @@ def catalog_links(
       `metadata.entity_enrichment.catalog_link`, and `admin_audit_log` before and after, in one transaction an account.
     - **Never** writes `group_members`, never replaces what a person wrote. `entity-pipeline undo` takes a run back.
     - **A re-run** decides only what has no decision yet.
-    - **A partition turns green** when no account of the cohort is pending.
+    - **A partition turns green** when no account of the cohort is pending, a review included. Until then each run
+      links what is reviewed so far, and the partition gets an observation. A backfill over it ends as *Failed*
+      although its runs succeed: that means unfinished, and a later run goes on.
     """
     cohorts = cohort_range(context.partition_keys)
     refresh = config.refresh == "all"

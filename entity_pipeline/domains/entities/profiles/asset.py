@@ -31,12 +31,11 @@ from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.domains.entities.tables import database_of, table_metadata
 from entity_pipeline.shared.reporting.charts import faces
 from entity_pipeline.shared.reporting.metadata import (
-    EMPTY_COHORT,
     OWNERS,
     counts_table,
-    days_in_words,
     rows_table,
 )
+from entity_pipeline.shared.reporting.partitions import EMPTY_COHORT, days_in_words
 
 STEP_LIMIT = timedelta(minutes=10)
 FACES = 12

@@ -39,10 +39,10 @@ from entity_pipeline.shared.reporting.metadata import (
     OWNERS,
     counts_table,
     drawn,
-    green_when_finished,
     quota_metadata,
     rows_table,
 )
+from entity_pipeline.shared.reporting.partitions import green_when_finished
 from entity_pipeline.shared.runs.workers import ReviewSession
 
 STEP_LIMIT = timedelta(minutes=50)
@@ -80,7 +80,6 @@ class ReviewConfig(dg.Config):
     tags={"database": database_of("gemini_reviews")},
     partitions_def=daily_partitions,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    output_required=False,
     pool="gemini",
     check_specs=[
         dg.AssetCheckSpec(
@@ -114,7 +113,9 @@ def gemini_reviews(
     - **Reads** pending accounts of `instagram_accounts`, most-tagged first, and the ledger `gemini_usage_events`.
     - **Writes** `metadata.entity_enrichment.gemini_review`, one account at a time, as the answers arrive.
     - **A re-run** asks only for what is still pending; a paid reply that was not used yet is taken from the ledger.
-    - **A partition turns green** when no account of the cohort is pending.
+    - **A partition turns green** when no account of the cohort is pending. An unfinished one gets an observation that
+      says how many are and why; `catalog_links` goes on with what is reviewed. A backfill over it ends as *Failed*
+      although its runs succeed: that means unfinished, and a later run goes on.
     """
     cohorts = cohort_range(context.partition_keys)
     now = datetime.now(UTC)

@@ -24,11 +24,11 @@ from entity_pipeline.shared.reporting.charts import BLUE, bars_by_name
 from entity_pipeline.shared.reporting.metadata import (
     OWNERS,
     counts_table,
-    days_in_words,
     drawn,
     profile_link,
     rows_table,
 )
+from entity_pipeline.shared.reporting.partitions import days_in_words
 
 
 @dg.asset(

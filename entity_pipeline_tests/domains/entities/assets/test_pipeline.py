@@ -138,6 +138,29 @@ def test_one_unfinished_partition_run_alone_is_observed_and_not_green(installati
     assert installation.green("gemini_reviews") == installation.green("catalog_links") == {MONDAY.isoformat()}
 
 
+def test_a_run_over_both_links_what_is_reviewed_and_leaves_the_unfinished_day_open(
+    installation: Graph,
+) -> None:
+    small_sample(installation)
+    installation.settings(daily_grounding_cap=5)
+    installation.run("intake_job", MONDAY, WEDNESDAY)
+    run = installation.materialize("gemini_reviews", "catalog_links", day=MONDAY, last=WEDNESDAY)
+    assert not [event for event in run.all_events if event.is_step_skipped]
+    accounts = installation.accounts()
+    waiting = [name for name, value in accounts.items() if "gemini_review" not in value]
+    reviewed = [
+        name for name, value in accounts.items() if value.get("gemini_review", {}).get("status") == "reviewed"
+    ]
+    assert len(waiting) == 1
+    assert reviewed
+    assert all("catalog_link" in accounts[name] for name in reviewed)
+    finished = DAYS - {accounts[waiting[0]]["cohort"]}
+    assert installation.green("gemini_reviews") == installation.green("catalog_links") == finished
+    installation.settings(daily_grounding_cap=100)
+    installation.materialize("gemini_reviews", "catalog_links", day=MONDAY, last=WEDNESDAY)
+    assert installation.green("gemini_reviews") == installation.green("catalog_links") == DAYS
+
+
 def test_three_chosen_partitions_with_a_gap_finish_and_no_other_is_touched(installation: Graph) -> None:
     chosen = [MONDAY, WEDNESDAY, WEDNESDAY + timedelta(days=2)]
     for day, name in zip([*chosen, TUESDAY], ["prada", "timberland", "uniqlo_jp", "newbalance"], strict=True):
@@ -171,7 +194,7 @@ def test_each_asset_asks_the_gate_itself_whoever_starts_it(installation: Graph, 
     installation.post(MONDAY, "newbalance")
     installation.settings(enabled=False)
     before = installation.everything(), installation.calls()
-    result = installation.materialize(asset, MONDAY, succeeds=asset not in STAGES[:2])
+    result = installation.materialize(asset, day=MONDAY, succeeds=asset not in STAGES[:2])
     assert reasons(result) == ([CLOSED] if asset in STAGES[:2] else [])
     assert (installation.everything(), installation.calls()) == before
 
