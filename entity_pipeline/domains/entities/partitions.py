@@ -3,14 +3,16 @@
 The first partition stands for its day and everything before it, so that nothing old is left out.
 """
 
+import os
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
 import dagster as dg
 
 from entity_pipeline.domains.entities.accounts.queries.enrichment import CohortProgress, CohortRange
+from entity_pipeline.shared.runs.partitions import first_day
 
-FIRST_DAY = date(2026, 10, 1)
+FIRST_DAY = first_day(os.environ, default=date(2026, 10, 1))
 
 daily_partitions = dg.DailyPartitionsDefinition(
     start_date=FIRST_DAY.isoformat(), timezone="UTC", end_offset=1

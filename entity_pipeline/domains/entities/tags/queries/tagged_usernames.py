@@ -51,6 +51,8 @@ _STAGED_IN_PIECES = f"""(
            )[1:3]::uuid[] as sample_posts
     from {_STAGED.replace("select ", "select piece, ", 1)} as pieces group by username
 )"""
+# The first partition holds the posts of all earlier days, which were partitions of their own if it has moved.
+_DELETE_BEFORE = "delete from tagged_usernames where day < %s"
 _HAS_ROWS = "select exists (select from tagged_usernames where day = %s)"
 _COUNT = "select count(*) from tagged_usernames where day = %s"
 _INSERT_ALL = """
@@ -271,6 +273,8 @@ def _count(
             for day, of_day in _with_days_between(days, groupby(pieces, key=lambda piece: piece.day)):
                 tags = TagCounts()
                 with writer.transaction():
+                    if day <= first_partition:
+                        writer.execute(_DELETE_BEFORE, (day,))
                     rows = replace_day(writer, day, _adding_up(of_day, tags))
                     note_day(
                         writer,

@@ -163,3 +163,21 @@ def test_a_count_that_fails_is_not_noted(
         recount(assets_db)
     assert rows(posts) == []
     assert known_days(posts, DAY, NEXT) == {}
+
+
+def test_a_first_partition_that_moves_counts_no_post_twice(
+    posts: Connection, assets_db: ClonedDatabase
+) -> None:
+    def counted_from(first: date) -> list[tuple[str, int]]:
+        with assets_db.connection() as reader, assets_db.connection() as writer:
+            list(recount_days(reader, writer, first, NEXT, first_partition=first))
+        return posts.execute(
+            "select username, sum(posts) from tagged_usernames group by 1 order by 1"
+        ).fetchall()
+
+    totals = counted_from(DAY)
+    days = rows(posts)
+    assert counted_from(NEXT) == totals
+    assert {row[0] for row in rows(posts)} == {NEXT}
+    assert counted_from(DAY) == totals
+    assert rows(posts) == days
