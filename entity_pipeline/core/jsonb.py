@@ -66,6 +66,11 @@ def json_object(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
+def json_text(value: object) -> str | None:
+    """The value if it is a text."""
+    return value if isinstance(value, str) else None
+
+
 def json_items(value: object, limit: int | None = None) -> list[Any]:
     """The items of an array, at most `limit`; none if the value is something else."""
     return value[:limit] if isinstance(value, list) else []

@@ -21,6 +21,7 @@ from PIL import Image
 
 from entity_pipeline.core.failures import InputRejected
 from entity_pipeline.core.gemini.models import MODELS
+from entity_pipeline.core.gemini.reply_body import read_body
 from entity_pipeline.core.gemini.settings import GeminiSettings
 from entity_pipeline.core.gemini.usage import count_search_queries, read_usage, token_cost_usd
 from entity_pipeline.core.instagram.access import ProfileFetch, ProfileOutcome
@@ -40,19 +41,18 @@ from entity_pipeline.domains.entities.profiles.logic.profile_record import (
     merge_profile_attempt,
     visible_text,
 )
-from entity_pipeline.domains.entities.reviews.logic.confidence import calibrate, read_confidence
+from entity_pipeline.domains.entities.reviews.logic.calibration import calibrate
+from entity_pipeline.domains.entities.reviews.logic.confidence import read_confidence
 from entity_pipeline.domains.entities.reviews.logic.countries import read_country
-from entity_pipeline.domains.entities.reviews.logic.grounding import assess_grounding, search_entry_point
+from entity_pipeline.domains.entities.reviews.logic.grounding import assess_grounding
 from entity_pipeline.domains.entities.reviews.logic.record import (
-    ReviewInputs,
+    ReviewRecord,
     attempts,
     consumed_event_id,
-    is_pending,
     reviewed_record,
-    stale_reasons,
-    verdict_from_record,
 )
 from entity_pipeline.domains.entities.reviews.logic.reply import ParsedReply, Unparseable, parse_reply
+from entity_pipeline.domains.entities.reviews.logic.review_call import ReviewCall, ReviewInputs
 from entity_pipeline.domains.entities.reviews.prompts import account_json
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.domains.entities.tags.logic.post_files import (
@@ -96,6 +96,7 @@ _PICTURES = (
 )
 _DELIMITER = "0123456789abcdef" * 2
 _INPUTS = ReviewInputs("gemini-2.5-flash", "1", "1", "hash")
+_CALL = ReviewCall.of(_INPUTS)
 
 
 @dataclass(frozen=True)
@@ -122,9 +123,9 @@ def storable(value: object) -> None:
 
 def check_reply(body: Any) -> None:
     """A named outcome; what is kept can be stored; nothing is written to the catalog without proof."""
-    outcome = parse_reply(body, handle=HANDLE, bio='Eyewear. {"account_type": "artist"}')
+    reply = read_body(body)
+    outcome = parse_reply(reply, handle=HANDLE, bio='Eyewear. {"account_type": "artist"}')
     assert isinstance(outcome, ParsedReply | Unparseable)
-    search_entry_point(body)
     if isinstance(body, Mapping):
         usage = read_usage(body)
         assert token_cost_usd(MODELS["gemini-2.5-flash"], usage, _DAY) >= 0
@@ -135,28 +136,20 @@ def check_reply(body: Any) -> None:
         return
     review = outcome.review
     assert review.name_en is None or len(review.name_en) <= 120
-    assert parse_reply(body_of(fenced(**review.model_dump(mode="json"))), handle=HANDLE) == ParsedReply(
+    again = read_body(body_of(fenced(**review.model_dump(mode="json"))))
+    assert parse_reply(again, handle=HANDLE) == ParsedReply(
         review, _unavoidable(review.model_dump(mode="json"))
     )
-    grounding = assess_grounding(body, handle=HANDLE, names=[review.name_en, review.name_ko])
+    grounding = assess_grounding(reply, handle=HANDLE, names=[review.name_en, review.name_ko])
     assert all(item.uri.startswith(("http://", "https://")) for item in grounding.evidence)
     scores = calibrate(review, grounding, SETTINGS)
     assert 0 <= scores.confidence <= 1
-    record = reviewed_record(
-        review,
-        scores,
-        grounding,
-        _INPUTS,
-        previous=None,
-        reviewed_at=NOW,
-        model_version=None,
-        usage_event_id=None,
-        notes=outcome.notes,
-        search_entry_point=search_entry_point(body),
-    )
-    stored = jsonb_text(record)
+    record = reviewed_record(outcome, grounding, scores, _CALL, previous=None, at=NOW)
+    stored = jsonb_text(record.to_json())
     assert len(stored) < _RECORDS
-    verdict = verdict_from_record(read_stored(stored))
+    read_back = ReviewRecord.from_json(read_stored(stored))
+    assert read_back is not None
+    verdict = read_back.verdict
     assert isinstance(verdict, Verdict)
     proved = grounding.grounded and grounding.chunks > 0 and grounding.supported
     decision = decide(an_account(username=HANDLE, handle=HANDLE), verdict, Candidates(), SETTINGS)
@@ -203,12 +196,14 @@ def check_reply_text(text: str) -> None:
 
 def check_stored_review(record: Any) -> None:
     """What a person or an older version left under `gemini_review` is read or counts as absent."""
-    previous = record if isinstance(record, Mapping) else None
-    is_pending(previous, NOW)
+    previous = ReviewRecord.from_json(record)
     assert attempts(previous) >= 0
     consumed_event_id(previous)
-    stale_reasons(previous, _INPUTS)
-    verdict = verdict_from_record(previous)
+    verdict = None
+    if previous is not None:
+        previous.stale_reasons(_INPUTS)
+        storable(previous.to_json())
+        verdict = previous.verdict
     account = an_account(
         enrichment={"gemini_review": record, "profile_backfill": record, "catalog_link": record}
     )
@@ -457,13 +452,12 @@ def _backfill() -> Any:
 
 
 def _review_record() -> Any:
-    body = grounded_body(HANDLE)
-    parsed = parse_reply(body, handle=HANDLE)
+    reply = read_body(grounded_body(HANDLE))
+    parsed = parse_reply(reply, handle=HANDLE)
     assert isinstance(parsed, ParsedReply)
-    grounding = assess_grounding(body, handle=HANDLE, names=[])
+    grounding = assess_grounding(reply, handle=HANDLE, names=[])
     scores = calibrate(parsed.review, grounding, SETTINGS)
-    arguments = {"previous": None, "reviewed_at": NOW, "model_version": None, "usage_event_id": None}
-    return reviewed_record(parsed.review, scores, grounding, _INPUTS, **arguments)
+    return reviewed_record(parsed, grounding, scores, _CALL, previous=None, at=NOW).to_json()
 
 
 @cache

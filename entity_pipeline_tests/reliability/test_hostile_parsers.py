@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from entity_pipeline.core.gemini.reply_body import read_body
 from entity_pipeline.core.settings import Open, SettingsRow
 from entity_pipeline.domains.entities.reviews.logic.reply import ParsedReply, parse_reply
 from entity_pipeline_tests.fuzz.mutations import nested
@@ -55,7 +56,9 @@ def test_the_wounds_are_neither_always_fatal_nor_always_harmless() -> None:
     blocks = [target.wounded(number) for number in range(200)]
     untouched = sum(block in target.seeds for block in blocks)
     replies = [targets()["reply"].wounded(number) for number in range(200)]
-    understood = sum(isinstance(parse_reply(reply, handle=HANDLE), ParsedReply) for reply in replies)
+    understood = sum(
+        isinstance(parse_reply(read_body(reply), handle=HANDLE), ParsedReply) for reply in replies
+    )
     opened = [
         entities_gate(SettingsRow(True, targets()["settings"].wounded(number))) for number in range(200)
     ]

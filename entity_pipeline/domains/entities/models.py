@@ -73,13 +73,17 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Grounding:
-    """What the reply's `groundingMetadata` proves. `cap` is the highest confidence it allows."""
+    """What the reply's `groundingMetadata` proves.
+
+    `search_entry_point` is Google's search suggestions, untrusted HTML to show with the result.
+    """
 
     grounded: bool  # at least one query was run and at least one chunk came back
     chunks: int
     supports: int
     evidence: Sequence[Evidence]
     search_queries: Sequence[str]
+    search_entry_point: str | None = None
 
     @property
     def supported(self) -> bool:

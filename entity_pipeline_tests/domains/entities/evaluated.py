@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from entity_pipeline.core.gemini.reply_body import read_body
 from entity_pipeline.domains.entities.evaluation.logic.judging import Answer
 from entity_pipeline.domains.entities.evaluation.logic.labelled_accounts import Labelled
 from entity_pipeline.domains.entities.models import AccountType
@@ -18,10 +19,11 @@ def answer(
     body = grounded_body(handle, **{"account_type": said or truth, "field_confidence": {}, **review})
     if not grounded:
         del body["candidates"][0]["groundingMetadata"]
-    parsed = parse_reply(body, handle=handle)
+    reply = read_body(body)
+    parsed = parse_reply(reply, handle=handle)
     assert isinstance(parsed, ParsedReply), parsed
     names = [parsed.review.name_en, parsed.review.name_ko]
-    proof = assess_grounding(body, handle=handle, names=names)
+    proof = assess_grounding(reply, handle=handle, names=names)
     return Answer(Labelled(handle, AccountType(truth), kind), "reviewed", parsed.review, proof)
 
 

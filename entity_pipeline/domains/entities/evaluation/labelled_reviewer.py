@@ -19,8 +19,7 @@ from entity_pipeline.domains.entities.evaluation.logic.judging import NOT_COVERE
 from entity_pipeline.domains.entities.evaluation.logic.labelled_accounts import Labelled
 from entity_pipeline.domains.entities.links.queries.catalog_rows import load_account_of
 from entity_pipeline.domains.entities.models import Account
-from entity_pipeline.domains.entities.reviews.logic.reply import Unparseable
-from entity_pipeline.domains.entities.reviews.question import Asker, OtherModel, assess
+from entity_pipeline.domains.entities.reviews.question import Asker, NotUnderstood, OtherModel
 from entity_pipeline.domains.entities.reviews.review import IN_FLIGHT, OTHER_MODEL, Done, Stopped
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.shared.runs.workers import ReviewSession
@@ -53,7 +52,6 @@ class LabelledReviewer:
         self.stop = Event()
         self.deadline = datetime.now(UTC) + LONGEST
         self._operation_db = operation_db
-        self._settings = settings
         self._labelled: Mapping[str, Labelled] = {account.handle: account for account in accounts}
         self._only_stored = only_stored
         # A replay never waits: a deadline that is over says so.
@@ -107,10 +105,9 @@ class LabelledReviewer:
         if answer.replayed:
             with self._lock:
                 self._replayed.add(handle)
-        if isinstance(answer.parsed, Unparseable):
-            return self._keep(handle, f"failed:{answer.parsed.reason.value}", version)
-        review = answer.parsed.review
-        _, grounding = assess(review, answer.reply, handle, self._settings)
+        if isinstance(answer, NotUnderstood):
+            return self._keep(handle, f"failed:{answer.why.reason.value}", version)
+        review, grounding = answer.parsed.review, answer.grounding
         outcome = "reviewed" if grounding.grounded else "reviewed:ungrounded"
         return self._keep(
             handle, outcome, version, Answer(self._labelled[handle], outcome, review, grounding)

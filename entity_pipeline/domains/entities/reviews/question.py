@@ -1,7 +1,7 @@
-"""One question about one account under the ledger, and what the reply says. Writes nothing.
+"""One question about one account under the ledger, and what its reply says and proves. Writes nothing.
 
-Both the review that is written down and the evaluation that is only measured ask through here, so that what is
-measured is what is used.
+The review that is stored and the evaluation that only measures both ask through here, so that what is measured is
+what is used.
 """
 
 import secrets
@@ -14,15 +14,13 @@ from typing import Any
 from entity_pipeline.core.gemini.access import STOPS_THE_RUN, Answered, GeminiAccess, NotAnswered, Prompt
 from entity_pipeline.core.gemini.ledger import CallIntent, EventId, Limits, StoredReply
 from entity_pipeline.core.gemini.models import is_same_model
-from entity_pipeline.core.gemini.reply_body import reply_text
-from entity_pipeline.domains.entities.models import Account, Grounding, Review
+from entity_pipeline.core.gemini.reply_body import read_body
+from entity_pipeline.domains.entities.models import Account, Grounding
 from entity_pipeline.domains.entities.reviews import prompts
-from entity_pipeline.domains.entities.reviews.logic.confidence import Calibrated, calibrate
 from entity_pipeline.domains.entities.reviews.logic.grounding import assess_grounding
 from entity_pipeline.domains.entities.reviews.logic.input_hash import SCHEMA_VERSION, config_hash, input_hash
-from entity_pipeline.domains.entities.reviews.logic.record import ReviewInputs
 from entity_pipeline.domains.entities.reviews.logic.reply import ParsedReply, Unparseable, parse_reply
-from entity_pipeline.domains.entities.settings import EntitySettings
+from entity_pipeline.domains.entities.reviews.logic.review_call import ReviewInputs
 
 PIPELINE = "entity_enrichment"
 STEP = "instagram_account_review"
@@ -30,7 +28,7 @@ STEP = "instagram_account_review"
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is sent for one account, and what makes it the same question as another."""
+    """What is sent for one account, and the inputs by which it is the same question as another."""
 
     facts: Mapping[str, Any]
     prompt: Prompt
@@ -40,16 +38,26 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """A reply and what it says; `parsed` may come out of the repair call, the proof always out of the first."""
+    """A reply that holds a review. `parsed` may be from the repair call, `grounding` is always from the first."""
 
     reply: StoredReply
-    parsed: ParsedReply | Unparseable
+    parsed: ParsedReply
+    grounding: Grounding
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NotUnderstood:
+    """A reply that holds no review."""
+
+    reply: StoredReply
+    why: Unparseable
     replayed: bool
 
 
 @dataclass(frozen=True, slots=True)
 class OtherModel:
-    """Another model answered than the one that was asked: its word gets no further."""
+    """Another model answered than the one that was asked; its answer is not used."""
 
     reply: StoredReply
 
@@ -72,8 +80,8 @@ class Asker:
 
     def ask(
         self, handle: str, question: Question, consumed: EventId | None
-    ) -> Understood | OtherModel | NotAnswered:
-        """Ask once, and once more without search where the reply can't be read but may still hold a review.
+    ) -> Understood | NotUnderstood | OtherModel | NotAnswered:
+        """Ask once, and once more without search if the reply can't be read but may still hold a review.
 
         `consumed` is the paid reply that the account already holds; any later one is replayed.
 
@@ -87,15 +95,19 @@ class Asker:
         version = answer.reply.model_version
         if version is not None and not is_same_model(self.gemini.model, version):
             return OtherModel(answer.reply)
-        bio = question.facts.get("bio")
-        parsed = parse_reply(answer.reply.body, handle=handle, bio=bio)
+        reply = read_body(answer.reply.body)
+        parsed = parse_reply(reply, handle=handle, bio=question.facts.get("bio"))
         if isinstance(parsed, Unparseable) and parsed.worth_repair:
-            repaired = self._repair(handle, question.facts, answer)
+            repaired = self._repair(handle, question.facts, answer.reply.event_id, reply.text)
             if isinstance(repaired, NotAnswered) and repaired.reason in STOPS_THE_RUN:
                 return repaired
             if isinstance(repaired, ParsedReply):
                 parsed = repaired
-        return Understood(answer.reply, parsed, answer.replayed)
+        if isinstance(parsed, Unparseable):
+            return NotUnderstood(answer.reply, parsed, answer.replayed)
+        names = (parsed.review.name_en, parsed.review.name_ko)
+        grounding = assess_grounding(reply, handle=handle, names=names)
+        return Understood(answer.reply, parsed, grounding, answer.replayed)
 
     def _send(
         self, kind: str, handle: str, question: Question, consumed: EventId | None
@@ -117,32 +129,24 @@ class Asker:
         )
 
     def _repair(
-        self, handle: str, facts: Mapping[str, Any], answer: Answered
+        self, handle: str, facts: Mapping[str, Any], event_id: EventId, text: str
     ) -> ParsedReply | Unparseable | NotAnswered:
-        prompt = prompts.repair_prompt(facts, reply_text(answer.reply.body), secrets.token_hex(16))
-        # Bound to the reply it mends: after a crash it is found again, and for no other reply.
-        question = _question(facts, prompt, self.gemini.model, {"mends": str(answer.reply.event_id)})
+        prompt = prompts.repair_prompt(facts, text, secrets.token_hex(16))
+        # Bound to the reply that it repairs: after a crash it is found again, and for no other reply.
+        question = _question(facts, prompt, self.gemini.model, {"mends": str(event_id)})
         repaired = self._send("repair", handle, question, None)
         if isinstance(repaired, NotAnswered):
             return repaired
-        return parse_reply(repaired.reply.body, handle=handle, bio=facts.get("bio"))
-
-
-def assess(
-    review: Review, reply: StoredReply, handle: str, settings: EntitySettings
-) -> tuple[Calibrated, Grounding]:
-    """What the reply's own search proves of the review, and the confidence that is left of it."""
-    grounding = assess_grounding(reply.body, handle=handle, names=[review.name_en, review.name_ko])
-    return calibrate(review, grounding, settings), grounding
+        return parse_reply(read_body(repaired.reply.body), handle=handle, bio=facts.get("bio"))
 
 
 def review_config_hash(model: str) -> str:
-    """What the reviews of every account have in common now; `CallIntent.config_hash` of each."""
+    """The hash of what all reviews have in common now; `CallIntent.config_hash` of each."""
     return _question({}, prompts.template(prompts.REVIEW), model, {}).config_hash
 
 
 def account_facts(account: Account) -> dict[str, Any]:
-    """What the model is told of an account: public profile fields and how often it is tagged."""
+    """What is sent to the model about an account: public profile fields and how often it is tagged."""
     tagging = account.enrichment.get("tagging")
     return {
         "username": account.handle,

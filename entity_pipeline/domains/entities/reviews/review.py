@@ -1,7 +1,7 @@
-"""The review of one account: read it, ask once, understand the answer, write it down.
+"""The review of one account: load it, ask once, record what the reply says or why it says nothing.
 
-The paid reply is in the ledger before anything here looks at it, so a crash at any line costs no second call:
-the next run finds the reply there and goes on from it.
+The paid reply is in the ledger before anything here sees it, so a crash at any line costs no second call: the next run
+finds the reply there and goes on from it. How a reply is understood does not belong here: see `question`.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,34 +12,40 @@ from typing import Any
 from uuid import UUID
 
 from entity_pipeline.core.gemini.access import STOPS_THE_RUN, GeminiAccess, NotAnswered, Unanswered
-from entity_pipeline.core.gemini.ledger import Limits, StoredReply
+from entity_pipeline.core.gemini.ledger import Limits
+from entity_pipeline.core.jsonb import json_object
 from entity_pipeline.core.patience import patiently
 from entity_pipeline.core.ports import Database
+from entity_pipeline.domains.entities.accounts.logic.standing import is_due, review_waits
 from entity_pipeline.domains.entities.accounts.queries.enrichment_metadata import write_stage
 from entity_pipeline.domains.entities.links.queries.catalog_rows import load_account
 from entity_pipeline.domains.entities.models import Account
 from entity_pipeline.domains.entities.reviews import prompts
-from entity_pipeline.domains.entities.reviews.logic.grounding import search_entry_point
+from entity_pipeline.domains.entities.reviews.logic.calibration import calibrate
 from entity_pipeline.domains.entities.reviews.logic.input_hash import SCHEMA_VERSION
 from entity_pipeline.domains.entities.reviews.logic.record import (
-    ReviewInputs,
+    ReviewError,
+    ReviewRecord,
     attempts,
     consumed_event_id,
     deferred_record,
     failed_record,
-    is_pending,
-    is_stale,
     reviewed_record,
 )
-from entity_pipeline.domains.entities.reviews.logic.reply import Unparseable
-from entity_pipeline.domains.entities.reviews.question import Asker, OtherModel, Question, Understood, assess
+from entity_pipeline.domains.entities.reviews.logic.review_call import ReviewCall, ReviewInputs
+from entity_pipeline.domains.entities.reviews.question import (
+    Asker,
+    NotUnderstood,
+    OtherModel,
+    Understood,
+)
 from entity_pipeline.domains.entities.settings import EntitySettings
 
 STAGE = "gemini_review"
 IN_FLIGHT = "in_flight"
 OTHER_MODEL = "failed:other_model"
 
-# Names what became of one account in counts and reports.
+# The name of an account's result in counts and reports.
 Outcome = str
 
 
@@ -54,7 +60,7 @@ class Stopped:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """One account is finished with for this run; `paid` counts requests that left."""
+    """This run is done with the account. `unavailable`: Gemini gave no answer, which may be an outage."""
 
     outcome: Outcome
     unavailable: bool = False
@@ -95,16 +101,20 @@ class Reviewer:
             return Done("gone")
         if account.handle is None:
             return self._give_up(account)
-        question = self._question(account)
-        previous = _section(account.enrichment, STAGE)
-        if not self._wanted(previous, question.inputs):
+        question = self.asker.question(account)
+        previous = ReviewRecord.from_json(account.enrichment.get(STAGE))
+        if not self._wanted(account, previous, question.inputs):
             return Done("unchanged")
         answer = self.asker.ask(account.handle, question, consumed_event_id(previous))
         if isinstance(answer, NotAnswered):
-            return self._not_answered(account_id, previous, question.inputs, answer)
-        if isinstance(answer, OtherModel):
-            return self._refuse_other_model(account, previous, question.inputs, answer.reply)
-        return self._keep(account, previous, question.inputs, answer)
+            if answer.reason in STOPS_THE_RUN:
+                return Stopped(answer.reason, answer.detail, answer.retry_at)
+            if answer.reason is Unanswered.IN_FLIGHT:
+                return Done(IN_FLIGHT)
+            record, done = _unanswered(answer, question.inputs, previous)
+        else:
+            record, done = self._answered(answer, question.inputs, previous)
+        return self._write(account_id, record.of_run(self.run_id).to_json(), done)
 
     def _load(self, account_id: UUID) -> Account | None:
         with self.operation_db.connection() as connection:
@@ -115,120 +125,88 @@ class Reviewer:
         account = self._load(account_id)
         if account is None or account.handle is None:
             return False
-        return self._wanted(_section(account.enrichment, STAGE), self._question(account).inputs)
+        previous = ReviewRecord.from_json(account.enrichment.get(STAGE))
+        return self._wanted(account, previous, self.asker.question(account).inputs)
 
-    def _question(self, account: Account) -> Question:
-        return self.asker.question(account)
-
-    def _wanted(self, previous: Mapping[str, Any] | None, inputs: ReviewInputs) -> bool:
-        """The row may have changed since the run chose it: another run can have reviewed it meanwhile."""
-        if is_pending(previous, datetime.now(UTC)):
+    def _wanted(self, account: Account, previous: ReviewRecord | None, inputs: ReviewInputs) -> bool:
+        """The row may have changed since the run chose it: another run may have reviewed it."""
+        stored = json_object(account.enrichment.get(STAGE))
+        if review_waits(stored) and is_due(stored, datetime.now(UTC)):
             return True
-        reviewed_here = previous is not None and previous.get("run_id") == self.run_id
+        reviewed_here = previous is not None and previous.run_id == self.run_id
         if self.refresh == "all":
             return not reviewed_here
-        return self.refresh == "stale" and is_stale(previous, inputs)
+        return self.refresh == "stale" and previous is not None and bool(previous.stale_reasons(inputs))
 
     def _give_up(self, account: Account) -> Done:
         version = prompts.template(prompts.REVIEW).version
-        record = failed_record(
-            ReviewInputs(self.gemini.model, version, SCHEMA_VERSION, ""),
-            previous=None,
-            reason="invalid_username",
-            detail="The stored username can't be an Instagram handle: correct it in the catalog screens.",
+        inputs = ReviewInputs(self.gemini.model, version, SCHEMA_VERSION, "")
+        error = ReviewError(
+            "invalid_username",
+            "The stored username can't be an Instagram handle: correct it in the catalog screens.",
         )
-        return self._write(account.id, record, "failed:invalid_username")
+        record = failed_record(error, ReviewCall.of(inputs), previous=None)
+        done = Done("failed:invalid_username")
+        return self._write(account.id, record.of_run(self.run_id).to_json(), done)
 
-    def _keep(
+    def _answered(
         self,
-        account: Account,
-        previous: Mapping[str, Any] | None,
+        answer: Understood | NotUnderstood | OtherModel,
         inputs: ReviewInputs,
-        answer: Understood,
-    ) -> Done | Stopped:
-        reply, parsed = answer.reply, answer.parsed
-        version = reply.model_version
-        inputs = ReviewInputs(inputs.model, inputs.prompt_version, inputs.schema_version, reply.input_hash)
-        if isinstance(parsed, Unparseable):
-            record = failed_record(
-                inputs,
-                previous=previous,
-                reason=parsed.reason.value,
-                detail=parsed.detail,
-                usage_event_id=reply.event_id,
-                model_version=version,
-            )
-            return self._write(account.id, record, f"failed:{parsed.reason.value}", version)
-        scores, grounding = assess(parsed.review, reply, account.handle or "", self.settings)
+        previous: ReviewRecord | None,
+    ) -> tuple[ReviewRecord, Done]:
+        """The review, or why the reply holds none."""
+        version, event_id = answer.reply.model_version, answer.reply.event_id
+        if isinstance(answer, OtherModel):
+            call = ReviewCall.of(inputs, model_version=version, event_id=event_id)
+            record = failed_record(self._other_model(version), call, previous=previous)
+            return record, Done(OTHER_MODEL, model_version=version)
+        # A replayed reply was made from the inputs of its own time.
+        inputs = replace(inputs, input_hash=answer.reply.input_hash)
+        call = ReviewCall.of(inputs, model_version=version, event_id=event_id)
+        if isinstance(answer, NotUnderstood):
+            error = ReviewError(answer.why.reason.value, answer.why.detail)
+            record = failed_record(error, call, previous=previous)
+            return record, Done(f"failed:{error.reason}", model_version=version)
+        scores = calibrate(answer.parsed.review, answer.grounding, self.settings)
         record = reviewed_record(
-            parsed.review,
-            scores,
-            grounding,
-            inputs,
-            previous=previous,
-            reviewed_at=datetime.now(UTC),
-            model_version=version,
-            usage_event_id=reply.event_id,
-            notes=parsed.notes,
-            search_entry_point=search_entry_point(reply.body),
+            answer.parsed, answer.grounding, scores, call, previous=previous, at=datetime.now(UTC)
         )
-        outcome = "reviewed" if grounding.grounded else "reviewed:ungrounded"
-        return self._write(account.id, record, outcome + (":replayed" if answer.replayed else ""), version)
+        outcome = "reviewed" if answer.grounding.grounded else "reviewed:ungrounded"
+        return record, Done(outcome + (":replayed" if answer.replayed else ""), model_version=version)
 
-    def _refuse_other_model(
-        self, account: Account, previous: Mapping[str, Any] | None, inputs: ReviewInputs, reply: StoredReply
-    ) -> Done:
-        """Thresholds and prompt were made for the configured model: another one's word never gets further."""
-        version = reply.model_version
-        record = failed_record(
-            inputs,
-            previous=previous,
-            reason="other_model",
-            detail=(
-                f"Gemini answered with {version} in place of {self.gemini.model}: set GEMINI_MODEL to the model "
-                "that is meant, then run `entity-pipeline enrich --refresh stale`."
-            ),
-            usage_event_id=reply.event_id,
-            model_version=version,
+    def _other_model(self, version: str | None) -> ReviewError:
+        """Thresholds and prompt were made for the configured model, so another one's answer is not used."""
+        return ReviewError(
+            "other_model",
+            f"Gemini answered with {version} in place of {self.gemini.model}: set GEMINI_MODEL to the model "
+            "that is meant, then run `entity-pipeline enrich --refresh stale`.",
         )
-        return self._write(account.id, record, OTHER_MODEL, version)
 
-    def _not_answered(
-        self, account_id: UUID, previous: Mapping[str, Any] | None, inputs: ReviewInputs, answer: NotAnswered
-    ) -> Done | Stopped:
-        if answer.reason in STOPS_THE_RUN:
-            return Stopped(answer.reason, answer.detail, answer.retry_at)
-        if answer.reason is Unanswered.IN_FLIGHT:
-            return Done(IN_FLIGHT)
-        if answer.reason is Unanswered.REFUSED:
-            record = failed_record(inputs, previous=previous, reason="refused", detail=answer.detail)
-            return self._write(account_id, record, "failed:refused")
-        record = deferred_record(
-            previous=previous,
-            reason=answer.reason.value,
-            detail=answer.detail,
-            next_attempt_at=answer.retry_at or _later(previous),
-            counts=answer.reason is not Unanswered.UNREACHABLE,
-        )
-        self._write(account_id, record, "")
-        return Done(f"deferred:{answer.reason.value}", unavailable=True)
-
-    def _write(
-        self, account_id: UUID, record: Mapping[str, Any], outcome: Outcome, model_version: str | None = None
-    ) -> Done:
+    def _write(self, account_id: UUID, stored: Mapping[str, Any], done: Done) -> Done:
         def write() -> bool:
             with self.operation_db.connection() as connection:
-                return write_stage(connection, account_id, STAGE, {**record, "run_id": self.run_id})
+                return write_stage(connection, account_id, STAGE, stored)
 
-        written = patiently(write)
-        return Done(outcome if written else "metadata_unusable", model_version=model_version)
-
-
-def _section(enrichment: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
-    value = enrichment.get(key)
-    return value if isinstance(value, Mapping) else None
+        return done if patiently(write) else replace(done, outcome="metadata_unusable")
 
 
-def _later(previous: Mapping[str, Any] | None) -> datetime:
+def _unanswered(
+    answer: NotAnswered, inputs: ReviewInputs, previous: ReviewRecord | None
+) -> tuple[ReviewRecord, Done]:
+    """A request that Gemini refuses will never succeed; any other may later."""
+    error = ReviewError(answer.reason.value, answer.detail)
+    if answer.reason is Unanswered.REFUSED:
+        return failed_record(error, ReviewCall.of(inputs), previous=previous), Done("failed:refused")
+    record = deferred_record(
+        error,
+        previous=previous,
+        next_attempt_at=answer.retry_at or _later(previous),
+        counts=answer.reason is not Unanswered.UNREACHABLE,
+    )
+    return record, Done(f"deferred:{error.reason}", unavailable=True)
+
+
+def _later(previous: ReviewRecord | None) -> datetime:
     """15 minutes after a first failure, then an hour, then four."""
     return datetime.now(UTC) + timedelta(minutes=15 * 4 ** min(attempts(previous), 2))

@@ -5,6 +5,7 @@ from uuid import UUID, uuid5
 
 import pytest
 
+from entity_pipeline.core.gemini.reply_body import read_body
 from entity_pipeline.domains.entities.links.logic.decide import decide
 from entity_pipeline.domains.entities.links.logic.decisions import (
     Attach,
@@ -16,7 +17,7 @@ from entity_pipeline.domains.entities.links.logic.decisions import (
 )
 from entity_pipeline.domains.entities.links.logic.names import normalised
 from entity_pipeline.domains.entities.models import TABLE_OF_TYPE, Account, Entity, EntityTable, Verdict
-from entity_pipeline.domains.entities.reviews.logic.confidence import calibrate
+from entity_pipeline.domains.entities.reviews.logic.calibration import calibrate
 from entity_pipeline.domains.entities.reviews.logic.grounding import assess_grounding
 from entity_pipeline.domains.entities.reviews.logic.reply import ParsedReply, parse_reply
 from entity_pipeline.domains.entities.reviews.prompts import repair_prompt, review_prompt
@@ -52,17 +53,17 @@ def _verdict(gemini: GeminiClient, username: str) -> Verdict | None:
     prompt = Prompt(asked.system, asked.text, 1024, 512)
     replies = (gemini.send(MODEL, prompt, grounded=True) for _ in range(3))
     body = next(reply.body for reply in replies if isinstance(reply, Body))
-    parsed = parse_reply(body, handle=username)
+    parsed = parse_reply(read_body(body), handle=username)
     if not isinstance(parsed, ParsedReply) and parsed.worth_repair:
         text = body["candidates"][0]["content"]["parts"][0]["text"]
         asked = repair_prompt(facts, text, mark)
         repaired = gemini.send(MODEL, Prompt(asked.system, asked.text, 1024, 0), grounded=False)
         assert isinstance(repaired, Body)
-        parsed = parse_reply(repaired.body, handle=username)
+        parsed = parse_reply(read_body(repaired.body), handle=username)
     if not isinstance(parsed, ParsedReply):
         return None
     review = parsed.review
-    grounding = assess_grounding(body, handle=username, names=(review.name_en, review.name_ko))
+    grounding = assess_grounding(read_body(body), handle=username, names=(review.name_en, review.name_ko))
     confidence = calibrate(review, grounding, SETTINGS).confidence
     return Verdict(review, confidence, grounding.grounded, grounding.chunks, grounding.supported)
 

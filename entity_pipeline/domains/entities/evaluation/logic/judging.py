@@ -19,7 +19,7 @@ from entity_pipeline.domains.entities.models import (
     Review,
     Verdict,
 )
-from entity_pipeline.domains.entities.reviews.logic.confidence import calibrate
+from entity_pipeline.domains.entities.reviews.logic.calibration import calibrate
 from entity_pipeline.domains.entities.settings import EntitySettings, Thresholds
 
 NOT_COVERED = "not_covered"

@@ -47,7 +47,7 @@ from entity_pipeline.domains.entities.links.queries.catalog_write import (
 from entity_pipeline.domains.entities.links.queries.round_trip import RoundTrip
 from entity_pipeline.domains.entities.links.queries.vocabulary import Vocabulary, load_vocabulary
 from entity_pipeline.domains.entities.models import TABLE_OF_TYPE, Account, EntityTable, Verdict
-from entity_pipeline.domains.entities.reviews.logic.record import verdict_from_record
+from entity_pipeline.domains.entities.reviews.logic.record import ReviewRecord
 
 __all__ = [
     "Applied",
@@ -226,7 +226,8 @@ def _lock_keys(account: Account, verdict: Verdict | None) -> frozenset[str]:
 
 
 def _verdict(account: Account) -> Verdict | None:
-    return verdict_from_record(section(account, "gemini_review"))
+    record = ReviewRecord.from_json(section(account, "gemini_review"))
+    return record.verdict if record else None
 
 
 def _target(decision: Decision) -> tuple[EntityTable, UUID] | None:

@@ -1,22 +1,14 @@
-"""From a model's own confidence to one that may be compared with a threshold. Raw and calibrated stay
-apart.
+"""A model's own confidence, read from the many ways in which models write one.
 
-Surprising: models over-rate themselves by up to 26 points (services.md), so what search did not prove is
-capped here whatever the model says.
+What it is worth does not belong here: see `calibration`.
 """
 
 import math
 import re
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
 
-from entity_pipeline.domains.entities.models import Grounding, Review
-from entity_pipeline.domains.entities.settings import EntitySettings
-
-UNGROUNDED_CAP = 0.5  # no search took place
-NO_CHUNKS_CAP = 0.7  # a search took place and returned nothing citable
+from entity_pipeline.core.jsonb import json_object
+from entity_pipeline.domains.entities.models import FieldConfidence
 
 _NUMBER = re.compile(
     r"(?P<number>\d{1,3}(?:\.\d{1,12})?|\.\d{1,12}|\d{1,2},\d{1,2}|0,\d{1,12})\s*(?P<percent>%|percent|퍼센트)?"
@@ -33,60 +25,27 @@ _WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Calibrated:
-    """`raw` is what the model claims for type and role; `confidence` is calibrated and capped; 0 to 1."""
-
-    raw: float
-    confidence: float
-
-
-def calibrate(review: Review, grounding: Grounding, settings: EntitySettings) -> Calibrated:
-    """Raw confidence, mapped by the type's calibration points if any, then capped by the grounding."""
-    raw = raw_confidence(review)
-    points = next((line for name, line in settings.calibration.items() if name == review.account_type), ())
-    return Calibrated(raw=raw, confidence=min(mapped(raw, points), grounding_cap(grounding)))
-
-
-def raw_confidence(review: Review) -> float:
-    """The least of the overall confidence and those given for type and role."""
-    fields = review.field_confidence
-    return min(
-        value for value in (review.confidence, fields.account_type, fields.account_role) if value is not None
-    )
-
-
-def grounding_cap(grounding: Grounding) -> float:
-    """The highest confidence the grounding allows."""
-    if grounding.grounded:
-        return 1.0
-    return NO_CHUNKS_CAP if grounding.search_queries and not grounding.chunks else UNGROUNDED_CAP
-
-
-def mapped(raw: float, points: Sequence[tuple[float, float]]) -> float:
-    """Piecewise linear through (0, 0) and the (raw, calibrated) points, level after the last.
-
-    It never decreases: where points do, the lower value wins. Without points, `raw` itself.
-    """
-    if not points:
-        return raw
-    ordered = sorted({(0.0, 0.0), *points})
-    lowest = 1.0
-    monotone: list[tuple[float, float]] = []
-    for x, y in reversed(ordered):
-        lowest = min(lowest, y)
-        monotone.append((x, lowest))
-    monotone.reverse()
-    for (x0, y0), (x1, y1) in pairwise(monotone):
-        if x0 <= raw < x1:
-            return y0 + (y1 - y0) * (raw - x0) / (x1 - x0)
-    return monotone[-1][1]
+def read_confidences(
+    overall: object, by_field: object
+) -> tuple[float | None, dict[str, float | None], list[str]]:
+    """The overall confidence, those of the fields, and notes (``confidence:missing``, ``field_confidence.x:what``)."""
+    confidence, note = read_confidence(overall)
+    notes = [] if note is None else [f"confidence:{note}"]
+    if confidence is None:
+        notes.append("confidence:missing")
+    read: dict[str, float | None] = {}
+    stated = json_object(by_field)
+    for name in FieldConfidence.model_fields:
+        read[name], note = read_confidence(stated.get(name))
+        if note is not None:
+            notes.append(f"field_confidence.{name}:{note}")
+    return confidence, read, notes
 
 
 def read_confidence(value: object) -> tuple[float | None, str | None]:
     """(0 to 1 or None, note or None) from a number, ``"95%"``, ``"0,9"``, 95 or a word.
 
-    Above 1 is a percentage up to 100; negative, larger, NaN and infinite values are refused.
+    Above 1 is a percentage up to 100; negative, larger, NaN and infinite values are rejected.
     """
     if value is None:
         return None, None
@@ -105,7 +64,7 @@ def read_confidence(value: object) -> tuple[float | None, str | None]:
 
 
 def _share(number: float, *, percent: bool) -> tuple[float | None, str | None]:
-    # Compared before any division: an integer may be too large for a float.
+    # Compared before any division, because an integer may be too large for a float.
     if not 0 <= number <= (100 if percent else 1) or not math.isfinite(number):
         return None, "bad_confidence"
     return (number / 100 if percent else float(number)), None

@@ -1,7 +1,8 @@
-"""Reading a country in the words of a model, English or Korean, as ISO 3166-1 alpha-2.
+"""A country in the words of a model, English or Korean, as ISO 3166-1 alpha-2.
 
-Surprising: a bare ``NA`` may be Namibia or "not available". The prompt asks for null where a country is unknown,
-so it is read as the code it is, noted as ``ambiguous_na``, and a brand with it is held for a person.
+A bare ``NA`` may be Namibia or "not available". The prompt asks for null where a country is unknown, so it is read as
+the code that it is, noted as ``ambiguous_na``, and a brand with it is held for a person. As a region it is unknown: it
+is as likely North America.
 """
 
 import re
@@ -46,9 +47,28 @@ _ALIASES: Mapping[str, str] = {
     "JP": "일본",
 }
 
+# In lower case these are words, not codes.
+_WORDS_NOT_CODES = frozenset("no is in it me to so at be by my".split())
 _SEPARATORS = re.compile(r"[\s_,\-]+")
 _CODE_REMARK = re.compile(r"\s*\([A-Za-z]{2,3}\)$")
 _FLAG_BASE = 0x1F1E6
+
+
+def read_countries(
+    region: object, origin: object, *, is_regional: bool
+) -> tuple[str | None, str | None, list[str]]:
+    """Region and country of origin, with notes. Only a regional account has a region, and it has to have one."""
+    code, region_note = read_country(region)
+    country, origin_note = read_country(origin)
+    if region_note == "ambiguous_na":
+        code = None
+    if is_regional:
+        role_note = None if code else "regional_without_region"
+    else:
+        code, role_note = None, "not_regional" if code else None
+    noted = [("entity_region_code", region_note), ("entity_region_code", role_note)]
+    noted.append(("country_of_origin", origin_note))
+    return code, country, [f"{field}:{note}" for field, note in noted if note]
 
 
 def read_country(value: object) -> tuple[str | None, str | None]:
@@ -64,19 +84,7 @@ def read_country(value: object) -> tuple[str | None, str | None]:
         return None, None
     if text.casefold() == "na":
         return "NA" if text == "NA" else None, "ambiguous_na"
-    if text in {
-        "no",
-        "is",
-        "in",
-        "it",
-        "me",
-        "to",
-        "so",
-        "at",
-        "be",
-        "by",
-        "my",
-    }:  # lower case: a word, not a code
+    if text in _WORDS_NOT_CODES:
         return None, "ambiguous_code"
     code = _lookup(_flag(text) or text)
     return (code, None) if code else (None, "unknown_country")

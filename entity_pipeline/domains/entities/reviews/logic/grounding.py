@@ -1,16 +1,16 @@
-"""What a reply's `groundingMetadata` proves, read from the raw body, which may be anything at all.
+"""What a reply's `groundingMetadata` proves. It may be anything at all; nothing here raises.
 
-Surprising: offsets of a segment are UTF-8 bytes, so with Korean text they are no indices into a Python
-string.
+The offsets of a segment are UTF-8 bytes, so with Korean text they are not indices into a Python string.
 """
 
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
-from entity_pipeline.core.gemini.reply_body import MAX_REPLY_CHARS, first_candidate, text_parts
+from entity_pipeline.core.gemini.reply_body import MAX_REPLY_CHARS, ReplyBody
 from entity_pipeline.core.jsonb import json_items, json_object
 from entity_pipeline.core.text.json_block import blocks, without_citations
 from entity_pipeline.core.text.plain_text import one_line
@@ -25,14 +25,14 @@ MAX_SEARCH_ENTRY_POINT_BYTES = 10_000
 _MAX_CHUNKS = 100
 _MAX_SUPPORTS = 200
 _MAX_CLAIM = 500
-_MAX_PASSAGE = 2_000  # characters; more than that is no claim about an account
-_MAX_SEGMENT = 10_000  # characters; room for a claim and the JSON block behind it
+_MAX_PASSAGE = 2_000  # characters; longer is not a claim about an account
+_MAX_SEGMENT = 10_000  # characters; a claim and the JSON block after it
 _MAX_QUERY = 200
 _MAX_TITLE = 200
 _MAX_URI = 2_048
 
 _NEVER_IN_A_URI = re.compile(r"[\s<>\"\\^`]")
-# What a search returns stands on the web: no IP address, and no name that only a private network knows.
+# A search returns public pages: neither an IP address nor a name that only a private network knows.
 _DOMAIN = re.compile(r"(?:[\w-]{1,63}\.)+(?!\d)\w[\w-]{1,62}\.?")
 
 _SENTENCE_END = re.compile(
@@ -40,47 +40,56 @@ _SENTENCE_END = re.compile(
 )
 
 
-def assess_grounding(body: object, *, handle: str, names: Iterable[str | None]) -> Grounding:
-    """Read candidate 0 of a raw generateContent body; never raises, and never believes more than came back.
+def assess_grounding(reply: ReplyBody, *, handle: str, names: Iterable[str | None]) -> Grounding:
+    """What the search proves about `handle`; never more than what came back.
 
     Evidence is a whole sentence of the prose (never of the JSON block) that a support ties to a returned
-    http(s) chunk; those that name the account come first. `supports` counts the supports that gave evidence.
+    http(s) chunk; sentences that name the account come first. `supports` counts the supports that gave evidence.
     """
-    metadata = json_object(json_object(first_candidate(body)).get("groundingMetadata"))
+    metadata = reply.grounding
     queries = [
         query for query in json_items(metadata.get("webSearchQueries"), 1_000) if isinstance(query, str)
     ]
     shown = dict.fromkeys(text for query in queries if (text := one_line(query, _MAX_QUERY)))
     chunks = _chunks(metadata.get("groundingChunks"))
-    reply = _Reply.of(text_parts(body))
+    cited, supports = _cited_sentences(reply.parts, metadata.get("groundingSupports"), chunks)
+    suggestions = _search_entry_point(metadata)
     names_account = naming(handle, names)
     evidence: dict[tuple[str, int], Evidence] = {}
-    supports = 0
-    for support in json_items(metadata.get("groundingSupports"), _MAX_SUPPORTS):
-        cited = [
-            index for index in _indices(json_object(support).get("groundingChunkIndices")) if index in chunks
-        ]
-        sentences = reply.sentences(json_object(json_object(support).get("segment"))) if cited else []
-        supports += bool(sentences)
-        for sentence in sentences:
-            names_it = names_account(sentence)
-            claim = one_line(without_citations(sentence), _MAX_CLAIM)
-            for index in cited:
-                uri, title = chunks[index]
-                evidence.setdefault((claim, index), Evidence(claim, index, uri, title, names_it))
-    ordered = sorted(evidence.values(), key=lambda item: not item.names_account)
+    for sentence, index in cited:
+        claim = one_line(without_citations(sentence), _MAX_CLAIM)
+        uri, title = chunks[index]
+        if (claim, index) not in evidence:
+            evidence[claim, index] = Evidence(claim, index, uri, title, names_account(sentence))
+    ordered = sorted(evidence.values(), key=attrgetter("names_account"), reverse=True)
     return Grounding(
         grounded=bool(queries and chunks),
         chunks=len(chunks),
         supports=supports,
         evidence=tuple(ordered[:MAX_EVIDENCE]),
         search_queries=tuple(shown)[:MAX_QUERIES],
+        search_entry_point=suggestions,
     )
 
 
-def search_entry_point(body: object) -> str | None:
-    """Google's search suggestions (untrusted HTML) to show with the result; None if absent or over 10 kB."""
-    metadata = json_object(json_object(first_candidate(body)).get("groundingMetadata"))
+def _cited_sentences(
+    parts: Sequence[str], supports: object, chunks: Mapping[int, object]
+) -> tuple[list[tuple[str, int]], int]:
+    """Each sentence with the index of a chunk that it cites, and how many supports gave one."""
+    prose = _ReplyText.of(parts)
+    cited: list[tuple[str, int]] = []
+    count = 0
+    for support in json_items(supports, _MAX_SUPPORTS):
+        fields = json_object(support)
+        indices = [index for index in _indices(fields.get("groundingChunkIndices")) if index in chunks]
+        sentences = prose.sentences(json_object(fields.get("segment"))) if indices else []
+        count += bool(sentences)
+        cited += [(sentence, index) for sentence in sentences for index in indices]
+    return cited, count
+
+
+def _search_entry_point(metadata: Mapping[str, Any]) -> str | None:
+    """Google's search suggestions (untrusted HTML); None if absent or over 10 kB."""
     html = json_object(metadata.get("searchEntryPoint")).get("renderedContent")
     if not isinstance(html, str) or not 0 < len(html) <= MAX_SEARCH_ENTRY_POINT_BYTES:
         return None
@@ -110,8 +119,8 @@ def _indices(value: object) -> list[int]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Reply:
-    """The reply's text with what is needed to find the sentences of a byte segment."""
+class _ReplyText:
+    """The reply's text, with what it takes to find the sentences of a segment in bytes."""
 
     text: str
     data: bytes
@@ -119,7 +128,7 @@ class _Reply:
     prose: Sequence[tuple[int, int]]  # sentences outside JSON blocks, in characters
 
     @classmethod
-    def of(cls, parts: Sequence[str]) -> "_Reply":
+    def of(cls, parts: Sequence[str]) -> "_ReplyText":
         text = "".join(parts)
         if len(text) > MAX_REPLY_CHARS:
             return cls("", b"", (), ())
@@ -131,7 +140,7 @@ class _Reply:
     def sentences(self, segment: Mapping[str, Any]) -> list[str]:
         """The passages of prose that the segment touches, each extended to whole sentences.
 
-        JSON between two passages is left out. None longer than _MAX_PASSAGE counts.
+        JSON between two passages is left out, and so is a passage longer than `_MAX_PASSAGE`.
         """
         span = self._span(segment)
         if span is None or span[1] - span[0] > _MAX_SEGMENT:
@@ -165,9 +174,9 @@ class _Reply:
         return (at, at + len(stated)) if stated is not None and at >= 0 else None
 
     def _bases(self, segment: Mapping[str, Any]) -> Sequence[int]:
-        """Where offset 0 may lie: at the named part's start (as documented), or at that of the whole text.
+        """Where offset 0 may be: the start of the named part (as documented), or of the whole text.
 
-        Nowhere, if there is no such part.
+        Empty if there is no such part.
         """
         part = segment.get("partIndex", 0)
         if type(part) is not int or not 0 <= part < len(self.part_starts) - 1:
@@ -182,7 +191,7 @@ class _Reply:
             before = self.data[: base + start].decode("utf-8", "surrogatepass")
             inside = self.data[base + start : base + end].decode("utf-8", "surrogatepass")
         except UnicodeDecodeError:
-            return None  # the offsets cut a character in two: they are not bytes of this text
+            return None  # an offset is inside a character, so they are not bytes of this text
         return len(before), len(before) + len(inside)
 
 

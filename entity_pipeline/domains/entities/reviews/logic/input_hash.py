@@ -1,7 +1,7 @@
 """What makes two reviews of an account the same paid question.
 
-Surprising: how often an account is tagged and how many followers it has are shown to the model but are not
-part of the hash. They change daily, and a new count must not pay for the same answer again.
+How often an account is tagged and how many followers it has are shown to the model but are left out of the hash on
+purpose: they change daily, and a new count must not pay for the same answer again.
 """
 
 import hashlib

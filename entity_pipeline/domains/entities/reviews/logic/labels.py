@@ -1,7 +1,6 @@
-"""Reading the model's words for types and roles. What is not in these tables is unknown, with a note.
+"""The model's words for types and roles. What is not in these tables is unknown, with a note.
 
-Surprising: a *beauty brand* or a *tech brand* is `other` here. Only fashion makes a brand, whatever the
-word.
+On purpose, a *beauty brand* or a *tech brand* is `other` here: only fashion makes a brand, whatever the word.
 """
 
 import re
@@ -68,13 +67,21 @@ _REMARK = re.compile(r"\s*[(（\[][^)）\]]*[)）\]]\s*$")
 _NOISE = re.compile(r"(?: ?(?:account|계정|타입|유형|type|role|역할))$")
 
 
+def read_labels(account_type: object, role: object) -> tuple[AccountType, AccountRole, list[str]]:
+    """Type, role, and notes such as ``account_type:unknown_label`` for a word that is not one we know."""
+    known_type, type_note = read_type(account_type)
+    known_role, role_note = read_role(role)
+    notes = [("account_type", type_note), ("account_role", role_note)]
+    return known_type, known_role, [f"{field}:{note}" for field, note in notes if note]
+
+
 def read_type(value: object) -> tuple[AccountType, str | None]:
-    """The type and, where the word is not one we know, the note ``unknown_label``."""
+    """The type, and ``unknown_label`` if the word is not one we know."""
     return _read(value, _TYPES, AccountType.UNKNOWN)
 
 
 def read_role(value: object) -> tuple[AccountRole, str | None]:
-    """The role and, where the word is not one we know, the note ``unknown_label``."""
+    """The role, and ``unknown_label`` if the word is not one we know."""
     return _read(value, _ROLES, AccountRole.UNKNOWN)
 
 

@@ -1,8 +1,7 @@
 """Whether a sentence names an account, by its handle or by one of its names.
 
-Surprising: a Korean particle may follow a name without a space (``Gap은``, ``젠틀몬스터는``), so word ends
-are not what a regular expression takes them for. And a name inside another handle or an address (``@gap_korea``,
-``the.gap``) names somebody else.
+A Korean particle may follow a name without a space (``Gap은``, ``젠틀몬스터는``), so the word boundaries of regular
+expressions do not apply. A name inside another handle or an address (``@gap_korea``, ``the.gap``) is another account's.
 """
 
 import re
@@ -10,9 +9,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 
 MIN_NAME = 2
-MAX_WORD = (
-    3  # a name or handle of so few letters is a word as well ("on", "gap"), unless a capital says otherwise
-)
+MAX_WORD = 3  # a name or handle this short is also a word ("on", "gap"), unless it is capitalised
 
 _EAST_ASIAN = "\u1100-\u11ff\u3040-\u30ff\u3131-\u318e\u3400-\u9fff\uac00-\ud7a3"
 _NO_WORD_BEFORE = rf"(?<![^\W_{_EAST_ASIAN}])(?<!@)(?<!\w_)(?<![a-z0-9_]\.)"
@@ -28,13 +25,13 @@ _QUOTES = str.maketrans("’‘ʼ`´", "'''''")
 def naming(handle: str, names: Iterable[str | None]) -> Callable[[str], bool]:
     """A test for sentences that hold the handle or one of the names; names under 2 characters are ignored."""
     patterns: list[str] = []
-    capitals: list[str] = []  # found only where the sentence has them with a capital
+    capitals: list[str] = []  # count only where the sentence capitalises them
     if len(handle) > 1:
         bare = rf"(?<![a-z0-9_.]){re.escape(handle.casefold())}(?![a-z0-9_]|\.[a-z0-9_])"
         patterns.append(rf"(?<=[@/]){bare}")
         (capitals if _is_short_word(handle) else patterns).append(bare)
     for name in names:
-        # A word of hyphens alone would stand among the hyphens that may part words, and matching would take ages.
+        # A word of hyphens alone would make matching take ages: hyphens may also separate words.
         words = [word for word in folded(name or "").split() if word.strip("-")]
         if len("".join(words)) >= MIN_NAME and any(letter.isalnum() for letter in "".join(words)):
             is_word = len(words) == 1 and _is_short_word(words[0])

@@ -1,29 +1,30 @@
-"""The value of `metadata.entity_enrichment.gemini_review`: how it is built and what it says about what to
-do next.
+"""The value of `metadata.entity_enrichment.gemini_review`: one type, which reads and writes itself.
 
-Surprising: a call that fails never wipes an earlier finished review. The record stays `reviewed`, and
-`error` says what became of the attempt to renew it.
+What is stored is never lost by reading it: values of a later release, or of a person, are carried along untouched. A
+call that fails never wipes an earlier finished review either. The record stays ``reviewed``, and `error` says how the
+attempt to renew it failed. Whether an account waits for a review is decided in `accounts/logic/standing`.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from pydantic import ValidationError
-
+from entity_pipeline.core.clock import read_utc, utc_text, whole_second
 from entity_pipeline.core.gemini.ledger import EventId
-from entity_pipeline.domains.entities.models import Evidence, Grounding, Review, Verdict
-from entity_pipeline.domains.entities.reviews.logic.confidence import Calibrated
+from entity_pipeline.core.jsonb import json_object, json_text
+from entity_pipeline.domains.entities.models import Grounding, Verdict
+from entity_pipeline.domains.entities.reviews.logic.calibration import Calibrated
+from entity_pipeline.domains.entities.reviews.logic.finished_review import FinishedReview
+from entity_pipeline.domains.entities.reviews.logic.reply import ParsedReply
+from entity_pipeline.domains.entities.reviews.logic.review_call import ReviewCall, ReviewInputs
 
 MAX_ATTEMPTS = 3
 
-_CALL_KEYS = ("model", "model_version", "prompt_version", "schema_version", "input_hash", "usage_event_id")
-
 
 class ReviewStatus(StrEnum):
-    """Where an account's review stands. Failed and deferred stay pending until MAX_ATTEMPTS were made."""
+    """Where an account's review stands. A deferred one stays open until MAX_ATTEMPTS were made."""
 
     PENDING = "pending"
     REVIEWED = "reviewed"
@@ -32,223 +33,189 @@ class ReviewStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class ReviewInputs:
-    """What a review is made from; equal inputs mean the same review. `model` is the one asked for."""
+class ReviewError:
+    """Why there is no review; `detail` is a sentence without secrets."""
 
-    model: str
-    prompt_version: str
-    schema_version: str
-    input_hash: str
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewRecord:
+    """What is stored of an account's review.
+
+    `finished` is there if `status` is ``reviewed``. `failed_event_id` is the paid reply of a renewal that failed.
+    `unread` holds the entries that were stored in a form that the other fields do not reproduce.
+    """
+
+    status: ReviewStatus
+    attempts: int = 0
+    call: ReviewCall | None = None
+    finished: FinishedReview | None = None
+    next_attempt_at: datetime | None = None
+    error: ReviewError | None = None
+    failed_event_id: EventId | None = None
+    run_id: str | None = None
+    unread: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, value: object) -> "ReviewRecord | None":
+        """The record that is stored, by any release; None if it is not an object. Never raises."""
+        if not isinstance(value, Mapping):
+            return None
+        stored, error = json_text(value.get("status")), json_object(value.get("error"))
+        status = next((known for known in ReviewStatus if known == stored), ReviewStatus.PENDING)
+        attempts = value.get("attempts")
+        record = cls(
+            status=status,
+            attempts=attempts if type(attempts) is int and attempts > 0 else 0,
+            call=ReviewCall.from_json(value),
+            finished=FinishedReview.from_json(value) if status is ReviewStatus.REVIEWED else None,
+            next_attempt_at=read_utc(value.get("next_attempt_at")),
+            error=ReviewError(json_text(error.get("reason")) or "", json_text(error.get("detail")) or "")
+            if error
+            else None,
+            failed_event_id=json_text(value.get("failed_event_id")),
+            run_id=json_text(value.get("run_id")),
+        )
+        own = record.to_json()
+        unread = {key: item for key, item in value.items() if key not in own or not _same(own[key], item)}
+        return replace(record, unread=unread)
+
+    def to_json(self) -> dict[str, Any]:
+        """What is stored: ``to_json(from_json(x))`` has every entry of x."""
+        record: dict[str, Any] = {
+            "status": self.status.value,
+            **(asdict(self.call) if self.call else {}),
+            **(self.finished.to_json() if self.finished else {}),
+            "attempts": self.attempts,
+            "next_attempt_at": self.next_attempt_at and utc_text(self.next_attempt_at),
+            "error": self.error and {"reason": self.error.reason, "detail": self.error.detail},
+        }
+        for name in ("failed_event_id", "run_id"):
+            if getattr(self, name) is not None:
+                record[name] = getattr(self, name)
+        return record | dict(self.unread)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing is left to do for this account."""
+        return self.status in (ReviewStatus.REVIEWED, ReviewStatus.FAILED)
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What the decision needs of a finished review; None if there is none, or a value can't be read."""
+        found = self.finished
+        if found is None or found.review is None or found.confidence is None:
+            return None
+        naming = [item for item in found.evidence if item.names_account]
+        return Verdict(
+            review=found.review,
+            confidence=found.confidence,
+            grounded=found.grounded,
+            chunks=found.chunks,
+            supported=bool(naming),
+            claims=tuple(item.claim for item in naming),
+        )
+
+    def of_run(self, run_id: str) -> "ReviewRecord":
+        """The same, written by this run."""
+        return self._with(run_id=run_id)
+
+    def stale_reasons(self, current: ReviewInputs) -> tuple[str, ...]:
+        """Why a final review would be made from other inputs today: prompt, schema, model, or else ``profile``.
+
+        Empty if it is up to date or not final. ``profile`` also stands for changed generation settings.
+        """
+        if not self.is_final:
+            return ()
+        call = self.call or ReviewCall()
+        changed = tuple(
+            name
+            for name, key in (("prompt", "prompt_version"), ("schema", "schema_version"), ("model", "model"))
+            if getattr(call, key) != getattr(current, key)
+        )
+        return changed or (("profile",) if call.input_hash != current.input_hash else ())
+
+    def renewal_failed(self, error: ReviewError, event_id: EventId | None) -> "ReviewRecord":
+        """The same finished review; `event_id` is the paid reply that could not renew it."""
+        if event_id is None:
+            return self._with(error=error)
+        return self._with(error=error, failed_event_id=event_id)
+
+    def _with(self, **changes: Any) -> "ReviewRecord":
+        unread = {key: item for key, item in self.unread.items() if key not in changes}
+        return replace(self, unread=unread, **changes)
 
 
 def reviewed_record(
-    review: Review,
-    scores: Calibrated,
+    parsed: ParsedReply,
     grounding: Grounding,
-    inputs: ReviewInputs,
+    scores: Calibrated,
+    call: ReviewCall,
     *,
-    previous: Mapping[str, Any] | None,
-    reviewed_at: datetime,
-    model_version: str | None,
-    usage_event_id: EventId | None,
-    notes: Sequence[str] = (),
-    search_entry_point: str | None = None,
-) -> dict[str, Any]:
-    """A finished review, JSON-able. `reviewed_at` is aware; `attempts` counts this one."""
-    record: dict[str, Any] = {
-        "status": ReviewStatus.REVIEWED.value,
-        "review": {
-            **review.model_dump(mode="json"),
-            "evidence": [{"claim": item.claim, "chunk": item.chunk} for item in grounding.evidence],
-        },
-        "raw_confidence": scores.raw,
-        "confidence": scores.confidence,
-        "grounded": grounding.grounded,
-        "chunks": grounding.chunks,
-        "evidence": [_evidence(item) for item in grounding.evidence],
-        "search_queries": list(grounding.search_queries),
-        "model": inputs.model,
-        "model_version": model_version,
-        "prompt_version": inputs.prompt_version,
-        "schema_version": inputs.schema_version,
-        "input_hash": inputs.input_hash,
-        "usage_event_id": usage_event_id,
-        "reviewed_at": _stored(reviewed_at),
-        "attempts": attempts(previous) + 1,
-        "next_attempt_at": None,
-        "error": None,
-        "notes": list(notes),
-    }
-    if search_entry_point is not None:
-        record["search_entry_point"] = search_entry_point
-    return record
-
-
-def failed_record(
-    inputs: ReviewInputs,
-    *,
-    previous: Mapping[str, Any] | None,
-    reason: str,
-    detail: str,
-    usage_event_id: EventId | None = None,
-    model_version: str | None = None,
-) -> dict[str, Any]:
-    """A reply that gives no review, or a request that never will get one. `detail` is a sentence without secrets."""
-    return _unfinished(
-        ReviewStatus.FAILED,
-        previous,
-        error={"reason": reason, "detail": detail},
+    previous: ReviewRecord | None,
+    at: datetime,
+) -> ReviewRecord:
+    """A finished review, made at the aware instant `at`; `attempts` counts this one."""
+    return ReviewRecord(
+        status=ReviewStatus.REVIEWED,
         attempts=attempts(previous) + 1,
-        next_attempt_at=None,
-        call={
-            "model": inputs.model,
-            "model_version": model_version,
-            "prompt_version": inputs.prompt_version,
-            "schema_version": inputs.schema_version,
-            "input_hash": inputs.input_hash,
-            "usage_event_id": usage_event_id,
-        },
+        call=call,
+        finished=FinishedReview(
+            review=parsed.review,
+            raw_confidence=scores.raw,
+            confidence=scores.confidence,
+            grounded=grounding.grounded,
+            chunks=grounding.chunks,
+            evidence=tuple(grounding.evidence),
+            search_queries=tuple(grounding.search_queries),
+            reviewed_at=whole_second(at),
+            notes=tuple(parsed.notes),
+            search_entry_point=grounding.search_entry_point,
+        ),
     )
 
 
+def failed_record(error: ReviewError, call: ReviewCall, *, previous: ReviewRecord | None) -> ReviewRecord:
+    """A reply that gives no review, or a request that never will get one."""
+    if previous is not None and previous.status is ReviewStatus.REVIEWED:
+        return previous.renewal_failed(error, call.usage_event_id)
+    return ReviewRecord(status=ReviewStatus.FAILED, attempts=attempts(previous) + 1, call=call, error=error)
+
+
 def deferred_record(
-    *,
-    previous: Mapping[str, Any] | None,
-    reason: str,
-    detail: str,
-    next_attempt_at: datetime | None,
-    counts: bool,
-) -> dict[str, Any]:
+    error: ReviewError, *, previous: ReviewRecord | None, next_attempt_at: datetime | None, counts: bool
+) -> ReviewRecord:
     """No answer for now. The last attempt that counts makes it failed.
 
     `counts` is True if a call was made (overload, time-out), False if none was (cap, switched off).
     """
-    return _unfinished(
-        ReviewStatus.DEFERRED,
-        previous,
-        error={"reason": reason, "detail": detail},
-        attempts=attempts(previous) + counts,
-        next_attempt_at=next_attempt_at,
-        call={},
+    if previous is not None and previous.status is ReviewStatus.REVIEWED:
+        return previous.renewal_failed(error, None)
+    made = attempts(previous) + counts
+    is_last = made >= MAX_ATTEMPTS
+    return ReviewRecord(
+        status=ReviewStatus.FAILED if is_last else ReviewStatus.DEFERRED,
+        attempts=made,
+        call=previous.call if previous else None,
+        next_attempt_at=None if is_last or next_attempt_at is None else whole_second(next_attempt_at),
+        error=error,
     )
 
 
-def consumed_event_id(record: Mapping[str, Any] | None) -> EventId | None:
-    """The newest paid reply that this record has dealt with, whether or not it could be used."""
-    for key in ("failed_event_id", "usage_event_id"):
-        value = record.get(key) if record is not None else None
-        if isinstance(value, str):
-            return value
-    return None
-
-
-def attempts(record: Mapping[str, Any] | None) -> int:
+def attempts(record: ReviewRecord | None) -> int:
     """Attempts of an unfinished review so far; a finished one starts again at 0 when it is renewed."""
-    if record is None or record.get("status") == ReviewStatus.REVIEWED:
-        return 0
-    value = record.get("attempts")
-    return value if type(value) is int and value > 0 else 0
+    return 0 if record is None or record.status is ReviewStatus.REVIEWED else record.attempts
 
 
-def is_final(record: Mapping[str, Any] | None) -> bool:
-    """Nothing is left to do for this account. The green of a cohort."""
-    return record is not None and record.get("status") in (ReviewStatus.REVIEWED, ReviewStatus.FAILED)
-
-
-def is_pending(record: Mapping[str, Any] | None, now: datetime) -> bool:
-    """Not final, and may be tried now. A `next_attempt_at` that can't be read never holds an account back."""
-    if is_final(record):
-        return False
-    due = _read_time(record.get("next_attempt_at")) if record is not None else None
-    return due is None or due <= now
-
-
-def stale_reasons(record: Mapping[str, Any] | None, current: ReviewInputs) -> tuple[str, ...]:
-    """Why a final review would come out of other inputs today: prompt, schema, model, or else ``profile``.
-
-    Empty for one that is up to date or not final. ``profile`` also stands for changed generation settings.
-    """
-    if record is None or not is_final(record):
-        return ()
-    changed = tuple(
-        name
-        for name, key in (("prompt", "prompt_version"), ("schema", "schema_version"), ("model", "model"))
-        if record.get(key) != getattr(current, key)
-    )
-    return changed or (("profile",) if record.get("input_hash") != current.input_hash else ())
-
-
-def is_stale(record: Mapping[str, Any] | None, current: ReviewInputs) -> bool:
-    """Whether `refresh: stale` would do this account again."""
-    return bool(stale_reasons(record, current))
-
-
-def verdict_from_record(record: Mapping[str, Any] | None) -> Verdict | None:
-    """What the decision needs of a finished review; None if there is none or any value can't be read."""
-    if record is None or record.get("status") != ReviewStatus.REVIEWED:
+def consumed_event_id(record: ReviewRecord | None) -> EventId | None:
+    """The newest paid reply that this record has dealt with, whether or not it could be used."""
+    if record is None:
         return None
-    confidence, chunks, evidence = record.get("confidence"), record.get("chunks"), record.get("evidence")
-    if isinstance(confidence, bool) or not isinstance(confidence, int | float) or not 0 <= confidence <= 1:
-        return None
-    try:
-        review = Review.model_validate(record.get("review"))
-    except ValidationError:
-        return None
-    items = [item for item in evidence if isinstance(item, Mapping)] if isinstance(evidence, list) else []
-    naming = [item for item in items if item.get("names_account") is True]
-    return Verdict(
-        review=review,
-        confidence=float(confidence),
-        grounded=record.get("grounded") is True,
-        chunks=chunks if type(chunks) is int and chunks > 0 else 0,
-        supported=bool(naming),
-        claims=tuple(str(item.get("claim", "")) for item in naming),
-    )
+    return record.failed_event_id or (record.call.usage_event_id if record.call else None)
 
 
-def _unfinished(
-    status: ReviewStatus,
-    previous: Mapping[str, Any] | None,
-    *,
-    error: Mapping[str, Any],
-    attempts: int,
-    next_attempt_at: datetime | None,
-    call: Mapping[str, Any],
-) -> dict[str, Any]:
-    if previous is not None and previous.get("status") == ReviewStatus.REVIEWED:
-        used_up = {"failed_event_id": call["usage_event_id"]} if call.get("usage_event_id") else {}
-        return {**previous, "error": dict(error), **used_up}
-    if attempts >= MAX_ATTEMPTS:
-        status, next_attempt_at = ReviewStatus.FAILED, None
-    earlier = {key: previous[key] for key in _CALL_KEYS if key in previous} if previous is not None else {}
-    return {
-        "status": status.value,
-        **(call or earlier),
-        "attempts": attempts,
-        "next_attempt_at": None if next_attempt_at is None else _stored(next_attempt_at),
-        "error": dict(error),
-    }
-
-
-def _evidence(item: Evidence) -> dict[str, Any]:
-    return {
-        "claim": item.claim,
-        "chunk": item.chunk,
-        "uri": item.uri,
-        "title": item.title,
-        "names_account": item.names_account,
-    }
-
-
-def _stored(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="seconds")
-
-
-def _read_time(value: object) -> datetime | None:
-    if not isinstance(value, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+def _same(own: object, stored: object) -> bool:
+    """In JSON true is not 1, although Python says so."""
+    return own == stored and type(own) is type(stored)

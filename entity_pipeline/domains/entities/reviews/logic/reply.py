@@ -1,7 +1,7 @@
-"""From the raw generateContent body to a review: a ladder whose every rung ends in a named outcome.
+"""From the text of a reply to a review: every way to fail is a named outcome, and nothing here raises.
 
-Surprising: nothing here raises, whatever the body is, and a value outside the known sets is never an error.
-It becomes unknown with a note, because a review with a gap is worth keeping and a guess is not.
+Which object of the text is the answer is decided here; what its fields mean is read in `review_fields`, and what the
+search proves in `grounding`.
 """
 
 import re
@@ -12,24 +12,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from entity_pipeline.core.gemini.reply_body import MAX_REPLY_CHARS, first_candidate, reply_text
+from entity_pipeline.core.gemini.reply_body import MAX_REPLY_CHARS, ReplyBody
 from entity_pipeline.core.jsonb import json_object
 from entity_pipeline.core.text.handles import handle_or_none
-from entity_pipeline.core.text.json_block import (
-    agreed,
-    blocks,
-    candidates,
-    load_object,
-    without_citations,
-)
+from entity_pipeline.core.text.json_block import agreed, blocks, candidates, load_object
 from entity_pipeline.core.text.plain_text import one_line
-from entity_pipeline.domains.entities.models import AccountRole, FieldConfidence, Review
-from entity_pipeline.domains.entities.reviews.logic.confidence import read_confidence
-from entity_pipeline.domains.entities.reviews.logic.countries import read_country
-from entity_pipeline.domains.entities.reviews.logic.labels import read_role, read_type
-from entity_pipeline.domains.entities.reviews.logic.reviewed_names import read_names
+from entity_pipeline.domains.entities.models import Review
+from entity_pipeline.domains.entities.reviews.logic.review_fields import read_review
 
-MAX_REASONING = 1_000
 _MAX_NOTES = 20
 _MAX_BIO = 2_200
 
@@ -37,7 +27,7 @@ _MAX_BIO = 2_200
 class UnparseableReason(StrEnum):
     """Why a reply gave no review."""
 
-    NOT_A_REPLY = "not_a_reply"  # the body is no object, or has no candidates
+    NOT_A_REPLY = "not_a_reply"  # the body is not an object, or has no candidates
     PROMPT_BLOCKED = "prompt_blocked"
     REFUSED = "refused"  # finish reason SAFETY, RECITATION, PROHIBITED_CONTENT and the like
     MALFORMED = "malformed"  # the model tried to call a function
@@ -48,12 +38,12 @@ class UnparseableReason(StrEnum):
     BROKEN_JSON = "broken_json"
     NOT_A_REVIEW = "not_a_review"
     WRONG_ACCOUNT = "wrong_account"
-    QUOTES_THE_PROFILE = "quotes_the_profile"  # the only review in it is one that the bio holds word for word
+    QUOTES_THE_PROFILE = "quotes_the_profile"  # its only review is in the bio word for word
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedReply:
-    """A validated review. `notes` (``field:what``) say which values were not usable as written."""
+    """A validated review. `notes` (``field:what``) name the values that could not be used as written."""
 
     review: Review
     notes: tuple[str, ...]
@@ -61,7 +51,7 @@ class ParsedReply:
 
 @dataclass(frozen=True, slots=True)
 class Unparseable:
-    """No review; `detail` is a sentence for a person, `worth_repair` whether the text may still hold one."""
+    """No review; `detail` is a sentence for people, `worth_repair` whether the text may still hold one."""
 
     reason: UnparseableReason
     detail: str
@@ -79,23 +69,15 @@ _REVIEW_KEYS = frozenset(Review.model_fields)
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
-def parse_reply(body: object, *, handle: str, bio: str | None = None) -> ParsedReply | Unparseable:
-    """Read the review of `handle` (normalised) from a raw body of the review or of the repair call.
+def parse_reply(reply: ReplyBody, *, handle: str, bio: str | None = None) -> ParsedReply | Unparseable:
+    """Read the review of `handle` (normalised) from a reply to the review or to the repair call.
 
-    A review that stands in the profile's own `bio` is what its owner wants to be said, and is never taken.
+    A review that is in the profile's own `bio` is what its owner wants to have said, and is never taken.
     """
-    blocked = json_object(json_object(body).get("promptFeedback")).get("blockReason")
-    if blocked:
-        return _no(UnparseableReason.PROMPT_BLOCKED, f"Gemini refused the prompt: {_word(blocked)}.")
-    candidate = first_candidate(body)
-    if candidate is None:
-        return _no(UnparseableReason.NOT_A_REPLY, "The reply holds no candidate.")
-    finish = _word(candidate.get("finishReason") or "STOP")
-    if finish in _REFUSALS:
-        return _no(UnparseableReason.REFUSED, f"Gemini stopped the answer: {finish}.")
-    if finish in _FUNCTION_CALLS:
-        return _no(UnparseableReason.MALFORMED, f"Gemini answered with a broken tool call: {finish}.")
-    text = reply_text(body)
+    finish = _word(reply.finish or "STOP")
+    if refused := _refused(reply, finish):
+        return refused
+    text = reply.text
     if not text.strip():
         return _no(UnparseableReason.NO_TEXT, f"The reply holds no text; it ended with {finish}.")
     if len(text) > MAX_REPLY_CHARS:
@@ -110,8 +92,26 @@ def parse_reply(body: object, *, handle: str, bio: str | None = None) -> ParsedR
     if named is not None and str(named).strip() and handle_or_none(named) != handle:
         detail = f"The reply is about another account, {one_line(str(named), 60)!r}."
         return _no(UnparseableReason.WRONG_ACCOUNT, detail)
+    try:
+        review, field_notes = read_review(found, handle)
+    except ValidationError as error:
+        detail = f"The review is not valid: {one_line(str(error.errors()[0]['msg']), 200)}."
+        return _no(UnparseableReason.NOT_A_REVIEW, detail, worth_repair=True)
     notes = [] if finish in ("STOP", "FINISH_REASON_UNSPECIFIED") else [f"finish_reason:{finish.lower()}"]
-    return _review(found, handle, notes)
+    return ParsedReply(review, tuple(dict.fromkeys([*notes, *field_notes]))[:_MAX_NOTES])
+
+
+def _refused(reply: ReplyBody, finish: str) -> Unparseable | None:
+    """What the outer shape of the reply already says; None if its text is an answer."""
+    if reply.blocked:
+        return _no(UnparseableReason.PROMPT_BLOCKED, f"Gemini refused the prompt: {_word(reply.blocked)}.")
+    if not reply.has_candidate:
+        return _no(UnparseableReason.NOT_A_REPLY, "The reply holds no candidate.")
+    if finish in _REFUSALS:
+        return _no(UnparseableReason.REFUSED, f"Gemini stopped the answer: {finish}.")
+    if finish in _FUNCTION_CALLS:
+        return _no(UnparseableReason.MALFORMED, f"Gemini answered with a broken tool call: {finish}.")
+    return None
 
 
 _DETAILS: Mapping[UnparseableReason, str] = {
@@ -123,7 +123,7 @@ _DETAILS: Mapping[UnparseableReason, str] = {
 
 
 def _reviews_in(bio: str | None) -> list[dict[str, Any]]:
-    """The bio as the prompt shows it may hold whole reviews, fenced or bare."""
+    """The reviews, fenced or bare, that the bio contains as the prompt shows it."""
     found = blocks(one_line(bio, _MAX_BIO)) if bio else []
     values = (load_object(block.json) for block in found if block.json is not None)
     return [fields for value in values if value is not None and (fields := _known(value))]
@@ -135,7 +135,7 @@ def _find_review(text: str, quotable: list[dict[str, Any]]) -> dict[str, Any] | 
         value = load_object(block.json) if block.json is not None else None
         if value is None:
             if block.fenced or block.json is None:
-                # An earlier object may be a quotation from the profile; it must not stand in for the answer.
+                # An earlier object may be quoted from the profile, and must not replace the answer.
                 return UnparseableReason.BROKEN_JSON
             outcome = UnparseableReason.BROKEN_JSON
             continue
@@ -164,69 +164,6 @@ def _own_keys(value: Mapping[str, Any]) -> dict[str, Any]:
         if spelled in _REVIEW_KEYS or spelled == "username":
             fields[spelled] = item if spelled not in fields else agreed(fields[spelled], item)
     return fields
-
-
-def _review(fields: Mapping[str, Any], handle: str, notes: list[str]) -> ParsedReply | Unparseable:
-    def noted(field: str, reading: tuple[Any, str | None]) -> Any:
-        if reading[1] is not None:
-            notes.append(f"{field}:{reading[1]}")
-        return reading[0]
-
-    name_en, name_ko, name_notes = read_names(fields.get("name_en"), fields.get("name_ko"))
-    notes.extend(name_notes)
-    role = noted("account_role", read_role(fields.get("account_role")))
-    region = noted("entity_region_code", _certain(read_country(fields.get("entity_region_code"))))
-    confidence = noted("confidence", read_confidence(fields.get("confidence")))
-    if confidence is None:
-        notes.append("confidence:missing")
-    per_field = json_object(fields.get("field_confidence"))
-    values = {
-        "name_en": name_en,
-        "name_ko": name_ko,
-        "account_type": noted("account_type", read_type(fields.get("account_type"))),
-        "account_role": role,
-        "entity_region_code": noted("entity_region_code", _region(region, role)),
-        "country_of_origin": noted("country_of_origin", read_country(fields.get("country_of_origin"))),
-        "primary_username": noted("primary_username", _primary(fields.get("primary_username"), role, handle)),
-        "confidence": confidence or 0.0,
-        "field_confidence": {
-            name: noted(f"field_confidence.{name}", read_confidence(per_field.get(name)))
-            for name in FieldConfidence.model_fields
-        },
-        "reasoning": _reasoning(fields.get("reasoning")),
-    }
-    try:
-        review = Review.model_validate(values)
-    except ValidationError as error:
-        detail = f"The review is not valid: {one_line(str(error.errors()[0]['msg']), 200)}."
-        return _no(UnparseableReason.NOT_A_REVIEW, detail, worth_repair=True)
-    return ParsedReply(review, tuple(dict.fromkeys(notes))[:_MAX_NOTES])
-
-
-def _certain(reading: tuple[str | None, str | None]) -> tuple[str | None, str | None]:
-    """A region ``NA`` is as likely North America."""
-    return (None, reading[1]) if reading[1] == "ambiguous_na" else reading
-
-
-def _region(code: str | None, role: AccountRole) -> tuple[str | None, str | None]:
-    if role is AccountRole.REGIONAL:
-        return code, None if code else "regional_without_region"
-    return None, "not_regional" if code else None
-
-
-def _primary(value: object, role: AccountRole, handle: str) -> tuple[str | None, str | None]:
-    if not isinstance(value, str) or value.strip().casefold() in ("", "null", "none", "unknown", "n/a", "na"):
-        return None, None if value is None or isinstance(value, str) else "not_text"
-    if role not in (AccountRole.SECONDARY, AccountRole.REGIONAL):
-        return None, "not_kept_for_role"
-    username = handle_or_none(value)
-    if username is None:
-        return None, "not_a_handle"
-    return (None, "is_the_account_itself") if username == handle else (str(username), None)
-
-
-def _reasoning(value: object) -> str:
-    return one_line(without_citations(value[:20_000]), MAX_REASONING) if isinstance(value, str) else ""
 
 
 def _word(value: object) -> str:

@@ -1,8 +1,6 @@
-"""Reading the two names of a review. A value that can't be the name in its script is moved or dropped, with
-a note.
+"""The two names of a review. A value that can't be the name in its script is moved or dropped, with a note.
 
-Surprising: a name that is too long is dropped and not cut, because a cut name would be published as if it
-were one.
+A name that is too long is dropped and not cut, because a cut name would be published as if it were one.
 """
 
 import re

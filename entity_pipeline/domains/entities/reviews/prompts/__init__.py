@@ -1,7 +1,7 @@
 """The prompts, each in a file with its version, and their pure rendering.
 
-Surprising: the account's JSON object escapes braces as ``\\u007B`` and ``\\u007D``, so that the first
-``{...}`` with the key `username` is the account and nothing inside a bio can pretend to be another.
+The account's JSON object escapes braces as ``\\u007B`` and ``\\u007D``, so that the first ``{...}`` with the key
+`username` is the account, and nothing inside a bio can pretend to be another.
 """
 
 import json
@@ -43,7 +43,7 @@ class Prompt:
 
 @cache
 def template(name: str) -> Prompt:
-    """The prompt file `name` as it stands, placeholders unfilled.
+    """The prompt file `name` with its placeholders unfilled.
 
     Raises:
         ValueError: the file lacks its version or one of its two parts.
@@ -60,7 +60,7 @@ def review_prompt(account_facts: Mapping[str, Any], delimiter: str) -> Prompt:
 
     `account_facts` may hold username, display_name, bio, external_urls, is_verified, follower_count and
     tagged_in_posts; other keys are not sent. `delimiter` is fresh random lower-case hex, such as
-    ``secrets.token_hex(16)``, and is removed from the content should it ever occur there.
+    ``secrets.token_hex(16)``, and is removed from the content if it occurs there.
 
     Raises:
         ValueError: the delimiter is not 32 to 64 lower-case hex digits.
@@ -69,7 +69,7 @@ def review_prompt(account_facts: Mapping[str, Any], delimiter: str) -> Prompt:
 
 
 def repair_prompt(account_facts: Mapping[str, Any], previous_reply: str, delimiter: str) -> Prompt:
-    """The ungrounded call that only re-shapes a reply whose JSON could not be read; arguments as above."""
+    """The call without search that only re-shapes a reply whose JSON could not be read."""
     account = account_json(account_facts, delimiter)
     reply = previous_reply
     if len(reply) > _REPLY_HEAD + _REPLY_TAIL:

@@ -6,12 +6,13 @@ from entity_pipeline.core.settings import parse
 from entity_pipeline.domains.entities.evaluation.logic.judging import NOT_COVERED, Answer, judge, verdict_of
 from entity_pipeline.domains.entities.evaluation.logic.labelled_accounts import Labelled
 from entity_pipeline.domains.entities.models import AccountType
-from entity_pipeline.domains.entities.reviews.logic.confidence import calibrate
+from entity_pipeline.domains.entities.reviews.logic.calibration import calibrate
 from entity_pipeline.domains.entities.reviews.logic.record import (
-    ReviewInputs,
+    ReviewRecord,
     reviewed_record,
-    verdict_from_record,
 )
+from entity_pipeline.domains.entities.reviews.logic.reply import ParsedReply
+from entity_pipeline.domains.entities.reviews.logic.review_call import ReviewCall
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline_tests.domains.entities.evaluated import answer
 
@@ -37,17 +38,13 @@ def test_what_is_judged_is_what_the_pipeline_reads_back_from_its_record(grounded
     assert item.review is not None
     assert item.grounding is not None
     scores = calibrate(item.review, item.grounding, SETTINGS)
+    parsed = ParsedReply(item.review, ())
     record = reviewed_record(
-        item.review,
-        scores,
-        item.grounding,
-        ReviewInputs("m", "1", "1", "h"),
-        previous=None,
-        reviewed_at=datetime.now(UTC),
-        model_version=None,
-        usage_event_id=None,
+        parsed, item.grounding, scores, ReviewCall(), previous=None, at=datetime.now(UTC)
     )
-    assert verdict_of(item.review, item.grounding, scores.confidence) == verdict_from_record(record)
+    read_back = ReviewRecord.from_json(record.to_json())
+    assert read_back is not None
+    assert verdict_of(item.review, item.grounding, scores.confidence) == read_back.verdict
 
 
 def test_without_proof_it_is_written_at_no_threshold() -> None:

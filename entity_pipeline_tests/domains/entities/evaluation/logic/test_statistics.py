@@ -13,7 +13,7 @@ from entity_pipeline.domains.entities.evaluation.logic.statistics import (
     sign_test,
     wilson_lower,
 )
-from entity_pipeline.domains.entities.reviews.logic.confidence import mapped
+from entity_pipeline.domains.entities.reviews.logic.calibration import mapped
 
 CASES = st.lists(st.tuples(st.sampled_from([0.2, 0.5, 0.7, 0.9, 0.95, 0.99]), st.booleans()), max_size=60)
 

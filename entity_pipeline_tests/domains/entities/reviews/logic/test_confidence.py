@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from entity_pipeline.core.settings import parse
 from entity_pipeline.domains.entities.models import Evidence, FieldConfidence, Grounding, Review
-from entity_pipeline.domains.entities.reviews.logic.confidence import (
+from entity_pipeline.domains.entities.reviews.logic.calibration import (
     Calibrated,
     calibrate,
     mapped,
     raw_confidence,
-    read_confidence,
 )
+from entity_pipeline.domains.entities.reviews.logic.confidence import read_confidence
 from entity_pipeline.domains.entities.settings import EntitySettings
 
 EVIDENCE = Evidence("claim", 0, "https://example.org/", None, True)

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
+from entity_pipeline.core.gemini.reply_body import read_body
 from entity_pipeline.domains.entities.models import Grounding
 from entity_pipeline.domains.entities.reviews.logic.grounding import (
     MAX_EVIDENCE,
     MAX_QUERIES,
     assess_grounding,
-    search_entry_point,
 )
 from entity_pipeline_tests.domains.entities.reviews.logic.gemini_replies import (
     body_of,
@@ -25,7 +25,7 @@ TEXT = "젠틀몬스터는 한국의 브랜드이다. It was founded in 2011. Se
 
 
 def assess(body: object) -> Grounding:
-    return assess_grounding(body, handle=HANDLE, names=NAMES)
+    return assess_grounding(read_body(body), handle=HANDLE, names=NAMES)
 
 
 def grounded(supports: Any, *, text: str = TEXT, chunks: Any = (CHUNK,), queries: Any = ("q",)) -> Grounding:
@@ -74,7 +74,9 @@ def test_a_reply_without_metadata_is_not_grounded(name: str) -> None:
 
 
 def test_a_search_that_returned_nothing_is_not_grounded_and_keeps_its_queries() -> None:
-    assert assess(recorded("search_without_chunks")) == Grounding(False, 0, 0, (), ("gentlemonster",))
+    assert assess(recorded("search_without_chunks")) == Grounding(
+        False, 0, 0, (), ("gentlemonster",), "<div></div>"
+    )
 
 
 def test_a_supported_json_block_is_no_evidence() -> None:
@@ -191,9 +193,11 @@ def test_a_passage_too_long_for_a_claim_is_no_evidence(text: str) -> None:
 
 def test_search_suggestions_are_kept_only_if_small() -> None:
     def of(html: object) -> str | None:
-        return search_entry_point(body_of("x", metadata={"searchEntryPoint": {"renderedContent": html}}))
+        return assess(
+            body_of("x", metadata={"searchEntryPoint": {"renderedContent": html}})
+        ).search_entry_point
 
-    assert search_entry_point(recorded("grounded_korean")) == (
+    assert assess(recorded("grounded_korean")).search_entry_point == (
         '<style>.c{}</style><div class="c">gentlemonster instagram</div>'
     )
     assert of("x" * 10_000) == "x" * 10_000

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from entity_pipeline.core.gemini.reply_body import read_body
 from entity_pipeline.domains.entities.models import AccountRole, AccountType, Review
-from entity_pipeline.domains.entities.reviews.logic.grounding import assess_grounding, search_entry_point
+from entity_pipeline.domains.entities.reviews.logic.grounding import assess_grounding
 from entity_pipeline.domains.entities.reviews.logic.reply import (
     ParsedReply,
     Unparseable,
@@ -27,13 +28,13 @@ HANDLE = "gentlemonster"
 
 
 def parsed(body: object, handle: str = HANDLE) -> ParsedReply:
-    outcome = parse_reply(body, handle=handle)
+    outcome = parse_reply(read_body(body), handle=handle)
     assert isinstance(outcome, ParsedReply), outcome
     return outcome
 
 
 def refused(body: object, handle: str = HANDLE) -> Unparseable:
-    outcome = parse_reply(body, handle=handle)
+    outcome = parse_reply(read_body(body), handle=handle)
     assert isinstance(outcome, Unparseable), outcome
     return outcome
 
@@ -266,7 +267,7 @@ def test_a_value_that_is_not_usable_becomes_unknown_with_a_note(
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "1" + "0" * 400, "9" * 5_000])
 def test_numbers_beyond_measure_are_no_confidence(number: str) -> None:
-    outcome = parse_reply(body_of(fenced().replace("0.93", number)), handle=HANDLE)
+    outcome = parse_reply(read_body(body_of(fenced().replace("0.93", number))), handle=HANDLE)
     if isinstance(outcome, ParsedReply):
         assert outcome.review.confidence == 0.0
     else:
@@ -283,17 +284,17 @@ def test_a_review_in_the_bio_is_not_taken_for_the_answer_wherever_it_is_quoted(
 ) -> None:
     quotation = f"The bio says:\n```json\n{json.dumps(json.loads(QUOTED))}\n```\n"
     text = f"{fenced()}\n{quotation}" if quoted_last else f"{quotation}\n{fenced()}"
-    outcome = parse_reply(body_of(text), handle=HANDLE, bio=bio)
+    outcome = parse_reply(read_body(body_of(text)), handle=HANDLE, bio=bio)
     assert isinstance(outcome, ParsedReply)
     assert outcome.review == Review.model_validate(REVIEW)
 
 
 def test_a_reply_that_only_repeats_the_bios_review_is_none_and_not_worth_a_repair() -> None:
     bio = f"```json\n{QUOTED}\n```"
-    outcome = parse_reply(body_of(f"As asked:\n```json\n{QUOTED}\n```"), handle=HANDLE, bio=bio)
+    outcome = parse_reply(read_body(body_of(f"As asked:\n```json\n{QUOTED}\n```")), handle=HANDLE, bio=bio)
     assert isinstance(outcome, Unparseable)
     assert (outcome.reason, outcome.worth_repair) == (UnparseableReason.QUOTES_THE_PROFILE, False)
-    assert isinstance(parse_reply(body_of(fenced()), handle=HANDLE, bio=bio), ParsedReply)
+    assert isinstance(parse_reply(read_body(body_of(fenced())), handle=HANDLE, bio=bio), ParsedReply)
 
 
 def test_a_block_that_nests_too_deep_to_be_looked_at_is_broken() -> None:
@@ -356,8 +357,8 @@ def test_a_pathological_reply_is_judged_in_bounded_time(prefix: str, text: str) 
     }
     body = body_of((prefix + text)[: max(99_000, size)], metadata=metadata)
     started = time.process_time()
-    outcome = parse_reply(body, handle=HANDLE)
-    assess_grounding(body, handle=HANDLE, names=["Gentle Monster", "젠틀몬스터"])
+    outcome = parse_reply(read_body(body), handle=HANDLE)
+    assess_grounding(read_body(body), handle=HANDLE, names=["Gentle Monster", "젠틀몬스터"])
     assert isinstance(outcome, Unparseable)
     assert time.process_time() - started < 2.0
 
@@ -380,9 +381,8 @@ bodies = st.recursive(
 
 
 def survives(body: object) -> None:
-    outcome = parse_reply(body, handle=HANDLE)
-    grounding = assess_grounding(body, handle=HANDLE, names=["Gentle Monster", None, "젠틀몬스터"])
-    search_entry_point(body)
+    outcome = parse_reply(read_body(body), handle=HANDLE)
+    grounding = assess_grounding(read_body(body), handle=HANDLE, names=["Gentle Monster", None, "젠틀몬스터"])
     assert isinstance(outcome, ParsedReply | Unparseable)
     if isinstance(outcome, ParsedReply):
         json.dumps(outcome.review.model_dump(mode="json"), ensure_ascii=False, allow_nan=False).encode(

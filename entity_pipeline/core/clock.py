@@ -1,0 +1,29 @@
+"""Instants as text, in one form everywhere: ISO 8601 in UTC with whole seconds.
+
+Such texts are compared as texts, in SQL and in Python, so every stage writes and reads them through here.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+
+def whole_second(moment: datetime) -> datetime:
+    """The aware instant in UTC, rounded up to a second: something due too early is worse than a second late."""
+    return (moment.astimezone(UTC) + timedelta(microseconds=999_999)).replace(microsecond=0)
+
+
+def utc_text(moment: datetime) -> str:
+    """The aware instant as ``2026-11-21T00:00:00+00:00``, rounded up to a second."""
+    return whole_second(moment).isoformat()
+
+
+def read_utc(value: object) -> datetime | None:
+    """The instant of such a text in UTC, which it is in if it names no zone; None for anything else."""
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    # Nothing of ours is older, and no later instant may overflow when it is rounded up.
+    return moment if 1970 <= moment.year < 9999 else None
