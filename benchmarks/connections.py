@@ -30,12 +30,12 @@ from rich.table import Table
 from entity_pipeline import migrations
 from entity_pipeline.domains.entities.jobs import enrichment_config
 from entity_pipeline.domains.entities.partitions import FIRST_DAY
-from entity_pipeline.sandbox.gemini_standin import GeminiStandin
 from entity_pipeline.sandbox.ownership import SharedServers
 from entity_pipeline.sandbox.postgres import EmbeddedPostgres
 from entity_pipeline.sandbox.processes import LOOPBACK, free_port
 from entity_pipeline.shared.runs.tags import range_tags
 from entity_pipeline_tests.deploy.topology import Topology, wait_for
+from entity_pipeline_tests.standins import GeminiStandin
 
 ACCOUNTS = 200
 CLIENTS = 20

@@ -38,8 +38,8 @@ from entity_pipeline import migrations
 from entity_pipeline.core.gemini.access import Prompt
 from entity_pipeline.domains.entities.reviews import prompts
 from entity_pipeline.sandbox.environment import Sandbox
-from entity_pipeline.sandbox.gemini_standin import GeminiStandin
 from entity_pipeline.sandbox.loopback_http import Reply, Request
+from entity_pipeline_tests.standins import GeminiStandin
 
 ANSWER_S = 2.0
 MODEL = "gemini-2.5-flash"

@@ -26,10 +26,10 @@ from entity_pipeline import migrations
 from entity_pipeline.definitions import build_definitions
 from entity_pipeline.domains.entities.jobs import enrichment_config
 from entity_pipeline.domains.entities.partitions import FIRST_DAY
-from entity_pipeline.sandbox.gemini_standin import GeminiStandin
 from entity_pipeline.sandbox.ownership import SharedServers
 from entity_pipeline.sandbox.postgres import EmbeddedPostgres
 from entity_pipeline.shared.runs.tags import range_tags
+from entity_pipeline_tests.standins import GeminiStandin
 
 TIMES, SHORT_TIMES = 5, 1
 REPOSITORY = Path(__file__).resolve().parents[1]

@@ -5,17 +5,18 @@ outside it.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from entity_pipeline.core.domain import Domain
 from entity_pipeline.core.failures import ConfigurationFailure
 
 DATABASES = ("OPERATION_DATABASE_URL", "ASSETS_DATABASE_URL")
 DEFAULT_SANDBOX = Path(".sandbox")
 
-# What a local server of one's own accepts when nothing else is said.
+# Default credentials for a local server.
 _LOCAL_DEFAULTS: Mapping[str, Mapping[str, str]] = {
     "GEMINI_BASE_URL": {"GEMINI_API_KEY": "local"},
     "R2_ENDPOINT_URL": {
@@ -28,9 +29,15 @@ _LOCAL_DEFAULTS: Mapping[str, Mapping[str, str]] = {
 
 @contextmanager
 def connected(
-    sandbox_directory: Path, *, start_sandbox: bool = False, chaos: int | None = None
+    sandbox_directory: Path,
+    domains: Sequence[Domain] = (),
+    *,
+    start_sandbox: bool = False,
+    chaos: int | None = None,
 ) -> Iterator[bool]:
     """Put the variables of the databases and services into the environment; yields whether they are the sandbox's.
+
+    The sandbox's stand-ins answer from the samples of `domains`.
 
     Raises:
         ConfigurationFailure: one database is named and the other is not, or none is and there is no sandbox.
@@ -56,8 +63,9 @@ def connected(
             "set both (see .env.example), or run `entity-pipeline demo` first."
         )
     from entity_pipeline.sandbox.environment import Sandbox
+    from entity_pipeline.sandbox.sample import references
 
-    with Sandbox(sandbox_directory, chaos=chaos) as variables:
+    with Sandbox(sandbox_directory, references(domains), chaos=chaos) as variables:
         os.environ.update(variables | {name: os.environ[name] for name in variables if os.environ.get(name)})
         yield True
 

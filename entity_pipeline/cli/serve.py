@@ -29,12 +29,12 @@ def up(port: int, admin_port: int, chaos: int | None) -> None:
     """Run the demo, then serve the Dagster UI, its automation and the administration page until Ctrl-C."""
     from entity_pipeline.cli.demo import run_demo
 
-    directory = current_shell().directory
+    shell = current_shell()
     check_port(port)
     check_port(admin_port, "--admin-port")
-    with connected(directory, start_sandbox=True, chaos=chaos):
-        run_demo(directory, check=False)
-        serve(port, admin_port, directory)
+    with connected(shell.directory, shell.domains, start_sandbox=True, chaos=chaos):
+        run_demo(shell, shell.domains, check=False)
+        serve(port, admin_port, shell.directory)
 
 
 def check_port(port: int, option: str = "--port") -> None:

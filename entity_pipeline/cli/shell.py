@@ -45,10 +45,10 @@ def current_shell() -> Shell:
 @contextmanager
 def databases() -> Iterator[None]:
     """Within the block, the variables name the databases of the environment or those of an existing sandbox."""
-    directory = current_shell().directory
-    with connected(directory) as is_sandbox:
+    shell = current_shell()
+    with connected(shell.directory, shell.domains) as is_sandbox:
         if is_sandbox:
-            click.echo(f"Using the sandbox in {directory}.", err=True)
+            click.echo(f"Using the sandbox in {shell.directory}.", err=True)
         yield
 
 

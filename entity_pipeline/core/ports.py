@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Protocol
 
 from entity_pipeline.core.schema_needs import SchemaNeeds
@@ -35,3 +36,12 @@ class SchemaAccess(Protocol):
 
     def problems(self, *needs: SchemaNeeds) -> Sequence[str]:
         """A sentence for each missing table, column, right or hidden row that runs need, with what to do."""
+
+
+class JobRunner(Protocol):
+    """Runs a job of the code location to its end, in this process."""
+
+    def run(
+        self, job_name: str, days: tuple[date, date] | None = None, config: dict[str, Any] | None = None
+    ) -> Any:
+        """Its result. Raises `PipelineFailure` for what stopped it."""

@@ -1,12 +1,14 @@
 """The whole sandbox: every variable of `.env.example`, with a local server behind each of them.
 
-Surprising: production code does not know that this exists. `Sandbox` only returns environment variables.
+Production code does not know that this exists: `Sandbox` only returns environment variables. What is in the databases
+does not belong here; `migrate` and the samples of the domains put it there.
 """
 
 import base64
 import os
 import secrets
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -40,24 +42,32 @@ class Sandbox:
 
     Args:
         directory: made when it is not there; must be empty or a sandbox.
+        samples: what the stand-ins answer from, see `sample.references`.
         chaos: seed of the stand-ins' odd behaviours; None for good behaviour.
         durable: False gives up the databases' safety against power loss for speed (tests).
     """
 
-    def __init__(self, directory: Path, chaos: int | None = None, *, durable: bool = True) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        samples: Sequence[str] = (),
+        *,
+        chaos: int | None = None,
+        durable: bool = True,
+    ) -> None:
         self.directory = directory.expanduser().resolve()
         self._state = State(self.directory)
         self._postgres = EmbeddedPostgres(self.directory, durable=durable)
         self._objects = RcloneObjectStore(self.directory)
-        self._standins = _StandIns(self.directory, chaos)
+        self._standins = _StandIns(self.directory, samples, chaos)
         self._servers = SharedServers(
             self.directory, [_Keys(self.directory), self._postgres, self._objects, self._standins]
         )
 
     def start(self) -> dict[str, str]:
-        """Start what does not run yet; returns all variables of design section 8, secrets included.
+        """Start what does not run yet; returns all variables of `.env.example`, secrets included.
 
-        `DAGSTER_HOME` is made empty: its `dagster.yaml` is put there by whoever starts Dagster.
+        `DAGSTER_HOME` is made empty: what starts Dagster puts its `dagster.yaml` there.
 
         Raises:
             InputRejected: the folder holds something that is not a sandbox.
@@ -111,11 +121,12 @@ class _Keys:
 class _StandIns:
     """The process that plays Instagram and Gemini; see `entity_pipeline.sandbox.standins`."""
 
-    def __init__(self, directory: Path, chaos: int | None) -> None:
+    def __init__(self, directory: Path, samples: Sequence[str], chaos: int | None) -> None:
         self._directory = directory / "standins"
         self._log = directory / "standins.log"
         self._state = State(directory)
-        self._chaos = [] if chaos is None else ["--chaos", str(chaos)]
+        self._options = [part for sample in samples for part in ("--sample", sample)]
+        self._options += [] if chaos is None else ["--chaos", str(chaos)]
 
     def environment(self) -> dict[str, str]:
         return {
@@ -130,7 +141,7 @@ class _StandIns:
         elif running := self._process():
             if running.cmdline()[1:] != self._command(self._state.get("gemini_port"))[1:]:
                 raise ConfigurationFailure(
-                    f"The sandbox in {self._directory.parent} is in use with another --chaos: "
+                    f"The sandbox in {self._directory.parent} is in use with another --chaos or other domains: "
                     "end the process that uses it first."
                 )
             return
@@ -150,7 +161,7 @@ class _StandIns:
         command = [sys.executable, "-m", _STANDINS, "--directory", str(self._directory)]
         command += ["--gemini-port", str(gemini_port)]
         command += ["--instagram-port", str(self._state.get("instagram_port"))]
-        return command + self._chaos
+        return command + self._options
 
     def _launch(self, gemini_port: int) -> psutil.Process | None:
         # The process starts in "/", where a package that is not installed would not be found.

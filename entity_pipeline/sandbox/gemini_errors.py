@@ -5,8 +5,8 @@ A per-day 429 says "retry in 28 s" like a per-minute one; only its `quotaId` tel
 
 from typing import Any
 
-from entity_pipeline.domains.entities.sample.truth import seeded_share
 from entity_pipeline.sandbox.loopback_http import Reply, html_reply, json_reply
+from entity_pipeline.sandbox.seeded import seeded_share
 
 # Share of requests each trouble hits under chaos; the per-period ones are rare because they end the day.
 _CHAOS = (
@@ -35,14 +35,14 @@ _CHAOS = (
     ("percent", 0.01),
     ("broken_then_mended", 0.006),
 )
-# Those that are no refusal but an odd answer, under the words of `behaviours.csv` where it has one.
+# Those that are not refusals but odd answers; a sample gives the same words to some of its subjects.
 ODD_ANSWERS = frozenset(name for name, _ in _CHAOS[_CHAOS.index(("garbage", 0.02)) + 1 :])
 _TYPE = "type.googleapis.com/google.rpc."
 
 
-def chaos_draw(seed: int, username: str, nth: int) -> str:
-    """The trouble that the handle's nth request meets, or ``""``; the order of requests doesn't matter."""
-    left = seeded_share("gemini chaos", seed, username, nth)
+def chaos_draw(seed: int, subject: str, nth: int) -> str:
+    """The trouble that the subject's nth request meets, or ``""``; the order of requests doesn't matter."""
+    left = seeded_share("gemini chaos", seed, subject, nth)
     for name, share in _CHAOS:
         if left < share:
             return name

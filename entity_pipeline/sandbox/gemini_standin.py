@@ -1,29 +1,19 @@
-"""A local server that answers generateContent as the Gemini API does, from the sample.
+"""A local server that answers as the Gemini API does over HTTP. What it says of whom comes from samples.
 
-It shows the everyday oddities without being asked to. `behaviours.csv` gives an account one of these words:
-``trailing_commas``, ``percent``, ``country_name``, ``korean_labels`` (odd form, good content); ``bare_na``
-("NA" for an unknown country); ``kind_of_brand`` ("beauty brand" and the like); ``unsure``; ``ungrounded``,
-``queries_only``, ``no_supports``, ``stray_support`` (claims without proof); ``broken_then_mended``,
-``broken_for_good``; ``overloaded_once``; ``safety``, ``prompt_blocked``, ``max_tokens``. With a chaos seed,
-quotas, errors, drops and delays come on top, and any account may meet one of these words or one of
-``recitation``, ``malformed_function_call``, ``prohibited_content`` (finish reasons), ``no_metadata`` (tokens of
-the tool and no grounding), ``starts_at_once`` (a support whose offset 0 is left out).
+A sample gives a subject one of these words to show an everyday oddity: ``overloaded_once`` (503, then well);
+``safety``, ``prompt_blocked``, ``max_tokens`` (nothing is said). With a chaos seed, quotas, errors, drops and delays
+come on top, and any known subject may meet one of those, one of ``recitation``, ``malformed_function_call``,
+``prohibited_content`` (finish reasons), or an odd answer (`gemini_errors.ODD_ANSWERS`), whose words its sample knows.
 """
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from entity_pipeline.core.gemini.models import MODELS
-from entity_pipeline.domains.entities.sample.gemini_answers import Answer, answer, response_id, stranger
-from entity_pipeline.domains.entities.sample.gemini_prompt import (
-    asked_username,
-    prompt_bytes,
-    wants_json,
-    wants_search,
-)
-from entity_pipeline.domains.entities.sample.truth import Truth, load_truth, seeded_int, seeded_share
+from entity_pipeline.sandbox.gemini_answers import NOTHING_KNOWN, GeminiAnswers, GeminiSubject
 from entity_pipeline.sandbox.gemini_errors import (
     ODD_ANSWERS,
     bad_key,
@@ -33,20 +23,23 @@ from entity_pipeline.sandbox.gemini_errors import (
     trouble,
     unknown_model,
 )
+from entity_pipeline.sandbox.gemini_reply import reply_body
+from entity_pipeline.sandbox.gemini_request import prompt_bytes, wants_json, wants_search
 from entity_pipeline.sandbox.loopback_http import LoopbackServer, Reply, Request, json_reply
 from entity_pipeline.sandbox.request_counts import RequestCounts
+from entity_pipeline.sandbox.seeded import seeded_share
 
 INVALID_KEY = "invalid"  # the one key that is refused, to show what a wrong key looks like
-_NOTHING_SAID = frozenset({"recitation", "malformed_function_call", "prohibited_content"})
-_PATH = re.compile(r"/v1beta/models/([^/:]+):generateContent")
+_PATH = re.compile(r"/v1beta/models/([^/:]+):([A-Za-z]+)")
 
 
 class GeminiStandin(LoopbackServer):
     """The server; ``with GeminiStandin() as standin`` or `start` and `close`.
 
     Args:
+        answers: what the samples of the domains say; the first that holds the subject of a request answers it.
         port: 0 takes a free one.
-        latency_ms: least delay of an answer; up to half of it is added by handle.
+        latency_ms: least delay of an answer; up to half of it is added by subject.
         chaos: a seed switches random trouble on; the same seed meets the same requests with the same trouble.
         retry_s: what a per-minute or per-day 429 asks the client to wait, in seconds.
         slow_s: how much longer an answer takes that chaos slows down.
@@ -54,6 +47,7 @@ class GeminiStandin(LoopbackServer):
 
     def __init__(
         self,
+        answers: Sequence[GeminiAnswers] = (),
         *,
         port: int = 0,
         latency_ms: int = 20,
@@ -67,11 +61,11 @@ class GeminiStandin(LoopbackServer):
         self._retry_s = retry_s
         self._slow_s = slow_s
         self._counts = RequestCounts()
-        self._accounts = load_truth()
+        self._answers = answers
 
     @property
     def requests(self) -> dict[str, Any]:
-        """``{"total", "grounded", "by_username", "by_status"}`` since the start."""
+        """``{"total", "grounded", "by_subject", "by_status"}`` since the start."""
         return self._counts.snapshot()
 
     def _respond(self, request: Request) -> Reply:
@@ -84,8 +78,10 @@ class GeminiStandin(LoopbackServer):
         return reply
 
     def _generate(self, request: Request) -> Reply:
-        model = _PATH.fullmatch(request.path)
-        if request.method != "POST" or model is None:
+        """A request to the API: its key, its model and its operation; 404 for what there is not."""
+        named = _PATH.fullmatch(request.path)
+        operation = {"generateContent": self._generate_content}.get(named[2]) if named else None
+        if request.method != "POST" or named is None or operation is None:
             return Reply(
                 404, b"<html><title>Error 404 (Not Found)!!1</title></html>", "text/html; charset=UTF-8"
             )
@@ -94,73 +90,38 @@ class GeminiStandin(LoopbackServer):
             return no_key()
         if key == INVALID_KEY:
             return bad_key()
-        if model[1] not in MODELS:
-            return unknown_model(model[1])
+        if named[1] not in MODELS:
+            return unknown_model(named[1])
         try:
             body = json.loads(request.body)
         except ValueError:
             return invalid_argument("Invalid JSON payload received.")
+        return operation(body, named[1])
+
+    def _generate_content(self, body: Any, model: str) -> Reply:
         if not isinstance(body, dict) or not body.get("contents"):
             return invalid_argument("* GenerateContentRequest.contents: contents is not specified")
-        return self._answer_for(body, model[1])
-
-    def _answer_for(self, body: dict[str, Any], model: str) -> Reply:
         grounded = wants_search(body)
-        username = asked_username(body, self._accounts) or ""
-        nth = self._counts.seen(username, grounded=grounded)
+        answers, subject = self._subject(body)
+        nth = self._counts.seen(subject.name, grounded=grounded)
         if body.get("tools") and wants_json(body):
             return invalid_argument("Tool use with a response mime type: 'application/json' is unsupported")
-        delay_s = self._latency_s * (1 + seeded_share("latency", username, nth) / 2)
-        drawn = chaos_draw(self._chaos, username, nth) if self._chaos is not None else ""
-        account = self._accounts.get(username)
+        delay_s = self._latency_s * (1 + seeded_share("latency", subject.name, nth) / 2)
+        drawn = chaos_draw(self._chaos, subject.name, nth) if self._chaos is not None else ""
         if drawn == "slow":
             delay_s += self._slow_s
         elif drawn and drawn not in ODD_ANSWERS:
             return replace(trouble(drawn, self._retry_s), after_s=delay_s)
-        if account and account.gemini == "overloaded_once" and nth == 1:
+        if subject.behaviour == "overloaded_once" and nth == 1:
             return replace(trouble("overloaded"), after_s=delay_s)
-        if account and drawn in ODD_ANSWERS:
-            account = replace(account, gemini=drawn)
-        reply = _reply(account, username, model, grounded, prompt_bytes(body) // 4)
+        behaviour = drawn if subject.is_known and drawn in ODD_ANSWERS else subject.behaviour
+        answer = answers.answer(subject.name, behaviour, body) if answers is not None else NOTHING_KNOWN
+        tokens = prompt_bytes(body) // 4
+        reply = reply_body(subject.name, model, behaviour, answer, prompt_tokens=tokens, grounded=grounded)
         return replace(json_reply(reply), after_s=delay_s)
 
-
-def _reply(
-    account: Truth | None, username: str, model: str, grounded: bool, prompt_tokens: int
-) -> dict[str, Any]:
-    envelope = {"modelVersion": model, "responseId": response_id(username, grounded)}
-    thoughts = 60 + seeded_int("thoughts", username) % 200
-    usage = {"promptTokenCount": prompt_tokens, "thoughtsTokenCount": thoughts}
-    odd = account.gemini if account else ""
-    if odd == "prompt_blocked":
-        blocked = {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}}
-        return {**blocked, "usageMetadata": _usage({"promptTokenCount": prompt_tokens}), **envelope}
-    if odd == "safety":
-        ratings = [{"category": "HARM_CATEGORY_HARASSMENT", "probability": "HIGH", "blocked": True}]
-        stopped: dict[str, Any] = {"finishReason": "SAFETY", "index": 0, "safetyRatings": ratings}
-        return {"candidates": [stopped], "usageMetadata": _usage(usage), **envelope}
-    if odd in _NOTHING_SAID:
-        nothing: dict[str, Any] = {"content": {}, "finishReason": odd.upper(), "index": 0}
-        return {"candidates": [nothing], "usageMetadata": _usage(usage), **envelope}
-    if odd == "max_tokens":
-        # All the limit went into thinking: a candidate without parts, and no count of its tokens.
-        cut: dict[str, Any] = {"content": {"role": "model"}, "finishReason": "MAX_TOKENS", "index": 0}
-        usage["thoughtsTokenCount"] = 1_021
-        return {"candidates": [cut], "usageMetadata": _usage(usage), **envelope}
-    said: Answer = (
-        answer(account, grounded=grounded, repair=not grounded)
-        if account
-        else stranger(username, grounded=grounded)
-    )
-    content = {"parts": [{"text": said.text}], "role": "model"}
-    candidate: dict[str, Any] = {"content": content, "finishReason": "STOP", "index": 0}
-    usage["candidatesTokenCount"] = len(said.text.encode()) // 4
-    if said.grounding is not None:
-        candidate["groundingMetadata"] = said.grounding
-    if said.grounding is not None or (grounded and odd == "no_metadata"):
-        usage["toolUsePromptTokenCount"] = 90 + seeded_int("tool", username) % 80
-    return {"candidates": [candidate], "usageMetadata": _usage(usage), **envelope}
-
-
-def _usage(counts: dict[str, int]) -> dict[str, Any]:
-    return {**counts, "totalTokenCount": sum(counts.values()), "serviceTier": "standard"}
+    def _subject(self, body: Mapping[str, Any]) -> tuple[GeminiAnswers | None, GeminiSubject]:
+        """Who answers and about what: a sample that holds the subject, else one that knows the question."""
+        found = [(answers, subject) for answers in self._answers if (subject := answers.subject(body))]
+        known = [(answers, subject) for answers, subject in found if subject.is_known]
+        return next(iter(known or found), (None, GeminiSubject("", is_known=False)))

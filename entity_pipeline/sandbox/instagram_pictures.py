@@ -4,13 +4,14 @@ import colorsys
 import io
 from functools import lru_cache
 
-from entity_pipeline.domains.entities.sample.truth import Truth, seeded_share
+from entity_pipeline.sandbox.instagram_profiles import SimulatedAccount
+from entity_pipeline.sandbox.seeded import seeded_share
 
 _SIDE_PX = 150
 
 
 @lru_cache(maxsize=2_000)
-def tile(account: Truth) -> bytes:
+def tile(account: SimulatedAccount) -> bytes:
     """A JPEG of 150 x 150 pixels, the same bytes each time for one account."""
     from PIL import Image, ImageDraw, ImageFont
 
@@ -29,11 +30,11 @@ def tile(account: Truth) -> bytes:
     return out.getvalue()
 
 
-def initials(account: Truth) -> str:
+def initials(account: SimulatedAccount) -> str:
     """One or two capitals from the name, or from the handle where the name has no Latin letter."""
     words = [
         word
-        for word in account.name_en.removesuffix("(made up)").split()
+        for word in account.full_name.removesuffix("(made up)").split()
         if word[0].isascii() and word[0].isalnum()
     ]
     letters = "".join(word[0] for word in words[:2]) or account.username.strip("_.")[:1]

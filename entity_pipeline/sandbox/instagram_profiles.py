@@ -1,6 +1,6 @@
 """The profiles that the Instagram stand-in shows, as the page has them and as its older JSON endpoint does.
 
-Nothing is invented for a real account: the bio is "Simulated profile:" and the sample's evidence, the counts
+Which accounts there are does not belong here: samples give them. Nothing is invented beyond what they say: the counts
 are hashes and the picture is a tile with initials. Picture URLs are signed and expire, as the real ones do.
 """
 
@@ -9,11 +9,23 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from entity_pipeline.domains.entities.sample.truth import Truth, seeded_int
+from entity_pipeline.sandbox.seeded import seeded_int
 
 CANARY = "instagram"  # always there, whatever happens to the others
 _PICTURE_LIFE_S = 4 * 86_400
 _REASSIGNED_FROM_OFFSET = 7_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedAccount:
+    """One profile that a sample gives; `behaviour` is one of the words of `instagram_standin`, or empty."""
+
+    username: str
+    full_name: str
+    biography: str
+    website: str | None = None
+    is_business: bool = False
+    behaviour: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +45,9 @@ class PictureUrl:
         return f"https://{self.host}{self.path}?{query}"
 
 
-def canary() -> Truth:
+def canary() -> SimulatedAccount:
     """The account that a client looks at to know whether pages can be read at all."""
-    return Truth(
-        CANARY, "other", "primary", "Instagram", None, None, None, None, "the canary account", "made up"
-    )
+    return SimulatedAccount(CANARY, "Instagram", "Simulated profile: the canary account")
 
 
 def pk_of(username: str) -> int:
@@ -50,33 +60,34 @@ def former_pk_of(username: str) -> int:
     return pk_of(username) - _REASSIGNED_FROM_OFFSET
 
 
-def picture_url(account: Truth, now: float | None = None) -> PictureUrl:
+def picture_url(account: SimulatedAccount, now: float | None = None) -> PictureUrl:
     """The signed URL of today's page; already past its time for the behaviour ``picture_expired``."""
     day = int(now if now is not None else time.time()) // 86_400 * 86_400
-    expires_at = day - 86_400 if account.instagram == "picture_expired" else day + _PICTURE_LIFE_S
+    expires_at = day - 86_400 if account.behaviour == "picture_expired" else day + _PICTURE_LIFE_S
     host = f"scontent-sim{1 + seeded_int('host', account.username) % 3}-1.cdninstagram.com"
     return PictureUrl(host, f"/v/t51.2885-19/{pk_of(account.username)}_{account.username}_n.jpg", expires_at)
 
 
-def page_user(account: Truth) -> dict[str, Any]:
+def page_user(account: SimulatedAccount) -> dict[str, Any]:
     """The `xig_user_by_username` object of a profile page. Its `id` is not the user id; `pk` is."""
     pk = pk_of(account.username)
-    links = [{"title": "", "url": f"https://{account.username}.example/", "link_type": "external"}]
+    website = account.website
+    links = [{"title": "", "url": website, "link_type": "external"}] if website else []
     url = str(picture_url(account))
     return {
         "__typename": "XDTUserDict",
         "id": str(seeded_int("page id", account.username) % 10**17),
         "pk": str(pk),
         "username": account.username,
-        "full_name": account.name_en,
-        "biography": f"Simulated profile: {account.evidence.strip()}",
-        "bio_links": links if account.made_up else [],
-        "external_url": links[0]["url"] if account.made_up else None,
+        "full_name": account.full_name,
+        "biography": account.biography,
+        "bio_links": links,
+        "external_url": website,
         "profile_pic_url": url,
         "hd_profile_pic_url_info": {"url": url},
-        "is_private": account.instagram == "private",
+        "is_private": account.behaviour == "private",
         "is_verified": False,
-        "is_business": account.type == "brand",
+        "is_business": account.is_business,
         "category": None,
         "follower_count": 1_000 + seeded_int("followers", account.username) % 900_000,
         "following_count": seeded_int("following", account.username) % 900,
@@ -84,7 +95,7 @@ def page_user(account: Truth) -> dict[str, Any]:
     }
 
 
-def legacy_user(account: Truth) -> dict[str, Any]:
+def legacy_user(account: SimulatedAccount) -> dict[str, Any]:
     """The same profile as `web_profile_info` returns it."""
     user = page_user(account)
     return {

@@ -1,27 +1,27 @@
-"""A local server that answers as Instagram and its picture hosts do, from the sample.
+"""A local server that answers as Instagram and its picture hosts do. Which accounts there are comes from samples.
 
-All of them share one base URL; the Host header tells which is meant. `behaviours.csv` gives an account one of
-these words: ``not_found``, ``wall`` (redirect to the login), ``rate_limited`` (429), ``challenge`` (a
-redirect that leads to itself), ``drift`` (readable JSON under unknown names), ``private``, ``reassigned``
-(another pk than before), ``picture_expired`` (403), ``picture_is_html``. A chaos seed deals them to any request,
-and errors besides: 401 "please wait", 403, 400 with a checkpoint, 503, dropped and cut answers, pages with nobody,
-without a pk or with a bio that is null.
+All of them share one base URL; the Host header tells which is meant. A sample gives an account one of these words:
+``not_found``, ``wall`` (redirect to the login), ``rate_limited`` (429), ``challenge`` (a redirect that leads to
+itself), ``drift`` (readable JSON under unknown names), ``private``, ``reassigned`` (another pk than before),
+``picture_expired`` (403), ``picture_is_html``. A chaos seed deals them to any request, and errors besides: 401
+"please wait", 403, 400 with a checkpoint, 503, dropped and cut answers, pages with nobody, without a pk or with a bio
+that is null.
 """
 
 import json
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs
 
-from entity_pipeline.domains.entities.sample.truth import Truth, load_truth, seeded_share
 from entity_pipeline.sandbox.instagram_pages import notice_page, profile_page, start_page
 from entity_pipeline.sandbox.instagram_pictures import tile
 from entity_pipeline.sandbox.instagram_profiles import (
     CANARY,
     PictureUrl,
+    SimulatedAccount,
     canary,
     legacy_user,
     page_user,
@@ -30,15 +30,26 @@ from entity_pipeline.sandbox.instagram_profiles import (
 )
 from entity_pipeline.sandbox.loopback_http import LoopbackServer, Reply, Request, html_reply, json_reply
 from entity_pipeline.sandbox.request_counts import RequestCounts
+from entity_pipeline.sandbox.seeded import seeded_share
 
 _PICTURE_HOST = re.compile(r"[a-z0-9.-]+\.(cdninstagram\.com|fbcdn\.net)")
 _SITE_HOSTS = frozenset(
     {"www.instagram.com", "i.instagram.com", "instagram.com", "127.0.0.1", "localhost", ""}
 )
-_PROFILE_PATH = re.compile(r"/([A-Za-z0-9._]{1,30})/?")
 _PICTURE_PATH = re.compile(r"/v/t51\.2885-19/\d+_([a-z0-9._]+)_n\.jpg")
 _PLEASE_WAIT = "Please wait a few minutes before you try again."
 _CSRF_COOKIE = "csrftoken=simulated; Path=/; Secure; SameSite=Lax"
+
+
+def _redirect(path: str) -> Reply:
+    return replace(html_reply("", 302), headers={"Location": f"https://www.instagram.com{path}"})
+
+
+_PAGES = {
+    "/": replace(html_reply(start_page()), headers={"Set-Cookie": _CSRF_COOKIE}),
+    "/accounts/login/": html_reply(notice_page("Login • Instagram (simulated)")),
+    "/challenge/": _redirect("/challenge/"),
+}
 _CHAOS = (
     ("rate_limited", 0.03),
     ("wall", 0.03),
@@ -67,22 +78,38 @@ class InstagramStandin(LoopbackServer):
     """The server; ``with InstagramStandin() as standin`` or `start` and `close`.
 
     Args:
+        accounts: the profiles of the samples; of two with one username the first counts.
         port: 0 takes a free one.
         latency_ms: delay of each answer.
         chaos: a seed switches random trouble on; the canary account is spared.
     """
 
-    def __init__(self, *, port: int = 0, latency_ms: int = 20, chaos: int | None = None) -> None:
+    def __init__(
+        self,
+        accounts: Iterable[SimulatedAccount] = (),
+        *,
+        port: int = 0,
+        latency_ms: int = 20,
+        chaos: int | None = None,
+    ) -> None:
         super().__init__(self._respond, port=port)
         self._latency_s = latency_ms / 1000
         self._chaos = chaos
         self._counts = RequestCounts()
-        self._accounts = {**load_truth(), CANARY: canary()}
+        # What a client may ask for, in this order: the first path that fits is answered.
+        self._operations = (
+            (re.compile(r"/api/v1/users/web_profile_info/"), self._web_profile_info),
+            (re.compile(r"/graphql/query/?|/api/graphql"), self._profile_query),
+            (re.compile(r"/[A-Za-z0-9._]{1,30}/?"), self._profile),
+        )
+        self._accounts = {CANARY: canary()}
+        for account in accounts:
+            self._accounts.setdefault(account.username, account)
         self._by_pk = {str(pk_of(username)): account for username, account in self._accounts.items()}
 
     @property
     def requests(self) -> dict[str, Any]:
-        """``{"total", "by_username", "by_status", ...}``; a picture counts for its account."""
+        """``{"total", "by_subject", "by_status", ...}``; a picture counts for its account."""
         return self._counts.snapshot()
 
     def _respond(self, request: Request) -> Reply:
@@ -101,24 +128,18 @@ class InstagramStandin(LoopbackServer):
             return self._picture(request)
         if request.host not in _SITE_HOSTS:
             return html_reply(notice_page("Unknown host"), 421)
-        match request.path:
-            case "/":
-                return replace(html_reply(start_page()), headers={"Set-Cookie": _CSRF_COOKIE})
-            case "/accounts/login/":
-                return html_reply(notice_page("Login • Instagram (simulated)"))
-            case "/challenge/":
-                return _redirect("/challenge/")
-            case "/api/v1/users/web_profile_info/":
-                return self._web_profile_info(next(iter(request.query.get("username", [])), "").lower())
-            case "/graphql/query" | "/graphql/query/" | "/api/graphql":
-                return self._profile_query(request.body)
-        named = _PROFILE_PATH.fullmatch(request.path)
-        return self._profile(named[1].lower()) if named else html_reply(notice_page("Page not found"), 404)
+        if request.path in _PAGES:
+            return _PAGES[request.path]
+        for path, operation in self._operations:
+            if path.fullmatch(request.path):
+                return operation(request)
+        return html_reply(notice_page("Page not found"), 404)
 
-    def _profile(self, username: str) -> Reply:
+    def _profile(self, request: Request) -> Reply:
+        username = request.path.strip("/").lower()
         nth = self._counts.seen(username)
         account = self._accounts.get(username)
-        odd = self._drawn(_CHAOS, username, nth) or (account.instagram if account else "not_found")
+        odd = self._drawn(_CHAOS, username, nth) or (account.behaviour if account else "not_found")
         match odd:
             case "not_found":
                 return html_reply(notice_page("Page not found • Instagram (simulated)"), 404)
@@ -141,18 +162,19 @@ class InstagramStandin(LoopbackServer):
         page = profile_page(username, _shown(account, odd), drift=odd == "drift")
         return html_reply(page[: len(page) // 2] if odd == "truncated" else page)
 
-    def _web_profile_info(self, username: str) -> Reply:
+    def _web_profile_info(self, request: Request) -> Reply:
+        username = next(iter(request.query.get("username", [])), "").lower()
         self._counts.seen(username)
         account = self._accounts.get(username)
-        if account is None or account.instagram == "not_found":
+        if account is None or account.behaviour == "not_found":
             return json_reply({"message": "", "status": "fail"}, 404)
-        if account.instagram == "rate_limited":
+        if account.behaviour == "rate_limited":
             return json_reply({"message": _PLEASE_WAIT, "status": "fail"}, 429)
         return json_reply({"data": {"user": legacy_user(account)}, "status": "ok"})
 
-    def _profile_query(self, body: bytes) -> Reply:
-        account = self._by_pk.get(_profile_id(body))
-        if account is None or account.instagram == "not_found":
+    def _profile_query(self, request: Request) -> Reply:
+        account = self._by_pk.get(_profile_id(request.body))
+        if account is None or account.behaviour == "not_found":
             return json_reply({"data": {"user": None}, "status": "ok"})
         self._counts.seen(account.username)
         return json_reply({"data": {"user": page_user(account)}, "status": "ok"})
@@ -164,7 +186,7 @@ class InstagramStandin(LoopbackServer):
             return Reply(404, b"Not Found", "text/plain")
         nth = self._counts.seen(account.username)
         refusal = _signature_refusal(request, account)
-        odd = self._drawn(_PICTURE_CHAOS, account.username, nth) or account.instagram
+        odd = self._drawn(_PICTURE_CHAOS, account.username, nth) or account.behaviour
         if refusal or odd == "picture_forbidden":
             return Reply(403, (refusal or "Forbidden").encode(), "text/plain")
         if odd == "picture_dropped":
@@ -186,7 +208,7 @@ class InstagramStandin(LoopbackServer):
         return ""
 
 
-def _shown(account: Truth | None, odd: str) -> dict[str, Any] | None:
+def _shown(account: SimulatedAccount | None, odd: str) -> dict[str, Any] | None:
     """The user object of the page, with what chaos takes out of it."""
     if account is None or odd == "nobody":
         return None
@@ -198,11 +220,7 @@ def _shown(account: Truth | None, odd: str) -> dict[str, Any] | None:
     return user
 
 
-def _redirect(path: str) -> Reply:
-    return replace(html_reply("", 302), headers={"Location": f"https://www.instagram.com{path}"})
-
-
-def _signature_refusal(request: Request, account: Truth) -> str:
+def _signature_refusal(request: Request, account: SimulatedAccount) -> str:
     today = picture_url(account)
     try:
         expires_at = int(request.query["oe"][0], 16)

@@ -1,4 +1,4 @@
-"""What a stand-in was asked, by handle: the demo compares it with the ledger."""
+"""What a stand-in was asked, by subject: the demo compares it with the ledger."""
 
 from collections import Counter
 from threading import Lock
@@ -11,15 +11,15 @@ class RequestCounts:
     def __init__(self) -> None:
         self._lock = Lock()
         self._grounded = 0
-        self._by_username: Counter[str] = Counter()
+        self._by_subject: Counter[str] = Counter()
         self._by_status: Counter[str] = Counter()
 
-    def seen(self, username: str, *, grounded: bool = False) -> int:
-        """Count one request; returns which one of this handle it is, from 1."""
+    def seen(self, subject: str, *, grounded: bool = False) -> int:
+        """Count one request; returns which one of this subject it is, from 1."""
         with self._lock:
             self._grounded += grounded
-            self._by_username[username] += 1
-            return self._by_username[username]
+            self._by_subject[subject] += 1
+            return self._by_subject[subject]
 
     def answered(self, status: str) -> None:
         """Count one answer by HTTP status (or ``"dropped"``)."""
@@ -27,11 +27,11 @@ class RequestCounts:
             self._by_status[status] += 1
 
     def snapshot(self) -> dict[str, Any]:
-        """``{"total", "grounded", "by_username", "by_status"}`` with the busiest handles first."""
+        """``{"total", "grounded", "by_subject", "by_status"}`` with the busiest subjects first."""
         with self._lock:
             return {
-                "total": self._by_username.total(),
+                "total": self._by_subject.total(),
                 "grounded": self._grounded,
-                "by_username": dict(self._by_username.most_common()),
+                "by_subject": dict(self._by_subject.most_common()),
                 "by_status": dict(sorted(self._by_status.items())),
             }

@@ -1,7 +1,7 @@
 """Both stand-ins in one process, as ``python -m entity_pipeline.sandbox.standins --directory DIR``.
 
-Ends on SIGTERM or Ctrl-C. What it listens on stands in ``standins.json`` of the directory while it runs, so
-that port 0 (a free one) is of use too.
+Ends on SIGTERM or Ctrl-C. Its addresses are in ``standins.json`` of the directory while it runs, so that port 0 (a free
+one) can be used too. The samples are named by the caller: nothing here knows a domain.
 """
 
 import argparse
@@ -15,21 +15,31 @@ from pathlib import Path
 
 from entity_pipeline.sandbox.gemini_standin import GeminiStandin
 from entity_pipeline.sandbox.instagram_standin import InstagramStandin
+from entity_pipeline.sandbox.sample import samples_at
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until told to stop; returns 1 with a sentence on stderr when a port is taken."""
+    """Serve until a signal ends it; returns 1 with a sentence on stderr when a port is taken."""
     options = _parser().parse_args(arguments)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    samples = samples_at(options.samples)
     try:
-        gemini = GeminiStandin(port=options.gemini_port, latency_ms=options.latency_ms, chaos=options.chaos)
+        gemini = GeminiStandin(
+            [sample.gemini for sample in samples if sample.gemini is not None],
+            port=options.gemini_port,
+            latency_ms=options.latency_ms,
+            chaos=options.chaos,
+        )
     except OSError:
         return _port_taken("--gemini-port", options.gemini_port)
     try:
         instagram = InstagramStandin(
-            port=options.instagram_port, latency_ms=options.latency_ms, chaos=options.chaos
+            (account for sample in samples for account in sample.instagram_accounts()),
+            port=options.instagram_port,
+            latency_ms=options.latency_ms,
+            chaos=options.chaos,
         )
     except OSError:
         gemini.close()
@@ -60,9 +70,17 @@ def _port_taken(option: str, port: int) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        description="Local stand-ins for Gemini and Instagram, from the sample data."
+        description="Local stand-ins for Gemini and Instagram, from the sample data of domains."
     )
     parser.add_argument("--directory", type=Path, required=True, help="where standins.json is written")
+    parser.add_argument(
+        "--sample",
+        action="append",
+        dest="samples",
+        default=[],
+        metavar="MODULE:FUNCTION",
+        help="gives a `sandbox.sample.Sample`; may be repeated",
+    )
     parser.add_argument("--gemini-port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--instagram-port", type=int, default=0, help="0 takes a free one")
     parser.add_argument(

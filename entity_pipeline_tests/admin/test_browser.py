@@ -21,13 +21,13 @@ from entity_pipeline.admin.views import OWN_PATH
 from entity_pipeline.domains.entities.jobs import enrichment_config
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.postgres import PostgresResource
-from entity_pipeline.sandbox.gemini_standin import GeminiStandin
 from entity_pipeline_tests import browser as headless
 from entity_pipeline_tests.admin.conftest import TOKEN, insert_account
 from entity_pipeline_tests.admin.page_data import EVIDENCE_URL, fill_ledger, fill_queue
 from entity_pipeline_tests.admin.serving import served
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.domains.entities.graph import MONDAY, TUESDAY, graph, plain
+from entity_pipeline_tests.standins import GeminiStandin
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -13,10 +13,10 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from entity_pipeline.domains.entities.partitions import FIRST_DAY
-from entity_pipeline.sandbox.gemini_standin import GeminiStandin
 from entity_pipeline_tests.cli.command import Command
 from entity_pipeline_tests.cli.settings_row import write_settings
 from entity_pipeline_tests.databases import ClonedDatabase, DatabaseServer
+from entity_pipeline_tests.standins import GeminiStandin
 
 MONDAY = FIRST_DAY + timedelta(days=4)
 MADE_UP_PASSWORD = "s3cret-word"

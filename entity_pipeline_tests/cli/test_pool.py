@@ -10,10 +10,10 @@ import pytest
 from cryptography.fernet import Fernet
 
 from entity_pipeline.resources.instagram.sessions import Vault
-from entity_pipeline.sandbox.instagram_standin import InstagramStandin
 from entity_pipeline_tests.cli.command import Command
 from entity_pipeline_tests.cli.settings_row import write_settings
 from entity_pipeline_tests.databases import ClonedDatabase
+from entity_pipeline_tests.standins import InstagramStandin
 
 KEY = Fernet.generate_key().decode()
 SESSION = {"csrftoken": "c-s3cret", "sessionid": "1%3As3cret", "ds_user_id": "1"}
@@ -88,7 +88,7 @@ def test_a_test_looks_once_and_says_what_came_of_it(
     tested = command("pool", "test", "our_one")
     assert tested.code == 0, tested.said
     assert "'instagram' was found by session:our_one@direct: the route works." in tested.out
-    assert instagram.requests["by_username"] == {"instagram": 1}
+    assert instagram.requests["by_subject"] == {"instagram": 1}
     log = rows(assets_db, "select account_key, route, outcome from instagram_request_log")
     assert log == [("session:our_one", "direct", "found")]
     assert command("pool", "disable", "our_one").code == 0

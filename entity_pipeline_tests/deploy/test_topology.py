@@ -11,11 +11,11 @@ from psycopg.types.json import Jsonb
 
 from entity_pipeline.domains.entities.jobs import enrichment_config
 from entity_pipeline.domains.entities.partitions import FIRST_DAY
-from entity_pipeline.sandbox.gemini_standin import GeminiStandin
 from entity_pipeline.shared.runs.tags import range_tags
 from entity_pipeline_tests.cli.settings_row import write_settings
 from entity_pipeline_tests.databases import ClonedDatabase, DatabaseServer
 from entity_pipeline_tests.deploy.topology import Topology, give_up_writing_everywhere, wait_for
+from entity_pipeline_tests.standins import GeminiStandin
 
 DAY = FIRST_DAY + timedelta(days=4)
 CONCURRENCY = 16

@@ -60,7 +60,7 @@ def entities(operation_db: ClonedDatabase) -> list[Any]:
 
 def paid(installation: Graph) -> dict[str, int]:
     """Requests that reached Gemini, by account."""
-    return dict(installation.gemini.requests["by_username"])
+    return dict(installation.gemini.requests["by_subject"])
 
 
 def _lasting(value: Any) -> Any:

@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from entity_pipeline.domains.entities.sample.gemini_prompt import asked_username, wants_search
-from entity_pipeline.sandbox.gemini_standin import GeminiStandin
-from entity_pipeline.sandbox.instagram_standin import InstagramStandin
+from entity_pipeline.domains.entities.sample.gemini_prompt import asked_username
+from entity_pipeline.sandbox.gemini_request import wants_search
 from entity_pipeline.sandbox.loopback_http import Reply, Request, json_reply
+from entity_pipeline_tests.standins import GeminiStandin, InstagramStandin
 
 Attack = Mapping[str, Any] | Reply
 

@@ -18,14 +18,14 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from entity_pipeline.core.gemini.ledger import STALE_AFTER_S
-from entity_pipeline.domains.entities.sample.gemini_prompt import asked_username, wants_search
+from entity_pipeline.domains.entities.sample.gemini_prompt import asked_username
 from entity_pipeline.domains.entities.sample.truth import load_truth
-from entity_pipeline.sandbox.gemini_standin import GeminiStandin
-from entity_pipeline.sandbox.instagram_standin import InstagramStandin
+from entity_pipeline.sandbox.gemini_request import wants_search
 from entity_pipeline.sandbox.loopback_http import Reply, Request
 from entity_pipeline_tests.databases import DatabaseKind, DatabaseServer
 from entity_pipeline_tests.reliability.kill_rows import IMAGES, Row, Rows, all_rows
 from entity_pipeline_tests.reliability.kill_wire import HttpWire, PostgresWire, Watch, forwarded
+from entity_pipeline_tests.standins import GeminiStandin, InstagramStandin
 
 KINDS: tuple[DatabaseKind, ...] = ("assets", "operation")
 NOTE: Row = {"a_person": "wrote this while the pipeline was dead"}

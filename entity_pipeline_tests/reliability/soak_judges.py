@@ -13,13 +13,14 @@ from threading import Lock
 
 from entity_pipeline.core.failures import TransientFailure
 from entity_pipeline.core.objects import StoredObject
-from entity_pipeline.domains.entities.sample.gemini_prompt import asked_username, wants_search
-from entity_pipeline.domains.entities.sample.truth import Truth, seeded_share
-from entity_pipeline.sandbox.gemini_standin import GeminiStandin
-from entity_pipeline.sandbox.instagram_standin import InstagramStandin
+from entity_pipeline.domains.entities.sample.gemini_prompt import asked_username
+from entity_pipeline.domains.entities.sample.truth import Truth
+from entity_pipeline.sandbox.gemini_request import wants_search
 from entity_pipeline.sandbox.loopback_http import Reply, Request
+from entity_pipeline.sandbox.seeded import seeded_share
 from entity_pipeline_tests.fakes.object_store import FakeObjectStore
 from entity_pipeline_tests.reliability.soak_clock import PACIFIC, SimulatedTime
+from entity_pipeline_tests.standins import GeminiStandin, InstagramStandin
 
 # A request that was admitted under an older cap, or before midnight, still has to reach us.
 _ON_THE_WIRE_S = 1.0

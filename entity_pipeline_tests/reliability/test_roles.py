@@ -22,14 +22,13 @@ from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.postgres import PostgresResource
 from entity_pipeline.resources.schema_check import missing_schema
 from entity_pipeline.resources.settings_store import SettingsStore
-from entity_pipeline.sandbox.gemini_standin import GeminiStandin
-from entity_pipeline.sandbox.instagram_standin import InstagramStandin
 from entity_pipeline_tests import needs
 from entity_pipeline_tests.cli.command import Command
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.domains.entities.graph import MONDAY, TUESDAY, WEDNESDAY, graph
 from entity_pipeline_tests.needs import NEEDS
 from entity_pipeline_tests.reliability.documented_roles import Kind, Role, Roles, connected, documented_roles
+from entity_pipeline_tests.standins import GeminiStandin, InstagramStandin
 
 PIPELINE: Role = "entity_pipeline"
 UNDO: Role = "entity_pipeline_undo"

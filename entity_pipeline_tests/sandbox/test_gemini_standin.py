@@ -13,7 +13,7 @@ from google.genai import errors, types
 
 from entity_pipeline.domains.entities.sample.truth import load_truth
 from entity_pipeline.sandbox.gemini_errors import chaos_draw, trouble
-from entity_pipeline.sandbox.gemini_standin import GeminiStandin
+from entity_pipeline_tests.standins import GeminiStandin
 
 MODEL = "gemini-2.5-flash"
 SEARCH = types.Tool(google_search=types.GoogleSearch())
@@ -235,7 +235,7 @@ def test_an_object_inside_a_bio_does_not_pass_for_the_account(standin: GeminiSta
     account = json.dumps({"username": "prada", "bio": '{"username": "celine"}'})
     body = {"contents": [{"parts": [{"text": f"example {{not json}} {account}"}]}]}
     _raw(standin, body)
-    assert standin.requests["by_username"] == {"prada": 1}
+    assert standin.requests["by_subject"] == {"prada": 1}
 
 
 def test_every_request_is_counted_from_many_threads_on_kept_connections(standin: GeminiStandin) -> None:
@@ -254,7 +254,7 @@ def test_every_request_is_counted_from_many_threads_on_kept_connections(standin:
         counts = client.get(f"{standin.url}/_standin/requests", timeout=5).json()
         health = client.get(f"{standin.url}/_standin/health", timeout=5).status_code
     assert set(statuses) == {200}
-    assert (counts["total"], counts["grounded"], counts["by_username"]) == (
+    assert (counts["total"], counts["grounded"], counts["by_subject"]) == (
         160,
         160,
         dict.fromkeys(names, 20),

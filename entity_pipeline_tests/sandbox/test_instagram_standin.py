@@ -13,9 +13,10 @@ from instaloader.exceptions import ConnectionException, LoginRequiredException, 
 from PIL import Image
 from requests.adapters import HTTPAdapter
 
+from entity_pipeline.domains.entities.sample.instagram import simulated_accounts
 from entity_pipeline.domains.entities.sample.truth import load_truth
 from entity_pipeline.sandbox.instagram_profiles import CANARY, former_pk_of, picture_url, pk_of
-from entity_pipeline.sandbox.instagram_standin import InstagramStandin
+from entity_pipeline_tests.standins import InstagramStandin
 
 
 class _ToStandin(HTTPAdapter):
@@ -78,7 +79,7 @@ def test_real_instaloader_reads_every_field_from_one_page(
     assert not profile.is_private
     assert not profile.is_verified
     assert node["id"] == node["pk"]
-    assert standin.requests["by_username"] == {"lumenveil.madeup": 1}
+    assert standin.requests["by_subject"] == {"lumenveil.madeup": 1}
 
 
 def test_a_real_account_gets_nothing_but_its_evidence(context: _Context) -> None:
@@ -215,7 +216,7 @@ def test_chaos_shows_every_answer_that_a_page_is_known_to_give() -> None:
 def test_chaos_spoils_pictures_too() -> None:
     with InstagramStandin(latency_ms=0, chaos=1) as standin:
         seen = set()
-        for account in load_truth().values():
+        for account in simulated_accounts():
             try:
                 answer = _picture(standin, str(picture_url(account)))
             except requests.ConnectionError:

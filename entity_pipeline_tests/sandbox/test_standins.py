@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from entity_pipeline.sandbox import standins
-from entity_pipeline.sandbox.gemini_standin import GeminiStandin
+from entity_pipeline_tests.standins import GeminiStandin
 
 
 def test_the_process_serves_both_until_it_is_told_to_stop(tmp_path: Path) -> None:

@@ -30,6 +30,13 @@ def commands() -> Any:
     return COMMANDS
 
 
+def sample() -> Any:
+    """What the sandbox plays."""
+    from entity_pipeline.domains.entities.sample.entity_sample import EntitySample
+
+    return EntitySample()
+
+
 entities = Domain(
     key=KEY,
     summary="Turn accounts tagged in Instagram posts into a catalog of artists, brands and groups.",
@@ -38,4 +45,5 @@ entities = Domain(
     needs=NEEDS,
     health=health,
     commands=commands,
+    sample=sample,
 )

@@ -18,12 +18,11 @@ from entity_pipeline.resources.instagram import InstagramResource
 from entity_pipeline.resources.postgres import PostgresResource
 from entity_pipeline.resources.schema_check import SchemaProbe
 from entity_pipeline.resources.settings_store import SettingsStore
-from entity_pipeline.sandbox.gemini_standin import GeminiStandin
-from entity_pipeline.sandbox.instagram_standin import InstagramStandin
 from entity_pipeline.shared.runs.tags import range_tags
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.fakes.object_store import FakeObjectStore
 from entity_pipeline_tests.settings_rows import put_rows
+from entity_pipeline_tests.standins import GeminiStandin, InstagramStandin
 
 MONDAY, TUESDAY, WEDNESDAY = (FIRST_DAY + timedelta(days=days) for days in (4, 5, 6))
 WIDE = {"gap_s": 0, "jitter_s": [0, 0], "per_minute": 10_000, "per_hour": 10_000, "per_day": 10_000}

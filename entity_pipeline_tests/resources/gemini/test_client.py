@@ -18,8 +18,8 @@ from entity_pipeline.resources.gemini.client import Body, Exchange, GeminiClient
 from entity_pipeline.resources.gemini.errors import ErrorKind, GeminiError
 from entity_pipeline.resources.postgres import PostgresResource
 from entity_pipeline.sandbox.gemini_errors import trouble, unknown_model
-from entity_pipeline.sandbox.gemini_standin import GeminiStandin
 from entity_pipeline.sandbox.loopback_http import LoopbackServer, Reply, Request, json_reply
+from entity_pipeline_tests.standins import GeminiStandin
 
 KEY = "secret-key-0123456789"
 MODEL = "gemini-2.5-flash"

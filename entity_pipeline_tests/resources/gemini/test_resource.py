@@ -14,10 +14,11 @@ from entity_pipeline.core.gemini.access import Answered, GeminiAccess, NotAnswer
 from entity_pipeline.resources import postgres
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.postgres import PostgresResource
-from entity_pipeline.sandbox.gemini_standin import INVALID_KEY, GeminiStandin
+from entity_pipeline.sandbox.gemini_standin import INVALID_KEY
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.fakes.stop import ImpatientStop
 from entity_pipeline_tests.resources.gemini.ledger_cases import LIMITS, REVIEW, about, capped, row_of, states
+from entity_pipeline_tests.standins import GeminiStandin
 
 PROMPT = Prompt(system="Be exact.", text='Who is {"username": "somebody.kr"}?')
 

@@ -18,10 +18,10 @@ from entity_pipeline.resources.instagram import InstagramResource
 from entity_pipeline.resources.instagram.governor import Governor
 from entity_pipeline.resources.instagram.session import ProfileReader
 from entity_pipeline.resources.instagram.sessions import Vault
-from entity_pipeline.sandbox.instagram_standin import InstagramStandin
 from entity_pipeline.sandbox.loopback_http import Reply
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.resources.instagram.page_server import page, serving, user
+from entity_pipeline_tests.standins import InstagramStandin
 
 OPEN = InstagramWindows(gap_s=0, jitter_s=(0, 0), per_minute=1_000, per_hour=1_000, per_day=1_000)
 KEY = Fernet.generate_key().decode()

@@ -14,6 +14,7 @@ from entity_pipeline.cli.shell import current_shell
 from entity_pipeline.core.failures import ConfigurationFailure
 from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
 from entity_pipeline.core.patience import patiently, patiently_on
+from entity_pipeline.core.ports import JobRunner
 from entity_pipeline.core.settings import Closed
 from entity_pipeline.domains.entities.accounts.queries.enrichment import (
     due_profile_cohorts,
@@ -43,7 +44,7 @@ class Pipeline:
     `reviews_held_because` is a sentence when `review` stopped before the end.
     """
 
-    def __init__(self, built: Any, runner: Runner, days: Sequence[date] | None = None) -> None:
+    def __init__(self, built: Any, runner: JobRunner, days: Sequence[date] | None = None) -> None:
         self.services = built
         self.started_at = datetime.now(UTC)
         self.reviews_held_because = NOTHING

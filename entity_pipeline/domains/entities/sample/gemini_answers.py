@@ -2,16 +2,25 @@
 
 All of it follows from the sample and the handle alone, and says that it is simulated. Offsets of the
 grounding supports are bytes of the UTF-8 text, as the real service counts them.
+
+`behaviours.csv` gives an account one of these words, and chaos may too: ``trailing_commas``, ``percent``,
+``country_name``, ``korean_labels`` (odd form, good content); ``bare_na`` ("NA" for an unknown country);
+``kind_of_brand`` ("beauty brand" and the like); ``unsure``; ``ungrounded``, ``queries_only``, ``no_supports``,
+``stray_support`` (claims without proof); ``broken_then_mended``, ``broken_for_good``; ``no_metadata`` (tokens of the
+tool and no grounding); ``starts_at_once`` (a support whose offset 0 is left out).
 """
 
-import base64
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from entity_pipeline.domains.entities.sample.truth import Truth, seeded_int, seeded_share
+from entity_pipeline.domains.entities.sample.gemini_prompt import asked_username
+from entity_pipeline.domains.entities.sample.truth import Truth, load_truth
+from entity_pipeline.sandbox.gemini_answers import GeminiAnswer, GeminiSubject
+from entity_pipeline.sandbox.gemini_request import wants_search
+from entity_pipeline.sandbox.seeded import seeded_int, seeded_share
 
 _DISCLAIMER = "Simulated answer of the local stand-in: no search was run and nothing here is news."
 _KINDS = {
@@ -25,20 +34,29 @@ _KOREAN_LABELS = {"brand": "브랜드", "artist": "아티스트", "group": "그�
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """The reply's text and its `groundingMetadata` (None: the key is absent)."""
-
-    text: str
-    grounding: dict[str, Any] | None
-
-
-@dataclass(frozen=True, slots=True)
 class _Sentence:
     text: str
     chunks: Sequence[int] = ()
 
 
-def answer(account: Truth, *, grounded: bool, repair: bool) -> Answer:
+class EntityAnswers:
+    """Answers about accounts; implements `sandbox.gemini_answers.GeminiAnswers`."""
+
+    def subject(self, request: Mapping[str, Any]) -> GeminiSubject:
+        """Whatever is asked is taken as a question about an account, if no other sample knows better."""
+        username = asked_username(request, load_truth()) or ""
+        account = load_truth().get(username)
+        return GeminiSubject(username, account.gemini if account else "", is_known=account is not None)
+
+    def answer(self, subject: str, behaviour: str, request: Mapping[str, Any]) -> GeminiAnswer:
+        """A call without search is the one that repairs a broken reply."""
+        account, grounded = load_truth().get(subject), wants_search(request)
+        if account is None:
+            return stranger(subject, grounded=grounded)
+        return answer(replace(account, gemini=behaviour), grounded=grounded, repair=not grounded)
+
+
+def answer(account: Truth, *, grounded: bool, repair: bool) -> GeminiAnswer:
     """The reply about `account`. `grounded`: search was asked for; `repair`: this is the call without it."""
     broken = account.gemini == "broken_for_good" or (account.gemini == "broken_then_mended" and not repair)
     sentences = _prose(account)
@@ -48,10 +66,10 @@ def answer(account: Truth, *, grounded: bool, repair: bool) -> Answer:
         # Cut in the middle, so that no fence closes and no brace balances.
         block = block[: len(block) // 2].rstrip("`\n }")
     searched = grounded and account.gemini not in ("ungrounded", "no_metadata")
-    return Answer(f"{prose}\n\n{block}", _grounding(account, sentences) if searched else None)
+    return GeminiAnswer(f"{prose}\n\n{block}", _grounding(account, sentences) if searched else None)
 
 
-def stranger(username: str, *, grounded: bool) -> Answer:
+def stranger(username: str, *, grounded: bool) -> GeminiAnswer:
     """The reply about a handle that the sample doesn't hold: unknown, and no source for it."""
     claims = {
         "name_en": None,
@@ -66,12 +84,7 @@ def stranger(username: str, *, grounded: bool) -> Answer:
         "reasoning": "The local stand-in's sample does not hold this handle.",
     }
     text = f"{_DISCLAIMER}\nThe sample does not hold @{username}.\n\n{_fenced(json.dumps(claims, indent=1))}"
-    return Answer(text, {"webSearchQueries": [f"{username} instagram"]} if grounded else None)
-
-
-def response_id(*parts: object) -> str:
-    """An identifier of the real one's form."""
-    return base64.urlsafe_b64encode(seeded_int("response", *parts).to_bytes(12, "big")).decode()
+    return GeminiAnswer(text, {"webSearchQueries": [f"{username} instagram"]} if grounded else None)
 
 
 def _prose(account: Truth) -> list[_Sentence]:

@@ -1,4 +1,4 @@
-"""Reads from a generateContent request the account it is about and whether search was asked for.
+"""Reads from a generateContent request the account it is about.
 
 The account is looked for as a JSON object with the key ``username`` anywhere in the prompt, because that is
 all that the prompt promises; its wording may change.
@@ -8,6 +8,8 @@ import json
 import re
 from collections.abc import Container, Iterator, Mapping
 from typing import Any
+
+from entity_pipeline.sandbox.gemini_request import texts_of
 
 _MENTION = re.compile(r"@([A-Za-z0-9_](?:[A-Za-z0-9_.]{0,28}[A-Za-z0-9_])?)")
 _DECODER = json.JSONDecoder()
@@ -19,43 +21,10 @@ def asked_username(request: Mapping[str, Any], known: Container[str]) -> str | N
     A known handle is preferred over another object that happens to have the key (an example in the prompt). A
     repair call may carry nothing but the broken reply, so an ``@handle`` mentioned in it is the last resort.
     """
-    text = "\n".join(_texts(request.get("contents")))
+    text = "\n".join(texts_of(request.get("contents")))
     found = [name.strip().lstrip("@").lower() for name in _usernames(text)]
     found += [name.lower() for name in _MENTION.findall(text)] if not found else []
     return next((name for name in found if name in known), found[0] if found else None)
-
-
-def wants_search(request: Mapping[str, Any]) -> bool:
-    """Whether the Google Search tool is among the tools, in either spelling the API takes."""
-    tools = request.get("tools")
-    return any(
-        isinstance(tool, Mapping) and ("googleSearch" in tool or "google_search" in tool)
-        for tool in (tools if isinstance(tools, list) else [])
-    )
-
-
-def wants_json(request: Mapping[str, Any]) -> bool:
-    """Whether the reply is asked for as JSON by its MIME type or by a schema."""
-    config = request.get("generationConfig")
-    if not isinstance(config, Mapping):
-        return False
-    return config.get("responseMimeType") == "application/json" or bool(
-        config.get("responseSchema") or config.get("responseJsonSchema")
-    )
-
-
-def prompt_bytes(request: Mapping[str, Any]) -> int:
-    """Length of all the text that was sent, for a plausible token count."""
-    texts = [*_texts(request.get("contents")), *_texts([request.get("systemInstruction")])]
-    return sum(len(text.encode()) for text in texts)
-
-
-def _texts(contents: Any) -> Iterator[str]:
-    for content in contents if isinstance(contents, list) else []:
-        parts = content.get("parts") if isinstance(content, Mapping) else None
-        for part in parts if isinstance(parts, list) else []:
-            if isinstance(part, Mapping) and isinstance(part.get("text"), str):
-                yield part["text"]
 
 
 def _usernames(text: str) -> Iterator[str]:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from entity_pipeline.domains.entities.sample.truth import Truth, load_truth, seeded_int, seeded_share
+from entity_pipeline.domains.entities.sample.truth import Truth, load_truth
+from entity_pipeline.sandbox.seeded import seeded_int, seeded_share
 
 DAYS = 7
 _TAGS_A_POST = 3  # on average

@@ -5,7 +5,6 @@ harmless matter of form (a trailing comma, a label in Korean).
 """
 
 import csv
-import hashlib
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -64,17 +63,6 @@ def load_truth() -> Mapping[str, Truth]:
     if behaviours:
         raise ValueError(f"behaviours.csv names accounts that no file describes: {sorted(behaviours)}")
     return accounts
-
-
-def seeded_int(*parts: object) -> int:
-    """A 64-bit number that depends on `parts` alone: the same on every machine, day and run."""
-    digest = hashlib.sha256("\x1f".join(map(str, parts)).encode()).digest()
-    return int.from_bytes(digest[:8], "big")
-
-
-def seeded_share(*parts: object) -> float:
-    """A number in [0, 1) that depends on `parts` alone."""
-    return seeded_int(*parts) / 2**64
 
 
 def _rows(name: str) -> list[dict[str, str]]:

@@ -16,7 +16,6 @@ from entity_pipeline.domains.entities.jobs import enrichment_config
 from entity_pipeline.domains.entities.partitions import FIRST_DAY, last_day
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.postgres import PostgresResource
-from entity_pipeline.sandbox.gemini_standin import GeminiStandin
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.domains.entities.graph import (
     MONDAY,
@@ -31,6 +30,7 @@ from entity_pipeline_tests.domains.entities.graph import (
 from entity_pipeline_tests.domains.entities.review_bodies import grounded_body
 from entity_pipeline_tests.fakes.gemini import FakeGemini
 from entity_pipeline_tests.fakes.object_store import FakeObjectStore
+from entity_pipeline_tests.standins import GeminiStandin
 
 STAGES = ("tagged_usernames", "instagram_accounts", "instagram_profiles", "gemini_reviews", "catalog_links")
 DAYS = {day.isoformat() for day in (MONDAY, TUESDAY, WEDNESDAY)}

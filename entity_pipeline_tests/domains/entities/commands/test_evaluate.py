@@ -15,10 +15,10 @@ from entity_pipeline.domains.entities.links.logic.decide import RULES_VERSION
 from entity_pipeline.domains.entities.models import AccountType
 from entity_pipeline.domains.entities.reviews import prompts
 from entity_pipeline.domains.entities.sample.truth import load_truth
-from entity_pipeline.sandbox.gemini_standin import GeminiStandin
 from entity_pipeline_tests.cli.command import Command
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.settings_rows import put_rows
+from entity_pipeline_tests.standins import GeminiStandin
 
 
 @pytest.fixture

@@ -19,12 +19,12 @@ from entity_pipeline.domains.entities.reviews.question import PIPELINE, STEP, re
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.postgres import PostgresResource
-from entity_pipeline.sandbox.gemini_standin import GeminiStandin
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.domains.entities.review_bodies import broken_body, grounded_body, refused_body
 from entity_pipeline_tests.domains.entities.reviews.logic.gemini_replies import body_of, fenced
 from entity_pipeline_tests.fakes.gemini import FakeGemini
 from entity_pipeline_tests.fakes.settings import FakeSettings
+from entity_pipeline_tests.standins import GeminiStandin
 
 SETTINGS = EntitySettings()
 

@@ -16,12 +16,12 @@ from entity_pipeline.domains.entities.sample.truth import load_truth
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.postgres import PostgresResource
-from entity_pipeline.sandbox.gemini_standin import GeminiStandin
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.domains.entities.review_bodies import broken_body, grounded_body, refused_body
 from entity_pipeline_tests.domains.entities.reviews.logic.gemini_replies import body_of, fenced
 from entity_pipeline_tests.fakes.database import FlakyDatabase
 from entity_pipeline_tests.fakes.gemini import FakeGemini, Outcome, Replayed, event_id
+from entity_pipeline_tests.standins import GeminiStandin
 
 HANDLE = "gentlemonster"
 SOON = datetime(2099, 1, 1, 8, tzinfo=UTC)

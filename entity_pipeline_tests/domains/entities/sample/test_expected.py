@@ -32,7 +32,7 @@ from entity_pipeline.domains.entities.sample.tags import first_days
 from entity_pipeline.domains.entities.sample.truth import load_truth
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.resources.gemini.client import Body, GeminiClient, Prompt
-from entity_pipeline.sandbox.gemini_standin import GeminiStandin
+from entity_pipeline_tests.standins import GeminiStandin
 
 SETTINGS = EntitySettings()
 MODEL = "gemini-2.5-flash"

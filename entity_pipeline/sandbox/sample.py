@@ -1,0 +1,78 @@
+"""What a domain gives the sandbox: made-up rows, what the stand-ins answer, what the demo runs, what must come of it.
+
+The rows and answers themselves do not belong here; they are in the domain's `sample`.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from importlib import import_module
+from typing import Any
+
+import httpx2
+from rich.console import Console
+
+from entity_pipeline.core.audit import COMMAND_ACTOR, Actor
+from entity_pipeline.core.domain import Domain
+from entity_pipeline.core.ports import JobRunner
+from entity_pipeline.sandbox.gemini_answers import GeminiAnswers
+from entity_pipeline.sandbox.instagram_profiles import SimulatedAccount
+
+# The demo's first cap on grounded requests: too small on purpose, so that "cap reached" is seen once.
+SMALL_CAP = 300
+# Who the sandbox's settings were changed by, until a person changes them.
+DEMO = Actor(COMMAND_ACTOR, "demo")
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """One run of the demo: the resources by key as attributes, the jobs, and where to print."""
+
+    services: Any
+    runner: JobRunner
+    console: Console
+    today: date
+
+
+class Sample:
+    """A domain's sample. A subclass overrides what the domain has; `Domain.sample` makes a new one for each demo."""
+
+    settings: Mapping[
+        str, Any
+    ] = {}  # of the domain's own row, in a sandbox whose settings nothing has changed yet
+    gemini: GeminiAnswers | None = None
+
+    def instagram_accounts(self) -> Iterable[SimulatedAccount]:
+        """The profiles that the Instagram stand-in shows."""
+        return ()
+
+    def load(self, demo: Demo) -> None:
+        """Insert the made-up rows into both databases; on any later day it inserts nothing more."""
+
+    def run(self, demo: Demo) -> None:
+        """Run the domain's stages over them until nothing is pending, and print what was done."""
+
+    def problems(self, demo: Demo) -> Iterable[str]:
+        """A sentence for each result that is not what the sample says it must be."""
+        return ()
+
+
+def references(domains: Iterable[Domain]) -> list[str]:
+    """The samples of the domains as ``"package.module:function"``, for a process that knows no domain."""
+    functions = (domain.sample for domain in domains if domain.sample is not None)
+    return [f"{function.__module__}:{function.__qualname__}" for function in functions]
+
+
+def samples_at(named: Iterable[str]) -> Sequence[Sample]:
+    """The samples that `references` named."""
+    found: list[Callable[[], Sample]] = []
+    for reference in named:
+        module, _, function = reference.partition(":")
+        found.append(getattr(import_module(module), function))
+    return [function() for function in found]
+
+
+def requests_seen(base_url: str) -> Mapping[str, Any]:
+    """What the stand-in at the address has counted, see `request_counts`."""
+    answer: dict[str, Any] = httpx2.get(f"{base_url}/_standin/requests", trust_env=False).json()
+    return answer
