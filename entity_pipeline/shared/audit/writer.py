@@ -14,8 +14,8 @@ from psycopg.types.json import Jsonb
 
 from entity_pipeline.core.audit import INSERT, SYSTEM_ACTOR
 from entity_pipeline.core.settings import PLATFORM
-from entity_pipeline.domains.entities.links.queries.round_trip import Answer, RoundTrip
 from entity_pipeline.shared.audit.provenance import AuditRow, last_written
+from entity_pipeline.shared.database.round_trip import RoundTrip, RoundTripAnswer
 
 UNDO_ACTION = f"{PLATFORM}.undo"
 
@@ -79,7 +79,7 @@ def history(connection: psycopg.Connection[Any], table: str, target_id: UUID) ->
         return cursor.execute(_HISTORY, {**OURS, "table": table, "id": target_id}).fetchall()
 
 
-def ask_ours(trip: RoundTrip, table: str, target_id: UUID) -> Answer[dict[str, Any]]:
+def ask_ours(trip: RoundTrip, table: str, target_id: UUID) -> RoundTripAnswer[dict[str, Any]]:
     """What our last write that was not undone left in each column of one row, as JSON values."""
     return trip.ask(
         _HISTORY,

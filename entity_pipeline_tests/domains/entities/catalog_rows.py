@@ -10,7 +10,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from entity_pipeline.domains.entities.links.logic.decide import decide
-from entity_pipeline.domains.entities.links.queries.catalog import Applied, apply_decision
+from entity_pipeline.domains.entities.links.queries.catalog import Applied, LinkRun, apply_decision
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline_tests.domains.entities.cases import a_review
 
@@ -108,10 +108,5 @@ def apply(
 ) -> Applied:
     """Decide and write one account as the asset does."""
     rules = settings or EntitySettings()
-    return apply_decision(
-        connection,
-        account_id,
-        lambda account, verdict, around: decide(account, verdict, around, rules),
-        run_id,
-        NOW,
-    )
+    run = LinkRun(lambda account, verdict, around: decide(account, verdict, around, rules), run_id, NOW)
+    return apply_decision(connection, account_id, run)

@@ -28,7 +28,7 @@ from entity_pipeline.domains.entities.accounts.queries.enrichment import (
 )
 from entity_pipeline.domains.entities.links.logic.decide import RULES_VERSION, decide
 from entity_pipeline.domains.entities.links.logic.holds import HoldReason
-from entity_pipeline.domains.entities.links.queries.catalog import apply_decision
+from entity_pipeline.domains.entities.links.queries.catalog import LinkRun, apply_decision
 from entity_pipeline.domains.entities.links.queries.catalog_rows import attachable, load_accounts
 from entity_pipeline.domains.entities.links.queries.vocabulary import Vocabulary, load_vocabulary
 from entity_pipeline.domains.entities.partitions import cohort_range, daily_partitions, pending_by_cohort
@@ -44,7 +44,7 @@ from entity_pipeline.shared.reporting.metadata import (
 )
 from entity_pipeline.shared.reporting.partitions import green_when_finished
 
-# A connection is tried before it is lent: that is a round trip, as is looking at the accounts ahead.
+# A connection is tested before it is lent, which costs a round trip, and so does loading the next accounts.
 _ON_ONE_CONNECTION = 50
 
 
@@ -81,7 +81,7 @@ def catalog_links(
 
     - **Reads** reviewed accounts of the cohort and the catalog rows that have their names.
     - **Writes** `artists`, `brands`, `groups`, the classification of `instagram_accounts`,
-      `metadata.entity_enrichment.catalog_link`, and `admin_audit_log` before and after, in one transaction an account.
+      `metadata.entity_enrichment.catalog_link`, and `admin_audit_log` before and after, in one transaction per account.
     - **Never** writes `group_members`, never replaces what a person wrote. `entity-pipeline undo` takes a run back.
     - **A re-run** decides only what has no decision yet.
     - **A partition turns green** when no account of the cohort is pending, a review included. Until then each run
@@ -90,7 +90,7 @@ def catalog_links(
     """
     cohorts = cohort_range(context.partition_keys)
     refresh = config.refresh == "all"
-    work = _Work(
+    work = _LinkWork(
         run_id=context.run.run_id,
         waiting=deque(patiently_on(operation_db, lambda database: _to_decide(database, cohorts, refresh))),
         vocabulary=patiently_on(operation_db, load_vocabulary),
@@ -129,8 +129,8 @@ def _to_decide(connection: Any, cohorts: CohortRange, refresh: bool) -> list[UUI
 
 
 @dataclass
-class _Work:
-    """What one run has to decide, and what came of it so far. Accounts that waited for another are added."""
+class _LinkWork:
+    """What one run has to decide, and its results so far. Accounts that waited for another one are added."""
 
     run_id: str
     waiting: deque[UUID]
@@ -139,25 +139,18 @@ class _Work:
 
 
 def _decide_some(
-    connection: Any, *, work: _Work, rules: EntitySettings, gate: Callable[[], Gate[EntitySettings]]
+    connection: Any, *, work: _LinkWork, rules: EntitySettings, gate: Callable[[], Gate[EntitySettings]]
 ) -> None:
-    """At most `_ON_ONE_CONNECTION` accounts, while the gate is open: it is asked between any two.
+    """Decide at most `_ON_ONE_CONNECTION` accounts while the gate is open; it is asked between any two.
 
-    Broken off by a database that is away, it goes on with the account that it was at: repeated after its commit,
-    a decision writes nothing and finds the same.
+    Called again after the database was away, it goes on with the same account: a decision that is repeated after its
+    commit finds the same and writes nothing.
     """
     some = [work.waiting[nth] for nth in range(min(len(work.waiting), _ON_ONE_CONNECTION))]
     seen = load_accounts(connection, some)
     for account_id in some:
-        applied = apply_decision(
-            connection,
-            account_id,
-            partial(_decided_under, rules),
-            work.run_id,
-            datetime.now(UTC),
-            vocabulary=work.vocabulary,
-            seen=seen.get(account_id),
-        )
+        run = LinkRun(partial(_decided_under, rules), work.run_id, datetime.now(UTC), work.vocabulary)
+        applied = apply_decision(connection, account_id, run, seen=seen.get(account_id))
         work.waiting.popleft()
         work.waiting.extend(applied.followers)
         work.outcomes[applied.outcome.value] += 1

@@ -11,7 +11,7 @@ from entity_pipeline.domains.entities.links.logic.undo import (
     REFUSED,
     STILL_LINKED,
 )
-from entity_pipeline.domains.entities.links.queries.catalog import Outcome
+from entity_pipeline.domains.entities.links.queries.catalog import LinkOutcome
 from entity_pipeline.domains.entities.links.undo import undo
 from entity_pipeline.domains.entities.models import AccountRole, AccountType
 from entity_pipeline_tests.databases import ClonedDatabase
@@ -73,7 +73,7 @@ def test_an_undone_account_is_not_linked_again(operation: Connection) -> None:
     apply(operation, account_id)
     undo(operation, run_id="run-1")
     before = everything(operation)
-    assert apply(operation, account_id, "run-2").outcome is Outcome.UNDONE
+    assert apply(operation, account_id, "run-2").outcome is LinkOutcome.UNDONE
     assert everything(operation) == before
 
 
@@ -142,7 +142,7 @@ def test_a_whole_run_goes_with_its_followers(operation: Connection) -> None:
     primary, follower = insert_account(operation), insert_account(operation, "madeup.archive", **FOLLOWER)
     apply(operation, follower)
     entity_id = apply(operation, primary).entity_id
-    assert apply(operation, follower).outcome is Outcome.ATTACHED
+    assert apply(operation, follower).outcome is LinkOutcome.ATTACHED
     report = undo(operation, run_id="run-1")
     assert (report.kept, [place.target_id for place in report.removed]) == ([], [entity_id])
     account = row(operation, "instagram_accounts", follower)

@@ -1,17 +1,17 @@
-"""Deciding one account under locks, and writing the decision: one transaction an account.
+"""Deciding one account under locks, and writing the decision: one transaction per account.
 
-Lock order, the same for everybody: advisory locks (type + normalised names, handles) sorted by key, then the
-account row, then one entity row. What was read before a lock is read again under it; whoever finds that the
-ground has moved starts over. So two runs can't create twins, and can't deadlock with each other.
+The lock order is the same everywhere: advisory locks (type and normalised names, handles) sorted by key, then the
+account row, then one entity row. What was read before a lock is read again under it, and if it has changed, the
+decision starts over. So two runs can neither create twins nor deadlock with each other.
 
-Two or three round trips: locks and what is read under them; the entity's row and the same again, where an entity
-is there; the writes with their commit. A write that a constraint refuses ends the transaction, and the account is
-held in a second one.
+It takes two or three round trips: the locks and what is read under them; if there is an entity, its row and the same
+again; the writes with their commit. A write that a constraint refuses ends the transaction, and the account is held in
+a second one. What a decision writes is in `catalog_write`, the rules are in `logic/decide`.
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -38,21 +38,22 @@ from entity_pipeline.domains.entities.links.queries.catalog_rows import (
 from entity_pipeline.domains.entities.links.queries.catalog_write import (
     Applied,
     CannotHold,
+    LinkOutcome,
     LockedEntity,
-    Outcome,
     Writing,
     ask_entity,
     write,
 )
-from entity_pipeline.domains.entities.links.queries.round_trip import RoundTrip
 from entity_pipeline.domains.entities.links.queries.vocabulary import Vocabulary, load_vocabulary
 from entity_pipeline.domains.entities.models import TABLE_OF_TYPE, Account, EntityTable, Verdict
 from entity_pipeline.domains.entities.reviews.logic.record import ReviewRecord
+from entity_pipeline.shared.database.round_trip import RoundTrip
 
 __all__ = [
     "Applied",
     "Decide",
-    "Outcome",
+    "LinkOutcome",
+    "LinkRun",
     "apply_decision",
     "attachable",
     "load_account",
@@ -62,7 +63,7 @@ Decide = Callable[[Account, Verdict | None, Candidates], Decision]
 
 MAX_STARTS = 5
 
-# A small catalog is looked up by index too: the planner does not know how long it takes to normalise every name.
+# The planner does not know what it costs to normalise every name, so even a small catalog is read by index.
 _BY_INDEX = "set local enable_seqscan = off"
 _LOCK = """
 select pg_advisory_xact_lock(key)
@@ -74,42 +75,46 @@ _REFUSALS = (psycopg.IntegrityError, psycopg.DataError, errors.RaiseException)
 
 
 class _Moved(Exception):
-    """Something that the locks were taken for has changed before they were held."""
+    """Something that decided which locks to take changed before they were held."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRun:
+    """What the decisions of one run have in common. `vocabulary` is loaded for each account if it is None."""
+
+    decide: Decide
+    run_id: str
+    now: datetime
+    vocabulary: Vocabulary | None = None
 
 
 def apply_decision(
-    connection: psycopg.Connection[Any],
-    account_id: UUID,
-    decide: Decide,
-    run_id: str,
-    now: datetime,
-    *,
-    vocabulary: Vocabulary | None = None,
-    seen: Account | None = None,
+    connection: psycopg.Connection[Any], account_id: UUID, run: LinkRun, *, seen: Account | None = None
 ) -> Applied:
     """Decide one account on its stored review and write the result with its audit rows, in one transaction.
 
-    Running it again with the same result writes nothing. Call it outside of any transaction. `vocabulary` is
-    `load_vocabulary(connection)` and `seen` the account as it was a moment ago, for callers that decide many.
+    Running it again with the same result writes nothing. Call it outside of any transaction. `seen` is the account
+    as it was a moment ago, for callers that load many.
 
     Raises:
         TransientFailure: other writers kept changing the same rows.
     """
     if connection.info.transaction_status != TransactionStatus.IDLE:
         raise AssertionError("a decision makes its own transaction: its commit would end the one around it")
-    known = load_vocabulary(connection) if vocabulary is None else vocabulary
+    if run.vocabulary is None:
+        run = replace(run, vocabulary=load_vocabulary(connection))
     refusal: HoldReason | None = None
     for _ in range(MAX_STARTS):
         account = seen or load_account(connection, account_id)
         if account is None:
-            return Applied(Outcome.MISSING)
+            return Applied(LinkOutcome.MISSING)
         try:
             with _rolled_back_on_error(connection):
-                return _decide_under_locks(connection, account, decide, run_id, now, known, refusal)
+                return _Attempt(connection, account, run, refusal).apply()
         except (_Moved, errors.DeadlockDetected, errors.SerializationFailure):
             pass
         except _REFUSALS as error:
-            # The same once more, with a hold in place of what was refused. A hold that is refused is a failure.
+            # Once more, with a hold in place of what was refused. A hold that is refused is a failure.
             if refusal is not None:
                 raise
             refusal = _refusal(error)
@@ -119,7 +124,7 @@ def apply_decision(
 
 @contextmanager
 def _rolled_back_on_error(connection: psycopg.Connection[Any]) -> Iterator[None]:
-    """`begin` and `commit` travel with other statements, so there is no block of psycopg's around them."""
+    """`begin` and `commit` are sent with other statements, so psycopg has no block around them."""
     try:
         yield
     except BaseException:
@@ -128,66 +133,88 @@ def _rolled_back_on_error(connection: psycopg.Connection[Any]) -> Iterator[None]
         raise
 
 
-def _decide_under_locks(
-    connection: psycopg.Connection[Any],
-    seen: Account,
-    decide: Decide,
-    run_id: str,
-    now: datetime,
-    vocabulary: Vocabulary,
-    refusal: HoldReason | None,
-) -> Applied:
-    verdict = _verdict(seen)
-    review = verdict.review if verdict else None
-    trip = RoundTrip(connection)
-    # A stricter level, should the server default to one, would read what was there before the locks.
-    trip.add("begin isolation level read committed")
-    trip.add(_BY_INDEX)
-    trip.add(_LOCK, [sorted(_lock_keys(seen, verdict))])
-    locked = ask_account(trip, seen.id, for_update=True)
-    around = ask_candidates(trip, seen, review)
-    trip.go()
-    account = locked.value
-    if account is None:
-        connection.execute("rollback")
-        return Applied(Outcome.MISSING)
-    verdict = _verdict(account)
-    if _asked_for(account, verdict) != _asked_for(seen, _verdict(seen)):
-        raise _Moved
-    candidates = around(account)
-    decision = decide(account, verdict, candidates)
-    entity = None
-    target = _target(decision)
-    if target is not None:
-        # A person does not take our advisory locks, so the entity may have changed until its row is held.
-        row, ours = ask_entity(trip, *target)
-        around = ask_candidates(trip, account, review)
+class _Attempt:
+    """One transaction about one account: lock, decide, lock the entity and decide again, write."""
+
+    def __init__(
+        self, connection: psycopg.Connection[Any], seen: Account, run: LinkRun, refusal: HoldReason | None
+    ) -> None:
+        self._connection = connection
+        self._trip = RoundTrip(connection)
+        self._seen = seen
+        self._run = run
+        self._refusal = refusal
+
+    def apply(self) -> Applied:
+        """Raises `_Moved` if what was read before a lock has changed under it."""
+        locked = self._lock_account()
+        if locked is None:
+            self._connection.execute("rollback")
+            return Applied(LinkOutcome.MISSING)
+        account, candidates = locked
+        decision = self._decide(account, candidates)
+        entity = None
+        if target := _target(decision):
+            entity, candidates = self._lock_entity(account, *target)
+            decision = self._decide(account, candidates)
+            if _target(decision) not in (target, None):
+                raise _Moved
+        if _decides_nothing(account, decision):
+            self._connection.execute("rollback")
+            return _untouched(decision)
+        if self._refusal is not None:
+            decision = _held_for(self._refusal, decision)
+        vocabulary = self._run.vocabulary or {}
+        run_id, now = self._run.run_id, self._run.now
+        writing = Writing(self._trip, account, candidates.ours, vocabulary, run_id, now, entity)
+        return self._write(writing, decision)
+
+    def _lock_account(self) -> tuple[Account, Candidates] | None:
+        """The account under its locks, with what the catalog has about it; None if it is gone."""
+        verdict = _verdict(self._seen)
+        trip = self._trip
+        # A stricter level, if it is the server's default, would read what was there before the locks.
+        trip.add("begin isolation level read committed")
+        trip.add(_BY_INDEX)
+        trip.add(_LOCK, [sorted(_lock_keys(self._seen, verdict))])
+        locked = ask_account(trip, self._seen.id, for_update=True)
+        around = ask_candidates(trip, self._seen, verdict.review if verdict else None)
         trip.go()
+        account = locked.value
+        if account is None:
+            return None
+        if _asked_for(account, _verdict(account)) != _asked_for(self._seen, verdict):
+            raise _Moved
+        return account, around(account)
+
+    def _lock_entity(
+        self, account: Account, table: EntityTable, entity_id: UUID
+    ) -> tuple[LockedEntity, Candidates]:
+        """The entity under its lock. People do not take our advisory locks, so it may have changed until then."""
+        verdict = _verdict(account)
+        row, ours = ask_entity(self._trip, table, entity_id)
+        around = ask_candidates(self._trip, account, verdict.review if verdict else None)
+        self._trip.go()
         if row.value is None:
             raise _Moved
-        entity = LockedEntity(row.value, ours.value)
-        candidates = around(account)
-        decision = decide(account, verdict, candidates)
-        if _target(decision) not in (target, None):
-            raise _Moved
-    if _decides_nothing(account, decision):
-        connection.execute("rollback")
-        return _untouched(decision)
-    if refusal is not None:
-        decision = _held_for(refusal, decision)
-    writing = Writing(trip, account, candidates.ours, vocabulary, run_id, now, entity)
-    try:
-        applied = write(writing, decision)
-    except CannotHold:
-        writing = replace(writing, trip=RoundTrip(connection), notes=[])
-        applied = write(writing, _held_for(HoldReason.VALUE_NOT_IN_ENUM, decision))
-    return _committed(writing, applied)
+        return LockedEntity(row.value, ours.value), around(account)
+
+    def _decide(self, account: Account, candidates: Candidates) -> Decision:
+        return self._run.decide(account, _verdict(account), candidates)
+
+    def _write(self, writing: Writing, decision: Decision) -> Applied:
+        try:
+            applied = write(writing, decision)
+        except CannotHold:
+            writing = replace(writing, trip=RoundTrip(self._connection), notes=[])
+            applied = write(writing, _held_for(HoldReason.VALUE_NOT_IN_ENUM, decision))
+        return _committed(writing, applied)
 
 
 def _committed(writing: Writing, applied: Applied) -> Applied:
     trip, handle = writing.trip, writing.account.handle
     trip.add("commit")
-    if handle is None or applied.outcome not in (Outcome.LINKED, Outcome.CREATED):
+    if handle is None or applied.outcome not in (LinkOutcome.LINKED, LinkOutcome.CREATED):
         trip.go()
         return applied
     followers = ask_waiting_for(trip, handle)
@@ -207,13 +234,13 @@ def _refusal(error: psycopg.Error) -> HoldReason:
 
 
 def _asked_for(account: Account, verdict: Verdict | None) -> tuple[Any, ...]:
-    """What the locks and the candidates were chosen by."""
+    """The values that chose the locks and the candidates."""
     review = verdict.review if verdict else None
     return account.handle, account.username, account.name_en, account.name_ko, review
 
 
 def _lock_keys(account: Account, verdict: Verdict | None) -> frozenset[str]:
-    """Names guard against twins; handles make a primary account and those that wait for it take turns."""
+    """Names prevent twins; handles serialise a primary account and the accounts that wait for it."""
     handles = {account.handle}
     names: frozenset[str] = frozenset()
     if verdict is not None:
@@ -246,4 +273,4 @@ def _decides_nothing(account: Account, decision: Decision) -> bool:
 
 def _untouched(decision: Decision) -> Applied:
     reasons = decision.reasons if isinstance(decision, Hold) else ()
-    return Applied(Outcome.UNDONE if HoldReason.UNDONE in reasons else Outcome.HELD, reasons=reasons)
+    return Applied(LinkOutcome.UNDONE if HoldReason.UNDONE in reasons else LinkOutcome.HELD, reasons=reasons)

@@ -17,9 +17,9 @@ from entity_pipeline.domains.entities.links.logic.decide import names_of
 from entity_pipeline.domains.entities.links.logic.decisions import LINK_COLUMN, Candidates, PrimaryAccount
 from entity_pipeline.domains.entities.links.logic.holds import HoldReason
 from entity_pipeline.domains.entities.links.logic.names import normalised, spellings
-from entity_pipeline.domains.entities.links.queries.round_trip import Answer, RoundTrip, Rows
 from entity_pipeline.domains.entities.models import TABLE_OF_TYPE, Account, Entity, EntityTable, Review
 from entity_pipeline.shared.audit.writer import ask_ours
+from entity_pipeline.shared.database.round_trip import RoundTrip, RoundTripAnswer, Rows
 
 ACCOUNTS = "instagram_accounts"
 
@@ -112,7 +112,7 @@ def load_accounts(connection: psycopg.Connection[Any], ids: Sequence[UUID]) -> d
     return {row["id"]: _account(row) for row in rows}
 
 
-def ask_account(trip: RoundTrip, account_id: UUID, *, for_update: bool) -> Answer[Account | None]:
+def ask_account(trip: RoundTrip, account_id: UUID, *, for_update: bool) -> RoundTripAnswer[Account | None]:
     """What `load_account` loads."""
     query = _ACCOUNT + "where id = %s" + (" for no key update" if for_update else "")
     return trip.ask(query, [account_id], lambda rows: _account(rows[0]) if rows else None)
@@ -161,7 +161,7 @@ def ask_candidates(
     return read
 
 
-def ask_waiting_for(trip: RoundTrip, handle: str) -> Answer[tuple[UUID, ...]]:
+def ask_waiting_for(trip: RoundTrip, handle: str) -> RoundTripAnswer[tuple[UUID, ...]]:
     """Accounts of any cohort held because the account `handle` was not linked yet: decide them again."""
     return trip.ask(_WAITING, [handle], _ids)
 
@@ -192,15 +192,15 @@ def _spellings(account: Account, review: Review | None) -> list[str]:
     return list(dict.fromkeys(spelling for name in names if name for spelling in spellings(name)))
 
 
-def _ask_same_handle(trip: RoundTrip, handle: str | None, username: str) -> Answer[tuple[UUID, ...]]:
+def _ask_same_handle(trip: RoundTrip, handle: str | None, username: str) -> RoundTripAnswer[tuple[UUID, ...]]:
     if handle is None:
-        return Answer.known(())
+        return RoundTripAnswer.known(())
     return trip.ask(_BY_HANDLE, [handle, username], _ids)
 
 
 def _ask_entities(
     trip: RoundTrip, tables: Iterable[EntityTable], where: str, **parameters: Any
-) -> Answer[tuple[Entity, ...]]:
+) -> RoundTripAnswer[tuple[Entity, ...]]:
     queries = [
         (_ENTITY + where).format(
             table=table.value,
@@ -211,7 +211,7 @@ def _ask_entities(
         for table in tables
     ]
     if not queries:
-        return Answer.known(())
+        return RoundTripAnswer.known(())
     return trip.ask(
         " union all ".join(queries) + " order by 1, 2",
         parameters,

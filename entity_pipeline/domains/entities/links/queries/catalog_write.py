@@ -1,6 +1,6 @@
 """Writing one decision: the entity, the account's columns, the audit rows and `catalog_link`.
 
-Only what a person's value does not keep out is written, and nothing at all when the row says it already.
+A value that a person wrote is kept, and nothing is written if the row already says the same.
 """
 
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 from psycopg import sql
 
+from entity_pipeline.core.clock import utc_text
 from entity_pipeline.core.settings import PLATFORM
 from entity_pipeline.domains.entities.accounts.queries.enrichment_metadata import update_of_stage
 from entity_pipeline.domains.entities.links.logic.decide import RULES_VERSION
@@ -28,17 +29,17 @@ from entity_pipeline.domains.entities.links.logic.decisions import (
 from entity_pipeline.domains.entities.links.logic.gates import section
 from entity_pipeline.domains.entities.links.logic.holds import HoldReason
 from entity_pipeline.domains.entities.links.queries.catalog_rows import ACCOUNTS, IMAGE_COLUMN
-from entity_pipeline.domains.entities.links.queries.round_trip import Answer, RoundTrip
 from entity_pipeline.domains.entities.links.queries.vocabulary import Vocabulary
 from entity_pipeline.domains.entities.models import Account, EntityTable
 from entity_pipeline.shared.audit.provenance import fill, is_blank
 from entity_pipeline.shared.audit.writer import add_audit, ask_ours
+from entity_pipeline.shared.database.round_trip import RoundTrip, RoundTripAnswer
 
 STAGE = "catalog_link"
 
 
-class Outcome(StrEnum):
-    """What became of one account; all but `missing` are the words of `catalog_link.status`."""
+class LinkOutcome(StrEnum):
+    """The result for one account; all but `missing` are values of `catalog_link.status`."""
 
     LINKED = "linked"
     CREATED = "created"
@@ -50,12 +51,12 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """The result of one decision. `written` names what changed now, e.g. ``"brands.name_ko"``.
+    """The result of one decision. `written` names what changed, for example ``"brands.name_ko"``.
 
     `followers` are accounts that were held because this one was not linked yet.
     """
 
-    outcome: Outcome
+    outcome: LinkOutcome
     entity_table: EntityTable | None = None
     entity_id: UUID | None = None
     reasons: tuple[HoldReason, ...] = ()
@@ -65,7 +66,7 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class LockedEntity:
-    """An entity's row under its lock, and what our own last write left in its columns."""
+    """An entity's row under its lock, and the values of our own last write to its columns."""
 
     row: Mapping[str, Any]
     ours: Mapping[str, Any]
@@ -118,10 +119,10 @@ class CannotHold(Exception):
 
 
 def write(writing: Writing, decision: Decision) -> Applied:
-    """Add to the round trip what `decision` wishes and people's values allow. Nothing is written before it is made.
+    """Add to the round trip what `decision` wishes and people's values allow; it is written when the trip is made.
 
     Raises:
-        CannotHold: the role column lacks the role that a link needs; the round trip is of no use any more.
+        CannotHold: the role column lacks the role that a link needs; discard the round trip.
     """
     account = writing.account
     table: EntityTable | None = None
@@ -130,16 +131,16 @@ def write(writing: Writing, decision: Decision) -> Applied:
     written: list[str] = []
     match decision:
         case Hold(held, certain):
-            outcome, reasons, wish, action = Outcome.HELD, held, certain or AccountWish(), "classified"
+            outcome, reasons, wish, action = LinkOutcome.HELD, held, certain or AccountWish(), "classified"
         case Create(table, wish, entity):
-            outcome, action = Outcome.CREATED, "created"
+            outcome, action = LinkOutcome.CREATED, "created"
             entity_id = _create(writing, table, entity)
             written.append(f"{table}.id")
         case Link(table, entity_id, wish, entity):
-            outcome, action = Outcome.LINKED, "linked"
+            outcome, action = LinkOutcome.LINKED, "linked"
             written += (f"{table}.{column}" for column in _update_entity(writing, table, entity_id, entity))
         case Attach(table, entity_id, wish):
-            outcome, action = Outcome.ATTACHED, "attached"
+            outcome, action = LinkOutcome.ATTACHED, "attached"
     changes = _account_changes(writing, wish, {LINK_COLUMN[table]: str(entity_id)} if table else {})
     if changes:
         before = {column: _current(account, column) for column in changes}
@@ -156,12 +157,12 @@ def write(writing: Writing, decision: Decision) -> Applied:
 
 def ask_entity(
     trip: RoundTrip, table: EntityTable, entity_id: UUID
-) -> tuple[Answer[dict[str, Any] | None], Answer[dict[str, Any]]]:
-    """The entity's row, locked until the transaction ends, or None when it is gone; and what is ours in it."""
+) -> tuple[RoundTripAnswer[dict[str, Any] | None], RoundTripAnswer[dict[str, Any]]]:
+    """The entity's row, locked until the transaction ends (None if it is gone), and what we last wrote to it."""
     query = sql.SQL("select to_jsonb(e) as row from {} e where id = %s for no key update").format(
         sql.Identifier(table)
     )
-    row: Answer[dict[str, Any] | None] = trip.ask(
+    row: RoundTripAnswer[dict[str, Any] | None] = trip.ask(
         query, [entity_id], lambda rows: rows[0]["row"] if rows else None
     )
     return row, ask_ours(trip, table, entity_id)
@@ -241,16 +242,16 @@ def _assignments(columns: Mapping[str, Any]) -> sql.Composed:
     return sql.SQL(", ").join(pairs)
 
 
-def _unless_created_before(account: Account, outcome: Outcome, entity_id: UUID | None) -> Outcome:
+def _unless_created_before(account: Account, outcome: LinkOutcome, entity_id: UUID | None) -> LinkOutcome:
     """An entity we created stays created when the account is decided again and found linked to it."""
     before = section(account, "catalog_link")
-    same = before.get("entity_id") == str(entity_id) and before.get("status") == Outcome.CREATED
-    return Outcome.CREATED if outcome is Outcome.LINKED and same else outcome
+    same = before.get("entity_id") == str(entity_id) and before.get("status") == LinkOutcome.CREATED
+    return LinkOutcome.CREATED if outcome is LinkOutcome.LINKED and same else outcome
 
 
 def _catalog_link(
     writing: Writing,
-    outcome: Outcome,
+    outcome: LinkOutcome,
     table: EntityTable | None,
     entity_id: UUID | None,
     reasons: tuple[HoldReason, ...],
@@ -264,10 +265,10 @@ def _catalog_link(
         "rules_version": RULES_VERSION,
         # Which review was decided on: a newer one makes the account undecided again.
         "reviewed_at": section(writing.account, "gemini_review").get("reviewed_at"),
-        # The same for the picture, which may come after the review: the entity is to have it too.
+        # Likewise the picture, which may arrive after the review: the entity should have it too.
         "picture": picture.get("sha256") if isinstance(picture, Mapping) else None,
         "run_id": writing.run_id,
-        "linked_at": writing.now.isoformat(),
+        "linked_at": utc_text(writing.now),
     }
 
 

@@ -12,17 +12,18 @@ from entity_pipeline.core.failures import TransientFailure
 from entity_pipeline.domains.entities.links.logic.decide import RULES_VERSION, decide
 from entity_pipeline.domains.entities.links.logic.decisions import Hold
 from entity_pipeline.domains.entities.links.queries.catalog import (
-    Outcome,
+    LinkOutcome,
+    LinkRun,
     apply_decision,
     attachable,
     load_account,
 )
 from entity_pipeline.domains.entities.links.queries.catalog_rows import ask_candidates, ask_waiting_for
-from entity_pipeline.domains.entities.links.queries.round_trip import RoundTrip
 from entity_pipeline.domains.entities.links.queries.vocabulary import load_vocabulary
 from entity_pipeline.domains.entities.models import AccountRole, AccountType, EntityTable
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.shared.audit.writer import SYSTEM_ACTOR
+from entity_pipeline.shared.database.round_trip import RoundTrip
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.domains.entities.cases import a_review
 from entity_pipeline_tests.domains.entities.catalog_rows import (
@@ -75,7 +76,7 @@ def test_a_primary_account_gets_its_entity(
     url = "https://img.example/a.jpg"
     account_id = insert_account(operation, account_type=account_type, country_of_origin="KR", image=url)
     applied = apply(operation, account_id)
-    assert applied.outcome is Outcome.CREATED
+    assert applied.outcome is LinkOutcome.CREATED
     assert applied.entity_id is not None
     entity = row(operation, table, applied.entity_id)
     assert (entity["name_en"], entity["name_ko"], entity[image]) == ("Madeup Seoul", "메이드업", url)
@@ -114,7 +115,7 @@ def test_an_entity_without_an_account_is_linked_and_only_its_gaps_are_filled(ope
     )
     account_id = insert_account(operation, country_of_origin="KR", image="https://img.example/a.jpg")
     applied = apply(operation, account_id)
-    assert (applied.outcome, applied.entity_id) == (Outcome.LINKED, brand_id)
+    assert (applied.outcome, applied.entity_id) == (LinkOutcome.LINKED, brand_id)
     brand = row(operation, "brands", brand_id)
     assert (brand["name_en"], brand["name_ko"]) == ("MADEUP Seoul®", "메이드업")
     assert (brand["logo_image_url"], brand["country_of_origin"]) == ("https://people.example/logo.png", "KR")
@@ -132,7 +133,7 @@ def test_a_persons_country_stays(operation: Connection) -> None:
 def test_a_candidate_is_found_in_any_alphabet(operation: Connection, stored: str) -> None:
     brand_id = insert(operation, "brands", name_en=stored)
     applied = apply(operation, insert_account(operation, name_en=stored.lower(), name_ko=None))
-    assert (applied.outcome, applied.entity_id) == (Outcome.LINKED, brand_id)
+    assert (applied.outcome, applied.entity_id) == (LinkOutcome.LINKED, brand_id)
 
 
 def test_two_entities_of_one_name_hold_and_write_nothing_on_columns(operation: Connection) -> None:
@@ -160,7 +161,7 @@ def test_another_spelling_of_the_handle_holds(operation: Connection) -> None:
 def test_other_is_classified(operation: Connection) -> None:
     account_id = insert_account(operation, account_type=AccountType.OTHER)
     applied = apply(operation, account_id)
-    assert (applied.outcome, applied.reasons) == (Outcome.HELD, ("type_other",))
+    assert (applied.outcome, applied.reasons) == (LinkOutcome.HELD, ("type_other",))
     account = row(operation, "instagram_accounts", account_id)
     assert (account["account_type"], account["entity_ig_role"]) == ("other", "primary")
     assert [count(operation, table) for table in ("artists", "brands", "groups")] == [0, 0, 0]
@@ -175,12 +176,12 @@ def test_an_account_without_a_review_is_left_alone(operation: Connection) -> Non
 
 def test_a_review_that_cannot_be_read_is_held(operation: Connection) -> None:
     account_id = insert_account(operation, confidence="high")
-    assert apply(operation, account_id).outcome is Outcome.HELD
+    assert apply(operation, account_id).outcome is LinkOutcome.HELD
     assert catalog_link(operation, account_id)["reasons"] == ["not_reviewed"]
 
 
 def test_an_account_that_is_gone_is_reported(operation: Connection) -> None:
-    assert apply(operation, SYSTEM_ACTOR).outcome is Outcome.MISSING
+    assert apply(operation, SYSTEM_ACTOR).outcome is LinkOutcome.MISSING
 
 
 # --- secondary and regional accounts ------------------------------------------------------------------------
@@ -195,7 +196,7 @@ def test_a_follower_waits_is_found_and_joins_when_its_primary_arrives(operation:
     assert waiting_for(operation, "madeup.seoul") == [follower]
     primary = apply(operation, insert_account(operation))
     applied = apply(operation, follower, "run-2")
-    assert (applied.outcome, applied.entity_id) == (Outcome.ATTACHED, primary.entity_id)
+    assert (applied.outcome, applied.entity_id) == (LinkOutcome.ATTACHED, primary.entity_id)
     assert row(operation, "instagram_accounts", follower)["brand_id"] == primary.entity_id
     assert waiting_for(operation, "madeup.seoul") == []
     assert count(operation, "brands") == 1
@@ -213,7 +214,7 @@ def test_a_follower_is_found_when_a_person_links_its_primary(operation: Connecti
     if by_role:
         set_columns(operation, "instagram_accounts", account_id, brand_id=brand_id, entity_ig_role="primary")
     assert attachable(operation) == [follower]
-    assert apply(operation, follower).outcome is Outcome.ATTACHED
+    assert apply(operation, follower).outcome is LinkOutcome.ATTACHED
     assert attachable(operation) == []
 
 
@@ -223,7 +224,7 @@ def test_a_primary_that_a_person_linked_by_role_counts_as_linked(operation: Conn
         operation, "instagram_accounts", username="@Madeup.Seoul", brand_id=brand_id, entity_ig_role="primary"
     )
     applied = apply(operation, insert_account(operation, "madeup.japan", **FOLLOWER))
-    assert (applied.outcome, applied.entity_id) == (Outcome.ATTACHED, brand_id)
+    assert (applied.outcome, applied.entity_id) == (LinkOutcome.ATTACHED, brand_id)
 
 
 def test_a_secondary_account_of_the_entity_is_no_primary_to_follow(operation: Connection) -> None:
@@ -278,7 +279,7 @@ def test_a_newer_review_replaces_what_is_ours_and_nothing_of_a_persons(operation
     set_columns(operation, "brands", entity_id, name_en="People's Name")
     set_columns(operation, "instagram_accounts", account_id, name_ko=None)
     set_review(operation, account_id, name_en="Madeup", name_ko="메이드", country_of_origin="KR")
-    assert apply(operation, account_id, "run-2").outcome is Outcome.CREATED
+    assert apply(operation, account_id, "run-2").outcome is LinkOutcome.CREATED
     brand, account = row(operation, "brands", entity_id), row(operation, "instagram_accounts", account_id)
     assert (brand["name_en"], brand["name_ko"], brand["country_of_origin"]) == (
         "People's Name",
@@ -312,7 +313,7 @@ def test_an_account_that_was_undone_is_not_linked_again(operation: Connection) -
         [json.dumps({"status": "undone"})],
     )
     before = everything(operation)
-    assert apply(operation, account_id).outcome is Outcome.UNDONE
+    assert apply(operation, account_id).outcome is LinkOutcome.UNDONE
     assert everything(operation) == before
 
 
@@ -408,7 +409,7 @@ def test_the_vocabulary_is_read_from_an_enum_or_a_check(operation: Connection) -
 
 def test_an_enum_takes_the_words_it_has(older: Connection) -> None:
     account_id = insert_account(older)
-    assert apply(older, account_id).outcome is Outcome.CREATED
+    assert apply(older, account_id).outcome is LinkOutcome.CREATED
     account = row(older, "instagram_accounts", account_id)
     assert (account["account_type"], account["entity_ig_role"]) == ("brand", "primary")
     before = everything(older)
@@ -419,7 +420,7 @@ def test_an_enum_takes_the_words_it_has(older: Connection) -> None:
 def test_a_type_the_enum_lacks_stays_empty_and_is_noted(older: Connection) -> None:
     account_id = insert_account(older, account_type=AccountType.GROUP)
     applied = apply(older, account_id)
-    assert (applied.outcome, applied.reasons) == (Outcome.CREATED, ("value_not_in_enum",))
+    assert (applied.outcome, applied.reasons) == (LinkOutcome.CREATED, ("value_not_in_enum",))
     account = row(older, "instagram_accounts", account_id)
     assert (account["account_type"], account["group_id"]) == (None, applied.entity_id)
 
@@ -443,7 +444,7 @@ def test_many_accounts_of_one_new_brand_create_it_once(operation_db: ClonedDatab
         ]
     barrier = Barrier(len(accounts))
 
-    def one(account_id: Any) -> Outcome:
+    def one(account_id: Any) -> LinkOutcome:
         with operation_db.connection() as connection:
             barrier.wait(10)
             return apply(connection, account_id).outcome
@@ -452,7 +453,7 @@ def test_many_accounts_of_one_new_brand_create_it_once(operation_db: ClonedDatab
         outcomes = sorted(pool.map(one, accounts))
     with operation_db.connection() as connection:
         assert count(connection, "brands") == 1
-    assert outcomes == [Outcome.CREATED] + [Outcome.HELD] * (len(accounts) - 1)
+    assert outcomes == [LinkOutcome.CREATED] + [LinkOutcome.HELD] * (len(accounts) - 1)
 
 
 def test_accounts_that_match_one_entity_by_different_names_link_it_once(operation_db: ClonedDatabase) -> None:
@@ -464,13 +465,13 @@ def test_accounts_that_match_one_entity_by_different_names_link_it_once(operatio
         ]
     barrier = Barrier(2)
 
-    def one(account_id: Any) -> Outcome:
+    def one(account_id: Any) -> LinkOutcome:
         with operation_db.connection() as connection:
             barrier.wait(10)
             return apply(connection, account_id).outcome
 
     with ThreadPoolExecutor(2) as pool:
-        assert sorted(pool.map(one, accounts)) == [Outcome.HELD, Outcome.LINKED]
+        assert sorted(pool.map(one, accounts)) == [LinkOutcome.HELD, LinkOutcome.LINKED]
     with operation_db.connection() as connection:
         assert row(connection, "brands", brand_id)["primary_instagram_account_id"] in accounts
 
@@ -486,13 +487,13 @@ def test_a_run_that_looks_at_the_same_time_waits_instead_of_creating_a_twin(
         sleep(0.2)
         return decide(seen[0], seen[1], seen[2], settings)
 
-    def one(account_id: Any) -> Outcome:
+    def one(account_id: Any) -> LinkOutcome:
         with operation_db.connection() as connection:
             barrier.wait(10)
-            return apply_decision(connection, account_id, decide_slowly, "run-1", NOW).outcome
+            return apply_decision(connection, account_id, LinkRun(decide_slowly, "run-1", NOW)).outcome
 
     with ThreadPoolExecutor(2) as pool:
-        assert sorted(pool.map(one, accounts)) == [Outcome.CREATED, Outcome.HELD]
+        assert sorted(pool.map(one, accounts)) == [LinkOutcome.CREATED, LinkOutcome.HELD]
 
 
 def test_a_primary_that_arrives_while_its_follower_is_decided_finds_it_waiting(
@@ -508,7 +509,7 @@ def test_a_primary_that_arrives_while_its_follower_is_decided_finds_it_waiting(
 
     def follow(account_id: Any) -> Any:
         with operation_db.connection() as connection:
-            return apply_decision(connection, account_id, decide_slowly, "run-1", NOW).reasons
+            return apply_decision(connection, account_id, LinkRun(decide_slowly, "run-1", NOW)).reasons
 
     with operation_db.connection() as connection, ThreadPoolExecutor(1) as pool:
         follower = insert_account(
@@ -517,7 +518,7 @@ def test_a_primary_that_arrives_while_its_follower_is_decided_finds_it_waiting(
         primary = insert_account(connection)
         following = pool.submit(follow, follower)
         assert deciding.wait(10)
-        assert apply(connection, primary).outcome is Outcome.CREATED
+        assert apply(connection, primary).outcome is LinkOutcome.CREATED
         assert waiting_for(connection, "madeup.seoul") == [follower]
         assert following.result(10) == ("primary_not_linked",)
 
@@ -538,7 +539,7 @@ def test_a_persons_edit_of_the_account_during_the_decision_comes_last(operation_
             sleep(0.3)
             return decide(seen[0], seen[1], seen[2], settings)
 
-        apply_decision(connection, account_id, decide_while_a_person_works, "run-1", NOW)
+        apply_decision(connection, account_id, LinkRun(decide_while_a_person_works, "run-1", NOW))
         for edited in edits:
             edited.result(10)
         assert row(connection, "instagram_accounts", account_id)["name_en"] == "By a person"
@@ -550,10 +551,9 @@ def test_a_review_renewed_since_the_account_was_seen_is_the_one_that_counts(oper
     seen = load_account(operation, account_id)
     set_review(operation, account_id, name_en="Renewed Name", name_ko=None)
     settings = EntitySettings()
-    applied = apply_decision(
-        operation, account_id, lambda *around: decide(*around, settings), "run-1", NOW, seen=seen
-    )
-    assert (applied.outcome, applied.entity_id) == (Outcome.LINKED, brand)
+    run = LinkRun(lambda *around: decide(*around, settings), "run-1", NOW)
+    applied = apply_decision(operation, account_id, run, seen=seen)
+    assert (applied.outcome, applied.entity_id) == (LinkOutcome.LINKED, brand)
     assert count(operation, "brands") == 1
 
 
@@ -602,7 +602,7 @@ def test_a_persons_edit_between_reading_and_writing_is_kept(operation_db: Cloned
                 set_columns(person, "brands", brand_id, **edits.pop())
             return decide(account, verdict, candidates, settings)
 
-        applied = apply_decision(connection, account_id, decide_while_a_person_works, "run-1", NOW)
+        applied = apply_decision(connection, account_id, LinkRun(decide_while_a_person_works, "run-1", NOW))
         brand = row(connection, "brands", brand_id)
     # The person's Korean name contradicts the review, so the second look under the lock holds the account.
     assert applied.reasons == ("name_conflict",)
@@ -621,8 +621,8 @@ def test_an_entity_deleted_in_between_is_created_anew(operation_db: ClonedDataba
                 person.execute("delete from brands where id = %s", [brands.pop()])
             return decide(account, verdict, candidates, settings)
 
-        applied = apply_decision(connection, account_id, decide_while_a_person_works, "run-1", NOW)
-        assert applied.outcome is Outcome.CREATED
+        applied = apply_decision(connection, account_id, LinkRun(decide_while_a_person_works, "run-1", NOW))
+        assert applied.outcome is LinkOutcome.CREATED
         assert count(connection, "brands") == 1
 
 
@@ -646,7 +646,7 @@ def test_what_somebody_else_writes_to_metadata_meanwhile_is_not_lost(operation_d
     with operation_db.connection() as connection, ThreadPoolExecutor(1) as pool:
         account_id = insert_account(connection)
         waiting = pool.submit(another_stage, account_id)
-        apply_decision(connection, account_id, decide_slowly, "run-1", NOW)
+        apply_decision(connection, account_id, LinkRun(decide_slowly, "run-1", NOW))
         waiting.result(10)
         metadata = row(connection, "instagram_accounts", account_id)["metadata"]
     assert (metadata["note"], metadata["other"]) == ("keep me", 1)
@@ -667,7 +667,7 @@ def test_an_account_that_never_holds_still_is_left_for_later(operation_db: Clone
             return decision
 
         with pytest.raises(TransientFailure, match="run it again"):
-            apply_decision(connection, account_id, decide_on_sand, "run-1", NOW)
+            apply_decision(connection, account_id, LinkRun(decide_on_sand, "run-1", NOW))
         assert count(connection, "admin_audit_log") == 0
 
 
@@ -682,7 +682,7 @@ def test_a_killed_transaction_leaves_nothing_behind(operation: Connection) -> No
         raise Killed
 
     with pytest.raises(Killed):
-        apply_decision(operation, account_id, killed, "run-1", NOW)
+        apply_decision(operation, account_id, LinkRun(killed, "run-1", NOW))
     assert everything(operation) == before
 
 

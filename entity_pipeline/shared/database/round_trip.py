@@ -1,8 +1,8 @@
-"""Several statements that go to PostgreSQL together: a database far away costs its distance once for all of them.
+"""Several statements sent to PostgreSQL together, so that a distant database costs one round trip for all of them.
 
-They travel as one simple query and not through libpq's pipeline mode, which not every pooler passes on. Each still
-is a statement of its own and sees what was committed before it began: a row that is read after a lock is read
-under it. The first that fails ends the rest.
+They are sent as one simple query and not in libpq's pipeline mode, which some poolers do not pass on. Each is still a
+statement of its own and sees what was committed before it began: a row read after a lock is read under the lock. The
+first that fails ends the rest.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,40 +16,40 @@ T = TypeVar("T")
 Rows = list[dict[str, Any]]
 
 
-class Answer(Generic[T]):
-    """What a statement answered; there once its round trip was made."""
+class RoundTripAnswer(Generic[T]):
+    """The result of one statement; available once its round trip was made."""
 
     def __init__(self, read: Callable[[Rows], T]) -> None:
         self._read = read
         self.rows: Rows | None = None
 
     @classmethod
-    def known(cls, value: T) -> "Answer[T]":
-        """An answer that nobody needs to ask for."""
+    def known(cls, value: T) -> "RoundTripAnswer[T]":
+        """A result that is known without asking."""
         answer = cls(lambda _: value)
         answer.rows = []
         return answer
 
     @property
     def value(self) -> T:
-        """The rows as the asker reads them."""
+        """What `read` makes of the rows."""
         if self.rows is None:
             raise AssertionError("asked before the round trip")
         return self._read(self.rows)
 
 
 class RoundTrip:
-    """Statements in the order in which they are added; `go` sends them and fills their answers."""
+    """Statements in the order in which they were added; `go` sends them and fills their results."""
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._cursor = ClientCursor(connection, row_factory=dict_row)
         self._statements: list[str] = []
-        self._answers: list[Answer[Any]] = []
+        self._answers: list[RoundTripAnswer[Any]] = []
 
     def add(
         self, statement: str | sql.Composable, parameters: Sequence[Any] | Mapping[str, Any] = ()
     ) -> None:
-        """A statement whose rows nobody reads."""
+        """A statement whose rows are not needed."""
         self.ask(statement, parameters, lambda rows: rows)
 
     def ask(
@@ -57,16 +57,16 @@ class RoundTrip:
         statement: str | sql.Composable,
         parameters: Sequence[Any] | Mapping[str, Any],
         read: Callable[[Rows], T],
-    ) -> Answer[T]:
-        """A statement whose rows `read` makes a value of."""
+    ) -> RoundTripAnswer[T]:
+        """A statement, and how its rows become a value."""
         text = statement if isinstance(statement, str) else statement.as_string(self._cursor)
         self._statements.append(self._cursor.mogrify(text.encode(), parameters or None))
-        answer = Answer(read)
+        answer = RoundTripAnswer(read)
         self._answers.append(answer)
         return answer
 
     def go(self) -> None:
-        """Send what was added since the last time, if anything was."""
+        """Send what was added since the last call; nothing if nothing was."""
         if not self._statements:
             return
         text, answers = ";\n".join(self._statements), self._answers

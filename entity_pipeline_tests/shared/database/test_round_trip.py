@@ -5,7 +5,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from entity_pipeline.domains.entities.links.queries.round_trip import Answer, RoundTrip
+from entity_pipeline.shared.database.round_trip import RoundTrip, RoundTripAnswer
 from entity_pipeline_tests.databases import ClonedDatabase
 
 Connection = psycopg.Connection[Any]
@@ -79,4 +79,4 @@ def test_the_first_that_fails_ends_the_rest(operation: Connection) -> None:
 
 
 def test_what_is_known_needs_no_statement() -> None:
-    assert Answer.known((1, 2)).value == (1, 2)
+    assert RoundTripAnswer.known((1, 2)).value == (1, 2)

@@ -1,0 +1,1 @@
+"""How several domains send their statements. No table belongs here, and no connection is opened here."""
