@@ -31,7 +31,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(slots=True)
-class Outcome:
+class DbmateRun:
     """How one run of dbmate ended; `error` is empty if it succeeded."""
 
     applied: list[str]
@@ -48,7 +48,7 @@ class Outcome:
         return f" Held by {', '.join(map(str, self.waited_for))}." if self.waited_for else ""
 
 
-def run(target: Target, connection: psycopg.Connection, say: Say) -> Outcome:
+def run(target: Target, connection: psycopg.Connection, say: Say) -> DbmateRun:
     environment = {name: value for name, value in os.environ.items() if name in ("HOME", "PATH", "TMPDIR")}
     environment |= {name: value for name, value in os.environ.items() if name.startswith("PGSSL")}
     # binary_parameters: otherwise a statement is sent in two parts, which a transaction pooler may separate.
@@ -76,7 +76,7 @@ def run(target: Target, connection: psycopg.Connection, say: Say) -> Outcome:
     error = (
         (err.replace("Error: ", "").strip() or "dbmate ended without a message") if process.returncode else ""
     )
-    return Outcome(applied, f" at {target.name}/{started[-1]}" if started else "", error, waited_for)
+    return DbmateRun(applied, f" at {target.name}/{started[-1]}" if started else "", error, waited_for)
 
 
 def dbmate_url(conninfo: str) -> str:

@@ -1,8 +1,8 @@
 """Which migrations a database has had: our own table, and the tables in which former releases recorded them.
 
 Nothing is applied here. Former releases recorded their versions in Supabase's own table, where they make the owner's
-`supabase db push` refuse ("Remote migration versions not found in local migrations directory"); somebody who runs
-dbmate without our command fills its default table. `adopt` copies what is ours from both, and changes neither.
+`supabase db push` refuse ("Remote migration versions not found in local migrations directory"); dbmate, run
+without our command, fills its default table. `adopt` copies what is ours from both, and changes neither.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,7 @@
-"""What people and collectors write for an Instagram account, as its username or the reason why it is none.
+"""What people and collectors write for an Instagram account: its username, or the reason why it is not one.
 
-Plain NFKC is never used: it turns a long s into ``s`` and the Kelvin sign into ``k``, which is somebody
-else's account. Only full-width ASCII is mapped; every other letter that looks like an ASCII one is refused.
+Plain NFKC is never used: it turns a long s into ``s`` and the Kelvin sign into ``k``, which is another account. Only
+full-width ASCII is mapped; every other letter that looks like an ASCII one is rejected.
 """
 
 import re
@@ -14,7 +14,7 @@ Username = NewType("Username", str)
 
 
 class Rejection(Enum):
-    """Why a value is no username. Not a str, so that a reason can't pass for a username."""
+    """Why a value is not a username. Not a str, so that a reason can't pass for a username."""
 
     NOT_A_STRING = "not_a_string"
     EMPTY = "empty"
@@ -71,7 +71,7 @@ _ALPHABETS_LIKE_OURS = ("LATIN", "CYRILLIC", "GREEK", "COPTIC", "ARMENIAN", "CHE
 
 
 def normalise_username(raw: object) -> Username | Rejection:
-    """The username `raw` stands for, lower-case, or the reason why it stands for none. Never raises.
+    """The username that `raw` names, lower-case, or the reason why it names none. Never raises.
 
     Takes a handle with or without ``@`` and with punctuation behind it, a profile, story or post address of
     instagram.com or instagr.am, and the path forms ``_u/x`` and ``stories/x/``. Every result maps to itself.

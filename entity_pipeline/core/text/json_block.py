@@ -1,7 +1,7 @@
 """Finding and reading the JSON block of a model's reply, with bounded work whatever the text.
 
-Surprising: a fence only tells where an object starts. Where it ends is found by counting braces outside
-strings, because a quoted bio inside the object may hold a fence of its own.
+A fence only shows where an object starts. Its end is found by counting braces outside strings, because a quoted bio
+inside the object may hold a fence of its own.
 """
 
 import json
@@ -15,7 +15,7 @@ from entity_pipeline.core.jsonb import nests_too_deep
 
 
 class Contradiction(Enum):
-    """In place of a value; of no type that any field takes, so every reader finds it unusable."""
+    """Replaces a value; it has a type that no field takes, so every reader rejects it."""
 
     SAID_TWICE = "said_twice"
 
@@ -33,14 +33,14 @@ _OPENING = re.compile(
 _NEXT_IN_LIST = re.compile(r"\s*,\s*\S")
 _TOKEN = re.compile(r"[{}\"]")
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
-# A string without an end is taken to the end of the text, or each quote in it would be looked at as a start.
+# A string without an end runs to the end of the text, or each quote in it would be tried as a start.
 _STRING_OR_TRAILING_COMMA = re.compile(r'("[^"\\]*+(?:\\.[^"\\]*+)*+"?)|,(?=\s*[}\]])', re.DOTALL)
 _CITATION = re.compile(r"[ \t]?\[cite(?:_start|_end)?(?:[ \t]?:[^\]\n\"\\]{0,80})?\]", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
-    """A part of the reply that is no prose. `json` is the object's text, None where it is cut off or one of several."""
+class JsonBlock:
+    """A part of the reply that is not prose. `json` is the object's text, None if it is cut off or one of several."""
 
     start: int
     end: int
@@ -49,12 +49,12 @@ class Block:
     has_object: bool
 
 
-def blocks(text: str) -> list[Block]:
+def blocks(text: str) -> list[JsonBlock]:
     """Fenced blocks and bare JSON objects in order of appearance; character offsets into `text`.
 
     A bare object that never closes is a block up to the next fence or to the end of the text.
     """
-    found: list[Block] = []
+    found: list[JsonBlock] = []
     cut_off: int | None = None
     position = broken = 0
     while (match := _OPENING.search(text, position)) is not None:
@@ -65,29 +65,29 @@ def blocks(text: str) -> list[Block]:
             broken += 1
         if fenced:
             if cut_off is not None:
-                found.append(Block(cut_off, match.start(), False, None, True))
+                found.append(JsonBlock(cut_off, match.start(), False, None, True))
             closing = text.find("```", end or match.end())
             stop = len(text) if closing < 0 else closing + 3
             several = end is not None and match["list"] is not None and _NEXT_IN_LIST.match(text, end)
             json_text = text[brace:end] if end and not several else None
-            found.append(Block(match.start(), stop, True, json_text, brace >= 0))
+            found.append(JsonBlock(match.start(), stop, True, json_text, brace >= 0))
             cut_off, position = None, stop
         elif end is not None:
             # Behind a bare object that never closed, a whole one is most likely a part of it.
             if cut_off is None:
-                found.append(Block(match.start(), end, False, text[brace:end], True))
+                found.append(JsonBlock(match.start(), end, False, text[brace:end], True))
             position = end
         else:
             cut_off, position = (match.start() if cut_off is None else cut_off), match.end()
         if broken >= _MAX_BROKEN_STARTS or len(found) >= _MAX_BLOCKS:
             # The rest was not looked at, so neither prose nor an answer may be taken from it.
-            return [*found, Block(position if cut_off is None else cut_off, len(text), True, None, True)]
+            return [*found, JsonBlock(position if cut_off is None else cut_off, len(text), True, None, True)]
     if cut_off is not None:
-        found.append(Block(cut_off, len(text), False, None, True))
+        found.append(JsonBlock(cut_off, len(text), False, None, True))
     return found
 
 
-def candidates(found: list[Block]) -> Iterator[Block]:
+def candidates(found: list[JsonBlock]) -> Iterator[JsonBlock]:
     """Blocks that may hold the answer: fenced from the last back, then bare, those cut off first."""
     yield from (block for block in reversed(found) if block.fenced and block.has_object)
     yield from sorted(
@@ -120,8 +120,8 @@ def object_end(text: str, start: int) -> int | None:
 def load_object(source: str) -> dict[str, Any] | None:
     """The object as a dict, if need be without citation marks and trailing commas.
 
-    A key with two different values has the value `CONTRADICTED`. None if it is no JSON, or nests so deep that
-    nobody can look at it.
+    A key with two different values has the value `CONTRADICTED`. None if it is not JSON, or nests too deep to
+    be read.
     """
     if nests_too_deep(source):
         return None

@@ -15,7 +15,7 @@ _SPACE = re.compile(r"\s+")
 
 
 def visible(text: str) -> str:
-    """The text without characters nobody can see; line breaks and other white space become plain spaces."""
+    """The text without invisible characters; line breaks and other white space become plain spaces."""
     return "".join(_visible_character(character) for character in text)
 
 

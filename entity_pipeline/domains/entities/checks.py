@@ -11,9 +11,9 @@ from entity_pipeline.core.ports import Database, SchemaAccess
 from entity_pipeline.core.settings import PLATFORM
 from entity_pipeline.domains.entities.accounts.backlog import Waiting
 from entity_pipeline.domains.entities.links.logic.name_checks import (
-    Found,
     NamedEntity,
     NameFinding,
+    NameProblem,
     check_pair,
     in_several_groups,
     look_the_same,
@@ -80,7 +80,7 @@ def names_fit_together(operation_db: dg.ResourceParam[Database]) -> dg.AssetChec
     """What can't be told from the names alone, such as a translation, is no warning."""
     recent = _recent(operation_db)
     found = ((entity, check_pair(entity)) for entity in recent)
-    return _names_result(len(recent), [Found(entity, finding) for entity, finding in found if finding])
+    return _names_result(len(recent), [NameProblem(entity, finding) for entity, finding in found if finding])
 
 
 @dg.asset_check(
@@ -100,7 +100,9 @@ def no_entity_is_there_twice(operation_db: dg.ResourceParam[Database]) -> dg.Ass
         for pair in patiently_on(operation_db, partial(possible_twins, table=table, since=since))
     ]
     same = [
-        Found(one, NameFinding.SAME_NAME_TWICE, (other,)) for one, other in pairs if look_the_same(one, other)
+        NameProblem(one, NameFinding.SAME_NAME_TWICE, (other,))
+        for one, other in pairs
+        if look_the_same(one, other)
     ]
     return _names_result(len(recent), [*same, *same_in_two_scripts(recent)])
 
@@ -134,7 +136,7 @@ def _recent(operation_db: Database) -> list[NamedEntity]:
     ]
 
 
-def _names_result(looked_at: int, found: Sequence[Found]) -> dg.AssetCheckResult:
+def _names_result(looked_at: int, found: Sequence[NameProblem]) -> dg.AssetCheckResult:
     rows = [
         {
             "entity": item.entity.shown,

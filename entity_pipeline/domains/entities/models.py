@@ -12,7 +12,7 @@ Confidence = Annotated[float, Field(ge=0, le=1)]
 
 
 class AccountType(StrEnum):
-    """What an account stands for. A brand is a fashion product brand or a fashion retailer, nothing else."""
+    """What an account represents. A brand is a fashion product brand or a fashion retailer, nothing else."""
 
     ARTIST = "artist"
     BRAND = "brand"
@@ -112,7 +112,7 @@ class Account:
 
     id: UUID
     username: str  # as stored; people's rows may carry capitals or an @
-    handle: str | None  # normalised, or None when it can't be a handle
+    handle: str | None  # normalised, or None if it can't be a handle
     name_en: str | None = None
     name_ko: str | None = None
     display_name: str | None = None

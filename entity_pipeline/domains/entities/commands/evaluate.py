@@ -1,4 +1,4 @@
-"""`evaluate`: reviews measured against labelled accounts, by the pipeline's own way and budget.
+"""`evaluate`: reviews measured against labelled accounts, made as the pipeline makes them and under its budget.
 
 Writes no account and no catalog row: replies go into the ledger, the result into `review_evaluations`.
 """
@@ -159,7 +159,7 @@ def _accounts(file: Path, limit: int | None) -> tuple[list[Labelled], str]:
 
 
 def _place(account: Labelled) -> bytes:
-    """Where the account stands in the order that a limit cuts: the same in every file that holds it."""
+    """The account's position in the order that a limit cuts: the same in every file that holds it."""
     return hashlib.sha256(f"evaluation order {account.handle}".encode()).digest()
 
 
@@ -194,7 +194,7 @@ def _announce(
     stored: int,
     host: str | None,
 ) -> None:
-    """What it will cost, before it does."""
+    """Say what it will cost before it does."""
     if host is not None:
         console.print(simulated_sentence(host))
     if wish.replay:

@@ -21,7 +21,7 @@ _SAID = ("artist", "brand", "group", "other", "unknown", "none")
 
 
 def simulated_sentence(host: str) -> str:
-    """What stands with every figure that Google did not answer for."""
+    """The remark beside figures of replies that did not come from Google."""
     return f"Answers come from {escape(host)}, not from Google: the figures are simulated."
 
 
@@ -55,7 +55,7 @@ def print_evaluation(console: Console, evaluation: NewEvaluation | Evaluation, n
 
 
 def print_list(console: Console, evaluations: Sequence[Evaluation]) -> None:
-    """One line an evaluation, the newest first."""
+    """One line per evaluation, newest first."""
     if not evaluations:
         console.print("There is no evaluation yet: run `entity-pipeline evaluate FILE.csv`.")
         return

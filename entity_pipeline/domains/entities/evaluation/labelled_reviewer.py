@@ -1,7 +1,7 @@
-"""Reviews of labelled accounts that are measured and not written: no account and no catalog row is touched.
+"""Reviews of labelled accounts that are measured and not stored: no account and no catalog row is written.
 
-They go the pipeline's own way through the ledger, under its `pipeline` and `step`, so a reply that either paid for
-is replayed by the other.
+They go through the ledger under the pipeline's own name and step, so a reply that either of the two paid for is
+replayed by the other.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from entity_pipeline.core.gemini.ledger import Limits
 from entity_pipeline.core.patience import patiently_on
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import Open, S, SettingsAccess, SettingsModel, SettingsRow
-from entity_pipeline.domains.entities.evaluation.logic.judging import NOT_COVERED, Answer
+from entity_pipeline.domains.entities.evaluation.logic.judging import NOT_COVERED, LabelledAnswer
 from entity_pipeline.domains.entities.evaluation.logic.labelled_accounts import Labelled
 from entity_pipeline.domains.entities.links.queries.catalog_rows import load_account_of
 from entity_pipeline.domains.entities.models import Account
@@ -62,16 +62,16 @@ class LabelledReviewer:
             self.stop,
             self.deadline if paying else _NEVER,
         )
-        self._answers: dict[str, Answer] = {}
+        self._answers: dict[str, LabelledAnswer] = {}
         self._replayed: set[str] = set()
         self._lock = Lock()
 
     @property
-    def answers(self) -> Sequence[Answer]:
-        """One for every labelled account; those nobody was asked about are not covered."""
+    def answers(self) -> Sequence[LabelledAnswer]:
+        """One for every labelled account; an account that was not asked about is not covered."""
         with self._lock:
             return [
-                self._answers.get(handle, Answer(labelled, NOT_COVERED))
+                self._answers.get(handle, LabelledAnswer(labelled, NOT_COVERED))
                 for handle, labelled in self._labelled.items()
             ]
 
@@ -110,7 +110,7 @@ class LabelledReviewer:
         review, grounding = answer.parsed.review, answer.grounding
         outcome = "reviewed" if grounding.grounded else "reviewed:ungrounded"
         return self._keep(
-            handle, outcome, version, Answer(self._labelled[handle], outcome, review, grounding)
+            handle, outcome, version, LabelledAnswer(self._labelled[handle], outcome, review, grounding)
         )
 
     def _not_answered(self, handle: str, answer: NotAnswered) -> Done | Stopped:
@@ -124,9 +124,11 @@ class LabelledReviewer:
             return self._keep(handle, "failed:refused", None)
         return Done(f"unanswered:{answer.reason.value}", unavailable=True)
 
-    def _keep(self, handle: str, outcome: str, version: str | None, answer: Answer | None = None) -> Done:
+    def _keep(
+        self, handle: str, outcome: str, version: str | None, answer: LabelledAnswer | None = None
+    ) -> Done:
         with self._lock:
-            self._answers[handle] = answer or Answer(self._labelled[handle], outcome)
+            self._answers[handle] = answer or LabelledAnswer(self._labelled[handle], outcome)
         return Done(outcome, model_version=version)
 
 

@@ -1,7 +1,7 @@
-"""Taking back what was written automatically, one account a transaction.
+"""Undo what was written automatically, one transaction per account.
 
-Reads `admin_audit_log`; writes the rows it names, an audit row for each, and `catalog_link.status`. What a
-person has changed since is left alone and listed. Stopped half-way or run twice, it ends in the same state.
+Reads `admin_audit_log`; writes the rows it names, an audit row for each, and `catalog_link.status`. What people have
+changed since is left alone and listed. Stopped half-way or run twice, it ends in the same state.
 """
 
 from collections.abc import Container, Mapping, Sequence
@@ -19,8 +19,8 @@ from entity_pipeline.domains.entities.links.logic.undo import (
     OF_ANOTHER,
     POINTER,
     REFUSED,
-    Kept,
-    Place,
+    KeptColumn,
+    Location,
     UndoReport,
     deleted_by_others,
     outstanding,
@@ -118,7 +118,7 @@ class _Undoing:
                     self.put_back(row, current, {column: values[column]})
         else:
             self.report.restored += (
-                Place(row.target_table, row.target_id, column) for column in sorted(values)
+                Location(row.target_table, row.target_id, column) for column in sorted(values)
             )
 
     def take_away(self, row: AuditRow, current: Mapping[str, Any]) -> None:
@@ -127,18 +127,18 @@ class _Undoing:
         self.record(row, current, None)
         place = (row.target_table, row.target_id)
         self.report.kept = [item for item in self.report.kept if (item.table, item.target_id) != place]
-        self.report.removed.append(Place(*place, None))
+        self.report.removed.append(Location(*place, None))
 
     def keep(self, row: AuditRow, reasons: Mapping[str, str]) -> None:
         """List columns that stay."""
         for column, why in sorted(reasons.items()):
-            self._list(Kept(row.target_table, row.target_id, column, why))
+            self._list(KeptColumn(row.target_table, row.target_id, column, why))
 
     def keep_row(self, row: AuditRow, why: str) -> None:
         """List a whole row."""
-        self._list(Kept(row.target_table, row.target_id, None, why))
+        self._list(KeptColumn(row.target_table, row.target_id, None, why))
 
-    def _list(self, kept: Kept) -> None:
+    def _list(self, kept: KeptColumn) -> None:
         # Once: of several writes to one column the newest says why.
         listed = {(item.table, item.target_id, item.column) for item in self.report.kept}
         if (kept.table, kept.target_id, kept.column) not in listed:

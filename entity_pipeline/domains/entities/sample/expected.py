@@ -46,7 +46,7 @@ _NAMESAKES = frozenset({"miso_mmss", "tahiti_ms"})
 _LINKED_BY_PEOPLE = frozenset({"verdemarro.madeup", "nordvane.archive.madeup"})
 
 
-class Decision(StrEnum):
+class ExpectedDecision(StrEnum):
     """The status of `catalog_link`; NONE where no review came about (no link, or a hold for that reason)."""
 
     CREATED = "created"
@@ -62,7 +62,7 @@ class Expected:
 
     username: str
     review: str
-    decision: Decision
+    decision: ExpectedDecision
     reasons: frozenset[str] = frozenset()
     certain: bool = True
 
@@ -91,22 +91,22 @@ def expected_counts(usernames: Iterable[str]) -> Mapping[str, Counter[str]]:
 def _primary(account: Truth) -> Expected:
     name = account.username
     if account.gemini in _FAILED_REVIEWS:
-        return Expected(name, "failed", Decision.NONE)
+        return Expected(name, "failed", ExpectedDecision.NONE)
     held = _HELD_BY_ANSWER.get(account.gemini) or _HELD_BY_CATALOG.get(name)
     if held:
-        return Expected(name, "reviewed", Decision.HELD, held)
+        return Expected(name, "reviewed", ExpectedDecision.HELD, held)
     if account.type not in _CATALOG_TYPES:
-        return Expected(name, "reviewed", Decision.HELD, _NOT_OF_THE_CATALOG)
-    decision = Decision.LINKED if name in _LINKED else Decision.CREATED
+        return Expected(name, "reviewed", ExpectedDecision.HELD, _NOT_OF_THE_CATALOG)
+    decision = ExpectedDecision.LINKED if name in _LINKED else ExpectedDecision.CREATED
     certain = name not in _NAMESAKES | _LINKED_BY_PEOPLE and account.instagram != "reassigned"
     return Expected(name, "reviewed", decision, certain=certain)
 
 
 def _dependent(account: Truth, primaries: Mapping[str, Expected]) -> Expected:
     if account.type not in _CATALOG_TYPES:
-        return Expected(account.username, "reviewed", Decision.HELD, _NOT_OF_THE_CATALOG)
+        return Expected(account.username, "reviewed", ExpectedDecision.HELD, _NOT_OF_THE_CATALOG)
     primary = primaries.get(account.primary_username or "")
-    if primary and primary.decision in (Decision.CREATED, Decision.LINKED):
-        return Expected(account.username, "reviewed", Decision.ATTACHED)
+    if primary and primary.decision in (ExpectedDecision.CREATED, ExpectedDecision.LINKED):
+        return Expected(account.username, "reviewed", ExpectedDecision.ATTACHED)
     reasons = frozenset({"primary_unknown", "primary_not_linked"})
-    return Expected(account.username, "reviewed", Decision.HELD, reasons)
+    return Expected(account.username, "reviewed", ExpectedDecision.HELD, reasons)

@@ -23,8 +23,8 @@ from entity_pipeline.domains.entities.reviews.logic.reply import ParsedReply, pa
 from entity_pipeline.domains.entities.reviews.prompts import repair_prompt, review_prompt
 from entity_pipeline.domains.entities.sample.catalog import NAMESPACE, existing_accounts, existing_entities
 from entity_pipeline.domains.entities.sample.expected import (
-    Decision,
     Expected,
+    ExpectedDecision,
     expected_accounts,
     expected_counts,
 )
@@ -84,7 +84,7 @@ class _Catalog:
             for entity in existing_entities()
         }
 
-    def decide(self, username: str, verdict: Verdict) -> Decision:
+    def decide(self, username: str, verdict: Verdict) -> ExpectedDecision:
         account = Account(_account_id(username), username, username)
         review = verdict.review
         names = normalised((review.name_en, review.name_ko))
@@ -108,16 +108,16 @@ class _Catalog:
                 made = uuid5(NAMESPACE, f"made {username}")
                 wish = decision.entity
                 self.entities[made] = Entity(decision.table, made, wish.name_en, wish.name_ko, account.id)
-                return Decision.CREATED
+                return ExpectedDecision.CREATED
             case Link():
                 old = self.entities[decision.entity_id]
                 self.entities[old.id] = Entity(old.table, old.id, old.name_en, old.name_ko, account.id)
-                return Decision.LINKED
+                return ExpectedDecision.LINKED
             case Attach():
-                return Decision.ATTACHED
+                return ExpectedDecision.ATTACHED
             case Hold():
                 self.reasons = frozenset(map(str, decision.reasons))
-                return Decision.HELD
+                return ExpectedDecision.HELD
 
     def _led_by(self, account_id: UUID) -> tuple[Entity, ...]:
         return tuple(entity for entity in self.entities.values() if entity.primary_account_id == account_id)
@@ -149,7 +149,7 @@ def _difference(catalog: _Catalog, gemini: GeminiClient, expected: Expected) -> 
         return None
     if decision is not expected.decision:
         return f"{expected.username}: {decision}, not {expected.decision}"
-    if decision is Decision.HELD and not catalog.reasons & expected.reasons:
+    if decision is ExpectedDecision.HELD and not catalog.reasons & expected.reasons:
         return f"{expected.username}: held for {sorted(catalog.reasons)}, not {sorted(expected.reasons)}"
     return None
 
@@ -164,5 +164,7 @@ def test_the_sample_shows_every_decision_and_fails_some_reviews() -> None:
 
 def test_held_accounts_say_why() -> None:
     assert [
-        item for item in expected_accounts().values() if item.decision is Decision.HELD and not item.reasons
+        item
+        for item in expected_accounts().values()
+        if item.decision is ExpectedDecision.HELD and not item.reasons
     ] == []

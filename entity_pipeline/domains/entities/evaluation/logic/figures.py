@@ -1,7 +1,6 @@
 """What a set of reviews is worth, measured against labelled accounts: the figures that are printed and kept. Pure.
 
-Surprising: a failed reply counts against the recall, an account that nobody was asked about counts nowhere but in
-the coverage.
+A failed reply counts against the recall. An account that the model was not asked about counts only in the coverage.
 """
 
 from collections import Counter
@@ -37,7 +36,7 @@ class Share:
 
     @property
     def share(self) -> float | None:
-        """None of nothing."""
+        """None if the total is 0."""
         return self.right / self.total if self.total else None
 
     @property
@@ -47,7 +46,7 @@ class Share:
 
 
 def precision_of_written(judged: Iterable[Judged], account_type: AccountType, threshold: float) -> Share:
-    """Of what would be written as this type, how much is of this type."""
+    """How much of what would be written as this type is of this type."""
     written = [item for item in judged if item.said is account_type and item.written(threshold)]
     return Share(sum(item.right for item in written), len(written))
 
@@ -88,7 +87,7 @@ def _of_type(judged: Sequence[Judged], kind: AccountType) -> dict[str, Any]:
 
 
 def _written(judged: Sequence[Judged], kind: AccountType, settings: EntitySettings) -> list[dict[str, Any]]:
-    """A row a threshold; `reach` is the share of the asked accounts of this type that would be written."""
+    """One row per threshold; `reach` is the share of the asked accounts of this type that would be written."""
     asked = sum(item.asked for item in judged if item.labelled.truth is kind)
     current = threshold_of(kind, settings)
     rows = []
@@ -109,7 +108,7 @@ def _written(judged: Sequence[Judged], kind: AccountType, settings: EntitySettin
 
 
 def _confusion(judged: Sequence[Judged]) -> dict[str, dict[str, int]]:
-    """Labelled type, then the type said; `none` is asked without a usable review."""
+    """Labelled type, then the type said; `none` means asked without a usable review."""
     table: dict[str, dict[str, int]] = {}
     for kind in TYPES:
         row = Counter(
@@ -122,7 +121,7 @@ def _confusion(judged: Sequence[Judged]) -> dict[str, dict[str, int]]:
 
 
 def _hard_negatives(judged: Sequence[Judged], settings: EntitySettings) -> dict[str, dict[str, int]]:
-    """Accounts that look like brands and are none: how many were asked, taken for one, and would be written."""
+    """Accounts that look like brands and are not: how many were asked, taken for one, and would be written."""
     table: dict[str, dict[str, int]] = {}
     for item in judged:
         if item.labelled.kind and item.asked:
@@ -179,7 +178,7 @@ def _counted(words: Iterable[str]) -> dict[str, int]:
 
 
 def answer_rows(judged: Sequence[Judged], settings: EntitySettings) -> list[Mapping[str, Any]]:
-    """One object a labelled account, by handle; what `review_evaluations.answers` holds."""
+    """One object per labelled account, by handle; what `review_evaluations.answers` holds."""
     return [
         {
             "handle": item.labelled.handle,

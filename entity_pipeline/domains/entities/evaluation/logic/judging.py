@@ -1,7 +1,7 @@
-"""One answer measured against its label: what would become of it without a person. Pure.
+"""Scores one answer against its label, as if it were published without review. Pure.
 
-Surprising: whether an account would be written is asked of `decide` itself, with an empty catalog, and not of a
-copy of its rules. What the catalog adds (twins, people's values) can only hold more.
+Whether an account would be written is decided by `decide` itself, with an empty catalog, and not by a copy of its
+rules. What the catalog adds (twins, people's values) can only hold more.
 """
 
 from dataclasses import dataclass
@@ -26,9 +26,12 @@ NOT_COVERED = "not_covered"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What came of one labelled account. `review` and `grounding` are None where there is no usable review;
-    `outcome` then says why: a failure, or `not_covered` when nobody was asked."""
+class LabelledAnswer:
+    """The answer for one labelled account.
+
+    `review` and `grounding` are None if there is no usable review; `outcome` then says why: a failure, or
+    `not_covered` if the model was not asked.
+    """
 
     labelled: Labelled
     outcome: str
@@ -38,8 +41,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """An answer under some settings. `written_up_to` is the highest threshold of its type at which it would be
-    written to the catalog, None if at none; `held` the reasons under the settings' own thresholds."""
+    """An answer under some settings.
+
+    `written_up_to` is the highest threshold of its type at which it would be written to the catalog, None if there is
+    none; `held` are the reasons under the settings' own thresholds.
+    """
 
     labelled: Labelled
     outcome: str
@@ -57,7 +63,7 @@ class Judged:
 
     @property
     def asked(self) -> bool:
-        """There is a reply, or a failure that the model is to blame for."""
+        """Whether there is a reply, or a failure of the model."""
         return self.outcome != NOT_COVERED
 
     def written(self, threshold: float) -> bool:
@@ -65,7 +71,7 @@ class Judged:
         return self.written_up_to is not None and self.written_up_to >= threshold
 
 
-def judge(answer: Answer, settings: EntitySettings) -> Judged:
+def judge(answer: LabelledAnswer, settings: EntitySettings) -> Judged:
     """The answer with calibration, the fashion-only rule, the honesty gate and the decision applied."""
     if answer.review is None or answer.grounding is None:
         return Judged(answer.labelled, answer.outcome)
@@ -97,7 +103,7 @@ def verdict_of(review: Review, grounding: Grounding, confidence: float) -> Verdi
 
 
 def _written_up_to(verdict: Verdict, handle: str, settings: EntitySettings) -> float | None:
-    """The decision compares a threshold with nothing but these numbers, so it changes at no other."""
+    """The decision compares a threshold only with these numbers, so it changes at no others."""
     sure: dict[str, float | None] = verdict.review.field_confidence.model_dump()
     numbers = {verdict.confidence, *(value for value in sure.values() if value is not None)}
     for threshold in sorted((number for number in numbers if number <= verdict.confidence), reverse=True):

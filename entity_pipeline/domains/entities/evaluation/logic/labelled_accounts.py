@@ -1,6 +1,6 @@
-"""Reading the labelled accounts that an evaluation measures against.
+"""The labelled accounts that an evaluation measures against, read from a CSV file.
 
-Surprising: one bad line refuses the whole file. A label that is guessed at would show up as a fault of the model.
+One bad line rejects the whole file: a guessed label would look like a fault of the model.
 """
 
 import csv
@@ -105,7 +105,7 @@ def _account(names: list[str], values: list[str]) -> Labelled | str:
         return f"the label '{row['gold_type'][:60]}' is not known: write {', '.join(LABELS)} or {LEFT_OUT}"
     country = row.get("country", "").upper()
     if country and not (len(country) == 2 and country.isascii() and country.isalpha()):
-        return f"the country '{row['country'][:60]}' is no code of two letters"
+        return f"the country '{row['country'][:60]}' is not a two-letter code"
     return Labelled(
         handle=handle,
         truth=AccountType.UNKNOWN if label == LEFT_OUT else AccountType(label),

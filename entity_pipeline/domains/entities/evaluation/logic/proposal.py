@@ -1,7 +1,7 @@
-"""The calibration and thresholds that keep a chosen precision, proposed out of labelled accounts. Pure.
+"""The calibration and thresholds that keep a chosen precision, proposed from labelled accounts. Pure.
 
-Surprising: one half of the accounts makes the calibration and only the other half the threshold, so that no account
-vouches for a curve that was bent to fit it. The hash of the handle decides, so it is always the same half.
+One half of the accounts makes the calibration and only the other half the threshold, so that no account confirms a
+curve that was fitted to it. The hash of the handle decides, so it is always the same half.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from entity_pipeline.domains.entities.evaluation.logic.figures import (
     Share,
     precision_of_written,
 )
-from entity_pipeline.domains.entities.evaluation.logic.judging import Answer, judge
+from entity_pipeline.domains.entities.evaluation.logic.judging import LabelledAnswer, judge
 from entity_pipeline.domains.entities.evaluation.logic.statistics import (
     calibration_points,
     needed_without_fault,
@@ -39,12 +39,12 @@ class Proposal:
     why: str
 
 
-def propose(answers: Sequence[Answer], settings: EntitySettings, precision: float) -> list[Proposal]:
+def propose(answers: Sequence[LabelledAnswer], settings: EntitySettings, precision: float) -> list[Proposal]:
     """For each type, the lowest threshold at which the precision of what would be written is proven.
 
     Proven means that Wilson's lower bound (95 %, one-sided) reaches `precision`, 0 to 1.
     """
-    halves: tuple[list[Answer], list[Answer]] = ([], [])
+    halves: tuple[list[LabelledAnswer], list[LabelledAnswer]] = ([], [])
     for answer in answers:
         halves[in_second_half(answer.labelled.handle)].append(answer)
     return [_propose(kind, *halves, settings, precision) for kind in CATALOG_TYPES]
@@ -58,8 +58,8 @@ def in_second_half(handle: str) -> bool:
 
 def _propose(
     kind: AccountType,
-    first: Sequence[Answer],
-    second: Sequence[Answer],
+    first: Sequence[LabelledAnswer],
+    second: Sequence[LabelledAnswer],
     settings: EntitySettings,
     precision: float,
 ) -> Proposal:
@@ -84,7 +84,7 @@ def _propose(
 
 
 def _honest_cases(
-    answers: Sequence[Answer], kind: AccountType, settings: EntitySettings
+    answers: Sequence[LabelledAnswer], kind: AccountType, settings: EntitySettings
 ) -> list[tuple[float, bool]]:
     """Raw confidence and truth of the reviews that only their confidence could keep out of the catalog."""
     cases = []

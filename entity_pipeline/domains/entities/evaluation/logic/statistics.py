@@ -1,6 +1,6 @@
 """The statistics an evaluation rests on. Pure, with their sources; nothing here knows of accounts.
 
-Surprising: 50 right out of 50 prove a precision of no more than 94.9 %. For 98 %, 133 without a fault are needed.
+50 right out of 50 prove a precision of no more than 94.9 %; 98 % takes 133 without an error.
 """
 
 import math
@@ -11,7 +11,7 @@ CERTAINTY_Z = 1.6448536269514722  # one-sided 95 %
 
 
 def wilson_lower(right: int, total: int, z: float = CERTAINTY_Z) -> float:
-    """The share that is at least true, with the one-sided certainty of `z`; 0 of nothing.
+    """The lower bound of the share, with the one-sided certainty of `z`; 0 if the total is 0.
 
     Source: E. B. Wilson, Journal of the American Statistical Association 22 (1927), 209-212.
     """
@@ -38,7 +38,7 @@ def sign_test(only_first: int, only_second: int) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class ScoreBlock:
     """Cases with a score from `low` to `high` that share one estimate."""
 
     low: float
@@ -47,12 +47,12 @@ class Block:
     value: float
 
 
-def isotonic(blocks: Iterable[Block]) -> list[Block]:
+def isotonic(blocks: Iterable[ScoreBlock]) -> list[ScoreBlock]:
     """The closest estimates that never decrease, by pooling neighbours that do; `blocks` in order of score.
 
     Source: pool adjacent violators; M. Ayer et al., Annals of Mathematical Statistics 26 (1955), 641-647.
     """
-    pooled: list[Block] = []
+    pooled: list[ScoreBlock] = []
     for block in blocks:
         pooled.append(block)
         while len(pooled) > 1 and pooled[-2].value >= pooled[-1].value:
@@ -60,24 +60,26 @@ def isotonic(blocks: Iterable[Block]) -> list[Block]:
     return pooled
 
 
-def _merged(lower: Block, upper: Block) -> Block:
+def _merged(lower: ScoreBlock, upper: ScoreBlock) -> ScoreBlock:
     weight = lower.weight + upper.weight
     value = (lower.value * lower.weight + upper.value * upper.weight) / weight
-    return Block(lower.low, upper.high, weight, value)
+    return ScoreBlock(lower.low, upper.high, weight, value)
 
 
 def calibration_points(cases: Sequence[tuple[float, bool]]) -> list[tuple[float, float]]:
-    """(raw, calibrated) points for `confidence.mapped` out of raw scores and whether each was right.
+    """(raw, calibrated) points for `calibration.mapped` from raw scores and whether each was right.
 
-    Isotonic regression, with each step drawn towards one half by one right and one wrong case more (Laplace), so
-    that a step of few cases claims little.
+    Isotonic regression, with one right and one wrong case added to each step (Laplace), so that a step of few
+    cases claims little.
     """
     by_score: dict[float, list[bool]] = {}
     for raw, right in cases:
         by_score.setdefault(raw, []).append(right)
-    single = [Block(raw, raw, len(found), sum(found) / len(found)) for raw, found in sorted(by_score.items())]
+    single = [
+        ScoreBlock(raw, raw, len(found), sum(found) / len(found)) for raw, found in sorted(by_score.items())
+    ]
     modest = [
-        Block(step.low, step.high, step.weight, (step.value * step.weight + 1) / (step.weight + 2))
+        ScoreBlock(step.low, step.high, step.weight, (step.value * step.weight + 1) / (step.weight + 2))
         for step in isotonic(single)
     ]
     points = [(edge, round(step.value, 4)) for step in isotonic(modest) for edge in (step.low, step.high)]

@@ -100,7 +100,7 @@ def find(connection: psycopg.Connection[Any], beginning: str) -> Evaluation:
     plain = beginning.strip().lower()
     if not plain or not set(plain) <= set("0123456789abcdef-"):
         raise InputRejected(
-            f"'{beginning}' is no id of an evaluation: see `entity-pipeline evaluate --list`."
+            f"'{beginning}' is not the id of an evaluation: see `entity-pipeline evaluate --list`."
         )
     with _there(), connection.cursor(row_factory=class_row(Evaluation)) as cursor:
         rows = cursor.execute(_FIND, [plain]).fetchall()

@@ -1,7 +1,7 @@
-"""From a review to what happens in the catalog. Pure; with `gates.py` the one place where these rules stand.
+"""From a review to what happens in the catalog. Pure; these rules are here and in `gates.py`, nowhere else.
 
-Surprising: a hold can still write. An honest and confident classification of a secondary account whose
-primary is not there yet, or of an account that is none of ours, goes into the account's own columns.
+A hold can still write: an honest and confident classification of a secondary account whose primary is not there yet,
+or of an account of type `other`, goes into the account's own columns.
 """
 
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ _Target = tuple[EntityTable, UUID]
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The names an account goes by: a person's where there is one, else the review's."""
+    """The names of an account: a person's if there is one, else the review's."""
 
     en: str | None
     ko: str | None
@@ -61,7 +61,7 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """An honest, confident review of one account, and what there is around it."""
+    """An honest, confident review of one account, and what the catalog has about it."""
 
     account: Account
     review: Review
@@ -80,7 +80,7 @@ class _Case:
 def decide(
     account: Account, verdict: Verdict | None, candidates: Candidates, settings: EntitySettings
 ) -> Decision:
-    """What the catalog should say of `account`. `verdict` is None while there is no finished review."""
+    """What the catalog should say about `account`. `verdict` is None while there is no finished review."""
     if section(account, "catalog_link").get("status") == "undone":
         return Hold((HoldReason.UNDONE,))
     if verdict is None:
@@ -106,7 +106,7 @@ def decide(
 
 
 def names_of(account: Account, review: Review, candidates: Candidates, floor: float = 0.0) -> Names:
-    """The names to look for in the catalog; a review's name only if it is sure of that one to `floor`."""
+    """The names to look for in the catalog; a review's name only if its confidence reaches `floor`."""
     sure = _classification(review, floor)
     en = by_person("name_en", account.name_en, candidates.ours.get("name_en"))
     ko = by_person("name_ko", account.name_ko, candidates.ours.get("name_ko"))
@@ -190,7 +190,9 @@ def _shares_name(entity: Entity, names: Names) -> bool:
 
 
 def _names_conflict(entity: Entity, names: Names) -> bool:
-    """Both have a name in one language and the two differ. The same word in the other column is none."""
+    """True if both have a name in the same language and they differ. The same word in the other language's column is
+    not a conflict.
+    """
     theirs = normalised((entity.name_en, entity.name_ko))
     for ours, other in ((names.en, entity.name_en), (names.ko, entity.name_ko)):
         mine, its = normalise_name(ours), normalise_name(other)

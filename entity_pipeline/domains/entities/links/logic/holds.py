@@ -45,7 +45,7 @@ class HoldReason(StrEnum):
 
 
 SENTENCES: Mapping[HoldReason, str] = {
-    HoldReason.UNDONE: "An automatic link of this account was undone; it is not linked again by itself.",
+    HoldReason.UNDONE: "An automatic link of this account was undone; it is not linked again automatically.",
     HoldReason.NOT_REVIEWED: "There is no finished review of this account yet.",
     HoldReason.UNGROUNDED: "The review does not rest on a web search.",
     HoldReason.NO_CHUNKS: "The web search returned no source.",

@@ -1,7 +1,7 @@
-"""Names that don't fit together, told from the names alone. Pure; nothing here decides or changes anything.
+"""Names that don't fit together, judged by the names alone. Pure; nothing here decides or changes anything.
 
-Surprising: most pairs that don't sound alike are right (여자친구 is GFRIEND, a translation). So two names are only
-called different for brands, where the Korean one is spelt like a foreign word, or where one is a legal name.
+Most pairs that don't sound alike are right (여자친구 is GFRIEND, a translation). So two names are called different only
+for brands, if the Korean one is spelt like a foreign word, or if one is a legal name.
 """
 
 import re
@@ -15,12 +15,12 @@ from entity_pipeline.domains.entities.links.logic.names import normalise_name, n
 from entity_pipeline.domains.entities.models import EntityTable
 from entity_pipeline.domains.entities.reviews.logic.reviewed_names import has_hangul
 
-# Of 131 true pairs with so many consonants each none is below; of pairs put together at random six in ten are.
+# No true pair of 131 with this many consonants is below it; of random pairs six in ten are.
 _SOUNDS_DIFFERENT = 0.45
 _OTHER_PERSON = 0.5
 _SAME_SOUND = 0.67
 _LEAST_CONSONANTS = 3
-# Names of so many brothers ("브랜드 1", "브랜드 2") are a series and no spelling of one name.
+# This many similar names ("브랜드 1", "브랜드 2") are a series and not spellings of one name.
 _MOST_COMPARED = 20
 
 
@@ -98,7 +98,7 @@ class Membership:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class NameProblem:
     """One line of a list; `others` are the rows it is about besides the entity."""
 
     entity: NamedEntity
@@ -107,7 +107,7 @@ class Found:
 
 
 def check_pair(entity: NamedEntity) -> NameFinding | None:
-    """What is wrong with the two names of one entity, if it can be told."""
+    """What is wrong with the two names of one entity, as far as the names show it."""
     english, korean = entity.name_en, entity.name_ko
     if (english and has_hangul(english)) or (korean and not has_hangul(korean)):
         return NameFinding.WRONG_SCRIPT
@@ -136,7 +136,7 @@ def look_the_same(one: NamedEntity, other: NamedEntity) -> bool:
     return not any(first and second and first not in theirs and second not in ours for first, second in forms)
 
 
-def same_in_two_scripts(entities: Sequence[NamedEntity]) -> Iterator[Found]:
+def same_in_two_scripts(entities: Sequence[NamedEntity]) -> Iterator[NameProblem]:
     """Entities of one table with an English name only, beside those with a Korean one only that sound alike."""
     korean: dict[tuple[EntityTable, str], list[NamedEntity]] = {}
     for entity in entities:
@@ -151,11 +151,11 @@ def same_in_two_scripts(entities: Sequence[NamedEntity]) -> Iterator[Found]:
             continue
         for other in others:
             if _alike(entity.name_en, other.name_ko or "") >= _SAME_SOUND:
-                yield Found(entity, NameFinding.SAME_NAME_IN_TWO_SCRIPTS, (other,))
+                yield NameProblem(entity, NameFinding.SAME_NAME_IN_TWO_SCRIPTS, (other,))
 
 
-def in_several_groups(memberships: Sequence[Membership]) -> Iterator[Found]:
-    """People in several groups of which none is a part of another by its name (EXO, EXO-CBX)."""
+def in_several_groups(memberships: Sequence[Membership]) -> Iterator[NameProblem]:
+    """People in several groups none of which is part of another by its name (EXO, EXO-CBX)."""
     by_person: dict[UUID, list[Membership]] = {}
     for membership in memberships:
         by_person.setdefault(membership.person.id, []).append(membership)
@@ -165,7 +165,7 @@ def in_several_groups(memberships: Sequence[Membership]) -> Iterator[Found]:
             if not any(_is_part(membership.group, group) for group in apart):
                 apart.append(membership.group)
         if len(apart) > 1:
-            yield Found(found[0].person, NameFinding.TWO_GROUPS, tuple(apart))
+            yield NameProblem(found[0].person, NameFinding.TWO_GROUPS, tuple(apart))
 
 
 def _is_part(one: NamedEntity, other: NamedEntity) -> bool:
@@ -257,7 +257,7 @@ def _looks_foreign(korean: str) -> bool:
 
 
 def _legal_and_stage(english: str, korean: str) -> bool:
-    """One of the names is a full legal name, and the other is no spelling of it or of its given name."""
+    """One of the names is a full legal name, and the other is not a spelling of it or of its given name."""
     syllables = korean.replace(" ", "")
     words = re.split(r"[\s-]+", english.lower().strip())
     korean_is_legal = len(syllables) == 3 and syllables[0] in _SURNAMES_KO and not _looks_foreign(syllables)

@@ -1,7 +1,7 @@
-"""What of an automatic write can be put back: exactly what still is as we left it. Pure.
+"""Which part of an automatic write can be undone: exactly what is still as we left it. Pure.
 
-Surprising: a row that we created is removed only if no column of it has changed and nothing else refers to
-it; otherwise it stays, and only its pointer to the account is taken back.
+A row that we created is removed only if none of its columns has changed and nothing else refers to it; otherwise it
+stays, and only its pointer to the account is taken back.
 """
 
 from collections.abc import Container, Mapping, Sequence
@@ -30,8 +30,8 @@ _BOOKKEEPING = frozenset({"created_at", "updated_at"})
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """One column of one row; `column` is None where the whole row is meant."""
+class Location:
+    """One column of one row, or the whole row if `column` is None."""
 
     table: str
     target_id: UUID
@@ -39,8 +39,8 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """What was left as it is; `why` completes "kept, because ..."; `column` is None for the whole row."""
+class KeptColumn:
+    """A value that was left as it is; `why` completes "kept, because ..."; `column` is None for the whole row."""
 
     table: str
     target_id: UUID
@@ -52,9 +52,9 @@ class Kept:
 class UndoReport:
     """What an undo did. A second run of the same undo restores and removes nothing."""
 
-    restored: list[Place] = field(default_factory=list)
-    removed: list[Place] = field(default_factory=list)
-    kept: list[Kept] = field(default_factory=list)
+    restored: list[Location] = field(default_factory=list)
+    removed: list[Location] = field(default_factory=list)
+    kept: list[KeptColumn] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

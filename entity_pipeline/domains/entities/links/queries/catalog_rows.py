@@ -1,4 +1,4 @@
-"""Reading the catalog around one account: the account, its candidates, and who waits for it.
+"""The catalog around one account: the account, its candidates, and the accounts that wait for it.
 
 Names are looked up through `entity_pipeline_normalise_name` and its indexes; what comes back is only a
 candidate until `links/logic/names.py` agrees.
@@ -75,7 +75,7 @@ where metadata #>> '{{entity_enrichment,gemini_review,review,primary_username}}'
 order by id
 """
 
-# Also a condition of `accounts/queries/enrichment.py`: such an account must be asked for by whoever looks for work.
+# Also a condition of `accounts/queries/enrichment.py`: a search for work has to find such accounts.
 ATTACHABLE = f"""
 select distinct f.id
 from instagram_accounts f
@@ -94,7 +94,7 @@ order by f.id
 def load_account(
     connection: psycopg.Connection[Any], account_id: UUID, for_update: bool = False
 ) -> Account | None:
-    """The account as the decision sees it, or None when the row is gone.
+    """The account as the decision sees it, or None if the row is gone.
 
     `for_update` locks it against every other writer until the transaction ends; readers and foreign keys
     pass.
@@ -129,8 +129,8 @@ def ask_candidates(
 ) -> Callable[[Account], Candidates]:
     """Ask for everything in the catalog that the decision about `account` may depend on.
 
-    What comes back reads the answers for the account as it turned out to be. That may have other columns than
-    `account`, but must have its handle, its names and its review.
+    The function that is returned reads the results for the account as it was found under its lock. It may have other
+    columns than `account`, but must have the same handle, names and review.
     """
     linked = _ask_entities(trip, EntityTable, _OF_ACCOUNT, account=account.id)
     ours = ask_ours(trip, ACCOUNTS, account.id)
@@ -187,7 +187,7 @@ def _account(row: Mapping[str, Any]) -> Account:
 
 
 def _spellings(account: Account, review: Review | None) -> list[str]:
-    """Of all names that the decision may go by; which of them it does depends on what is ours."""
+    """Spellings of every name that the decision may use; which ones it uses depends on what is ours."""
     names = (review.name_en, review.name_ko, account.name_en, account.name_ko) if review else ()
     return list(dict.fromkeys(spelling for name in names if name for spelling in spellings(name)))
 

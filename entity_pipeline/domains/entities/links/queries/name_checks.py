@@ -1,7 +1,7 @@
 """Entities that the pipeline wrote or linked lately, for the name checks. Reads only.
 
-Surprising: only those are looked at, through a partial index of the audit log, so that a check takes seconds in a
-catalog of a million entities. What nobody touched since was on the list before.
+Only those are read, through a partial index of the audit log, so that a check takes seconds in a catalog of a million
+entities. An entity that has not been written since was on an earlier list.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from entity_pipeline.domains.entities.models import EntityTable
 
 MOST_LOOKED_AT = 20_000  # audit rows, the newest first
 
-# The actor stands as a literal, or the partial index would not be used.
+# The actor is a literal, or the partial index would not be used.
 _RECENT = f"""
 touched as materialized (
     select target_table, target_id from admin_audit_log

@@ -93,5 +93,5 @@ def references(connection: psycopg.Connection[Any], table: str, row_id: UUID) ->
 
 
 def mark_undone(connection: psycopg.Connection[Any], account_id: UUID) -> None:
-    """Set `catalog_link.status`, so that the account is not linked again by itself."""
+    """Set `catalog_link.status`, so that the account is not linked again automatically."""
     change_within_stage(connection, account_id, "catalog_link", {"status": "undone"})

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 
 Vocabulary = Mapping[str, frozenset[str] | None]
-"""Column name to its allowed values; None where everything is allowed."""
+"""Column name to its allowed values; None if everything is allowed."""
 
 _LABELS = """
 select a.attname, array_agg(e.enumlabel::text) filter (where e.enumlabel is not null),
@@ -27,7 +27,7 @@ _LITERAL = re.compile(r"'((?:[^']|'')*)'")
 
 
 def load_vocabulary(connection: psycopg.Connection[Any]) -> Vocabulary:
-    """Read it from the system catalog; once a run is enough."""
+    """Read it from the system catalog; once per run is enough."""
     rows = connection.execute(_LABELS).fetchall()
     return {column: _allowed(labels, checks) for column, labels, checks in rows}
 

@@ -2,7 +2,7 @@ import pytest
 
 from entity_pipeline.domains.entities.evaluation.logic.comparison import compare
 from entity_pipeline.domains.entities.evaluation.logic.figures import answer_rows, figures
-from entity_pipeline.domains.entities.evaluation.logic.judging import NOT_COVERED, Answer, judge
+from entity_pipeline.domains.entities.evaluation.logic.judging import NOT_COVERED, LabelledAnswer, judge
 from entity_pipeline.domains.entities.evaluation.logic.labelled_accounts import Labelled
 from entity_pipeline.domains.entities.models import AccountType
 from entity_pipeline.domains.entities.settings import EntitySettings
@@ -13,8 +13,8 @@ SETTINGS = EntitySettings()
 ANSWERS = [
     *many(6, "brand", confidence=0.95),
     answer("mistaken", "brand", "artist", confidence=0.96),
-    Answer(Labelled("broken", AccountType.BRAND), "failed:no_json"),
-    *(Answer(Labelled(f"later.{number}", AccountType.BRAND), NOT_COVERED) for number in range(2)),
+    LabelledAnswer(Labelled("broken", AccountType.BRAND), "failed:no_json"),
+    *(LabelledAnswer(Labelled(f"later.{number}", AccountType.BRAND), NOT_COVERED) for number in range(2)),
     *many(3, "other", kind="beauty", confidence=0.97),
     answer("looks.like", "other", "brand", kind="beauty", confidence=0.86),
 ]
@@ -68,7 +68,9 @@ def test_nothing_asked_gives_figures_without_a_division() -> None:
 def test_names_and_countries_are_compared_where_both_are_known() -> None:
     known = Labelled("prada", AccountType.BRAND, "", "PRADA", "구찌", "IT")
     said = answer("prada", "brand", name_en="Prada", name_ko="프라다", country_of_origin="IT")
-    found = figures([judge(Answer(known, "reviewed", said.review, said.grounding), SETTINGS)], SETTINGS)
+    found = figures(
+        [judge(LabelledAnswer(known, "reviewed", said.review, said.grounding), SETTINGS)], SETTINGS
+    )
     assert found["fields"] == {
         "name_en": {"given": 1, "right": 1},
         "name_ko": {"given": 1, "right": 0},

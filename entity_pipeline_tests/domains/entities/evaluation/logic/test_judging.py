@@ -3,7 +3,12 @@ from datetime import UTC, datetime
 import pytest
 
 from entity_pipeline.core.settings import parse
-from entity_pipeline.domains.entities.evaluation.logic.judging import NOT_COVERED, Answer, judge, verdict_of
+from entity_pipeline.domains.entities.evaluation.logic.judging import (
+    NOT_COVERED,
+    LabelledAnswer,
+    judge,
+    verdict_of,
+)
 from entity_pipeline.domains.entities.evaluation.logic.labelled_accounts import Labelled
 from entity_pipeline.domains.entities.models import AccountType
 from entity_pipeline.domains.entities.reviews.logic.calibration import calibrate
@@ -87,8 +92,8 @@ def test_the_calibration_of_the_settings_applies() -> None:
 def test_an_account_without_a_review_says_why() -> None:
     label = Labelled("prada", AccountType.BRAND)
     failed, nobody = (
-        judge(Answer(label, "failed:no_json"), SETTINGS),
-        judge(Answer(label, NOT_COVERED), SETTINGS),
+        judge(LabelledAnswer(label, "failed:no_json"), SETTINGS),
+        judge(LabelledAnswer(label, NOT_COVERED), SETTINGS),
     )
     assert (failed.asked, failed.said, failed.right) == (True, None, False)
     assert not nobody.asked

@@ -52,7 +52,7 @@ def test_ambiguous_accounts_are_left_out_and_counted() -> None:
         ),
         (
             "username,gold_type,country\nprada,brand,Italy\n",
-            "labels.csv:2: the country 'Italy' is no code of two letters",
+            "labels.csv:2: the country 'Italy' is not a two-letter code",
         ),
         (
             'username,gold_type,evidence\nprada,brand,"two\nlines"\nzara,,x\n',

@@ -6,7 +6,7 @@ import pytest
 
 from entity_pipeline.core.settings import parse
 from entity_pipeline.domains.entities.evaluation.logic.figures import precision_of_written
-from entity_pipeline.domains.entities.evaluation.logic.judging import Answer, judge
+from entity_pipeline.domains.entities.evaluation.logic.judging import LabelledAnswer, judge
 from entity_pipeline.domains.entities.evaluation.logic.proposal import (
     Proposal,
     as_record,
@@ -22,7 +22,7 @@ SETTINGS = EntitySettings()
 SURE = {0.9: 0.70, 0.97: 0.995}
 
 
-def brands(count: int, seed: int, sure: dict[float, float] = SURE) -> list[Answer]:
+def brands(count: int, seed: int, sure: dict[float, float] = SURE) -> list[LabelledAnswer]:
     chance = random.Random(seed)
     like = {
         (claimed, truth): answer("any", truth, "brand", confidence=claimed)
@@ -37,7 +37,7 @@ def brands(count: int, seed: int, sure: dict[float, float] = SURE) -> list[Answe
     return found
 
 
-def of(answers: list[Answer], precision: float, kind: str = "brand") -> Proposal:
+def of(answers: list[LabelledAnswer], precision: float, kind: str = "brand") -> Proposal:
     return next(item for item in propose(answers, SETTINGS, precision) if item.account_type == kind)
 
 
@@ -80,7 +80,7 @@ def test_the_lowest_threshold_that_is_proven_is_taken() -> None:
     ids=["few", "no proof", "one", "all wrong", "no evidence"],
 )
 def test_where_nothing_is_proven_nothing_is_proposed(
-    answers: list[Answer], precision: float, why: str
+    answers: list[LabelledAnswer], precision: float, why: str
 ) -> None:
     proposal = of(answers, precision)
     assert (proposal.threshold, proposal.points) == (None, None)

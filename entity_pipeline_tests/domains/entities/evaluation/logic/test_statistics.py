@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from entity_pipeline.domains.entities.evaluation.logic.statistics import (
-    Block,
+    ScoreBlock,
     calibration_points,
     isotonic,
     needed_without_fault,
@@ -54,7 +54,7 @@ def test_the_sign_test_is_exact(first: int, second: int, chance: float) -> None:
 def test_neighbours_that_decrease_are_pooled() -> None:
     # R. E. Barlow et al., Statistical Inference under Order Restrictions (1972): 1 3 2 4 3.5 5 of equal weight.
     values = [1.0, 3.0, 2.0, 4.0, 3.5, 5.0]
-    steps = isotonic(Block(float(place), float(place), 1, value) for place, value in enumerate(values))
+    steps = isotonic(ScoreBlock(float(place), float(place), 1, value) for place, value in enumerate(values))
     assert [(step.low, step.high, step.value) for step in steps] == [
         (0, 0, 1.0),
         (1, 2, 2.5),
@@ -64,8 +64,8 @@ def test_neighbours_that_decrease_are_pooled() -> None:
 
 
 def test_a_long_fall_is_one_step_of_the_weighted_mean() -> None:
-    steps = isotonic([Block(0, 0, 1, 1.0), Block(1, 1, 3, 0.5), Block(2, 2, 2, 0.0)])
-    assert steps == [Block(0, 2, 6, pytest.approx(2.5 / 6))]
+    steps = isotonic([ScoreBlock(0, 0, 1, 1.0), ScoreBlock(1, 1, 3, 0.5), ScoreBlock(2, 2, 2, 0.0)])
+    assert steps == [ScoreBlock(0, 2, 6, pytest.approx(2.5 / 6))]
 
 
 @given(CASES)
