@@ -4,12 +4,24 @@ What Dagster loads is put together in `definitions.py`. Nothing else in the pack
 """
 
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 from entity_pipeline.core.domain import Domain
-from entity_pipeline.domains.entities.domain import entities
 
-DOMAINS: Sequence[Domain] = (entities,)
+# One line per domain, in the order in which they are shown.
+_NAMES = [
+    "entities",
+]
+
+
+def _domain(name: str) -> Domain:
+    """The variable of that name in `domains/<name>/domain.py`."""
+    found: Domain = getattr(import_module(f"entity_pipeline.domains.{name}.domain"), name)
+    return found
+
+
+DOMAINS: Sequence[Domain] = tuple(map(_domain, _NAMES))
 
 
 def main() -> None:

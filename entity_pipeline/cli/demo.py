@@ -59,7 +59,7 @@ def demo(only: tuple[str, ...], chaos: int | None) -> None:
 
 
 def run_demo(shell: Shell, domains: Sequence[Domain], *, check: bool) -> None:
-    """Prepare the sandbox, then load, run and check each domain that has a sample.
+    """Prepare the sandbox, load every sample, then run and check each domain.
 
     Raises:
         DemoFailed: a domain stopped, or a result is not what its sample says; stderr says which.
@@ -67,10 +67,21 @@ def run_demo(shell: Shell, domains: Sequence[Domain], *, check: bool) -> None:
     prepare_dagster_home()
     migrate(os.environ["ASSETS_DATABASE_URL"], os.environ["OPERATION_DATABASE_URL"])
     console = Console(soft_wrap=True)
+    samples: dict[str, Sample] = {
+        domain.key: domain.sample() for domain in domains if domain.sample is not None
+    }
     with services() as built, dagster_instance() as instance:
-        _switch_on_once(built.settings, _SHARED)
         demo = Demo(built, Runner(instance, shell.definitions()), console, datetime.now(UTC).date())
-        problems = [problem for domain in domains for problem in _run(domain, demo, check=check)]
+        _switch_on_once(built.settings, _SHARED)
+        for domain in domains:
+            if domain.key in samples:
+                _switch_on_once(built.settings, {domain.settings: samples[domain.key].settings})
+        # Before any stage runs: what one domain loads may be read by another.
+        for sample in samples.values():
+            sample.load(demo)
+        problems = [
+            problem for key, sample in samples.items() for problem in _run(key, sample, demo, check=check)
+        ]
     for problem in problems:
         click.echo(f"not as it should be: {problem}", err=True)
     if problems:
@@ -78,19 +89,14 @@ def run_demo(shell: Shell, domains: Sequence[Domain], *, check: bool) -> None:
     _say_where_to_look(console, shell.directory)
 
 
-def _run(domain: Domain, demo: Demo, *, check: bool) -> list[str]:
+def _run(key: str, sample: Sample, demo: Demo, *, check: bool) -> list[str]:
     """Run one domain; returns what is not as it should be, or the sentence of what stopped it."""
-    if domain.sample is None:
-        return []
-    demo.console.rule(domain.key, align="left")
-    sample: Sample = domain.sample()
+    demo.console.rule(key, align="left")
     try:
-        _switch_on_once(demo.services.settings, {domain.settings: sample.settings})
-        sample.load(demo)
         sample.run(demo)
-        return [f"{domain.key}: {problem}" for problem in sample.problems(demo)] if check else []
+        return [f"{key}: {problem}" for problem in sample.problems(demo)] if check else []
     except PipelineFailure as failure:
-        return [f"{domain.key} stopped: {failure}"]
+        return [f"{key} stopped: {failure}"]
 
 
 def _chosen(shell: Shell, only: Sequence[str]) -> Sequence[Domain]:

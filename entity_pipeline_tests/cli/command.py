@@ -37,7 +37,8 @@ class Ended:
 class Command:
     """`entity-pipeline` in a folder, with these variables and no others of this project."""
 
-    def __init__(self, folder: Path, variables: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, variables: Mapping[str, str], limit_s: float = LIMIT_S) -> None:
+        self._limit_s = limit_s
         self._folder = folder
         self._environment = {
             "PATH": os.environ["PATH"],
@@ -51,7 +52,7 @@ class Command:
     def __call__(self, *arguments: str, **variables: str) -> Ended:
         """Run it to its end."""
         process = self.start(*arguments, **variables)
-        out, err = process.communicate(timeout=LIMIT_S)
+        out, err = process.communicate(timeout=self._limit_s)
         return Ended(process.returncode, out, err)
 
     def start(self, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
