@@ -15,8 +15,8 @@ from many_accounts import run, timed
 from rich.console import Console
 from rich.table import Table
 
-from entity_pipeline.admin.figures import QueueQuery, QueueSort
 from entity_pipeline.domains.entities.page.queue import queue_counts, queue_page
+from entity_pipeline.domains.entities.page.queue_values import QueueQuery, QueueSort
 from entity_pipeline.sandbox.postgres import EmbeddedPostgres
 
 LIMIT_MS = 150.0

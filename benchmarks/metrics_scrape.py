@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/metrics_scrape.py [ACCOUNTS] [--keep FOLDER]
 
 The accounts are those of `many_accounts.py`. The ledger gets 30 days of 1,500 requests. A scrape that reads the
-databases, one within the seconds in which figures are kept, and one of an empty installation are shown beside each
+databases, one within the seconds for which figures are cached, and one of an empty installation are shown beside each
 other.
 """
 
@@ -19,8 +19,11 @@ from starlette.testclient import TestClient
 from entity_pipeline.admin.app import create_app
 from entity_pipeline.admin.configuration import AdminConfiguration
 from entity_pipeline.admin.dagster_records import DagsterRecords
-from entity_pipeline.admin.desk import Desk
-from entity_pipeline.admin.metrics_figures import read_accounts, read_ledger
+from entity_pipeline.admin.installation import Installation
+from entity_pipeline.admin.metrics.gemini import gemini_part
+from entity_pipeline.admin.metrics.part import Asking
+from entity_pipeline.assembly import DOMAINS
+from entity_pipeline.domains.entities.page.metrics import accounts_part
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.postgres import PostgresResource, open_database
 from entity_pipeline.resources.settings_store import SettingsStore
@@ -38,17 +41,18 @@ from generate_series(1, 45000) n, lateral (select now() - n / 1500.0 * interval 
 """
 
 
-def desk_on(assets_url: str, assets_db: Any, operation_db: Any) -> Desk:
-    """A desk without Dagster, whose storage is measured by nobody here."""
+def installation_on(postgres: EmbeddedPostgres, assets_db: Any, operation_db: Any) -> Installation:
+    """An installation without Dagster, whose storage is not measured here."""
 
     def no_dagster() -> dg.DagsterInstance:
         raise dg.DagsterError("none")
 
-    assets = PostgresResource(url=assets_url)
-    return Desk(
+    assets = PostgresResource(url=postgres.url("assets"))
+    operation = PostgresResource(url=postgres.url("operation"))
+    return Installation(
         operation_db=operation_db,
         assets_db=assets_db,
-        settings=SettingsStore(assets_db=assets, operation_db=assets),
+        settings=SettingsStore(assets_db=assets, operation_db=operation),
         gemini=GeminiResource(assets_db=assets, api_key="k"),
         dagster=DagsterRecords(None, no_dagster),
     )
@@ -60,27 +64,23 @@ def measure(postgres: EmbeddedPostgres, console: Console) -> None:
         open_database(postgres.url("assets"), max_connections=4) as assets_db,
         open_database(postgres.url("operation"), max_connections=4) as operation_db,
     ):
+        installation = installation_on(postgres, assets_db, operation_db)
         servers = [
             TestClient(
-                create_app(
-                    desk_on(postgres.url("assets"), assets_db, operation_db), AdminConfiguration(TOKEN)
-                ),
+                create_app(DOMAINS, installation, AdminConfiguration(TOKEN)),
                 base_url="http://127.0.0.1",
                 headers={"Authorization": f"Bearer {TOKEN}"},
             )
             for _ in range(TIMES + 1)
         ]
         unread = iter(servers)
-        assets = PostgresResource(url=postgres.url("assets"))
-        settings = SettingsStore(assets_db=assets, operation_db=assets)
-        gemini = GeminiResource(assets_db=assets, api_key="k")
-        ledger_ms, _ = timed(lambda: read_ledger(assets_db, settings, gemini), TIMES)
-        accounts_ms, _ = timed(lambda: read_accounts(operation_db), TIMES)
+        ledger_ms, _ = timed(lambda: gemini_part(installation).read(Asking()), TIMES)
+        accounts_ms, _ = timed(lambda: accounts_part(installation).read(Asking()), TIMES)
         anew_ms, size = timed(lambda: len(next(unread).get("/metrics").content), TIMES)
-        kept_ms, _ = timed(lambda: servers[-1].get("/metrics"), TIMES)
+        cached_ms, _ = timed(lambda: servers[-1].get("/metrics"), TIMES)
         console.print(
             f"ledger {ledger_ms:.0f} ms, accounts {accounts_ms:.0f} ms; a scrape that reads {anew_ms:.0f} ms, "
-            f"of kept figures {kept_ms:.1f} ms, {size:,} bytes"
+            f"of cached figures {cached_ms:.1f} ms, {size:,} bytes"
         )
 
 

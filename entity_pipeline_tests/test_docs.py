@@ -19,7 +19,7 @@ from entity_pipeline.core.notifications import NotifySettings
 from entity_pipeline.definitions import build_definitions
 from entity_pipeline.domains.entities.automation import schedules, sensors
 from entity_pipeline.domains.entities.jobs import jobs
-from entity_pipeline.domains.entities.links.logic.holds import SENTENCES
+from entity_pipeline.domains.entities.links.logic.holds import HoldReason
 from entity_pipeline.domains.entities.partitions import FIRST_DAY
 from entity_pipeline.domains.entities.reviews.question import PIPELINE, STEP
 from entity_pipeline.domains.entities.settings import EntitySettings
@@ -184,14 +184,14 @@ def test_the_rules_page_has_every_hold_reason_with_its_sentence() -> None:
     page = ROOT / "docs" / "enrichment-rules.md"
     rows = _rows(_section(page, "## Hold reasons"))[1:]
     assert {reason.strip("`"): sentence for reason, sentence in rows} == {
-        reason.value: sentence for reason, sentence in SENTENCES.items()
+        reason.value: str(reason.reason) for reason in HoldReason
     }
 
 
 def test_the_decision_table_names_no_other_reason() -> None:
     page = ROOT / "docs" / "enrichment-rules.md"
     named = {span for row in _rows(_section(page, "## The decision")) for span in _SPAN.findall(row[-1])}
-    assert named - {"undone"} <= {reason.value for reason in SENTENCES}
+    assert named - {"undone"} <= {reason.value for reason in HoldReason}
 
 
 def test_the_quota_page_has_the_prices_and_pools_of_the_registry() -> None:

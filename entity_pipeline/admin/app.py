@@ -1,24 +1,40 @@
-"""The web application: one seam where pages, API, access and headers come together.
+"""The web application: one seam where the shell's pages and API, those of the domains, access and headers meet.
 
-Surprising: handlers are plain functions, which FastAPI runs in threads, because psycopg here is synchronous.
+Handlers are plain functions, which FastAPI runs in threads, because psycopg here is synchronous.
 """
 
-from fastapi import FastAPI
+from collections.abc import Sequence
+from importlib.resources import files
 
-from entity_pipeline.admin import api, pages, sessions
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+
+from entity_pipeline.admin import api, domain_pages, home, sessions, settings_api, settings_pages
 from entity_pipeline.admin.access import Access, Tries
 from entity_pipeline.admin.configuration import AdminConfiguration
-from entity_pipeline.admin.desk import Desk
+from entity_pipeline.admin.figures import Figures
 from entity_pipeline.admin.guard import Guard
-from entity_pipeline.admin.metrics import add_metrics
+from entity_pipeline.admin.installation import Installation
+from entity_pipeline.admin.metrics.endpoint import add_metrics
+from entity_pipeline.admin.paths import API_PATH, STATIC_PATH
+from entity_pipeline.admin.problem_pages import problem_page
 from entity_pipeline.admin.problems import answer_problems
-from entity_pipeline.domains.entities.page import suggestions
+from entity_pipeline.admin.rendering import environment
+from entity_pipeline.admin.shell import MountedPage, Shell
+from entity_pipeline.admin.texts import SHELL
+from entity_pipeline.core.domain import Domain
 
 
-def create_app(desk: Desk, configuration: AdminConfiguration, *, tries: Tries | None = None) -> FastAPI:
-    """The application on `desk`; nothing connects before the first request.
+def create_app(
+    domains: Sequence[Domain],
+    installation: Installation,
+    configuration: AdminConfiguration,
+    *,
+    tries: Tries | None = None,
+) -> FastAPI:
+    """The application of the domains that have a page; nothing connects before the first request.
 
-    `app.state` holds `desk`, `access` and `configuration` for handlers.
+    `app.state` holds `shell` and `access` for handlers.
     """
     app = FastAPI(
         title="entity_pipeline",
@@ -26,17 +42,38 @@ def create_app(desk: Desk, configuration: AdminConfiguration, *, tries: Tries | 
         description="What the pipeline does, waits for and costs. The figures are those of the administration page.",
         docs_url=None,
         redoc_url=None,
-        openapi_url="/api/v1/openapi.json",
+        openapi_url=f"{API_PATH}/openapi.json",
     )
-    app.state.desk = desk
+    shell = shell_for(domains, installation, configuration)
+    app.state.shell = shell
     app.state.access = Access(configuration, tries)
-    app.state.configuration = configuration
-    answer_problems(app)
+    answer_problems(app, problem_page)
     app.include_router(sessions.router)
-    app.include_router(suggestions.router)
-    app.include_router(pages.router(desk), include_in_schema=False)
+    app.include_router(home.router, include_in_schema=False)
+    app.include_router(settings_pages.router, include_in_schema=False)
     app.include_router(api.router)
-    pages.add_to(app)
+    app.include_router(settings_api.router)
+    for mounted in shell.pages:
+        app.include_router(domain_pages.pages_of(mounted), include_in_schema=False)
+        app.include_router(domain_pages.api_of(mounted))
+    app.mount(STATIC_PATH, StaticFiles(directory=str(files(SHELL) / "static")), "static")
     app.add_middleware(Guard, hosts=configuration.hosts, picture_origin=configuration.picture_origin)
-    add_metrics(app, desk)
+    add_metrics(app, shell)
     return app
+
+
+def shell_for(
+    domains: Sequence[Domain], installation: Installation, configuration: AdminConfiguration
+) -> Shell:
+    """The shell with the pages of the domains that have one."""
+    pages = [
+        MountedPage(domain, domain.page()(installation)) for domain in domains if domain.page is not None
+    ]
+    return Shell(
+        domains=domains,
+        installation=installation,
+        configuration=configuration,
+        figures=Figures(installation, [mounted.page for mounted in pages]),
+        pages=pages,
+        templates=environment({mounted.key: mounted.page.package for mounted in pages}),
+    )

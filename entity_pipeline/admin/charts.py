@@ -1,14 +1,12 @@
-"""Figures as shapes: where the bars of a chart stand, in percent of its box. The templates draw them as SVG.
+"""Figures as shapes: where the bars of a chart are, in percent of its box. The templates draw them as SVG.
 
-Surprising: there is no viewBox. Positions are percentages, so a chart fits any width and its letters keep their
-size; and no style attribute, which the content policy forbids.
+There is no viewBox on purpose: positions are percentages, so that a chart fits any width and its letters keep their
+size. The content policy forbids style attributes. Charts for the Dagster UI are in `shared/reporting/charts.py`.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-
-from entity_pipeline.admin.figures import QuotaDay, QuotaFigures
 
 _TOP = 12.0  # percent left free above the highest value, for the label of the cap
 _LEAST_SHOWN = 0.8  # a day with one request is a day with something
@@ -48,10 +46,10 @@ class ColumnChart:
     total: int
 
 
-def quota_chart(figures: QuotaFigures) -> ColumnChart:
-    """30 days in the unit of the quota: requests, or search queries for models that are paid by query."""
-    values = [units_of(day, figures.unit) for day in figures.history]
-    highest = max([figures.cap, *values, 1])
+def column_chart(days: Sequence[tuple[date, int]], cap: int) -> ColumnChart:
+    """One column per day, oldest first, the last one today."""
+    values = [value for _, value in days]
+    highest = max([cap, *values, 1])
 
     def height(value: int) -> float:
         return round(value / highest * (100 - _TOP), 2)
@@ -59,31 +57,26 @@ def quota_chart(figures: QuotaFigures) -> ColumnChart:
     step = 100 / len(values)
     columns = [
         Column(
-            day=day.day,
+            day=day,
             value=value,
             x=round(nth * step + step * 0.12, 2),
             y=round(100 - _shown(height(value)), 2),
             width=round(step * 0.76, 2),
             height=_shown(height(value)),
-            is_today=day.day == figures.quota_day,
+            is_today=nth == len(days) - 1,
         )
-        for nth, (day, value) in enumerate(zip(figures.history, values, strict=True))
+        for nth, (day, value) in enumerate(days)
     ]
     half = highest // 2
     return ColumnChart(
         columns=columns,
         lines=[Line(round(100 - height(half), 2), half)] if half else [],
-        cap=Line(round(100 - height(figures.cap), 2), figures.cap),
-        first=figures.history[0].day,
-        last=figures.history[-1].day,
+        cap=Line(round(100 - height(cap), 2), cap),
+        first=days[0][0],
+        last=days[-1][0],
         most=max(values),
         total=sum(values),
     )
-
-
-def units_of(day: QuotaDay, unit: str) -> int:
-    """What a day counted against the cap."""
-    return day.search_queries if unit == "query" else day.grounded_requests
 
 
 def percent(value: float, whole: float) -> float:

@@ -1,15 +1,16 @@
 """How the administration page is reached and by whom, from the environment and the options of `admin`.
 
-Surprising: there is no default token. Without ADMIN_TOKEN, or with a short one, the server does not start.
+There is no default token: without ADMIN_TOKEN, or with a short one, the server does not start.
 """
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult
 
 from entity_pipeline.core.failures import ConfigurationFailure
+from entity_pipeline.core.text.web_address import address_parts, origin
 
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 SHORTEST_TOKEN = 16
@@ -21,7 +22,7 @@ class AdminConfiguration:
 
     `hosts` are the names it answers to (without port); `picture_origin` is where stored pictures are public;
     `behind_proxy` says that TLS and the outer address are a proxy's. `user_header` names the header in which
-    that proxy says who is signed in; empty means that nobody is believed.
+    that proxy says who is signed in; empty means that no such header counts.
     """
 
     token: str = field(repr=False)
@@ -35,7 +36,7 @@ class AdminConfiguration:
     def __post_init__(self) -> None:
         if not self.token:
             raise ConfigurationFailure(
-                "ADMIN_TOKEN is not set: whoever has it may change the settings. Set it to a long random text, for "
+                "ADMIN_TOKEN is not set, and it lets its holder change the settings. Set it to a long random text, for "
                 "example the output of `openssl rand -base64 32`."
             )
         if len(self.token) < SHORTEST_TOKEN or not self.token.isascii() or not self.token.isprintable():
@@ -57,22 +58,23 @@ def configuration_of(
     R2_PUBLIC_BASE_URL.
 
     Raises:
-        ConfigurationFailure: the token is missing or short, or an address is none.
+        ConfigurationFailure: the token is missing or short, or an address can't be used.
     """
+    pictures = _address("R2_PUBLIC_BASE_URL", environment)
     named = {name.strip().lower() for name in environment.get("ADMIN_HOSTS", "").split(",")} - {""}
     return AdminConfiguration(
         token=environment.get("ADMIN_TOKEN", "").strip(),
         hosts=LOOPBACK_NAMES | named,
-        picture_origin=_origin("R2_PUBLIC_BASE_URL", environment),
-        dagster_url=_address("DAGSTER_UI_URL", environment) or dagster_url,
-        edit_url=_address("ADMIN_EDIT_URL", environment),
+        picture_origin=None if pictures is None else origin(pictures),
+        dagster_url=_shown(_address("DAGSTER_UI_URL", environment)) or dagster_url,
+        edit_url=_shown(_address("ADMIN_EDIT_URL", environment)),
         behind_proxy=behind_proxy,
         user_header=environment.get("ADMIN_USER_HEADER", "").strip() or None,
     )
 
 
 def check_bind(host: str, *, behind_proxy: bool) -> None:
-    """Raises `ConfigurationFailure` for an address that others can reach, unless a proxy stands before it."""
+    """Raises `ConfigurationFailure` for an address that others can reach, unless a proxy is before it."""
     if behind_proxy or is_loopback(host):
         return
     raise ConfigurationFailure(
@@ -89,18 +91,13 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def _address(variable: str, environment: Mapping[str, str]) -> str | None:
+def _address(variable: str, environment: Mapping[str, str]) -> SplitResult | None:
     value = environment.get(variable, "").strip()
-    if value and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname):
-        raise ConfigurationFailure(f"{variable} is no address: it must begin with https:// or http://.")
-    return value.rstrip("/") or None
+    parts = address_parts(value)
+    if value and parts is None:
+        raise ConfigurationFailure(f"{variable} must be a URL that begins with https:// or http://.")
+    return parts
 
 
-def _origin(variable: str, environment: Mapping[str, str]) -> str | None:
-    value = _address(variable, environment)
-    if value is None:
-        return None
-    parts = urlsplit(value)
-    port = f":{parts.port}" if parts.port else ""
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    return f"{parts.scheme}://{host}{port}"
+def _shown(address: SplitResult | None) -> str | None:
+    return None if address is None else address.geturl().rstrip("/")

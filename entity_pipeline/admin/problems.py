@@ -1,11 +1,11 @@
 """Every failure as an answer: problem details (RFC 9457) for programs, a page for people.
 
-Surprising: a handler never catches a failure to answer it. It raises, and the table here says with what status.
+A handler never catches a failure to answer it. It raises, and the table here says with what status.
 """
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -52,7 +52,7 @@ class Problem:
 
 
 def problem_of(error: Exception) -> Problem:
-    """What an exception means for whoever asked."""
+    """What an exception means for the client."""
     if isinstance(error, HTTPException):
         return Problem(error.status_code, str(error.detail), headers=error.headers)
     if isinstance(error, RequestValidationError):
@@ -81,18 +81,15 @@ def problem_of(error: Exception) -> Problem:
     return Problem(500, "Something went wrong here; the server's log says what.")
 
 
-def answer_problems(app: FastAPI) -> None:
-    """Make every exception an answer. `app.state.problem_page`, when pages set it, answers people."""
+def answer_problems(app: FastAPI, page: Callable[[Request, Problem], Response]) -> None:
+    """Make every exception an answer; `page` makes the one for people."""
 
     def answer(request: Request, error: Exception) -> Response:
         problem = problem_of(error)
         if problem.status == 500:
             _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        page = getattr(request.app.state, "problem_page", None)
-        if page is None or request.url.path.startswith(FOR_PROGRAMS):
-            return problem.as_json()
-        answered: Response = page(request, problem)
-        return answered
+        is_for_programs = request.url.path.startswith(FOR_PROGRAMS)
+        return problem.as_json() if is_for_programs else page(request, problem)
 
     for kind in (HTTPException, RequestValidationError, TooManyTries, PipelineFailure, Exception):
         app.add_exception_handler(kind, answer)

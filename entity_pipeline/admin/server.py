@@ -1,10 +1,11 @@
 """The page as a process: uvicorn on one address, with an access log that holds no query and no header.
 
-Surprising: a request that is being answered when the process is told to end is finished first, for ten seconds.
+A request under way when the process is asked to end is finished first, for up to ten seconds.
 """
 
 import logging
 import socket
+from collections.abc import Sequence
 from typing import Any
 
 import uvicorn
@@ -12,7 +13,8 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from entity_pipeline.admin.app import create_app
 from entity_pipeline.admin.configuration import AdminConfiguration, check_bind
-from entity_pipeline.admin.desk import desk_of_environment
+from entity_pipeline.admin.installation import installation_of_environment
+from entity_pipeline.core.domain import Domain
 from entity_pipeline.core.failures import ConfigurationFailure
 
 STOP_WITHIN_S = 10
@@ -29,9 +31,14 @@ class _WithoutQuery(logging.Filter):
 
 
 def serve(
-    configuration: AdminConfiguration, *, host: str, port: int, trusted_proxies: str = "127.0.0.1"
+    domains: Sequence[Domain],
+    configuration: AdminConfiguration,
+    *,
+    host: str,
+    port: int,
+    trusted_proxies: str = "127.0.0.1",
 ) -> None:
-    """Serve until SIGINT or SIGTERM.
+    """Serve the pages of the domains until SIGINT or SIGTERM.
 
     Raises:
         ConfigurationFailure: the address may not be served, or the port is taken.
@@ -40,9 +47,11 @@ def serve(
     listening = _bound(host, port)
     with (
         listening,
-        desk_of_environment(dagster_url=configuration.dagster_url, edit_url=configuration.edit_url) as desk,
+        installation_of_environment(
+            domains, dagster_url=configuration.dagster_url, edit_url=configuration.edit_url
+        ) as installation,
     ):
-        app = create_app(desk, configuration)
+        app = create_app(domains, installation, configuration)
         logging.getLogger("uvicorn.access").addFilter(_WithoutQuery())
         application: Any = app
         if configuration.behind_proxy:

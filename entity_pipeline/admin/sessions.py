@@ -1,4 +1,4 @@
-"""Signing in and out. The page with the form is in `pages.py`; here is what the form is sent to.
+"""Signing in and out. The page with the form is in `home.py`; here is what the form is sent to.
 
 A refusal goes back to the form with `?problem=token` or `?problem=tries`: never with what was typed.
 """
@@ -16,10 +16,7 @@ from entity_pipeline.admin.access import (
     access_of,
     address_of,
 )
-
-SIGN_IN_PATH = "/admin/sign-in"
-SIGN_OUT_PATH = "/admin/sign-out"
-HOME_PATH = "/admin/data-pipeline/instagram-accounts"
+from entity_pipeline.admin.paths import HOME_PATH, SIGN_IN_PATH, SIGN_OUT_PATH, own_path
 
 router = APIRouter(include_in_schema=False)
 
@@ -68,12 +65,6 @@ def sign_out(
         access.cookie_name, path="/", secure=access.cookie_is_secure, httponly=True, samesite="lax"
     )
     return response
-
-
-def own_path(path: str) -> str:
-    """`path` if it is a place on this page, else the first one: nobody is sent to another site."""
-    fits = path.startswith("/admin/") and "\\" not in path and "//" not in path and path.isprintable()
-    return path if fits else HOME_PATH
 
 
 def _to(path: str) -> RedirectResponse:

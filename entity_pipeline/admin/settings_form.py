@@ -1,41 +1,42 @@
-"""The limits and thresholds as a form: their bounds come from `core.settings`, so the form can't allow another.
+"""A settings row as a form. Its fields and bounds come from the row's model, so the form can't allow another value.
 
-Surprising: only what a person changed is stored. A field that shows a default and is left alone stays a default.
+Only what a person changed is stored: a field that shows a default and is left alone stays a default. Lists and
+mappings have no field; the command changes them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, Literal
 
-from entity_pipeline.domains.entities.settings import EntitySettings
+from entity_pipeline.core.settings import SettingsModel
 
-# What the page offers; the rest of the settings is changed by the command.
-NAMES = (
-    "daily_grounding_cap",
-    "daily_spend_usd",
-    "accounts_per_tick",
-    "requests_per_minute",
-    "concurrency",
-    "thresholds.artist",
-    "thresholds.brand",
-    "thresholds.group",
-    "evidence_level",
-)
+Kind = Literal["whole", "number", "choice", "switch"]
+_KINDS: Mapping[str, Kind] = {"integer": "whole", "number": "number", "boolean": "switch"}
 
 
 @dataclass(frozen=True, slots=True)
 class SettingField:
-    """One setting. A number between `least` and `most`, whole when `is_whole`; or one of `choices`."""
+    """One setting: a number from `least` to `most`, one of `choices`, or a switch (``"true"``, ``"false"``).
+
+    `name` is its dotted path. `default` is None where no value at all is the default.
+    """
 
     name: str
-    is_whole: bool
+    kind: Kind
     least: float
     most: float
     choices: tuple[str, ...]
     default: Any
+    excludes_least: bool = False
+
+    @property
+    def typed_default(self) -> str:
+        """The default as the field would show it."""
+        return as_typed(self.default)
 
     def read(self, given: str) -> Any:
-        """The value of what was typed; None for nothing, which means the default.
+        """The value of what was typed; None for an empty field, which means the default.
 
         Raises:
             ValueError: with the key of the text that says what is wrong.
@@ -46,15 +47,19 @@ class SettingField:
         if self.choices:
             if given not in self.choices:
                 raise ValueError("settings.choose")
-            return given
+            return given == "true" if self.kind == "switch" else given
+        return self._number(given)
+
+    def _number(self, given: str) -> float:
         try:
             if "_" in given:  # Python would read 1_0 as ten
                 raise ValueError
-            value: float = int(given) if self.is_whole else float(given)
+            value: float = int(given) if self.kind == "whole" else float(given)
         except ValueError:
-            raise ValueError("settings.whole" if self.is_whole else "settings.number") from None
-        if not self.least <= value <= self.most:
-            raise ValueError("settings.between")
+            raise ValueError("settings.whole" if self.kind == "whole" else "settings.number") from None
+        too_little = value <= self.least if self.excludes_least else value < self.least
+        if too_little or not value <= self.most:
+            raise ValueError("settings.above" if self.excludes_least else "settings.between")
         return value
 
 
@@ -67,11 +72,11 @@ class Filled:
     problems: Mapping[str, str]
 
 
-def setting_fields() -> list[SettingField]:
-    """The fields in the order of the form."""
-    schema = EntitySettings.model_json_schema()
-    defaults = EntitySettings().model_dump(mode="json")
-    return [_field(name, schema, defaults) for name in NAMES]
+@cache
+def fields_of(model: type[SettingsModel]) -> tuple[SettingField, ...]:
+    """The fields in the order of the model."""
+    schema = model.model_json_schema()
+    return tuple(_fields(schema, schema, model().model_dump(mode="json")))
 
 
 def value_of(settings: Mapping[str, Any], name: str) -> Any:
@@ -83,16 +88,28 @@ def value_of(settings: Mapping[str, Any], name: str) -> Any:
 
 
 def as_typed(value: Any) -> str:
-    """A value as it stands in its field: ``0.9``, ``1450``."""
+    """A value as its field shows it: ``0.9``, ``1450``, ``true``; '' for none."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
     return f"{value:.10g}" if isinstance(value, int | float) else str(value)
 
 
-def read_settings_form(form: Mapping[str, str], shown: Mapping[str, str]) -> Filled:
+def typed_values(model: type[SettingsModel], settings: SettingsModel) -> dict[str, str]:
+    """What each field shows."""
+    values = settings.model_dump(mode="json")
+    return {field.name: as_typed(value_of(values, field.name)) for field in fields_of(model)}
+
+
+def read_settings_form(
+    model: type[SettingsModel], form: Mapping[str, str], shown: Mapping[str, str]
+) -> Filled:
     """What to change. `shown` is what the fields held when the form was made, from its hidden fields."""
     given: dict[str, str] = {}
     settings: dict[str, Any] = {}
     problems: dict[str, str] = {}
-    for field in setting_fields():
+    for field in fields_of(model):
         given[field.name] = form.get(field.name, "").strip()
         try:
             value = field.read(given[field.name])
@@ -105,28 +122,38 @@ def read_settings_form(form: Mapping[str, str], shown: Mapping[str, str]) -> Fil
 
 
 def _put(settings: dict[str, Any], name: str, value: Any) -> None:
-    first, _, rest = name.partition(".")
-    if rest:
-        settings.setdefault(first, {})[rest] = value
-    else:
-        settings[first] = value
+    *outer, last = name.split(".")
+    for part in outer:
+        settings = settings.setdefault(part, {})
+    settings[last] = value
 
 
-def _field(name: str, schema: Mapping[str, Any], defaults: Mapping[str, Any]) -> SettingField:
-    described: Mapping[str, Any] = schema
-    for part in name.split("."):
-        described = _resolved(described, schema)["properties"][part]
-    described = _resolved(described, schema)
-    return SettingField(
-        name=name,
-        is_whole=described.get("type") == "integer",
-        least=described.get("minimum", 0),
-        most=described.get("maximum", 0),
-        choices=tuple(described.get("enum", ())),
-        default=value_of(defaults, name),
-    )
+def _fields(
+    described: Mapping[str, Any], schema: Mapping[str, Any], defaults: Mapping[str, Any], prefix: str = ""
+) -> Iterator[SettingField]:
+    for key, raw in described["properties"].items():
+        one, name = _resolved(raw, schema), f"{prefix}{key}"
+        if "properties" in one:
+            yield from _fields(one, schema, defaults, f"{name}.")
+        elif not raw.get("is_internal") and (kind := _kind(one)) is not None:
+            yield SettingField(
+                name=name,
+                kind=kind,
+                least=one.get("minimum", one.get("exclusiveMinimum", 0)),
+                most=one.get("maximum", 0),
+                choices=("true", "false") if kind == "switch" else tuple(one.get("enum", ())),
+                default=value_of(defaults, name),
+                excludes_least="exclusiveMinimum" in one,
+            )
+
+
+def _kind(described: Mapping[str, Any]) -> Kind | None:
+    return "choice" if "enum" in described else _KINDS.get(described.get("type", ""))
 
 
 def _resolved(described: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The description behind a reference; that of the value itself where it may be null, too."""
+    options = [one for one in described.get("anyOf", ()) if one.get("type") != "null"]
+    described = options[0] if len(options) == 1 else described
     reference = described.get("$ref")
     return schema["$defs"][reference.rpartition("/")[2]] if reference else described

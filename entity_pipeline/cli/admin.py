@@ -5,7 +5,7 @@ import click
 from entity_pipeline.admin.configuration import check_bind, configuration_of
 from entity_pipeline.admin.server import serve
 from entity_pipeline.cli.serve import address_of_page
-from entity_pipeline.cli.shell import with_databases
+from entity_pipeline.cli.shell import current_shell, with_databases
 
 
 @click.command()
@@ -40,4 +40,4 @@ def serve_admin(
     check_bind(host, behind_proxy=behind_proxy)
     if not behind_proxy:
         click.echo(f"Administration page: {address_of_page(port)}   Ctrl-C ends it.")
-    serve(configuration, host=host, port=port, trusted_proxies=trusted_proxies)
+    serve(current_shell().domains, configuration, host=host, port=port, trusted_proxies=trusted_proxies)

@@ -35,7 +35,7 @@ class Domain:
         needs: what it needs of the databases beside the shared tables.
         health: gives its checks for `doctor`.
         alerts: gives what it tells people, a `core.alerts.AlertSource`; None if it has no alerts.
-        page: gives its part of the administration page, an `admin.page.Page`; None without one.
+        page: gives what makes its `admin.page.Page` on an installation, such as the class; None without one.
         commands: gives its command group, a `cli.groups.DomainCommands`; None without one.
         sample: gives what the sandbox plays, a `sandbox.sample.Sample`; None without one. It must be a function of a
             module, since the stand-ins, a process of their own, find it by its name.

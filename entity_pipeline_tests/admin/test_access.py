@@ -11,9 +11,10 @@ from entity_pipeline.admin import access as access_module
 from entity_pipeline.admin.access import Access, TooManyTries, Tries
 from entity_pipeline.admin.app import create_app
 from entity_pipeline.admin.configuration import AdminConfiguration
-from entity_pipeline.admin.desk import Desk
-from entity_pipeline.admin.sessions import HOME_PATH, SIGN_IN_PATH, SIGN_OUT_PATH, own_path
-from entity_pipeline_tests.admin.conftest import ORIGIN, TOKEN
+from entity_pipeline.admin.installation import Installation
+from entity_pipeline.admin.paths import HOME_PATH, SIGN_IN_PATH, SIGN_OUT_PATH, own_path
+from entity_pipeline.assembly import DOMAINS
+from entity_pipeline_tests.admin.installations import ORIGIN, TOKEN
 
 
 def sign_in(client: TestClient, token: str = TOKEN, **form: str) -> str:
@@ -118,10 +119,14 @@ def test_nobody_is_sent_to_another_site(client: TestClient, path: str) -> None:
     assert sign_in(client, next=path) == HOME_PATH
 
 
-def test_behind_a_proxy_the_cookie_needs_tls_and_the_named_header_says_who(desk: Desk) -> None:
+def test_behind_a_proxy_the_cookie_needs_tls_and_the_named_header_says_who(
+    installation: Installation,
+) -> None:
     configuration = AdminConfiguration(TOKEN, behind_proxy=True, user_header="x-user")
     access = Access(configuration)
-    client = TestClient(create_app(desk, configuration), base_url=ORIGIN, follow_redirects=False)
+    client = TestClient(
+        create_app(DOMAINS, installation, configuration), base_url=ORIGIN, follow_redirects=False
+    )
     set_cookie = client.post(SIGN_IN_PATH, data={"token": TOKEN, "name": "x"}).headers["set-cookie"]
     assert re.match(r"__Host-entity_pipeline=", set_cookie)
     assert "Secure" in set_cookie

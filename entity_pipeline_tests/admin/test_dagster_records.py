@@ -3,7 +3,6 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
 
 import dagster as dg
 import pytest
@@ -26,22 +25,21 @@ from dagster._core.scheduler.instigation import (
 
 from entity_pipeline.admin import dagster_records
 from entity_pipeline.admin.dagster_records import DagsterRecords
-from entity_pipeline_tests.admin.conftest import no_dagster
+from entity_pipeline_tests.admin.installations import automation, no_dagster
 
 
-def test_runs_in_flight_have_links_and_keep_their_cohort_from_the_plan() -> None:
+def test_runs_in_flight_have_links_and_say_whose_they_are() -> None:
     with dg.instance_for_test() as instance:
         run = instance.create_run_for_job(
             job_def=dg.GraphDefinition(name="enrichment_job").to_job(),
             status=dg.DagsterRunStatus.STARTED,
             tags={"dagster/partition": "2026-11-01"},
         )
-        figures, in_flight = DagsterRecords("http://127.0.0.1:3000", lambda: instance).figures()
+        figures = DagsterRecords("http://127.0.0.1:3000", lambda: instance, automation()).figures()
     assert figures.away is None
-    assert [(found.job, found.partitions, found.url) for found in figures.runs] == [
-        ("enrichment_job", "2026-11-01", f"http://127.0.0.1:3000/runs/{run.run_id}")
+    assert [(found.job, found.partitions, found.url, found.domains) for found in figures.runs] == [
+        ("enrichment_job", "2026-11-01", f"http://127.0.0.1:3000/runs/{run.run_id}", ["entities"])
     ]
-    assert in_flight == {date(2026, 11, 1)}
 
 
 def test_a_backfill_is_called_by_its_assets() -> None:
@@ -54,7 +52,7 @@ def test_a_backfill_is_called_by_its_assets() -> None:
             status=dg.DagsterRunStatus.STARTED,
             asset_selection=frozenset({dg.AssetKey("reviews")}),
         )
-        figures, _ = DagsterRecords(None, lambda: instance).figures()
+        figures = DagsterRecords(None, lambda: instance).figures()
     assert [run.job for run in figures.runs] == ["reviews"]
 
 
@@ -65,7 +63,7 @@ def test_each_schedule_and_sensor_has_its_newest_tick_and_schedules_come_first()
         tick(instance, "seldom_sensor", InstigatorType.SENSOR, at=1_100, says="nothing new")
         tick(instance, "enrichment_schedule", InstigatorType.SCHEDULE, at=900, says="nothing waits")
         tick(instance, "seldom_sensor", InstigatorType.SENSOR, at=500, says="of another place", place="old")
-        figures, _ = DagsterRecords(None, lambda: instance).figures()
+        figures = DagsterRecords(None, lambda: instance).figures()
     assert [(found.name, found.said) for found in figures.ticks] == [
         ("enrichment_schedule", "nothing waits"),
         ("often_sensor", "look 8"),
@@ -82,7 +80,7 @@ def test_many_who_look_at_once_all_get_the_answer() -> None:
 
         records = DagsterRecords(None, slow)
         with ThreadPoolExecutor(8) as people:
-            answers = list(people.map(lambda _: records.figures()[0].away, range(8)))
+            answers = list(people.map(lambda _: records.figures().away, range(8)))
     assert answers == [None] * 8
 
 
@@ -102,16 +100,16 @@ def test_who_asks_something_else_meanwhile_gets_an_answer_too() -> None:
 
 def test_without_dagsters_storage_the_page_says_so() -> None:
     records = DagsterRecords(None, no_dagster)
-    figures, in_flight = records.figures()
+    figures = records.figures()
     assert figures.away is not None
-    assert "DAGSTER_POSTGRES_URL" in figures.away
-    assert (figures.runs, figures.ticks, in_flight) == ([], [], frozenset())
+    assert "DAGSTER_POSTGRES_URL" in str(figures.away)
+    assert (figures.runs, figures.ticks) == ([], [])
     assert records.problem() is not None
 
 
 def test_without_dagster_home_the_page_says_which_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
-    assert "DAGSTER_HOME is not set" in (DagsterRecords().figures()[0].away or "")
+    assert "DAGSTER_HOME is not set" in str(DagsterRecords().figures().away)
 
 
 def test_a_storage_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,9 +120,9 @@ def test_a_storage_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatc
         answered.wait(30)
         raise dg.DagsterError("late")
 
-    figures, _ = DagsterRecords(None, hang).figures()
+    figures = DagsterRecords(None, hang).figures()
     answered.set()
-    assert "did not answer" in (figures.away or "")
+    assert "did not answer" in str(figures.away)
 
 
 def tick(

@@ -5,7 +5,7 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from entity_pipeline.admin.guard import LARGEST_BODY_BYTES
-from entity_pipeline_tests.admin.conftest import ORIGIN
+from entity_pipeline_tests.admin.installations import ORIGIN
 
 PATHS = ["/api/v1/health", "/api/v1/queue", "/admin/nothing-here", "/nothing", "/api/v1/openapi.json"]
 

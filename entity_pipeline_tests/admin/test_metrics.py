@@ -17,23 +17,32 @@ from prometheus_client.openmetrics import parser as openmetrics_parser
 from psycopg.types.json import Jsonb
 from starlette.testclient import TestClient
 
-from entity_pipeline.admin import metrics_figures
-from entity_pipeline.admin.app import create_app
-from entity_pipeline.admin.configuration import AdminConfiguration
+from entity_pipeline.admin.app import create_app, shell_for
 from entity_pipeline.admin.dagster_records import DagsterRecords
-from entity_pipeline.admin.desk import Desk
-from entity_pipeline.admin.figures import QueueState
-from entity_pipeline.admin.metrics_families import FAILED_REASONS, FAMILIES, PREFIX
+from entity_pipeline.admin.installation import Installation
+from entity_pipeline.admin.metrics import reading
+from entity_pipeline.admin.metrics.endpoint import every_metrics_part
+from entity_pipeline.admin.metrics.families import described
+from entity_pipeline.admin.metrics.part import PREFIX
+from entity_pipeline.assembly import DOMAINS
 from entity_pipeline.core.failures import DatabaseUnavailable
 from entity_pipeline.core.gemini.models import MODELS
-from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
 from entity_pipeline.core.settings import PLATFORM
-from entity_pipeline.resources.gemini import GeminiResource
+from entity_pipeline.domains.entities.accounts.logic.standing import AccountState
+from entity_pipeline.domains.entities.page import metrics as entities_metrics
+from entity_pipeline.domains.entities.page.figures import EntityFigures
+from entity_pipeline.domains.entities.page.metrics import FAILED_REASONS
 from entity_pipeline.resources.postgres import PostgresResource
-from entity_pipeline.resources.settings_store import SettingsStore
-from entity_pipeline_tests.admin.conftest import BEARER, ORIGIN, TOKEN, insert_account, no_dagster
-from entity_pipeline_tests.admin.page_data import MODEL, fill_queue, link, review
+from entity_pipeline_tests.admin.installations import (
+    CONFIGURATION,
+    TOKEN,
+    api_of,
+    automation,
+    insert_account,
+    installation_of,
+)
 from entity_pipeline_tests.databases import ClonedDatabase
+from entity_pipeline_tests.domains.entities.page.page_data import MODEL, fill_queue, link, review
 from entity_pipeline_tests.shared.alerts.test_sensor import decided
 
 Samples = dict[tuple[str, ...], float]
@@ -96,7 +105,7 @@ def test_the_cookie_of_a_person_does_not_open_it(client: TestClient, app: FastAP
 
 
 def test_the_figures_are_the_ledgers_to_the_unit(
-    api: TestClient, desk: Desk, assets_db: ClonedDatabase
+    api: TestClient, installation: Installation, assets_db: ClonedDatabase
 ) -> None:
     for state, times in {
         "settled": 7,
@@ -110,7 +119,7 @@ def test_the_figures_are_the_ledgers_to_the_unit(
             event(assets_db, state, cost_usd="0.012345", search_queries=2)
     event(assets_db, grounded=False, cost_usd="0.5")
     event(assets_db, pipeline="another", model="a-model-of-nobody", cost_usd="1.25", search_queries=1)
-    found, quota = scraped(api), desk.quota()
+    found, quota = scraped(api), installation.gemini.quota()
     assert {state: found["quota_units", state] for state in ("used", "reserved", "remaining")} == {
         "used": quota.used,
         "reserved": quota.reserved,
@@ -134,9 +143,9 @@ def test_the_figures_are_the_ledgers_to_the_unit(
 
 
 def test_a_request_of_yesterday_is_not_of_today(
-    api: TestClient, assets_db: ClonedDatabase, desk: Desk
+    api: TestClient, assets_db: ClonedDatabase, installation: Installation
 ) -> None:
-    yesterday = desk.quota().quota_day - timedelta(days=1)
+    yesterday = installation.gemini.quota().quota_day - timedelta(days=1)
     event(assets_db, quota_day=yesterday, cost_usd=1)
     found = scraped(api)
     assert found["gemini_requests_today", "true", "settled"] == 0
@@ -176,11 +185,13 @@ def test_the_gate_is_told_with_its_reason(
     with assets_db.connection() as connection:
         connection.execute(row)
     found = scraped(api)
-    assert found["gate_open",] == (reason is None)
-    assert {key[1] for key, value in found.items() if key[0] == "gate_closed" and value} == {reason} - {None}
+    assert found["gate_open", "entities"] == (reason is None)
+    assert {key[2] for key, value in found.items() if key[0] == "gate_closed" and value} == {reason} - {None}
 
 
-def test_the_backlog_is_that_of_the_page(api: TestClient, desk: Desk, operation_db: ClonedDatabase) -> None:
+def test_the_backlog_is_that_of_the_page(
+    api: TestClient, installation: Installation, operation_db: ClonedDatabase
+) -> None:
     long_ago = datetime(2026, 3, 1, 12, tzinfo=UTC)
     with operation_db.connection() as connection:
         fill_queue(connection, pending=12)
@@ -193,8 +204,8 @@ def test_the_backlog_is_that_of_the_page(api: TestClient, desk: Desk, operation_
             "of.an.older.version",
             {"gemini_review": review(), "catalog_link": link("held", "a_reason_of_once")},
         )
-    found, counts = scraped(api), desk.counts()
-    assert {state: found["accounts", state] for state in QueueState} == {
+    found, counts = scraped(api), EntityFigures(installation).counts()
+    assert {state: found["accounts", state] for state in AccountState} == {
         count.value: count.accounts for count in counts.states
     }
     assert found["accounts", "pending"] == 13
@@ -277,15 +288,10 @@ def test_runs_and_the_schedules_last_word_come_from_dagsters_records(
 
 
 def _api(assets_db: Any, operation_db: Any, instance: dg.DagsterInstance | None = None) -> TestClient:
-    assets = PostgresResource(url=assets_db.url) if isinstance(assets_db, ClonedDatabase) else assets_db
-    desk = Desk(
-        operation_db=operation_db,
-        assets_db=assets_db,
-        settings=SettingsStore(assets_db=assets, operation_db=operation_db),
-        gemini=GeminiResource(assets_db=assets, api_key="k"),
-        dagster=DagsterRecords(None, no_dagster if instance is None else lambda: instance),
+    dagster = DagsterRecords(None, lambda: instance, automation()) if instance is not None else None
+    return api_of(
+        create_app(DOMAINS, installation_of(assets_db, operation_db, dagster=dagster), CONFIGURATION)
     )
-    return TestClient(create_app(desk, AdminConfiguration(TOKEN)), base_url=ORIGIN, headers=BEARER)
 
 
 class Away:
@@ -308,9 +314,9 @@ class Away:
 def test_a_database_that_is_away_takes_only_its_own_figures_with_it(assets_db: ClonedDatabase) -> None:
     gone = Away()
     found = scraped(_api(assets_db, gone))
-    assert {part: found["up", part] for part in ("assets", "operation", "dagster")} == {
-        "assets": 1,
-        "operation": 0,
+    assert {part: found["up", part] for part in ("gemini", "entities", "dagster")} == {
+        "gemini": 1,
+        "entities": 0,
         "dagster": 0,
     }
     assert ("quota_cap_units",) in found
@@ -322,8 +328,8 @@ def test_a_ledger_that_is_away_leaves_the_backlog(operation_db: ClonedDatabase) 
     nowhere = PostgresResource(url="postgresql://nobody:a-password@127.0.0.1:1/nothing")
     answer = _api(nowhere, operation_db).get("/metrics")
     found = samples(answer.text)
-    assert (answer.status_code, found["up", "assets"], found["up", "operation"]) == (200, 0, 1)
-    assert ("gate_open",) not in found
+    assert (answer.status_code, found["up", "gemini"], found["up", "entities"]) == (200, 0, 1)
+    assert ("gate_open", "entities") not in found
     assert found["accounts", "pending"] == 0
     assert "a-password" not in answer.text
 
@@ -331,11 +337,11 @@ def test_a_ledger_that_is_away_leaves_the_backlog(operation_db: ClonedDatabase) 
 def test_a_database_that_never_answers_is_given_up_and_not_asked_again_meanwhile(
     assets_db: ClonedDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(metrics_figures, "PATIENCE_S", 0.3)
-    monkeypatch.setattr(metrics_figures, "ACCOUNTS_KEPT_S", 0)
+    monkeypatch.setattr(reading, "PATIENCE_S", 0.3)
+    monkeypatch.setattr(entities_metrics, "CACHED_S", 0)
     hanging = Away(hangs=True)
     api = _api(assets_db, hanging)
-    assert [scraped(api)["up", "operation"] for _ in range(3)] == [0, 0, 0]
+    assert [scraped(api)["up", "entities"] for _ in range(3)] == [0, 0, 0]
     hanging.let_go.set()
     assert hanging.asked == 1
 
@@ -358,17 +364,7 @@ def test_scrapes_in_a_row_read_the_databases_once(
     assets_db: ClonedDatabase, operation_db: ClonedDatabase
 ) -> None:
     counted = Counting(operation_db)
-    desk = Desk(
-        operation_db=counted,
-        assets_db=assets_db,
-        settings=SettingsStore(
-            assets_db=PostgresResource(url=assets_db.url),
-            operation_db=PostgresResource(url=operation_db.url),
-        ),
-        gemini=GeminiResource(assets_db=PostgresResource(url=assets_db.url), api_key="k"),
-        dagster=DagsterRecords(None, no_dagster),
-    )
-    api = TestClient(create_app(desk, AdminConfiguration(TOKEN)), base_url=ORIGIN, headers=BEARER)
+    api = _api(assets_db, counted)
     first, used = scraped(api), counted.used
     for _ in range(5):
         assert scraped(api)["accounts", "pending"] == first["accounts", "pending"]
@@ -405,15 +401,10 @@ def test_names_and_helps_keep_the_conventions_of_prometheus(api: TestClient) -> 
             assert all(len(value) <= 60 for value in sample.labels.values())
 
 
-def test_the_limits_of_the_settings_are_the_ones_that_count(desk: Desk) -> None:
-    quota = desk.watched().ledger.figures.quota
-    assert quota is not None
-    assert quota.cap == limits_of(GeminiSettings()).daily_grounding_cap
-
-
-def test_the_document_has_every_metric_with_its_labels_and_meaning() -> None:
+def test_the_document_has_every_metric_with_its_labels_and_meaning(installation: Installation) -> None:
     rows = re.findall(
         r"^\| `entity_pipeline_(\w+)` \| (.*?) \| (.+) \|$", DOCUMENT.read_text("utf-8"), re.MULTILINE
     )
     shown = {name: (tuple(re.findall(r"`(\w+)`", labels)), meaning) for name, labels, meaning in rows}
-    assert shown == {name: (described.labels, described.help) for name, described in FAMILIES.items()}
+    families = described(every_metrics_part(shell_for(DOMAINS, installation, CONFIGURATION)))
+    assert shown == {name: (one.labels, one.help) for name, one in families.items()}

@@ -4,75 +4,103 @@ from typing import Any
 
 import pytest
 
-from entity_pipeline.admin.settings_form import (
-    NAMES,
-    as_typed,
-    read_settings_form,
-    setting_fields,
-    value_of,
-)
-from entity_pipeline.core.settings import parse
+from entity_pipeline.admin.settings_form import fields_of, read_settings_form, typed_values, value_of
+from entity_pipeline.assembly import DOMAINS
+from entity_pipeline.core.gemini.settings import GeminiSettings
+from entity_pipeline.core.instagram.settings import InstagramSettings
+from entity_pipeline.core.notifications import NotifySettings
+from entity_pipeline.core.settings import SettingsModel, parse
+from entity_pipeline.core.shared_settings import SHARED_ROWS
 from entity_pipeline.domains.entities.settings import EntitySettings
 
-SHOWN = {name: as_typed(value_of(EntitySettings().model_dump(mode="json"), name)) for name in NAMES}
+Model = type[SettingsModel]
+EVERY_ROW: list[Model] = [*SHARED_ROWS, *(domain.settings for domain in DOMAINS)]  # type: ignore[list-item]
 
-BAD = [
-    ("daily_grounding_cap", "12.5", "settings.whole"),
-    ("daily_grounding_cap", "1,450", "settings.whole"),
-    ("daily_grounding_cap", "-1", "settings.between"),
-    ("daily_grounding_cap", "1000001", "settings.between"),
-    ("daily_grounding_cap", "9" * 5_000, "settings.whole"),
-    ("daily_grounding_cap", "1_450", "settings.whole"),
-    ("daily_spend_usd", "1_0", "settings.number"),
-    ("concurrency", "0", "settings.between"),
-    ("concurrency", "65", "settings.between"),
-    ("thresholds.brand", "1.01", "settings.between"),
-    ("thresholds.brand", "nan", "settings.between"),
-    ("thresholds.brand", "0,9", "settings.number"),
-    ("evidence_level", "none", "settings.choose"),
+BAD: list[tuple[Model, str, str, str]] = [
+    (GeminiSettings, "daily_grounding_cap", "12.5", "settings.whole"),
+    (GeminiSettings, "daily_grounding_cap", "1,450", "settings.whole"),
+    (GeminiSettings, "daily_grounding_cap", "-1", "settings.between"),
+    (GeminiSettings, "daily_grounding_cap", "1000001", "settings.between"),
+    (GeminiSettings, "daily_grounding_cap", "9" * 5_000, "settings.whole"),
+    (GeminiSettings, "daily_grounding_cap", "1_450", "settings.whole"),
+    (GeminiSettings, "daily_spend_usd", "1_0", "settings.number"),
+    (GeminiSettings, "monthly_spend_usd", "-1", "settings.between"),
+    (GeminiSettings, "paid_grounding", "yes", "settings.choose"),
+    (InstagramSettings, "windows.per_hour", "0", "settings.between"),
+    (NotifySettings, "cap_near_share", "0", "settings.above"),
+    (NotifySettings, "cap_near_share", "1.1", "settings.above"),
+    (EntitySettings, "concurrency", "0", "settings.between"),
+    (EntitySettings, "concurrency", "65", "settings.between"),
+    (EntitySettings, "thresholds.brand", "1.01", "settings.between"),
+    (EntitySettings, "thresholds.brand", "nan", "settings.between"),
+    (EntitySettings, "thresholds.brand", "0,9", "settings.number"),
+    (EntitySettings, "evidence_level", "none", "settings.choose"),
 ]
 
 
 @pytest.mark.parametrize(
-    ("name", "typed", "problem"), BAD, ids=[f"{name} {typed[:8]}" for name, typed, _ in BAD]
+    ("model", "name", "typed", "problem"), BAD, ids=[f"{name} {typed[:8]}" for _, name, typed, _ in BAD]
 )
 def test_a_bad_value_is_named_beside_its_field_and_nothing_is_stored(
-    name: str, typed: str, problem: str
+    model: Model, name: str, typed: str, problem: str
 ) -> None:
-    filled = read_settings_form({**SHOWN, "accounts_per_tick": "5", name: typed}, SHOWN)
-    assert filled.problems == {name: problem}
+    shown = typed_values(model, model())
+    other = next(field.name for field in fields_of(model) if field.name != name and not field.choices)
+    filled = read_settings_form(model, {**shown, other: "5", name: typed}, shown)
+    assert filled.problems[name] == problem
     assert filled.settings == {}
     assert filled.given[name] == typed
 
 
-GOOD: list[tuple[dict[str, str], dict[str, Any]]] = [
-    ({}, {}),
-    ({"daily_grounding_cap": "900"}, {"daily_grounding_cap": 900}),
-    ({"thresholds.brand": " 0.8 "}, {"thresholds": {"brand": 0.8}}),
-    ({"thresholds.brand": "1", "thresholds.artist": "0"}, {"thresholds": {"brand": 1.0, "artist": 0.0}}),
-    ({"daily_grounding_cap": ""}, {"daily_grounding_cap": None}),
-    ({"evidence_level": "chunks"}, {"evidence_level": "chunks"}),
+GOOD: list[tuple[Model, dict[str, str], dict[str, Any]]] = [
+    (GeminiSettings, {}, {}),
+    (GeminiSettings, {"daily_grounding_cap": "900"}, {"daily_grounding_cap": 900}),
+    (GeminiSettings, {"daily_grounding_cap": ""}, {"daily_grounding_cap": None}),
+    (GeminiSettings, {"paid_grounding": "true"}, {"paid_grounding": True}),
+    (GeminiSettings, {"monthly_spend_usd": "20"}, {"monthly_spend_usd": 20.0}),
+    (InstagramSettings, {"windows.per_hour": "9"}, {"windows": {"per_hour": 9}}),
+    (EntitySettings, {"thresholds.brand": " 0.8 "}, {"thresholds": {"brand": 0.8}}),
+    (
+        EntitySettings,
+        {"thresholds.brand": "1", "thresholds.artist": "0"},
+        {"thresholds": {"brand": 1.0, "artist": 0.0}},
+    ),
+    (EntitySettings, {"evidence_level": "chunks"}, {"evidence_level": "chunks"}),
+    (EntitySettings, {"instagram_backfill_enabled": "true"}, {"instagram_backfill_enabled": True}),
 ]
 
 
-@pytest.mark.parametrize(("typed", "change"), GOOD, ids=range(len(GOOD)))
-def test_only_what_was_changed_is_stored(typed: dict[str, str], change: dict[str, Any]) -> None:
-    assert read_settings_form({**SHOWN, **typed}, SHOWN).settings == change
+@pytest.mark.parametrize(("model", "typed", "change"), GOOD, ids=range(len(GOOD)))
+def test_only_what_was_changed_is_stored(model: Model, typed: dict[str, str], change: dict[str, Any]) -> None:
+    shown = typed_values(model, model())
+    assert read_settings_form(model, {**shown, **typed}, shown).settings == change
 
 
-@pytest.mark.parametrize("field", setting_fields(), ids=lambda field: field.name)
-def test_the_bounds_of_the_form_are_those_of_the_settings(field: Any) -> None:
-    first, _, rest = field.name.partition(".")
+def stored(name: str, value: Any) -> dict[str, Any]:
+    for part in reversed(name.split(".")):
+        value = {part: value}
+    return value  # type: ignore[no-any-return]
 
-    def stored(value: Any) -> dict[str, Any]:
-        return {first: {rest: value} if rest else value}
 
+EVERY_FIELD = [(model, field) for model in EVERY_ROW for field in fields_of(model)]
+
+
+@pytest.mark.parametrize(
+    ("model", "field"), EVERY_FIELD, ids=[f"{model.row} {field.name}" for model, field in EVERY_FIELD]
+)
+def test_the_bounds_of_the_form_are_those_of_the_settings(model: Model, field: Any) -> None:
     if field.choices:
-        assert [parse(EntitySettings, stored(choice)) for choice in field.choices]
+        assert [parse(model, stored(field.name, field.read(choice))) for choice in field.choices]
         return
-    number = int if field.is_whole else float
-    for bound in (field.least, field.most):
-        assert value_of(parse(EntitySettings, stored(number(bound))).model_dump(), field.name) == bound
-    for beyond in (field.least - 1, field.most + 1):
+    number = int if field.kind == "whole" else float
+    inside = [field.most] if field.excludes_least else [field.least, field.most]
+    for bound in inside:
+        assert value_of(parse(model, stored(field.name, number(bound))).model_dump(), field.name) == bound
+    beyond = [field.least if field.excludes_least else field.least - 1, field.most + 1]
+    for value in beyond:
         with pytest.raises(ValueError, match="must be"):
-            parse(EntitySettings, stored(number(beyond)))
+            parse(model, stored(field.name, number(value)))
+
+
+def test_what_only_a_migration_sets_has_no_field() -> None:
+    assert "shared_rows" not in {field.name for field in fields_of(EntitySettings)}

@@ -1,154 +1,117 @@
-"""The words: both languages complete, and the pipeline's own sentences known by their form."""
+"""The words: both languages complete, and every value, setting and part of the pages worded."""
 
-import inspect
+import re
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 from starlette.requests import Request
 
-from entity_pipeline.admin.figures import QueueSort, QueueState
-from entity_pipeline.admin.settings_form import NAMES
+from entity_pipeline.admin.app import shell_for
+from entity_pipeline.admin.home_parts import home_parts
+from entity_pipeline.admin.installation import Installation
+from entity_pipeline.admin.parts import every_part
+from entity_pipeline.admin.setting_rows import settings_places
+from entity_pipeline.admin.settings_form import fields_of
+from entity_pipeline.admin.shell import Shell
 from entity_pipeline.admin.texts import (
-    FORMS,
     LANGUAGES,
+    SHELL,
     Texts,
     catalogue,
     language_of,
     placeholders,
+    texts_of,
     visible,
 )
-from entity_pipeline.core.gemini.access import Unanswered
-from entity_pipeline.core.gemini.ledger import QuotaStatus
-from entity_pipeline.core.settings import Closed, Open, SettingsRow
-from entity_pipeline.domains.entities import automation
-from entity_pipeline.domains.entities.accounts.logic.plan import HoldOff, plan
-from entity_pipeline.domains.entities.links.logic.holds import HoldReason
-from entity_pipeline.domains.entities.models import AccountRole, AccountType
-from entity_pipeline.domains.entities.reviews.logic.reply import UnparseableReason
-from entity_pipeline.domains.entities.settings import EntitySettings
-from entity_pipeline.shared.alerts import sensor as alerting
-from entity_pipeline_tests.settings_rows import entities_gate
-
-RESET = datetime(2026, 11, 22, 8, tzinfo=UTC)
+from entity_pipeline.assembly import DOMAINS
+from entity_pipeline.core.reasons import Language, Reason
+from entity_pipeline_tests.admin.installations import CONFIGURATION
 
 
-def status(**changes: object) -> QuotaStatus:
-    values: dict[str, object] = {
-        "model": "m",
-        "unit": "prompt",
-        "quota_day": date(2026, 11, 21),
-        "used": 0,
-        "reserved": 0,
-        "cap": 10,
-        "units_per_request": 1,
-        "blocked_until": None,
-        "resets_at": RESET,
-        "spent_usd": Decimal(0),
-        "spend_limit_usd": Decimal(10),
-    }
-    return QuotaStatus(**{**values, **changes})  # type: ignore[arg-type]
+@pytest.fixture
+def shell(installation: Installation) -> Shell:
+    return shell_for(DOMAINS, installation, CONFIGURATION)
 
 
-def test_both_languages_have_the_same_keys_and_placeholders() -> None:
-    english, korean = catalogue("en"), catalogue("ko")
-    assert set(english) == set(korean)
-    assert {key: placeholders(text) for key, text in english.items()} == {
-        key: placeholders(text) for key, text in korean.items()
-    }
+def packages(shell: Shell) -> Iterator[str]:
+    yield SHELL
+    yield from (mounted.page.package for mounted in shell.pages)
 
 
-@pytest.mark.parametrize("language", sorted(LANGUAGES))
-def test_every_value_that_the_page_shows_has_a_word(language: str) -> None:
-    wanted = [f"state.{state}" for state in QueueState] + [f"state_means.{state}" for state in QueueState]
-    wanted += [f"sort.{sort}" for sort in QueueSort]
-    wanted += [f"{kind}.{reason}" for kind in ("reason", "why") for reason in HoldReason]
-    wanted += [f"reason.{reason}" for reason in UnparseableReason]
-    wanted += [
-        f"reason.{reason}" for reason in (Unanswered.OVERLOADED, Unanswered.UNREACHABLE, Unanswered.NO_REPLY)
+def test_both_languages_have_the_same_keys_and_placeholders(shell: Shell) -> None:
+    for package in packages(shell):
+        english, korean = catalogue(package, "en"), catalogue(package, "ko")
+        assert set(english) == set(korean), package
+        assert {key: placeholders(text) for key, text in english.items()} == {
+            key: placeholders(text) for key, text in korean.items()
+        }, package
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_part_setting_and_row_has_its_words(shell: Shell, language: Language) -> None:
+    missing = []
+    for mounted in shell.pages:
+        t = texts_of(language, mounted.page.package)
+        wanted = ["title", "about", "n_waiting", "n_waiting.one"]
+        wanted += [part.title + more for part in every_part(mounted.page.parts()) for more in ("", ".away")]
+        missing += [f"{mounted.key} {key}" for key in wanted if t.known(key) is None]
+    t = texts_of(language)
+    missing += [
+        part.title + more
+        for part in every_part(home_parts(shell))
+        for more in ("", ".away")
+        if t.known(part.title + more) is None
     ]
-    wanted += [f"type.{kind}" for kind in (*AccountType, "none")] + [
-        f"role.{role}" for role in (*AccountRole, "none")
-    ]
-    wanted += [f"setting.{name}{part}" for name in NAMES for part in ("", ".hint")]
-    assert [key for key in wanted if key not in catalogue(language)] == []
+    for place in settings_places(shell):
+        t = texts_of(language, place.mounted.page.package if place.mounted else None)
+        prefix = "setting." if place.mounted else f"setting.{place.name}."
+        wanted = [f"{prefix}{field.name}{more}" for field in fields_of(place.model) for more in ("", ".hint")]
+        wanted += [] if place.mounted else [f"row.{place.name}", f"row.{place.name}.about"]
+        missing += [f"{place.name} {key}" for key in wanted if t.known(key) is None]
+    assert missing == []
 
 
-@pytest.mark.parametrize("key", sorted(FORMS))
-def test_a_wording_uses_only_what_the_sentence_holds(key: str) -> None:
-    assert placeholders(catalogue("en")[key]) <= placeholders(FORMS[key])
+def test_a_key_of_the_shell_is_not_used_for_something_else_by_a_page(shell: Shell) -> None:
+    for mounted in shell.pages:
+        both = set(catalogue(SHELL, "en")) & set(catalogue(mounted.page.package, "en"))
+        assert both == set(), mounted.key
 
 
-def hold_off(**changes: object) -> str:
-    decision = plan(Open(EntitySettings()), [], frozenset(), status(**changes))
-    assert isinstance(decision, HoldOff)
-    return decision.reason
-
-
-def closed(row: SettingsRow | None) -> str:
-    state = entities_gate(row)
-    assert isinstance(state, Closed)
-    return str(state.reason)
-
-
-def worked_on() -> str:
-    decision = plan(Open(EntitySettings()), [], frozenset({date(2026, 11, 1)}), status())
-    assert isinstance(decision, HoldOff)
-    return decision.reason
-
-
-SAID = {
-    "said.off": closed(SettingsRow(False, {})),
-    "said.no_row": closed(None),
-    "said.no_switch": closed(SettingsRow(None, {})),
-    "said.bad_settings": closed(SettingsRow(True, {"concurrency": 0})),
-    "said.blocked": hold_off(blocked_until=RESET),
-    "said.cap": hold_off(used=10),
-    "said.spend": hold_off(spent_usd=Decimal(10)),
-    "said.nothing_waits": hold_off(),
-    "said.worked_on": worked_on(),
-}
-
-
-@pytest.mark.parametrize("key", sorted(SAID))
-def test_what_the_pipeline_says_is_worded_in_korean(key: str) -> None:
-    korean, english = Texts("ko").said(SAID[key]), Texts("en").said(SAID[key])
-    assert korean is not None
-    assert english is not None
-    assert any("가" <= letter <= "힣" for letter in korean)
-    assert "{" not in korean
-
-
-SAID_BY_SENSORS = {
-    "said.on": "The pipeline is switched on.",
-    "said.off_queue_empty": closed(SettingsRow(False, {})) + " No run was in the queue.",
-    "said.off_queue_cleared": closed(SettingsRow(False, {})) + " 3 queued runs were cancelled.",
-    "said.no_new_post": "No post changed since the last look.",
-    "said.all_decided": "Every reviewed account has a decision.",
-    "said.all_in_work": "Every cohort with undecided accounts is already being worked on.",
-    "said.no_failed_run": "No run over a cohort failed since the last look.",
-    "said.no_alerts": "Nobody is told of anything: set ALERT_WEBHOOK_URL or ALERT_SMTP_URL.",
-}
-
-
-@pytest.mark.parametrize("key", sorted(SAID_BY_SENSORS))
-def test_why_a_tick_skipped_is_worded_in_korean(key: str) -> None:
-    said = SAID_BY_SENSORS[key]
-    assert Texts("ko").said(said) == Texts("ko")(key, **({"n": 3} if "3" in said else {}))
-    if not said.startswith(closed(SettingsRow(False, {}))):
-        assert f'"{said}"' in inspect.getsource(automation) + inspect.getsource(alerting)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_korean_texts_are_korean(shell: Shell, language: Language) -> None:
+    for package in packages(shell):
+        for key, text in catalogue(package, language).items():
+            has_korean = any("가" <= letter <= "힣" for letter in text)
+            words = re.sub(r"\{.*?\}|`.*?`", "", text)
+            letters = sum(letter.isascii() and letter.isalpha() for letter in words)
+            if language == "en":
+                assert not has_korean, key
+            elif letters > 12:
+                assert has_korean, key
 
 
 def test_one_of_something_is_not_counted_as_many() -> None:
-    assert [Texts("en").count("queue.total", n) for n in (0, 1, 1_234)] == [
-        "0 accounts",
-        "1 account",
-        "1,234 accounts",
-    ]
+    t = texts_of("en")
+    assert [t.count("n_requests", n) for n in (0, 1, 1_234)] == ["0 requests", "1 request", "1,234 requests"]
 
 
-def test_a_sentence_of_another_form_is_not_worded() -> None:
-    assert Texts("ko").said("PostgreSQL at 127.0.0.1 can't be reached.") is None
+def test_days_and_instants_are_written_as_each_language_does() -> None:
+    english, korean = Texts("en"), Texts("ko")
+    day, at = date(2026, 3, 5), datetime(2026, 11, 21, 8, 5, tzinfo=UTC)
+    assert (english.day(day), korean.day(day)) == ("Mar 5, 2026", "2026년 3월 5일")
+    pacific = at.astimezone(ZoneInfo("America/Los_Angeles"))
+    assert english.moment(pacific) == "Nov 21, 2026, 00:05 PST"
+    assert korean.moment(at) == "2026년 11월 21일 08:05 UTC"
+
+
+def test_a_reason_is_worded_in_the_readers_language_and_by_the_page_where_it_has_words_of_its_own() -> None:
+    slow = Reason(SHELL, "dagster_slow", {"seconds": 3})
+    assert "within 3 s" in Texts("en").reason(slow)
+    assert "3초" in Texts("ko").reason(slow)
+    off = Reason("entity_pipeline.core", "switched_off", {"row": "x", "name": "x"})
+    assert Texts("ko").reason(off) == "꺼져 있습니다."
 
 
 @pytest.mark.parametrize(
@@ -171,6 +134,6 @@ def test_the_language_is_the_address_s_then_the_cookie_s_then_the_browser_s(
     assert language_of(Request(scope)) == language
 
 
-def test_characters_that_nobody_sees_are_written_out() -> None:
+def test_invisible_characters_are_written_out() -> None:
     assert visible("acme\u200b\u202e.shop") == "acme[U+200B][U+202E].shop"
     assert visible("앰버로우") == "앰버로우"

@@ -39,9 +39,7 @@
   }
 
   showTimes(document);
-  for (const part of document.querySelectorAll("[hx-get][id]")) announce(part);
-  const results = document.getElementById("results");
-  if (results) announce(results);
+  for (const part of document.querySelectorAll("[id$='-now']")) announce(part);
 
   const body = document.body;
   const away = document.getElementById("connection");
@@ -53,7 +51,7 @@
     }
   });
 
-  /* Nobody looks: nothing is asked. Somebody is at a control inside: it stays under their hands. */
+  /* A hidden page asks nothing, and a part whose controls are in use is left as it is. */
   body.addEventListener("htmx:beforeRequest", function (event) {
     const part = event.detail.elt;
     if (!part.matches("[data-refreshes]")) return;
@@ -86,7 +84,7 @@
   const filters = document.getElementById("filters-box");
   if (filters && window.matchMedia("(max-width: 62rem)").matches) filters.open = false;
 
-  /* A picture that is gone leaves the letter that stands behind it. */
+  /* A picture that is gone leaves the letter behind it. */
   for (const picture of document.querySelectorAll("img[data-picture]")) {
     const leave = function () { picture.remove(); };
     if (picture.complete && picture.naturalWidth === 0) leave();

@@ -87,7 +87,7 @@ def enrichment_schedule(
     gemini.sweep()
     quota = gemini.quota(limits_of(settings.readable(GeminiSettings)))
     if (full := used_up(quota)) is not None:
-        return dg.SkipReason(full.reason)
+        return dg.SkipReason(str(full.reason))
     now = datetime.now(UTC)
     in_flight = jobs.RUNS.in_flight(context.instance, jobs.ENRICHMENT)
     with operation_db.connection() as connection:
@@ -100,7 +100,7 @@ def enrichment_schedule(
         )
     decision = plan(gate, pending, in_flight, quota, due_profiles)
     if isinstance(decision, HoldOff):
-        return dg.SkipReason(decision.reason)
+        return dg.SkipReason(str(decision.reason))
     return [
         dg.RunRequest(
             run_key=f"{day}@{now.isoformat()}",

@@ -37,6 +37,13 @@ def sample() -> Any:
     return EntitySample()
 
 
+def page() -> Any:
+    """What it shows."""
+    from entity_pipeline.domains.entities.page.page import EntitiesPage
+
+    return EntitiesPage
+
+
 entities = Domain(
     key=KEY,
     summary="Turn accounts tagged in Instagram posts into a catalog of artists, brands and groups.",
@@ -46,4 +53,5 @@ entities = Domain(
     health=health,
     commands=commands,
     sample=sample,
+    page=page,
 )

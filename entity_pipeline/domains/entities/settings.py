@@ -54,7 +54,7 @@ class EntitySettings(DomainSettings):
     instagram_backfill_enabled: bool = False
     # Set by the migration that moved keys to the shared rows: earlier releases refuse a row with this key, and so wait
     # instead of working under their default limits.
-    shared_rows: bool = True
+    shared_rows: bool = Field(default=True, json_schema_extra={"is_internal": True})
 
     def refused_beside(self, shared: Shared) -> Reason | None:
         """The backfill is switched on only by a person who has acknowledged Instagram's terms."""

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import dagster as dg
 import pytest
 
-from entity_pipeline.admin.quota import history_begins, quota_figures, spent_days
+from entity_pipeline.admin.gemini_quota import history_begins, quota_figures, spent_days
 from entity_pipeline.core.gemini.ledger import QuotaStatus
 from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
 from entity_pipeline.core.gemini.usage import SpendDay

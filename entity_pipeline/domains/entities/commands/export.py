@@ -15,11 +15,11 @@ from typing import Any, BinaryIO, Literal
 import click
 from pydantic import ValidationError
 
-from entity_pipeline.admin.figures import QueueQuery, QueueRow
 from entity_pipeline.core.failures import ConfigurationFailure, InputRejected
 from entity_pipeline.core.ports import Database
 from entity_pipeline.domains.entities.accounts.queries.queue import is_hidden
-from entity_pipeline.domains.entities.page.queue import csv_chunks, export_rows
+from entity_pipeline.domains.entities.page.exports import csv_chunks, export_rows
+from entity_pipeline.domains.entities.page.queue_values import QueueQuery, QueueRow
 from entity_pipeline.resources.postgres import open_database
 
 Form = Literal["csv", "jsonl"]

@@ -199,7 +199,7 @@ def _bars(statuses: Mapping[str, int], reasons: Mapping[str, int]) -> list[tuple
 
 def _meaning(reason: str) -> str:
     """Older rules, or a person, may have left a reason that is not known here."""
-    return HoldReason(reason).sentence if reason in set(HoldReason) else "not known to these rules"
+    return str(HoldReason(reason).reason) if reason in set(HoldReason) else "not known to these rules"
 
 
 def _decided_under(settings: EntitySettings, account: Any, verdict: Any, candidates: Any) -> Any:

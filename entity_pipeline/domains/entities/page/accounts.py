@@ -3,30 +3,31 @@
 Nothing here is escaped (the templates do that), but no address leaves that is not http or https.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from psycopg import Connection
 
-from entity_pipeline.admin.figures import (
+from entity_pipeline.admin.dagster_figures import run_url
+from entity_pipeline.admin.installation import Installation
+from entity_pipeline.core.audit import PAGE_ACTOR, SYSTEM_ACTOR
+from entity_pipeline.core.jsonb import json_object
+from entity_pipeline.core.text.handles import handle_or_none
+from entity_pipeline.core.text.web_address import web_address
+from entity_pipeline.domains.entities.accounts.logic.standing import AccountState
+from entity_pipeline.domains.entities.links.logic.holds import HoldReason
+from entity_pipeline.domains.entities.models import EntityTable
+from entity_pipeline.domains.entities.page.account_values import (
     AccountFigures,
-    Count,
     EvidenceFigures,
     HistoryRow,
-    LedgerRow,
     LinkFigures,
     ProfileFigures,
-    QueueState,
     ReviewFigures,
     ScoredField,
 )
-from entity_pipeline.core.audit import PAGE_ACTOR, SYSTEM_ACTOR
-from entity_pipeline.core.text.handles import handle_or_none
-from entity_pipeline.domains.entities.links.logic.holds import HoldReason
-from entity_pipeline.domains.entities.models import EntityTable
 from entity_pipeline.domains.entities.page.queries.account import (
     AccountRow,
     AuditEntry,
@@ -34,11 +35,13 @@ from entity_pipeline.domains.entities.page.queries.account import (
     audit_entries,
     entity_name,
 )
-from entity_pipeline.domains.entities.page.queue import instant, share, shown_cohort, whole
+from entity_pipeline.domains.entities.page.queue import shown_cohort
+from entity_pipeline.domains.entities.page.queue_values import Count
+from entity_pipeline.domains.entities.page.stored import instant, share, text, texts, whole
 from entity_pipeline.domains.entities.settings import Thresholds
-from entity_pipeline.resources.gemini.ledger_reading import LedgerEntry
 
 MOST_ROWS = 100
+NOTHING_USD = Decimal(0)
 _SCORED = ("account_type", "account_role", "name_en", "name_ko", "entity_region_code", "country_of_origin")
 
 
@@ -46,24 +49,22 @@ def account_figures(
     connection: Connection,
     username: str,
     thresholds: Thresholds,
-    *,
-    dagster_url: str | None,
-    edit_url: str | None,
+    at: Installation,
 ) -> AccountFigures | None:
     """Everything but the ledger's rows, which are in the other database; None when there is no such account."""
     row = account_row(connection, username)
     if row is None:
         return None
-    enrichment = mapping(row.enrichment)
-    link = mapping(enrichment.get("catalog_link"))
+    enrichment = json_object(row.enrichment)
+    link = json_object(enrichment.get("catalog_link"))
     table, entity_id = _entity(link)
-    tagging = mapping(enrichment.get("tagging"))
+    tagging = json_object(enrichment.get("tagging"))
     return AccountFigures(
         id=row.id,
         username=row.username,
         handle=handle_or_none(row.username),
         is_active=row.is_active,
-        state=QueueState(row.state),
+        state=AccountState(row.state),
         name_en=row.name_en,
         name_ko=row.name_ko,
         type=row.account_type,
@@ -76,70 +77,21 @@ def account_figures(
         sample_posts=texts(tagging.get("sample_posts")),
         created_at=row.created_at,
         updated_at=row.updated_at,
-        profile=_profile(row, mapping(enrichment.get("profile_backfill"))),
-        review=_review(mapping(enrichment.get("gemini_review")), thresholds),
-        link=_link(connection, link, table, entity_id, dagster_url),
+        profile=_profile(row, json_object(enrichment.get("profile_backfill"))),
+        review=_review(json_object(enrichment.get("gemini_review")), thresholds),
+        link=_link(connection, link, table, entity_id, at.dagster_url),
         history=[_history(entry) for entry in audit_entries(connection, row.id, table, entity_id, MOST_ROWS)],
         ledger=None,
         cost_usd=None,
-        edit_url=f"{edit_url}/{row.id}" if edit_url else None,
+        edit_url=f"{at.edit_url}/{row.id}" if at.edit_url else None,
     )
 
 
-def with_ledger(figures: AccountFigures, entries: Sequence[LedgerEntry]) -> AccountFigures:
-    """The same with what the account cost in USD; released requests never left and cost nothing."""
-    rows = [
-        LedgerRow(
-            id=entry.id,
-            at=entry.created_at,
-            kind=entry.kind,
-            model=entry.model,
-            state=entry.state,
-            grounded=entry.grounded,
-            search_queries=entry.search_queries,
-            tokens=entry.tokens,
-            cost_usd=entry.cost_usd,
-            latency_ms=entry.latency_ms,
-            error=entry.error,
-        )
-        for entry in entries
-    ]
-    cost_usd = sum((row.cost_usd or Decimal(0) for row in rows if row.state != "released"), Decimal(0))
-    return figures.model_copy(update={"ledger": rows, "cost_usd": cost_usd})
-
-
 def suggestions_of(connection: Connection, username: str) -> str | None:
-    """Google's search suggestions as HTML, as stored; hostile until it is in its sandbox."""
+    """Google's search suggestions as HTML, as stored; it may hold anything."""
     row = account_row(connection, username)
-    review = mapping(mapping(row.enrichment if row else None).get("gemini_review"))
+    review = json_object(json_object(row.enrichment if row else None).get("gemini_review"))
     return text(review.get("search_entry_point"))
-
-
-def mapping(value: object) -> Mapping[str, Any]:
-    """`value` if it is an object, else an empty one."""
-    return value if isinstance(value, Mapping) else {}
-
-
-def text(value: object) -> str | None:
-    """`value` if it is a text with something in it."""
-    return value if isinstance(value, str) and value.strip() else None
-
-
-def texts(value: object) -> list[str]:
-    """The texts in a list; empty when it is none."""
-    return [item for item in value if text(item)] if isinstance(value, list) else []
-
-
-def address(value: object) -> str | None:
-    """An http or https address, or None: a link with ``javascript:`` runs."""
-    found = text(value)
-    if found is None or not found.isprintable():
-        return None
-    try:
-        parts = urlsplit(found)
-        return found if parts.scheme in ("http", "https") and parts.hostname else None
-    except ValueError:
-        return None
 
 
 def _profile(row: AccountRow, stored: Mapping[str, Any]) -> ProfileFigures:
@@ -150,7 +102,8 @@ def _profile(row: AccountRow, stored: Mapping[str, Any]) -> ProfileFigures:
         outcome=text(stored.get("outcome")),
         display_name=row.display_name,
         bio=row.bio,
-        image_url=address(mapping(stored.get("image")).get("url")) or address(row.profile_image_url),
+        image_url=web_address(json_object(stored.get("image")).get("url"))
+        or web_address(row.profile_image_url),
         instagram_id=text(stored.get("instagram_id")),
         source=text(stored.get("source")),
         fetched_at=instant(stored.get("fetched_at")),
@@ -164,11 +117,11 @@ def _profile(row: AccountRow, stored: Mapping[str, Any]) -> ProfileFigures:
 
 
 def _review(stored: Mapping[str, Any], thresholds: Thresholds) -> ReviewFigures:
-    said = mapping(stored.get("review"))
-    scores = mapping(said.get("field_confidence"))
+    said = json_object(stored.get("review"))
+    scores = json_object(said.get("field_confidence"))
     evidence = stored.get("evidence")
     grounded = stored.get("grounded")
-    error = mapping(stored.get("error"))
+    error = json_object(stored.get("error"))
     kind = text(said.get("account_type"))
     return ReviewFigures(
         status=text(stored.get("status")) or "pending",
@@ -185,7 +138,7 @@ def _review(stored: Mapping[str, Any], thresholds: Thresholds) -> ReviewFigures:
         evidence=[
             EvidenceFigures(
                 claim=text(item.get("claim")) or "",
-                uri=address(item.get("uri")),
+                uri=web_address(item.get("uri")),
                 title=text(item.get("title")),
                 names_account=item.get("names_account") is True,
             )
@@ -220,7 +173,7 @@ def _link(
         entity_id=entity_id,
         entity_name=entity_name(connection, table, entity_id) if table and entity_id else None,
         reasons=[
-            Count(value=reason, accounts=1, meaning=HoldReason(reason).sentence if reason in known else None)
+            Count(value=reason, accounts=1, meaning=HoldReason(reason).reason if reason in known else None)
             for reason in texts(stored.get("reasons"))
         ],
         rules_version=text(stored.get("rules_version")),
@@ -228,14 +181,6 @@ def _link(
         run_url=run_url(dagster_url, run_id),
         linked_at=instant(stored.get("linked_at")),
     )
-
-
-def run_url(dagster_url: str | None, run_id: str | None) -> str | None:
-    """A run in the Dagster UI; None for what is no run's id, for example the command's."""
-    try:
-        return f"{dagster_url}/runs/{UUID(run_id)}" if dagster_url and run_id else None
-    except ValueError:
-        return None
 
 
 def _entity(link: Mapping[str, Any]) -> tuple[EntityTable | None, UUID | None]:

@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 
 from pydantic import ValidationError
 
-from entity_pipeline.admin.figures import QueueQuery, QueueSort
-from entity_pipeline.admin.sessions import HOME_PATH
+from entity_pipeline.domains.entities.page.addresses import PAGE_PATH
+from entity_pipeline.domains.entities.page.queue_values import QueueQuery, QueueSort
 
 _FILTERS = ("state", "type", "role", "region", "reason", "cohort", "search")
 _FIELDS = (*_FILTERS, "sort", "cursor")
@@ -30,7 +30,7 @@ class QueueForm:
         """What was chosen in a field, '' for nothing."""
         return self.given.get(name, "")
 
-    def url(self, path: str = HOME_PATH, **changes: str | None) -> str:
+    def url(self, path: str = PAGE_PATH, **changes: str | None) -> str:
         """The list with some fields changed; None takes one out. A change other than of the cursor starts anew."""
         wanted: dict[str, str | None] = {
             **self.given,

@@ -1,73 +1,76 @@
-"""The switch, and what the schedule would do now: its own gate and plan over the same accounts, launching nothing.
+"""What the schedule would do now: its own gate and plan over the same list of accounts, launching nothing."""
 
-Surprising: the schedule reads the accounts' metadata, and the page the narrow `enrichment_queue`, which a test
-holds equal; only so is it quick at a million accounts.
-"""
+from datetime import UTC, date, datetime, timedelta
 
-from collections.abc import Mapping
-from datetime import date, datetime, timedelta
-from typing import Any
+from pydantic import Field
 
-from entity_pipeline.admin.figures import DagsterFigures, PlannedCohort, SchedulerFigures
-from entity_pipeline.core.gemini.access import GeminiAccess
-from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
-from entity_pipeline.core.ports import Database
-from entity_pipeline.core.settings import Closed, SettingsAccess, readable
+from entity_pipeline.admin.dagster_figures import of_domain
+from entity_pipeline.admin.gemini_quota import quota_status
+from entity_pipeline.admin.installation import Installation
+from entity_pipeline.admin.scheduler import AutomationFigures, switch_of
+from entity_pipeline.admin.shown import Sentence, Shown
+from entity_pipeline.core.settings import Closed
+from entity_pipeline.domains.entities import KEY
 from entity_pipeline.domains.entities.accounts.logic.plan import HoldOff, Launch, plan
 from entity_pipeline.domains.entities.accounts.queries.queue import waiting_profiles, waiting_reviews
 from entity_pipeline.domains.entities.automation import profiles_per_tick
+from entity_pipeline.domains.entities.jobs import ENRICHMENT, RUNS
 from entity_pipeline.domains.entities.partitions import FIRST_DAY, last_day
 from entity_pipeline.domains.entities.settings import EntitySettings
 
 _TICK = timedelta(minutes=15)
 
 
-def decision_now(
-    settings: SettingsAccess,
-    operation_db: Database,
-    gemini: GeminiAccess,
-    in_flight: frozenset[date],
-    now: datetime,
-) -> Launch | HoldOff:
-    """What the next tick of `enrichment_schedule` would decide if it came now."""
-    state = settings.gate(EntitySettings)
-    if isinstance(state, Closed):
-        return HoldOff(str(state.reason))
-    newest = last_day(now)
-    with operation_db.connection() as connection:
-        pending = waiting_reviews(
-            connection, FIRST_DAY, newest, now, state.settings.accounts_per_tick, sorted(in_flight)
-        )
-        due = (
-            waiting_profiles(connection, FIRST_DAY, newest, now, profiles_per_tick(settings))
-            if state.settings.instagram_backfill_enabled
-            else []
-        )
-    return plan(state, pending, in_flight, gemini.quota(limits_of(settings.readable(GeminiSettings))), due)
+class PlannedCohort(Shown):
+    """A run that the schedule would ask for now."""
+
+    cohort: date
+    accounts: int = Field(description="Most reviews; 0 where only profiles are due.")
 
 
-def scheduler_figures(
-    settings: SettingsAccess, decision: Launch | HoldOff, dagster: DagsterFigures, now: datetime
-) -> SchedulerFigures:
-    """The page's figures."""
-    row, state = settings.row(EntitySettings), settings.gate(EntitySettings)
-    stored: Mapping[str, Any] = row.settings if row is not None and isinstance(row.settings, Mapping) else {}
-    effective = readable(EntitySettings, row)
+class SchedulerFigures(AutomationFigures):
+    """The switch, what the schedule would do now, and why it waits."""
+
+    plan: list[PlannedCohort] = Field(description="What the next tick would launch; empty while it waits.")
+    waits_because: Sentence | None = Field(description="A sentence while `plan` is empty.")
+    next_tick_at: datetime
+
+
+def scheduler_figures(at: Installation) -> SchedulerFigures:
+    """The figures now."""
+    now = datetime.now(UTC)
+    dagster = of_domain(at.dagster.figures(), at.automation, KEY)
+    in_flight: frozenset[date] | None = None
+    if dagster.away is None:
+        in_flight = at.dagster.asked(lambda instance: frozenset(RUNS.in_flight(instance, ENRICHMENT)))
+    decision = decision_now(at, in_flight or frozenset(), now)
     limits = decision.limits if isinstance(decision, Launch) else {}
     return SchedulerFigures(
-        is_enabled=bool(row is not None and row.is_enabled),
-        is_open=not isinstance(state, Closed),
-        closed_because=str(state.reason) if isinstance(state, Closed) else None,
-        updated_at=row.updated_at if row is not None else None,
-        updated_by=row.updated_by if row is not None else None,
+        **switch_of(at, EntitySettings),
         plan=[PlannedCohort(cohort=day, accounts=count) for day, count in limits.items()],
         waits_because=decision.reason if isinstance(decision, HoldOff) else None,
         next_tick_at=next_tick(now),
-        settings=effective.model_dump(mode="json"),
-        stored=dict(stored),
         dagster=dagster,
         as_of=now,
     )
+
+
+def decision_now(at: Installation, in_flight: frozenset[date], now: datetime) -> Launch | HoldOff:
+    """What the next tick of `enrichment_schedule` would decide if it came now."""
+    gate = at.settings.gate(EntitySettings)
+    if isinstance(gate, Closed):
+        return HoldOff(gate.reason)
+    settings, newest = gate.settings, last_day(now)
+    with at.operation_db.connection() as connection:
+        pending = waiting_reviews(
+            connection, FIRST_DAY, newest, now, settings.accounts_per_tick, sorted(in_flight)
+        )
+        due = (
+            waiting_profiles(connection, FIRST_DAY, newest, now, profiles_per_tick(at.settings))
+            if settings.instagram_backfill_enabled
+            else []
+        )
+    return plan(gate, pending, in_flight, quota_status(at), due)
 
 
 def next_tick(now: datetime) -> datetime:

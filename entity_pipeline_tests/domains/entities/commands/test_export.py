@@ -13,14 +13,14 @@ from typing import Any
 import psycopg
 import pytest
 
-from entity_pipeline.admin.figures import QueueQuery, QueueRow
 from entity_pipeline.core.failures import ConfigurationFailure, DatabaseUnavailable, InputRejected
 from entity_pipeline.domains.entities.commands.export import export, form_of, jsonl_chunks, query_of
-from entity_pipeline.domains.entities.page.queue import csv_chunks, export_rows
-from entity_pipeline_tests.admin.conftest import insert_account
-from entity_pipeline_tests.admin.page_data import fill_queue
+from entity_pipeline.domains.entities.page.exports import csv_chunks, export_rows
+from entity_pipeline.domains.entities.page.queue_values import QueueQuery, QueueRow
+from entity_pipeline_tests.admin.installations import insert_account
 from entity_pipeline_tests.cli.command import Command
 from entity_pipeline_tests.databases import ClonedDatabase
+from entity_pipeline_tests.domains.entities.page.page_data import fill_queue
 
 ALL: Mapping[str, str | None] = {}
 

@@ -13,9 +13,9 @@ import psycopg
 import pytest
 
 from entity_pipeline import migrations
-from entity_pipeline.admin.desk import Desk
-from entity_pipeline.admin.figures import QueueQuery, QueueSort, QueueState
+from entity_pipeline.admin.installation import Installation
 from entity_pipeline.core.failures import ConfigurationFailure, InputRejected
+from entity_pipeline.domains.entities.accounts.logic.standing import AccountState
 from entity_pipeline.domains.entities.accounts.queries.enrichment import (
     REVIEW_PENDING,
     UNDECIDED,
@@ -23,13 +23,17 @@ from entity_pipeline.domains.entities.accounts.queries.enrichment import (
     plannable_reviews,
 )
 from entity_pipeline.domains.entities.accounts.queries.queue import (
-    waiting_count,
+    waiting_accounts,
     waiting_profiles,
     waiting_reviews,
 )
+from entity_pipeline.domains.entities.page.exports import csv_chunks, export_rows, json_chunks
+from entity_pipeline.domains.entities.page.figures import EntityFigures
 from entity_pipeline.domains.entities.page.queue import queue_counts, queue_page
+from entity_pipeline.domains.entities.page.queue_values import QueueQuery, QueueSort
 from entity_pipeline.domains.entities.partitions import FIRST_DAY, every_cohort, last_day
-from entity_pipeline_tests.admin.conftest import insert_account
+from entity_pipeline_tests.admin.installations import insert_account
+from entity_pipeline_tests.databases import ClonedDatabase
 
 Connection = psycopg.Connection[Any]
 REVIEWED = {"status": "reviewed", "reviewed_at": "2026-11-01T00:00:00+00:00"}
@@ -119,9 +123,9 @@ def test_most_tagged_is_the_order_in_which_the_schedule_takes_accounts(crowd: Co
 def test_what_waits_is_what_the_pipeline_says_waits(crowd: Connection) -> None:
     now = datetime.now(UTC)
     assert crowd.execute(f"select count(*) from instagram_accounts where {REVIEW_PENDING}").fetchone() == (
-        waiting_count(crowd),
+        waiting_accounts(crowd),
     )
-    undecided = queue_counts(crowd).states[list(QueueState).index(QueueState.UNDECIDED)].accounts
+    undecided = queue_counts(crowd).states[list(AccountState).index(AccountState.UNDECIDED)].accounts
     assert crowd.execute(f"select count(*) from instagram_accounts where {UNDECIDED}").fetchone() == (
         undecided,
     )
@@ -302,15 +306,23 @@ def test_a_cursor_of_another_query_is_refused(crowd: Connection) -> None:
         queue_page(crowd, QueueQuery(cursor=cursor, sort=QueueSort.OLDEST))
 
 
-def test_an_export_is_every_row_once_and_runs_no_formula(desk: Desk, operation: Connection) -> None:
+def test_an_export_is_every_row_once_and_runs_no_formula(
+    operation_db: ClonedDatabase, operation: Connection
+) -> None:
     for nth in range(1_005):
         insert_account(operation, f"name_{nth}", name_en="=HYPERLINK(1)" if nth == 7 else '=x"\n<b>')
-    lines = list(csv.DictReader(io.StringIO(b"".join(desk.export_csv(QueueQuery())).decode("utf-8-sig"))))
+    lines = list(
+        csv.DictReader(
+            io.StringIO(b"".join(csv_chunks(export_rows(operation_db, QueueQuery()))).decode("utf-8-sig"))
+        )
+    )
     assert len({line["username"] for line in lines}) == len(lines) == 1_005
     assert {line["name_en"] for line in lines} == {"'=HYPERLINK(1)", "'=x\"\n<b>"}
-    objects = json.loads(b"".join(desk.export_json(QueueQuery(sort=QueueSort.NEWEST_CHANGE))))
+    objects = json.loads(
+        b"".join(json_chunks(export_rows(operation_db, QueueQuery(sort=QueueSort.NEWEST_CHANGE))))
+    )
     assert len({item["id"] for item in objects}) == 1_005
-    assert json.loads(b"".join(desk.export_json(QueueQuery(search="zzz")))) == []
+    assert json.loads(b"".join(json_chunks(export_rows(operation_db, QueueQuery(search="zzz"))))) == []
 
 
 def test_the_fill_brings_in_accounts_that_were_there_before(operation: Connection) -> None:
@@ -326,8 +338,10 @@ def test_the_fill_brings_in_accounts_that_were_there_before(operation: Connectio
         assert operation.execute("select * from enrichment_queue order by account_id").fetchall() == before
 
 
-def test_a_list_that_the_role_may_not_see_is_no_empty_list(desk: Desk, operation: Connection) -> None:
-    assert desk.counts().total == 0
+def test_a_list_that_the_role_may_not_see_is_no_empty_list(
+    installation: Installation, operation: Connection
+) -> None:
+    assert EntityFigures(installation).counts().total == 0
     insert_account(operation, "acme")
     operation.execute("delete from enrichment_queue")
     with pytest.raises(ConfigurationFailure, match="enrichment_queue"):

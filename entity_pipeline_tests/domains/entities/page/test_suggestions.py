@@ -5,8 +5,8 @@ from typing import Any
 import psycopg
 from starlette.testclient import TestClient
 
-from entity_pipeline.admin.sessions import SIGN_IN_PATH
-from entity_pipeline_tests.admin.conftest import TOKEN, insert_account
+from entity_pipeline.admin.paths import SIGN_IN_PATH
+from entity_pipeline_tests.admin.installations import TOKEN, insert_account
 
 PATH = "/admin/data-pipeline/instagram-accounts/{}/search-suggestions"
 

@@ -8,7 +8,11 @@ from datetime import date
 from typing import Any
 
 from entity_pipeline.core.gemini.ledger import QuotaStatus
+from entity_pipeline.core.reasons import Reason
 from entity_pipeline.core.settings import Closed, Gate
+from entity_pipeline.domains.entities.reasons import because
+
+GEMINI = "entity_pipeline.core.gemini"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +32,9 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class HoldOff:
-    """Nothing to launch; `reason` is a sentence."""
+    """Nothing to launch, and why."""
 
-    reason: str
+    reason: Reason
 
 
 def plan(
@@ -50,7 +54,7 @@ def plan(
         due_profiles: Cohorts with profiles that were put off and may be looked at now.
     """
     if isinstance(gate, Closed):
-        return HoldOff(str(gate.reason))
+        return HoldOff(gate.reason)
     if (full := used_up(quota)) is not None:
         return full
     free = [account for account in pending if account.cohort not in in_flight]
@@ -58,9 +62,9 @@ def plan(
     if not free and profiles_only:
         return Launch(dict.fromkeys(sorted(profiles_only), 0))
     if not free and in_flight:
-        return HoldOff("No account waits for a review but those of cohorts that are being worked on.")
+        return HoldOff(because("plan.worked_on"))
     if not free:
-        return HoldOff("No account waits for a review.")
+        return HoldOff(because("plan.nothing_waits"))
     take = min(gate.settings.accounts_per_tick, quota.remaining // quota.units_per_request)
     chosen = sorted(free, key=lambda account: (-account.posts, account.cohort))[:take]
     limits = dict.fromkeys(profiles_only, 0) | Counter(account.cohort for account in chosen)
@@ -68,17 +72,12 @@ def plan(
 
 
 def used_up(quota: QuotaStatus) -> HoldOff | None:
-    """Why nothing may be asked now, whoever waits."""
+    """Why no account may be reviewed now, whichever waits."""
+    closed = {"day": quota.quota_day, "at": quota.resets_at}
     if quota.blocked_until is not None:
-        return HoldOff(f"Google refuses requests until {quota.blocked_until:%Y-%m-%d %H:%M} UTC.")
+        return HoldOff(Reason(GEMINI, "blocked_by_google", {"until": quota.blocked_until}))
     if quota.cap_reached:
-        return HoldOff(
-            f"The cap of {quota.cap} grounded requests is reached for the Pacific day {quota.quota_day}; "
-            f"it opens again at {quota.resets_at:%Y-%m-%d %H:%M} UTC."
-        )
+        return HoldOff(Reason(GEMINI, "cap_reached", {**closed, "cap": quota.cap}))
     if quota.spent_usd >= quota.spend_limit_usd:
-        return HoldOff(
-            f"The spending limit of {quota.spend_limit_usd} USD is reached for the Pacific day {quota.quota_day}; "
-            f"it opens again at {quota.resets_at:%Y-%m-%d %H:%M} UTC."
-        )
+        return HoldOff(Reason(GEMINI, "spend_reached", {**closed, "limit": quota.spend_limit_usd}))
     return None

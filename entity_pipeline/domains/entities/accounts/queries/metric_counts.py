@@ -1,4 +1,4 @@
-"""What is counted for those who watch from outside: the whole list in one pass, and the pool. Changes nothing.
+"""What is counted for those who watch from outside: the whole list in one pass. Changes nothing.
 
 Surprising: pictures that were put off are known to the metadata alone, so only accounts whose profile is due again
 later are opened for them, and no more than `_OPENED`.
@@ -25,8 +25,6 @@ select count(*)::int from (
 ) later join instagram_accounts a on a.id = later.account_id
 where a.metadata #>> '{entity_enrichment,profile_backfill,outcome}' = 'found'
 """
-_POOL = "select state, count(*)::int from instagram_pool_accounts group by 1"
-_ROUTES = "select state, count(*)::int from instagram_routes group by 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +49,3 @@ def pictures_put_off(connection: Connection, now: datetime) -> int:
     """Profiles that were found and whose picture could not be stored yet; not counted beyond `_OPENED`."""
     found = connection.execute(_PICTURES, {"now": now.isoformat(), "opened": _OPENED}).fetchone()
     return int(found[0]) if found is not None else 0
-
-
-def pool_states(connection: Connection) -> dict[str, int]:
-    """Accounts of the Instagram pool by state; never a name."""
-    return dict(connection.execute(_POOL).fetchall())
-
-
-def route_states(connection: Connection) -> dict[str, int]:
-    """Ways out to Instagram by state."""
-    return dict(connection.execute(_ROUTES).fetchall())

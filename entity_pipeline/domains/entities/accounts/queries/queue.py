@@ -247,11 +247,14 @@ def waiting_profiles(
     return [row[0] for row in connection.execute(sql.SQL(query), parameters)]
 
 
-def waiting_count(connection: Connection) -> int:
-    """Accounts that wait for a review, due or put off."""
-    query = "select count(*)::int from enrichment_queue where state in ('pending', 'deferred')"
+def waiting_accounts(connection: Connection) -> tuple[int, datetime | None]:
+    """How many accounts wait for a review, due or put off, and when the oldest of them came in."""
+    query = """
+        select count(*)::int, min(created_at) from enrichment_queue where state in ('pending', 'deferred')
+    """
     found = connection.execute(query).fetchone()
-    return int(found[0]) if found is not None else 0
+    assert found is not None
+    return found[0], found[1]
 
 
 def is_hidden(connection: Connection) -> bool:

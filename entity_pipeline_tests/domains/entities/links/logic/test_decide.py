@@ -17,7 +17,7 @@ from entity_pipeline.domains.entities.links.logic.decisions import (
     Link,
     PrimaryAccount,
 )
-from entity_pipeline.domains.entities.links.logic.holds import SENTENCES, HoldReason
+from entity_pipeline.domains.entities.links.logic.holds import HoldReason
 from entity_pipeline.domains.entities.models import (
     TABLE_OF_TYPE,
     Account,
@@ -564,9 +564,3 @@ def test_nothing_reaches_the_catalog_without_proof_and_confidence(
     if isinstance(decision, Create):
         assert decision.entity.name_en or decision.entity.name_ko
         assert not account.links
-
-
-def test_every_reason_has_a_sentence() -> None:
-    assert set(SENTENCES) == set(HoldReason)
-    assert len(set(SENTENCES.values())) == len(HoldReason)
-    assert all(reason.sentence.endswith(".") for reason in HoldReason)

@@ -1,0 +1,195 @@
+"""Gemini's quota and cost as the ledger has them: today, 30 days, by model, and when the backlog is done.
+
+The figures of the day are `GeminiAccess.quota`, by which requests are admitted, so they agree with it to the unit. What
+a backlog is belongs to the domains.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from typing import Literal, cast
+
+from pydantic import Field
+
+from entity_pipeline.admin.installation import Installation
+from entity_pipeline.admin.shown import Shown
+from entity_pipeline.core.failures import PipelineFailure
+from entity_pipeline.core.gemini.ledger import QuotaStatus
+from entity_pipeline.core.gemini.quota_day import next_reset
+from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
+from entity_pipeline.core.gemini.usage import SpendDay
+from entity_pipeline.resources.gemini.ledger_reading import spend_since
+
+HISTORY_DAYS = 30
+_LONGEST_FORECAST_DAYS = 3_650
+
+
+class ModelCost(Shown):
+    """What one model cost, in USD, and how many requests were made."""
+
+    model: str
+    requests: int
+    grounded_requests: int
+    today_usd: Decimal
+    month_usd: Decimal = Field(description="The Pacific calendar month so far, today included.")
+
+
+class QuotaDay(Shown):
+    """One Pacific day of all pipelines."""
+
+    day: date
+    requests: int
+    grounded_requests: int
+    search_queries: int
+    cost_usd: Decimal
+
+
+class Forecast(Shown):
+    """When the backlog is reviewed at this cap. `done_on` is a Pacific day, None when it is never."""
+
+    pending: int = Field(description="Accounts that wait for a review, due or put off.")
+    per_day: int = Field(description="Reviews a Pacific day at the cap.")
+    left_today: int
+    done_on: date | None
+    says: str = Field(description="The same as a sentence.")
+
+
+class QuotaFigures(Shown):
+    """The ledger's day, to the unit; see `core.gemini.ledger.QuotaStatus`."""
+
+    model: str
+    unit: Literal["prompt", "query"]
+    quota_day: date = Field(description="The Pacific day.")
+    used: int
+    reserved: int
+    remaining: int
+    cap: int
+    cap_reached: bool
+    units_per_request: int
+    blocked_until: datetime | None = Field(description="Google refuses requests until then.")
+    resets_at: datetime = Field(description="When the cap opens again.")
+    next_reset_at: datetime = Field(description="The reset after `resets_at`.")
+    spent_usd: Decimal
+    spend_limit_usd: Decimal
+    models: list[ModelCost]
+    history: list[QuotaDay] = Field(description="30 Pacific days, oldest first, today last; gaps are zeros.")
+    forecast: Forecast | None = Field(description="None while the backlog can't be counted.")
+    as_of: datetime
+
+
+def history_begins(today: date) -> date:
+    """The first day that the page needs: of 30 days or of the month, whichever is earlier."""
+    return min(today - timedelta(days=HISTORY_DAYS - 1), today.replace(day=1))
+
+
+def spent_days(
+    today: date, kept: Sequence[SpendDay], ledger_since: Callable[[date], Sequence[SpendDay]]
+) -> list[SpendDay]:
+    """Days of the roll-up, and from its newest on, at least from yesterday, those of the ledger itself.
+
+    The roll-up may have stopped, or have missed a day's last hour.
+    """
+    newest = max((row.quota_day for row in kept), default=history_begins(today))
+    first = min(newest, today - timedelta(days=1))
+    return [row for row in kept if row.quota_day < first] + list(ledger_since(first))
+
+
+def quota_status(at: Installation) -> QuotaStatus:
+    """The ledger's figures of the quota period that is now."""
+    return at.gemini.quota(limits_of(at.settings.readable(GeminiSettings)))
+
+
+def read_quota(at: Installation, count_pending: Callable[[], int]) -> QuotaFigures:
+    """The ledger's day, 30 days and the forecast for as many requests with a search as `count_pending` says."""
+    now = datetime.now(UTC)
+    status = quota_status(at)
+    kept = at.gemini.spend(history_begins(status.quota_day))
+    rows = spent_days(status.quota_day, kept, partial(spend_since, at.assets_db))
+    pending: int | None = None
+    with suppress(PipelineFailure):
+        pending = count_pending()
+    return quota_figures(status, rows, pending, now)
+
+
+def quota_figures(
+    status: QuotaStatus, rows: Sequence[SpendDay], pending: int | None, now: datetime
+) -> QuotaFigures:
+    """The figures.
+
+    Args:
+        status: the ledger's figures of the day.
+        rows: `spent_days` from `history_begins` on.
+        pending: requests with a search that wait; None when they can't be counted.
+    """
+    day = status.quota_day
+    return QuotaFigures(
+        model=status.model,
+        unit=cast(Literal["prompt", "query"], status.unit),
+        quota_day=day,
+        used=status.used,
+        reserved=status.reserved,
+        remaining=status.remaining,
+        cap=status.cap,
+        cap_reached=status.cap_reached,
+        units_per_request=status.units_per_request,
+        blocked_until=status.blocked_until,
+        resets_at=status.resets_at,
+        next_reset_at=next_reset(status.resets_at),
+        spent_usd=status.spent_usd,
+        spend_limit_usd=status.spend_limit_usd,
+        models=_models(rows, day),
+        history=_history(rows, day),
+        forecast=None if pending is None else forecast(pending, status),
+        as_of=now,
+    )
+
+
+def forecast(pending: int, status: QuotaStatus) -> Forecast:
+    """When `pending` reviews are done if each takes one request and nobody else uses the quota."""
+    per_day, left = status.cap // status.units_per_request, status.remaining // status.units_per_request
+    done_on: date | None = None
+    if pending == 0:
+        says = "No account waits for a review."
+        done_on = status.quota_day
+    elif per_day == 0 and pending > left:
+        says = f"{pending:,} accounts wait for a review, and the cap allows none: raise daily_grounding_cap."
+    else:
+        days = 0 if pending <= left else -(-(pending - left) // per_day)
+        if days > _LONGEST_FORECAST_DAYS:
+            says = f"{pending:,} accounts wait for a review: more than ten years at {per_day:,} a day."
+        else:
+            done_on = status.quota_day + timedelta(days=days)
+            says = f"{pending:,} accounts wait for a review: done on {done_on} at {per_day:,} a Pacific day."
+    return Forecast(pending=pending, per_day=per_day, left_today=left, done_on=done_on, says=says)
+
+
+def _models(rows: Sequence[SpendDay], today: date) -> list[ModelCost]:
+    of_month = [row for row in rows if row.quota_day >= today.replace(day=1)]
+    found = []
+    for model in sorted({row.model for row in of_month}):
+        its = [row for row in of_month if row.model == model]
+        found.append(
+            ModelCost(
+                model=model,
+                requests=sum(row.requests for row in its),
+                grounded_requests=sum(row.grounded_requests for row in its),
+                today_usd=sum((row.cost_usd for row in its if row.quota_day == today), Decimal(0)),
+                month_usd=sum((row.cost_usd for row in its), Decimal(0)),
+            )
+        )
+    return sorted(found, key=lambda cost: (-cost.month_usd, cost.model))
+
+
+def _history(rows: Sequence[SpendDay], today: date) -> list[QuotaDay]:
+    return [
+        QuotaDay(
+            day=day,
+            requests=sum(row.requests for row in rows if row.quota_day == day),
+            grounded_requests=sum(row.grounded_requests for row in rows if row.quota_day == day),
+            search_queries=sum(row.search_queries for row in rows if row.quota_day == day),
+            cost_usd=sum((row.cost_usd for row in rows if row.quota_day == day), Decimal(0)),
+        )
+        for day in (today - timedelta(days=back) for back in reversed(range(HISTORY_DAYS)))
+    ]

@@ -1,0 +1,65 @@
+"""What pages read: the databases, settings, Gemini's ledger and Dagster's records of one installation.
+
+Nothing connects before it is asked. What is made of it belongs to `figures.py` and to the domains' pages.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import dagster as dg
+
+from entity_pipeline.admin.automation import Automation, automation_of
+from entity_pipeline.admin.dagster_records import DagsterRecords
+from entity_pipeline.core.domain import Domain
+from entity_pipeline.core.gemini.access import GeminiAccess
+from entity_pipeline.core.ports import Database
+from entity_pipeline.resources.registry import resources_of_environment
+from entity_pipeline.resources.settings_store import SettingsStore
+
+_WANTED = ("operation_db", "assets_db", "settings", "gemini")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installation:
+    """What is read, and `automation`, which says whose a run is.
+
+    `edit_url` is where people correct an account, `dagster_url` the Dagster UI; None leaves the links out.
+    """
+
+    operation_db: Database
+    assets_db: Database
+    settings: SettingsStore
+    gemini: GeminiAccess
+    dagster: DagsterRecords
+    automation: Automation = field(default_factory=Automation)
+    dagster_url: str | None = None
+    edit_url: str | None = None
+
+
+@contextmanager
+def installation_of_environment(
+    domains: Sequence[Domain], *, dagster_url: str | None, edit_url: str | None
+) -> Iterator[Installation]:
+    """The installation that the environment names, with these domains; closes everything at the end.
+
+    Raises:
+        ConfigurationFailure: a variable is missing or wrong.
+    """
+    automation = automation_of(domains)
+    dagster = DagsterRecords(dagster_url, automation=automation)
+    resources = resources_of_environment()
+    try:
+        with dg.build_resources({key: resources[key] for key in _WANTED}) as built:
+            yield Installation(
+                operation_db=built.operation_db,
+                assets_db=built.assets_db,
+                settings=built.settings,
+                gemini=built.gemini,
+                dagster=dagster,
+                automation=automation,
+                dagster_url=dagster_url,
+                edit_url=edit_url,
+            )
+    finally:
+        dagster.close()

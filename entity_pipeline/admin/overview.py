@@ -1,0 +1,104 @@
+"""What the first page shows of all domains, read from one installation: a row a domain, the Instagram budget, alerts.
+
+What a backlog is belongs to each domain's page. A figure that can't be had is None, and the others are still shown.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from typing import TypeVar
+
+import dagster as dg
+from pydantic import Field
+
+from entity_pipeline.admin.backlogs import backlog_of
+from entity_pipeline.admin.installation import Installation
+from entity_pipeline.admin.shell import MountedPage
+from entity_pipeline.admin.shown import Sentence, Shown
+from entity_pipeline.core.failures import PipelineFailure
+from entity_pipeline.core.gemini.quota_day import quota_day
+from entity_pipeline.core.settings import Closed
+from entity_pipeline.resources.gemini.ledger_reading import spend_of_day
+from entity_pipeline.shared.runs.health import FailingJob, failing_jobs
+from entity_pipeline.shared.runs.owners import RunOwners
+
+T = TypeVar("T")
+_RECENT = timedelta(days=1)
+
+
+class DomainFigures(Shown):
+    """One domain: its switch, what waits, what today has cost, and what is wrong."""
+
+    key: str
+    path: str = Field(description="Where its page is.")
+    is_enabled: bool = Field(description="The switch as stored; false when there is no row.")
+    is_open: bool = Field(description="Switched on and every setting readable: it may work.")
+    closed_because: Sentence | None = Field(description="A sentence while `is_open` is false.")
+    updated_at: datetime | None = Field(
+        description="The version of its settings: send it back with a change."
+    )
+    updated_by: str | None
+    backlog: int | None = Field(description="What waits; null when it can't be counted.")
+    oldest: datetime | None = Field(description="Since when the one that waits longest does.")
+    spent_today_usd: Decimal | None = Field(description="Of the Pacific day, open requests at most.")
+    requests_today: int | None
+    failing_jobs: list[str] | None = Field(
+        description="Failed within 24 hours and not succeeded since; null without Dagster's records."
+    )
+
+
+def domain_figures(at: Installation, pages: Sequence[MountedPage]) -> list[DomainFigures]:
+    """A row a domain, in the order of the assembly.
+
+    Raises:
+        DatabaseUnavailable: the settings can't be read, so no switch can be shown.
+    """
+    spent = _known(lambda: _spent_today(at, quota_day(datetime.now(UTC))))
+    failing = at.dagster.asked(partial(_failing, at.automation.owners))
+    return [_figures_of(at, mounted, spent, failing) for mounted in pages]
+
+
+def _figures_of(
+    at: Installation,
+    mounted: MountedPage,
+    spent: Mapping[str, tuple[Decimal, int]] | None,
+    failing: Sequence[FailingJob] | None,
+) -> DomainFigures:
+    settings = mounted.domain.settings
+    row, gate = at.settings.row(settings), at.settings.gate(settings)
+    backlog = backlog_of(mounted.page)
+    cost, requests = (spent or {}).get(mounted.domain.row, (Decimal(0), 0))
+    return DomainFigures(
+        key=mounted.key,
+        path=mounted.path,
+        is_enabled=bool(row is not None and row.is_enabled),
+        is_open=not isinstance(gate, Closed),
+        closed_because=gate.reason if isinstance(gate, Closed) else None,
+        updated_at=row.updated_at if row is not None else None,
+        updated_by=row.updated_by if row is not None else None,
+        backlog=None if backlog is None else backlog.waiting,
+        oldest=None if backlog is None else backlog.oldest,
+        spent_today_usd=None if spent is None else cost,
+        requests_today=None if spent is None else requests,
+        failing_jobs=None if failing is None else [one.job for one in failing if one.domain == mounted.key],
+    )
+
+
+def _spent_today(at: Installation, day: date) -> Mapping[str, tuple[Decimal, int]]:
+    found: dict[str, tuple[Decimal, int]] = {}
+    for row in spend_of_day(at.assets_db, day):
+        cost, requests = found.get(row.pipeline, (Decimal(0), 0))
+        found[row.pipeline] = (cost + row.cost_usd, requests + row.requests)
+    return found
+
+
+def _failing(owners: RunOwners, instance: dg.DagsterInstance) -> Sequence[FailingJob]:
+    return failing_jobs(instance, owners, datetime.now(UTC) - _RECENT)
+
+
+def _known(ask: Callable[[], T]) -> T | None:
+    with suppress(PipelineFailure):
+        return ask()
+    return None

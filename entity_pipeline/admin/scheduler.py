@@ -1,0 +1,51 @@
+"""A domain's switch with its settings, and what Dagster does: what the scheduler's part of every page shows.
+
+What a domain would launch next belongs to its page, whose figures extend these.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pydantic import Field
+
+from entity_pipeline.admin.dagster_figures import DagsterFigures
+from entity_pipeline.admin.installation import Installation
+from entity_pipeline.admin.shown import Sentence, Shown
+from entity_pipeline.core.settings import Closed, SettingsModel
+
+
+class SwitchFigures(Shown):
+    """The switch and the settings of a row."""
+
+    is_enabled: bool = Field(description="The switch as stored; False when there is no row.")
+    is_open: bool = Field(description="Switched on and every setting readable: nothing speaks against work.")
+    closed_because: Sentence | None = Field(description="A sentence while `is_open` is false.")
+    updated_at: datetime | None = Field(description="The version of the row: send it back with a change.")
+    updated_by: str | None
+    settings: dict[str, Any] = Field(
+        description="Every setting in effect; the defaults where none is stored."
+    )
+    stored: dict[str, Any] = Field(description="Only what is stored, readable or not.")
+
+
+class AutomationFigures(SwitchFigures):
+    """The same with what Dagster does."""
+
+    dagster: DagsterFigures
+    as_of: datetime
+
+
+def switch_of(at: Installation, model: type[SettingsModel]) -> dict[str, Any]:
+    """The values of `SwitchFigures`, for those that have more."""
+    row, gate = at.settings.row(model), at.settings.gate(model)
+    stored = row.settings if row is not None and isinstance(row.settings, Mapping) else {}
+    return {
+        "is_enabled": bool(row is not None and row.is_enabled),
+        "is_open": not isinstance(gate, Closed),
+        "closed_because": gate.reason if isinstance(gate, Closed) else None,
+        "updated_at": row.updated_at if row is not None else None,
+        "updated_by": row.updated_by if row is not None else None,
+        "settings": at.settings.readable(model).model_dump(mode="json"),
+        "stored": dict(stored),
+    }

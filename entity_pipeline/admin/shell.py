@@ -1,0 +1,71 @@
+"""What one server of the page holds: its installation, the domains with their pages, and how they are drawn."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fastapi import Request
+from jinja2 import Environment
+
+from entity_pipeline.admin.configuration import AdminConfiguration
+from entity_pipeline.admin.figures import Figures
+from entity_pipeline.admin.installation import Installation
+from entity_pipeline.admin.page import Page
+from entity_pipeline.admin.paths import PAGES_PATH
+from entity_pipeline.core.domain import Domain
+
+
+@dataclass(frozen=True, slots=True)
+class MountedPage:
+    """A domain and its page."""
+
+    domain: Domain
+    page: Page
+
+    @property
+    def key(self) -> str:
+        """The domain's key."""
+        return self.domain.key
+
+    @property
+    def path(self) -> str:
+        """Where the page is."""
+        return self.page.path
+
+    @property
+    def own_path(self) -> str:
+        """Where the shell's own addresses below the page are; no name of an account is a hyphen alone."""
+        return f"{self.page.path}/-"
+
+    @property
+    def usual_path(self) -> str:
+        """Where a page of this domain is looked for; it leads to `path`."""
+        return f"{PAGES_PATH}/{self.domain.key.replace('_', '-')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """Everything that a handler needs, in `app.state.shell`."""
+
+    domains: Sequence[Domain]
+    installation: Installation
+    configuration: AdminConfiguration
+    figures: Figures
+    pages: Sequence[MountedPage]
+    templates: Environment
+
+    def page(self, key: str) -> MountedPage:
+        """The page of the domain with this key. Raises KeyError."""
+        for mounted in self.pages:
+            if mounted.key == key:
+                return mounted
+        raise KeyError(key)
+
+    def page_at(self, path: str) -> MountedPage | None:
+        """The page that an address belongs to."""
+        return next((m for m in self.pages if path == m.path or path.startswith(f"{m.path}/")), None)
+
+
+def shell_of(request: Request) -> Shell:
+    """A dependency: the shell of the server that handles the request."""
+    shell: Shell = request.app.state.shell
+    return shell

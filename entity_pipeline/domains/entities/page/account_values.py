@@ -1,0 +1,127 @@
+"""One account as values. How it is read belongs to `accounts.py`."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from pydantic import Field
+
+from entity_pipeline.admin.ledger_rows import LedgerRow
+from entity_pipeline.admin.shown import Shown
+from entity_pipeline.domains.entities.accounts.logic.standing import AccountState
+from entity_pipeline.domains.entities.page.queue_values import Count
+
+
+class ScoredField(Shown):
+    """One field of the review. `confidence` is the model's own, None where it gave none."""
+
+    name: str
+    value: str | None
+    confidence: float | None
+
+
+class EvidenceFigures(Shown):
+    """A sentence of the reply and the source that supports it. `uri` is https/http or None."""
+
+    claim: str
+    uri: str | None
+    title: str | None
+    names_account: bool
+
+
+class ReviewFigures(Shown):
+    """The stored review; texts come from a model and from hostile profiles."""
+
+    status: str
+    fields: list[ScoredField]
+    raw_confidence: float | None
+    confidence: float | None = Field(description="Calibrated and capped.")
+    threshold: float | None = Field(description="What its type needs to be written; None for other types.")
+    grounded: bool | None
+    reasoning: str | None
+    evidence: list[EvidenceFigures]
+    search_queries: list[str]
+    has_search_suggestions: bool = Field(description="The stored reply has Google's search suggestions.")
+    model: str | None
+    model_version: str | None
+    prompt_version: str | None
+    reviewed_at: datetime | None
+    attempts: int
+    next_attempt_at: datetime | None
+    error: str | None
+    notes: list[str]
+
+
+class ProfileFigures(Shown):
+    """What Instagram showed, and where it came from."""
+
+    status: str
+    outcome: str | None
+    display_name: str | None
+    bio: str | None
+    image_url: str | None = Field(description="https/http, or None.")
+    instagram_id: str | None
+    source: str | None
+    fetched_at: datetime | None
+    attempts: int
+    next_attempt_at: datetime | None
+    fields_written: list[str]
+    history: list[dict[str, Any]]
+
+
+class LinkFigures(Shown):
+    """What became of the review."""
+
+    status: str
+    entity_table: str | None
+    entity_id: UUID | None
+    entity_name: str | None
+    reasons: list[Count] = Field(description="`value` and `meaning`; `accounts` is 1.")
+    rules_version: str | None
+    run_id: str | None
+    run_url: str | None
+    linked_at: datetime | None
+
+
+class HistoryRow(Shown):
+    """One row of `admin_audit_log` about the account or what was written for it."""
+
+    at: datetime
+    action: str
+    by: str = Field(description="`pipeline`, `administration page` or the uuid of a person.")
+    table: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    run_id: str | None
+
+
+class AccountFigures(Shown):
+    """Everything that is known of one account. Read only: people correct it elsewhere (`edit_url`)."""
+
+    id: UUID
+    username: str
+    handle: str | None = Field(
+        description="Normalised, for the link to Instagram; None when it can't be one."
+    )
+    is_active: bool
+    state: AccountState
+    name_en: str | None
+    name_ko: str | None
+    type: str | None = Field(description="The catalog column account_type.")
+    role: str | None
+    region: str | None
+    cohort: date
+    posts: int
+    first_tagged_at: datetime | None
+    last_tagged_at: datetime | None
+    sample_posts: list[str]
+    created_at: datetime
+    updated_at: datetime
+    profile: ProfileFigures
+    review: ReviewFigures
+    link: LinkFigures
+    history: list[HistoryRow] = Field(description="Newest first, at most 100.")
+    ledger: list[LedgerRow] | None = Field(description="Newest first; None while the ledger is away.")
+    cost_usd: Decimal | None
+    edit_url: str | None = Field(description="Where a person corrects it, when configured.")

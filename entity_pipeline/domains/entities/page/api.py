@@ -1,0 +1,65 @@
+"""The entities' part of the API: under `/api/v1/entities`, and under `/api/v1` as it was first named."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Path, Query
+from fastapi.responses import Response, StreamingResponse
+
+from entity_pipeline.admin.api import Sender, problem
+from entity_pipeline.admin.changes import SettingsChange
+from entity_pipeline.domains.entities.page.account_values import AccountFigures
+from entity_pipeline.domains.entities.page.mounted import TheFigures
+from entity_pipeline.domains.entities.page.queue_values import Counts, QueuePage, QueueQuery
+from entity_pipeline.domains.entities.page.scheduler import SchedulerFigures
+
+Username = Annotated[str, Path(min_length=1, max_length=200)]
+
+router = APIRouter()
+
+
+@router.get("/scheduler")
+def scheduler(figures: TheFigures) -> SchedulerFigures:
+    """The switch, what the schedule would do now and why it waits."""
+    return figures.scheduler()
+
+
+@router.patch(
+    "/scheduler",
+    responses={409: problem("The row was changed meanwhile; `current` is how it is now.")},
+)
+def change_scheduler(figures: TheFigures, sender: Sender, change: SettingsChange) -> SchedulerFigures:
+    """Switch on or off, or change settings; refused when the row is not the one the change was made from."""
+    return figures.change(change, sender)
+
+
+@router.get("/queue")
+def queue(figures: TheFigures, query: Annotated[QueueQuery, Query()]) -> QueuePage:
+    """One page of accounts."""
+    return figures.queue(query)
+
+
+@router.get("/queue/counts")
+def counts(figures: TheFigures) -> Counts:
+    """How many accounts are in each state, and why."""
+    return figures.counts()
+
+
+@router.get("/queue/export.csv", response_class=Response)
+def export_csv(figures: TheFigures, query: Annotated[QueueQuery, Query()]) -> StreamingResponse:
+    """Every account of the query as CSV."""
+    return figures.export(query, "csv")
+
+
+@router.get("/queue/export.json", response_class=Response)
+def export_json(figures: TheFigures, query: Annotated[QueueQuery, Query()]) -> StreamingResponse:
+    """Every account of the query as one JSON array."""
+    return figures.export(query, "json")
+
+
+@router.get("/accounts/{username}", responses={404: problem("There is no such account.")})
+def account(figures: TheFigures, username: Username) -> AccountFigures:
+    """Everything that is known of one account."""
+    found = figures.account(username)
+    if found is None:
+        raise HTTPException(404, "There is no account of this name.")
+    return found

@@ -1,0 +1,109 @@
+"""The list of accounts as values: a query, a page of rows, and counts. How they are read belongs to `queue.py`."""
+
+import re
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from entity_pipeline.admin.shown import Sentence, Shown
+from entity_pipeline.domains.entities.accounts.logic.standing import AccountState
+from entity_pipeline.domains.entities.models import AccountRole, AccountType
+
+
+class QueueSort(StrEnum):
+    """Orders of the queue. `most_tagged` is the order in which the pipeline takes accounts."""
+
+    MOST_TAGGED = "most_tagged"
+    OLDEST = "oldest"
+    NEWEST_CHANGE = "newest_change"
+    USERNAME = "username"
+
+
+# The value of a filter that asks for accounts without one.
+NONE = "none"
+
+PAGE_SIZE = 50
+LARGEST_PAGE = 200
+
+
+def _written_as_day(value: Any) -> Any:
+    """Refuse a bare number, which pydantic would read as seconds since 1970."""
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII) is None:
+        raise ValueError("must be a day as YYYY-MM-DD")
+    return value
+
+
+class QueueQuery(BaseModel):
+    """Filters, search, order and place. One that is left out does not filter."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    state: AccountState | None = None
+    type: AccountType | Literal["none"] | None = None
+    role: AccountRole | Literal["none"] | None = None
+    region: Annotated[str, Field(pattern=r"^([A-Z]{2}|none)$")] | None = Field(
+        default=None, description="ISO 3166-1 alpha-2, or `none`."
+    )
+    reason: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,60}$")] | None = Field(
+        default=None, description="Held or failed for this reason, maybe among others: a value of the counts."
+    )
+    cohort: Annotated[date, BeforeValidator(_written_as_day)] | None = None
+    search: Annotated[str, Field(max_length=100)] | None = Field(
+        default=None, description="What the username or a name begins with."
+    )
+    sort: QueueSort = QueueSort.MOST_TAGGED
+    cursor: Annotated[str, Field(max_length=600)] | None = Field(
+        default=None, description="`next_cursor` or `previous_cursor` of another page of the same query."
+    )
+    limit: int = Field(default=PAGE_SIZE, ge=1, le=LARGEST_PAGE)
+
+
+class QueueRow(Shown):
+    """One account in the queue."""
+
+    id: UUID
+    username: str
+    state: AccountState
+    name_en: str | None
+    name_ko: str | None
+    type: str | None
+    role: str | None
+    region: str | None
+    cohort: date
+    posts: int = Field(description="Posts that tag it.")
+    confidence: float | None
+    reasons: list[str] = Field(description="Why it is held; values of HoldReason, or older ones.")
+    attempts: int
+    last_error: str | None
+    next_attempt_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class QueuePage(Shown):
+    """One page. A cursor is None at the end of the list in that direction."""
+
+    rows: list[QueueRow]
+    next_cursor: str | None
+    previous_cursor: str | None
+
+
+class Count(Shown):
+    """How many accounts have one value."""
+
+    value: str
+    accounts: int
+    meaning: Sentence | None = Field(default=None, description="The sentence of a held reason.")
+
+
+class Counts(Shown):
+    """How the queue is made up, at most some seconds old."""
+
+    total: int
+    states: list[Count] = Field(description="Every state, in the order of AccountState, zeros included.")
+    held_reasons: list[Count] = Field(description="Most frequent first.")
+    failed_reasons: list[Count] = Field(description="Why reviews failed, most frequent first.")
+    as_of: datetime

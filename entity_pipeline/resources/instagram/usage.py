@@ -1,0 +1,46 @@
+"""How much of its request windows the pool has used, for people who look. Changes nothing and names no account.
+
+The windows hold for each account and for each way out, so a way out with several accounts allows no more than with
+one. When a request may go belongs to `governor.py`.
+"""
+
+from dataclasses import dataclass
+
+from entity_pipeline.core.ports import Database
+
+# Without an account that may work, requests go out without one by the direct way.
+_USED = """
+with ways as (
+  select r.name from instagram_routes r where r.state <> 'disabled' and exists (
+    select from instagram_pool_accounts a where a.route = r.name and a.state in ('active', 'cooling'))
+  union
+  select name from instagram_routes where name = 'direct' and state <> 'disabled' and not exists (
+    select from instagram_pool_accounts where state in ('active', 'cooling'))
+)
+select (select count(*) from instagram_pool_accounts where state <> 'disabled')::int,
+  (select count(*) from instagram_pool_accounts where state in ('active', 'cooling'))::int,
+  (select count(*) from ways)::int,
+  count(l.id) filter (where l.requested_at > clock_timestamp() - interval '1 hour')::int,
+  count(l.id)::int
+from ways left join instagram_request_log l
+  on l.route = ways.name and l.requested_at > clock_timestamp() - interval '1 day'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolUsage:
+    """Accounts of the pool, those that may work, the ways out in use, and requests of the last hour and day."""
+
+    accounts: int
+    usable: int
+    routes: int
+    last_hour: int
+    last_day: int
+
+
+def pool_usage(database: Database) -> PoolUsage:
+    """What was used up to now. Raises `DatabaseUnavailable`."""
+    with database.connection() as connection:
+        row = connection.execute(_USED).fetchone()
+    assert row is not None
+    return PoolUsage(*row)

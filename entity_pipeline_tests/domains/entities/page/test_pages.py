@@ -1,0 +1,403 @@
+"""The pages as a browser without JavaScript gets them: what they show, what they change, what goes wrong."""
+
+import re
+from datetime import date
+from html import unescape
+from typing import Any
+from urllib.parse import quote
+
+import psycopg
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from entity_pipeline.admin.app import create_app
+from entity_pipeline.admin.paths import SIGN_IN_PATH
+from entity_pipeline.admin.texts import Texts
+from entity_pipeline.assembly import DOMAINS
+from entity_pipeline.domains.entities.page.addresses import PAGE_PATH
+from entity_pipeline.resources.postgres import PostgresResource
+from entity_pipeline_tests.admin.installations import (
+    BEARER,
+    CONFIGURATION,
+    ORIGIN,
+    insert_account,
+    installation_of,
+    signed_in,
+)
+from entity_pipeline_tests.databases import ClonedDatabase
+from entity_pipeline_tests.domains.entities.page.page_data import (
+    EVIDENCE_URL,
+    HOSTILE,
+    fill_ledger,
+    fill_queue,
+    tagged,
+)
+
+Connection = psycopg.Connection[Any]
+SETTINGS = PAGE_PATH + "/-/settings"
+SWITCH = PAGE_PATH + "/-/switch"
+
+
+def hidden(page: str) -> dict[str, str]:
+    """The hidden fields of a page, by name; the last one counts."""
+    found = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page)
+    return {name: unescape(value) for name, value in found}
+
+
+def form_of(page: str) -> dict[str, str]:
+    """The form of limits as a browser would send it."""
+    fields = dict(re.findall(r'<input id="([^"]+)" name="\1"[^>]*? value="([^"]*)"', page))
+    chosen = dict(re.findall(r'<select id="([^"]+)".*?<option value="(\w+)" selected', page, re.DOTALL))
+    return {**hidden(page), **fields, **chosen}
+
+
+def text_of(page: str) -> str:
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
+
+
+# --- who gets in ---
+
+
+@pytest.mark.parametrize("path", [PAGE_PATH, PAGE_PATH + "/amber.row", SETTINGS, PAGE_PATH + "/-/export.csv"])
+def test_a_stranger_is_sent_to_sign_in_and_back(client: TestClient, path: str) -> None:
+    answer = client.get(path + "?state=held")
+    assert answer.status_code == 303
+    assert answer.headers["location"] == f"{SIGN_IN_PATH}?next={quote(path + '?state=held', safe='')}"
+
+
+def test_a_part_that_is_refreshed_without_a_session_sends_the_whole_page_to_sign_in(
+    client: TestClient,
+) -> None:
+    answer = client.get(PAGE_PATH, headers={"HX-Request": "true", "HX-Target": "quota-now"})
+    assert answer.headers["hx-redirect"].startswith(SIGN_IN_PATH)
+    assert "quota" not in answer.text
+
+
+@pytest.mark.parametrize("path", [SWITCH, SETTINGS])
+def test_a_change_without_the_session_s_token_is_refused(
+    person: TestClient, assets: Connection, path: str
+) -> None:
+    sent = {**hidden(person.get(PAGE_PATH).text), "csrf_token": "0" * 64, "accounts_per_tick": "1"}
+    answer = person.post(path, data=sent)
+    assert answer.status_code == 403
+    assert "This form has expired" in answer.text
+    assert assets.execute(
+        "select is_enabled, settings from pipeline_settings where platform = 'entity_enrichment'"
+    ).fetchone() == (False, {})
+
+
+def test_the_sign_in_page_says_what_was_wrong_and_never_what_was_typed(client: TestClient) -> None:
+    answer = client.post(SIGN_IN_PATH, data={"token": "typed-by-mistake", "name": "x"}, follow_redirects=True)
+    assert "The token is wrong." in answer.text
+    assert "typed-by-mistake" not in answer.text
+
+
+# --- the first page ---
+
+
+def test_an_empty_database_says_what_to_do(person: TestClient) -> None:
+    page = text_of(person.get(PAGE_PATH).text)
+    assert "No account has been found in posts yet." in page
+    assert "It is switched off." in page
+    assert "Nothing waits for a web search." in page
+
+
+def test_the_figures_of_the_page_are_those_of_the_api(
+    person: TestClient, app: FastAPI, assets: Connection, operation: Connection
+) -> None:
+    fill_ledger(assets)
+    fill_queue(operation)
+    quota = TestClient(app, base_url=ORIGIN, headers=BEARER).get("/api/v1/quota").json()
+    page = person.get(PAGE_PATH).text
+    assert quota["used"] == 24
+    assert '<span class="big-number" id="quota-used">24</span>' in page
+    assert f'<dd id="quota-remaining">{quota["remaining"]:,}</dd>' in page
+    forecast = quota["forecast"]
+    assert f"{forecast['pending']} items wait" in page
+    done_on = Texts("en").day(date.fromisoformat(forecast["done_on"]))
+    assert f"done on the Pacific day {done_on} at {forecast['per_day']:,} per day" in page
+    assert len(re.findall(r'<rect class="column', page)) == 30 - quota["history"].count(0)
+    for day in quota["history"]:
+        assert (
+            f"<title>{Texts('en').day(date.fromisoformat(day['day']))}: {day['grounded_requests']:,}</title>"
+            in page
+        )
+
+
+def test_filters_search_sort_and_pages_work_as_plain_links_and_forms(
+    person: TestClient, operation: Connection
+) -> None:
+    fill_queue(operation)
+    assert rows(person.get(PAGE_PATH + "?state=held&type=artist").text) == ["haneul.stage"]
+    assert rows(person.get(PAGE_PATH + "?reason=broken_json").text) == ["brokenreply.madeup"]
+    assert rows(person.get(PAGE_PATH + "?search=amber").text) == ["amber.row"]
+    assert rows(person.get(PAGE_PATH + "?region=kr&role=primary&state=created").text) == ["amber.row"]
+    first = person.get(PAGE_PATH + "?search=shop_&sort=username&state=").text
+    assert rows(first) == [f"shop_{nth:03}" for nth in range(50)]
+    onward = re.search(r'rel="next" href="([^"]+)"', first)
+    assert onward is not None
+    second = person.get(unescape(onward[1]).partition("#")[0]).text
+    assert rows(second) == [f"shop_{nth:03}" for nth in range(50, 60)]
+    assert 'rel="next"' not in second
+
+
+def rows(page: str) -> list[str]:
+    return re.findall(r'<bdi class="handle">([^<]+)</bdi></a>', page)
+
+
+def test_a_value_that_is_no_filter_is_left_out_and_said(person: TestClient, operation: Connection) -> None:
+    fill_queue(operation, pending=1)
+    page = person.get(PAGE_PATH + "?state=gone&search=amber&cohort=tomorrow&lang=en").text
+    assert rows(page) == ["amber.row"]
+    assert "not a value of State: gone" in text_of(page)
+    assert "not a value of Cohort: tomorrow" in text_of(page)
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["cursor=x", "search=%00", "search=%ff", "reason=%3Cb%3E", "sort=x&limit=9", "state=held&state=x"],
+)
+def test_no_address_breaks_the_page(person: TestClient, query: str) -> None:
+    answer = person.get(f"{PAGE_PATH}?{query}")
+    assert answer.status_code == 200
+    assert "Scheduler" in answer.text
+
+
+def test_a_part_is_answered_alone_for_htmx_and_whole_when_history_is_restored(
+    person: TestClient, operation: Connection
+) -> None:
+    fill_queue(operation, pending=1)
+    part = {"HX-Request": "true", "HX-Target": "results-now"}
+    assert rows(person.get(PAGE_PATH + "?search=amber", headers=part).text) == ["amber.row"]
+    assert "<html" not in person.get(PAGE_PATH, headers=part).text
+    for target in ("scheduler-now", "quota-now", "facets-now"):
+        alone = person.get(PAGE_PATH, headers={**part, "HX-Target": target}).text
+        assert "<html" not in alone
+        assert rows(alone) == []
+    assert "<html" in person.get(PAGE_PATH, headers={**part, "HX-History-Restore-Request": "true"}).text
+
+
+def test_the_list_is_exported_as_it_is_filtered(person: TestClient, operation: Connection) -> None:
+    fill_queue(operation, pending=2)
+    page = person.get(PAGE_PATH + "?search=shop_").text
+    found = re.search(r'href="([^"]+export\.csv[^"]*)"', page)
+    assert found is not None
+    lines = person.get(unescape(found[1])).text.splitlines()
+    assert [line.split(",")[1] for line in lines[1:]] == ["shop_000", "shop_001"]
+
+
+# --- changes ---
+
+
+def test_the_switch_is_written_with_who_and_said(
+    person: TestClient, assets: Connection, operation: Connection
+) -> None:
+    answer = person.post(SWITCH, data=hidden(person.get(PAGE_PATH).text))
+    assert answer.status_code == 303
+    assert assets.execute(
+        "select is_enabled, updated_by from pipeline_settings where platform = 'entity_enrichment'"
+    ).fetchone() == (
+        True,
+        "page:Min-ji",
+    )
+    who = operation.execute("select metadata ->> 'who' from admin_audit_log").fetchone()
+    assert who == ("Min-ji",)
+    assert "Switched on." in person.get(answer.headers["location"]).text
+
+
+def test_a_switch_made_from_an_older_page_changes_nothing_and_shows_both(
+    person: TestClient, app: FastAPI, assets: Connection
+) -> None:
+    old = hidden(person.get(PAGE_PATH).text)
+    other = signed_in(app)
+    assert other.post(SWITCH, data=hidden(other.get(PAGE_PATH).text)).status_code == 303
+    answer = person.post(SWITCH, data={**old, "is_enabled": "false"})
+    assert answer.status_code == 409
+    assert "You wanted: Off It is now: On, by page:Min-ji" in text_of(answer.text)
+    assert assets.execute(
+        "select is_enabled from pipeline_settings where platform = 'entity_enrichment'"
+    ).fetchone() == (True,)
+
+
+def test_a_bad_limit_is_said_beside_its_field_and_keeps_what_was_typed(
+    person: TestClient, assets: Connection
+) -> None:
+    form = form_of(person.get(SETTINGS).text)
+    answer = person.post(SETTINGS, data={**form, "thresholds.brand": "85", "concurrency": "4"})
+    assert answer.status_code == 422
+    assert '<p class="field-problem" id="thresholds.brand-problem">Must be from 0 to 1.</p>' in answer.text
+    sent_back = form_of(answer.text)
+    assert (sent_back["thresholds.brand"], sent_back["concurrency"]) == ("85", "4")
+    assert assets.execute(
+        "select settings from pipeline_settings where platform = 'entity_enrichment'"
+    ).fetchone() == ({},)
+
+
+def test_saving_stores_only_what_was_changed(person: TestClient, assets: Connection) -> None:
+    form = form_of(person.get(SETTINGS).text)
+    assert person.post(SETTINGS, data=form).headers["location"].endswith("?done=nothing#scheduler")
+    answer = person.post(SETTINGS, data={**form, "accounts_per_tick": "900"})
+    assert answer.headers["location"].endswith("?done=saved#scheduler")
+    assert assets.execute(
+        "select settings from pipeline_settings where platform = 'entity_enrichment'"
+    ).fetchone() == ({"accounts_per_tick": 900},)
+
+
+def test_a_conflict_of_limits_shows_both_values_and_takes_the_others_elsewhere(
+    person: TestClient, app: FastAPI, assets: Connection
+) -> None:
+    mine = form_of(person.get(SETTINGS).text)
+    other = signed_in(app)
+    theirs = {**form_of(other.get(SETTINGS).text), "accounts_per_tick": "700", "concurrency": "2"}
+    assert other.post(SETTINGS, data=theirs).status_code == 303
+    answer = person.post(SETTINGS, data={**mine, "accounts_per_tick": "900"})
+    assert answer.status_code == 409
+    assert "Now: 700. Yours: 900." in answer.text
+    again = form_of(answer.text)
+    assert (again["accounts_per_tick"], again["concurrency"]) == ("900", "2")
+    assert person.post(SETTINGS, data=again).status_code == 303
+    assert assets.execute(
+        "select settings from pipeline_settings where platform = 'entity_enrichment'"
+    ).fetchone() == ({"accounts_per_tick": 900, "concurrency": 2},)
+
+
+@pytest.mark.parametrize("updated_at", ["yesterday", "2026-11-21", "9" * 90])
+def test_a_form_that_was_tampered_with_is_no_server_error(person: TestClient, updated_at: str) -> None:
+    sent = {**hidden(person.get(PAGE_PATH).text), "updated_at": updated_at}
+    assert person.post(SWITCH, data=sent).status_code == 422
+    assert person.post(SETTINGS, data=sent).status_code == 422
+
+
+# --- one account ---
+
+
+def test_an_account_shows_what_was_reviewed_what_was_written_and_what_it_cost(
+    person: TestClient, operation: Connection, assets: Connection
+) -> None:
+    fill_queue(operation, pending=0)
+    fill_ledger(assets, today=2)
+    page = person.get(PAGE_PATH + "/amber.row").text
+    said = text_of(page)
+    for expected in (
+        "Brand · Primary · KR",
+        "needs 0.85 to be written automatically",
+        "Seoul womenswear label",
+        "앰버로우 브랜드",
+        "Created automatically.",
+        "anonymous:direct",
+        "entity_enrichment.update",
+        "$0.0032",
+    ):
+        assert expected in said
+    assert (
+        f'<a href="{EVIDENCE_URL.replace("&", "&amp;")}" target="_blank" rel="noopener noreferrer nofollow">'
+        in page
+    )
+    assert 'src="https://pictures.example/p/amber.jpg"' in page
+    assert 'sandbox="allow-popups allow-popups-to-escape-sandbox"' in page
+    assert 'href="https://catalog.example/accounts/' in page
+    assert "<form" not in page.partition("<main")[2]  # nothing is approved or edited here
+
+
+def test_a_held_account_says_why_in_both_languages(person: TestClient, operation: Connection) -> None:
+    fill_queue(operation, pending=0)
+    assert (
+        "The confidence is below the threshold for this type." in person.get(PAGE_PATH + "/haneul.stage").text
+    )
+    assert "신뢰도가 이 유형의 기준값보다 낮습니다." in person.get(PAGE_PATH + "/haneul.stage?lang=ko").text
+
+
+@pytest.mark.parametrize("name", ["a/b", "../x", "a b", "?x=1", "#x", "앰버", "-"])
+def test_every_username_has_a_page_of_its_own(person: TestClient, operation: Connection, name: str) -> None:
+    insert_account(operation, name, tagged(1))
+    assert f'href="{PAGE_PATH}/{quote(name, safe="")}"' in person.get(PAGE_PATH).text
+    answer = person.get(f"{PAGE_PATH}/{quote(name, safe='')}")
+    assert answer.status_code == 200
+    assert f'<h1><bdi class="handle">{name}</bdi></h1>' in answer.text
+
+
+def test_nothing_that_somebody_else_wrote_is_markup(person: TestClient, operation: Connection) -> None:
+    fill_queue(operation, pending=0)
+    hostile = operation.execute(
+        "select username from instagram_accounts where username like '@<b>%'"
+    ).fetchone()
+    assert hostile is not None
+    for path in (
+        PAGE_PATH,
+        f"{PAGE_PATH}/{quote(hostile[0], safe='')}",
+        f"{PAGE_PATH}?search={quote(HOSTILE)}",
+    ):
+        answer = person.get(path)
+        assert answer.status_code == 200
+        page = answer.text
+        assert "<img src=x" not in page
+        assert "<script>window" not in page
+        assert "javascript:" not in page
+        assert "<b>x" not in page
+        assert "{{7*7}}" in page
+    assert "[U+202E]" in page or "[U+202E]" in person.get(PAGE_PATH).text
+
+
+def test_a_picture_of_another_host_is_never_loaded(person: TestClient, operation: Connection) -> None:
+    enrichment = {"profile_backfill": {"status": "found", "image": {"url": "https://tracker.example/x.jpg"}}}
+    insert_account(operation, "followed", enrichment)
+    page = person.get(PAGE_PATH + "/followed").text
+    assert "tracker.example" in page
+    assert '<img src="' not in page
+
+
+# --- when something is wrong ---
+
+
+def test_an_account_that_is_not_there_is_a_page_with_a_way_back(person: TestClient) -> None:
+    answer = person.get(PAGE_PATH + "/nobody")
+    assert answer.status_code == 404
+    assert answer.headers["content-type"].startswith("text/html")
+    assert f'href="{PAGE_PATH}"' in answer.text
+
+
+def test_a_database_that_is_away_takes_only_its_part_with_it(assets_db: ClonedDatabase) -> None:
+    gone = PostgresResource(url="postgresql://nobody:secret-word@127.0.0.1:1/operation")
+    person = signed_in(create_app(DOMAINS, installation_of(assets_db, gone), CONFIGURATION))
+    answer = person.get(PAGE_PATH)
+    said = text_of(answer.text)
+    assert answer.status_code == 200
+    assert "The list can't be read." in said
+    assert "entity-pipeline doctor" in said
+    assert "of 1,450 grounded requests used today" in said
+    assert "secret-word" not in answer.text
+    account = person.get(PAGE_PATH + "/amber.row?lang=ko")
+    assert account.status_code == 503
+    assert "데이터베이스에 연결할 수 없습니다" in account.text
+
+
+@pytest.mark.parametrize("path", [PAGE_PATH, SETTINGS, PAGE_PATH + "/amber.row", PAGE_PATH + "/nobody"])
+def test_every_page_speaks_korean_and_remembers_it(
+    person: TestClient, operation: Connection, path: str
+) -> None:
+    fill_queue(operation, pending=1)
+    assert '<html lang="ko">' in person.get(path + "?lang=ko").text
+    assert '<html lang="ko">' in person.get(path).text
+    assert '<html lang="en">' in person.get(path + "?lang=en").text
+
+
+def test_our_own_files_may_be_kept_and_everything_else_not(client: TestClient, person: TestClient) -> None:
+    page = client.get(SIGN_IN_PATH)
+    assert page.headers["cache-control"] == "no-store"
+    for address in re.findall(r'(?:href|src)="(/admin/static/[^"]+)"', page.text):
+        answer = client.get(address)
+        assert answer.status_code == 200
+        assert "immutable" in answer.headers["cache-control"]
+        assert "immutable" not in client.get(address.partition("?")[0]).headers.get("cache-control", "")
+    assert re.findall(r'(?:src|action)="(?:https?:)?//', person.get(PAGE_PATH).text) == []
+    assert not re.search(r"<[^>]+ style=|<style|<script(?! src)|<[^>]+ on\w+=", person.get(PAGE_PATH).text)
+
+
+def test_an_account_whose_name_is_no_handle_was_never_asked_about(
+    person: TestClient, operation: Connection
+) -> None:
+    insert_account(operation, "no handle at all")
+    page = person.get(f"{PAGE_PATH}/no%20handle%20at%20all").text
+    assert "No request was made for this account." in page
+    assert "The ledger can&#39;t be read" not in page
