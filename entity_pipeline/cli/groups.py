@@ -37,12 +37,14 @@ class Verb:
         where: the click command as ``"package.module:attribute"``, imported when the verb is used.
         summary: one sentence for the list of the group, so that the list loads nothing.
         cost: what it may cost, said in the list and in its own help.
+        former: a name of earlier releases, which works and is not listed.
     """
 
     name: str
     where: str
     summary: str
     cost: Cost = Cost.NOTHING
+    former: bool = False
 
     @property
     def said(self) -> str:
@@ -79,10 +81,11 @@ class VerbGroup(click.Group):
     def __init__(self, name: str, verbs: Sequence[Verb], **options: Any) -> None:
         super().__init__(name, context_settings=dict(HELP_OPTIONS), **options)
         self._verbs = {verb.name: verb for verb in verbs}
+        self._listed = [verb for verb in verbs if not verb.former]
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names, in the order given."""
-        return list(self._verbs)
+        return [verb.name for verb in self._listed]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the one that is used."""
@@ -92,7 +95,7 @@ class VerbGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Each verb with its whole sentence."""
         with formatter.section("Commands"):
-            formatter.write_dl([(verb.name, verb.said) for verb in self._verbs.values()])
+            formatter.write_dl([(verb.name, verb.said) for verb in self._listed])
 
 
 def load(where: str) -> Any:

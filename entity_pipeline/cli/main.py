@@ -42,10 +42,11 @@ VERBS = (
         "Show today's use of the Gemini quota, and what was spent.",
     ),
     Verb(
-        "pool",
-        f"{_HERE}.pool_group:pool",
-        "The operator's Instagram accounts and their routes. Only `pool test` sends a request to Instagram.",
+        "instagram",
+        f"{_HERE}.instagram_group:instagram",
+        "The operator's Instagram accounts (`pool`). Only `pool test` sends a request to Instagram.",
     ),
+    Verb("pool", f"{_HERE}.instagram_group:pool", "Now `instagram pool`.", former=True),
     Verb("sandbox", f"{_HERE}.sandbox:sandbox", "The local servers and their data."),
 )
 _INTERRUPTED = "Interrupted. What was finished is kept; run the same command again to go on."

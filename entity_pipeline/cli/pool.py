@@ -1,4 +1,7 @@
-"""`pool`: the Instagram accounts of the operator. Sessions and proxies are read here and never shown."""
+"""`instagram pool`: the operator's Instagram accounts. Sessions and proxies are read here and never shown.
+
+What a domain does with Instagram is not here.
+"""
 
 import os
 import re
@@ -15,12 +18,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from entity_pipeline.cli.services import services
-from entity_pipeline.core.failures import ConfigurationFailure, InputRejected, TransientFailure
-from entity_pipeline.core.instagram.access import ProfileOutcome
-from entity_pipeline.core.instagram.settings import InstagramSettings
-from entity_pipeline.core.settings import Closed, SettingsAccess
+from entity_pipeline.core.failures import InputRejected, TransientFailure
+from entity_pipeline.core.instagram.outcomes import Finding, SeatOutcome
+from entity_pipeline.core.instagram.profile import CANARY, ProfileLook
+from entity_pipeline.core.instagram.results import Deferred
 from entity_pipeline.core.text.handles import handle_or_none
-from entity_pipeline.domains.entities.profiles.backfill import CANARY
 from entity_pipeline.resources.instagram import pool
 from entity_pipeline.resources.instagram.seats import DIRECT
 from entity_pipeline.resources.instagram.session_files import (
@@ -28,22 +30,23 @@ from entity_pipeline.resources.instagram.session_files import (
     read_cookie_export,
     read_instaloader_session,
 )
-from entity_pipeline.resources.instagram.sessions import REQUIRED_COOKIES, Vault
+from entity_pipeline.resources.instagram.session_secrets import REQUIRED_COOKIES, SessionSecrets
 from entity_pipeline.resources.postgres import database_clock, open_database
 
 _PATIENCE = timedelta(seconds=30)
 _ROUTE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
-_MEANS = {
-    ProfileOutcome.NOT_FOUND: "no profile came although it exists: do not trust this route's answers",
-    ProfileOutcome.WALL: "the route meets the login wall",
-    ProfileOutcome.RATE_LIMITED: "Instagram asks to wait, so the account rests",
-    ProfileOutcome.CHALLENGE: "Instagram wants a check, so the account rests",
-    ProfileOutcome.LOGGED_OUT: "the session is lost: add new cookies with `entity-pipeline pool add`",
-    ProfileOutcome.SUSPENDED: "Instagram suspended the account",
-    ProfileOutcome.TRANSPORT: "no answer came: check the route's proxy",
-    ProfileOutcome.UPSTREAM: "Instagram failed; try again later",
-    ProfileOutcome.SCHEMA_DRIFT: "the page could not be read: Instaloader may need an update",
-    ProfileOutcome.BUDGET: "it took more requests than one look may make",
+ASKS = "operator"  # in place of a domain, in the log of requests
+_MEANS: dict[str, str] = {
+    Finding.NOT_FOUND: "no profile came although it exists: do not trust this route's answers",
+    Finding.DRIFT: "the page could not be read: Instaloader may need an update",
+    Finding.BUDGET: "it took more requests than one look may make",
+    SeatOutcome.WALL: "the route meets the login wall",
+    SeatOutcome.LIMITED: "Instagram asks to wait, so the account rests",
+    SeatOutcome.CHALLENGED: "Instagram wants a check, so the account rests",
+    SeatOutcome.LOGGED_OUT: "the session is lost: add new cookies with `entity-pipeline instagram pool add`",
+    SeatOutcome.SUSPENDED: "Instagram suspended the account",
+    SeatOutcome.TRANSPORT: "no answer came: check the route's proxy",
+    SeatOutcome.UPSTREAM: "Instagram failed; try again later",
 }
 
 
@@ -65,8 +68,8 @@ def add(
         raise InputRejected(
             f"The file has no valid cookie {', '.join(missing)} of instagram.com: log in there and export again."
         )
-    vault = Vault(os.environ.get("INSTAGRAM_SESSION_KEYS"))
-    sealed, sealed_proxy = vault.seal_cookies(session), vault.seal(proxy) if proxy else None
+    secrets = SessionSecrets(os.environ.get("INSTAGRAM_SESSION_KEYS"))
+    sealed, sealed_proxy = secrets.seal_cookies(session), secrets.seal(proxy) if proxy else None
     with _assets() as (connection, now):
         added = pool.add_account(
             connection, username, sealed, now, route=route or None, proxy_secret=sealed_proxy
@@ -99,25 +102,24 @@ def try_out(name: str) -> None:
     """One governed look at the canary profile as this account; a failure unless it was found."""
     username = _handle(name)
     with services() as built:
-        windows = _permitted(built.settings).windows
         with built.assets_db.connection() as connection:
             before = pool.account(connection, username, database_clock(connection))
             if before.state in ("disabled", "needs_session"):
                 raise InputRejected(f"Nothing was sent. {_standing(before)}")
-            fetch = built.instagram.fetch_profile_as(
-                username, CANARY, windows=windows, deadline=datetime.now(UTC) + _PATIENCE
-            )
+            session = built.instagram.session(ASKS, account=username)
+            ended = session.run(ProfileLook(CANARY), datetime.now(UTC) + _PATIENCE)
             after = pool.account(connection, username, database_clock(connection))
-    if fetch.outcome is ProfileOutcome.DEFERRED:
-        until = f" Next try: {_time(fetch.next_at)}." if fetch.next_at else ""
-        raise TransientFailure(f"Nothing was sent: {fetch.detail}{until}")
-    if fetch.outcome is not ProfileOutcome.FOUND:
+    if isinstance(ended, Deferred):
+        until = f" Next try: {_time(ended.next_at)}." if ended.next_at else ""
+        raise TransientFailure(f"Nothing was sent: {ended.reason}{until}")
+    if ended.finding is not Finding.FOUND:
+        means = _MEANS.get(ended.word, "no profile came")
         raise TransientFailure(
-            f"'{CANARY}' was not read by {fetch.source}: {_MEANS[fetch.outcome]} ({fetch.outcome.value}; "
-            f"{fetch.detail.rstrip('.')}). {_standing(after)}"
+            f"'{CANARY}' was not read by {ended.source}: {means} ({ended.word}; {ended.detail.rstrip('.')}). "
+            f"{_standing(after)}"
         )
     click.echo(
-        f"'{CANARY}' was found by {fetch.source}: the route works. Profile pages are read without the session, "
+        f"'{CANARY}' was found by {ended.source}: the route works. Profile pages are read without the session, "
         "so this says little about it."
     )
     click.echo(_standing(after))
@@ -147,7 +149,7 @@ def _assets() -> Iterator[tuple[Any, datetime]]:
 def _handle(name: str) -> str:
     username = handle_or_none(name)
     if username is None:
-        raise InputRejected(f"'{name}' is no Instagram username.")
+        raise InputRejected(f"'{name}' is not an Instagram username.")
     return username
 
 
@@ -163,7 +165,7 @@ def _check_route(route: str | None, proxy: str | None) -> None:
     """Refuse what can't be a route. The proxy's address holds a password, so no sentence quotes it."""
     if route is not None and not _ROUTE_NAME.fullmatch(route):
         raise InputRejected(
-            f"'{route}' is no name for a route: use up to 40 lower-case letters, digits, _ . and -."
+            f"'{route}' can't name a route: use up to 40 lower-case letters, digits, _ . and -."
         )
     if proxy is None:
         return
@@ -180,23 +182,15 @@ def _check_route(route: str | None, proxy: str | None) -> None:
         raise InputRejected("The proxy's address must look like http://user:password@host:port.")
 
 
-def _permitted(settings: SettingsAccess) -> InstagramSettings:
-    """Instagram's settings, if anything may be sent under them."""
-    gate = settings.gate(InstagramSettings)
-    if isinstance(gate, Closed):
-        raise ConfigurationFailure(f"Nothing was sent: {gate.reason}")
-    return gate.settings
-
-
 def _standing(one: pool.PoolAccount) -> str:
     """How the account stands, in a sentence."""
     rests_until = max((at for at in (one.cooling_until, one.route_cooling_until) if at), default=None)
     if one.state == "disabled":
-        return f"'{one.username}' is disabled: `entity-pipeline pool enable {one.username}` takes it back."
+        back = f"`entity-pipeline instagram pool enable {one.username}`"
+        return f"'{one.username}' is disabled: {back} takes it back."
     if one.state == "needs_session":
-        return (
-            f"'{one.username}' needs a new session: `entity-pipeline pool add {one.username} --cookies FILE`."
-        )
+        add = f"`entity-pipeline instagram pool add {one.username} --cookies FILE`"
+        return f"'{one.username}' needs a new session: {add}."
     if one.route_disabled:
         return f"'{one.username}' waits: its route '{one.route}' is disabled."
     if rests_until is not None:

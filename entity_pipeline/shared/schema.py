@@ -60,7 +60,7 @@ def shared_needs(row: str) -> SchemaNeeds:
                 keys=(("username",),),
             ),
             "instagram_request_log": our_table(
-                "uuid: id; text: account_key route host username outcome; timestamptz: requested_at",
+                "uuid: id; text: account_key route host domain operation target outcome; timestamptz: requested_at",
                 updated=frozenset({"outcome"}),
             ),
         },

@@ -11,7 +11,7 @@ from cryptography.fernet import Fernet
 from entity_pipeline.cli.doctor import clock_findings, model_findings
 from entity_pipeline.core.findings import Finding
 from entity_pipeline.resources.instagram.pool import add_account
-from entity_pipeline.resources.instagram.sessions import Vault
+from entity_pipeline.resources.instagram.session_secrets import SessionSecrets
 from entity_pipeline.sandbox.object_store import RcloneObjectStore
 from entity_pipeline.sandbox.ownership import SharedServers
 from entity_pipeline_tests.cli.command import Command
@@ -68,8 +68,8 @@ def test_addresses_and_session_keys_that_cannot_work_are_errors(
     key, other = Fernet.generate_key().decode(), Fernet.generate_key().decode()
     cookies = {"csrftoken": "c", "sessionid": "1%3As3cret", "ds_user_id": "1"}
     with assets_db.connection() as assets:
-        add_account(assets, "our_one", Vault(key).seal_cookies(cookies), datetime.now(UTC))
-        add_account(assets, "our_two", Vault(other).seal_cookies(cookies), datetime.now(UTC))
+        add_account(assets, "our_one", SessionSecrets(key).seal_cookies(cookies), datetime.now(UTC))
+        add_account(assets, "our_two", SessionSecrets(other).seal_cookies(cookies), datetime.now(UTC))
     ended = command(
         "doctor", GEMINI_BASE_URL="not a url", INSTAGRAM_BASE_URL="http://h:x", INSTAGRAM_SESSION_KEYS=key
     )

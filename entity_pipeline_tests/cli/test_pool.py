@@ -1,4 +1,4 @@
-"""`entity-pipeline pool` as a person runs it."""
+"""`entity-pipeline instagram pool` as a person runs it."""
 
 import json
 import pickle
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
-from entity_pipeline.resources.instagram.sessions import Vault
+from entity_pipeline.resources.instagram.session_secrets import SessionSecrets
 from entity_pipeline_tests.cli.command import Command
 from entity_pipeline_tests.cli.settings_row import write_settings
 from entity_pipeline_tests.databases import ClonedDatabase
@@ -50,14 +50,23 @@ def rows(database: ClonedDatabase, query: str) -> list[tuple[Any, ...]]:
 def test_an_account_is_added_listed_disabled_and_enabled_without_showing_a_secret(
     command: Command, assets_db: ClonedDatabase
 ) -> None:
-    assert command("pool", "list").out.startswith("The pool is empty")
-    said = [command("pool", "add", "@Our_One", "--cookies", "cookies.json")]
+    assert command("instagram", "pool", "list").out.startswith("The pool is empty")
+    said = [command("instagram", "pool", "add", "@Our_One", "--cookies", "cookies.json")]
     said += [
         command(
-            "pool", "add", "our_two", "--instaloader-session", "session", "--route", "p-1", "--proxy", PROXY
+            "instagram",
+            "pool",
+            "add",
+            "our_two",
+            "--instaloader-session",
+            "session",
+            "--route",
+            "p-1",
+            "--proxy",
+            PROXY,
         )
     ]
-    said += [command("pool", "disable", "our_two"), command("pool", "list")]
+    said += [command("instagram", "pool", "disable", "our_two"), command("instagram", "pool", "list")]
     assert [one.code for one in said] == [0] * 4, [one.said for one in said]
     assert "'our_two' has the session of the file and goes out by route 'p-1'." in said[1].out
     cells = [
@@ -71,39 +80,49 @@ def test_an_account_is_added_listed_disabled_and_enabled_without_showing_a_secre
     ]
     assert not [one.said for one in said if "s3cret" in one.said]
     stored = rows(assets_db, "select session_secret from instagram_pool_accounts")
-    assert [Vault(KEY).open_cookies(secret) for (secret,) in stored] == [SESSION, SESSION]
+    assert [SessionSecrets(KEY).open_cookies(secret) for (secret,) in stored] == [SESSION, SESSION]
     (sealed_proxy,) = rows(assets_db, "select proxy_secret from instagram_routes where name = 'p-1'")[0]
-    assert Vault(KEY).open(sealed_proxy) == PROXY
+    assert SessionSecrets(KEY).open(sealed_proxy) == PROXY
     assert "s3cret" not in repr(stored) + sealed_proxy
-    assert command("pool", "enable", "our_two").out == "'our_two' is in use.\n"
+    assert command("instagram", "pool", "enable", "our_two").out == "'our_two' is in use.\n"
 
 
 def test_a_test_looks_once_and_says_what_came_of_it(
     command: Command, assets_db: ClonedDatabase, instagram: InstagramStandin
 ) -> None:
-    assert command("pool", "add", "our_one", "--cookies", "cookies.json").code == 0
-    assert "Instagram's terms forbid" in command("pool", "test", "our_one").failure
+    assert command("instagram", "pool", "add", "our_one", "--cookies", "cookies.json").code == 0
+    write_settings(assets_db, instagram_terms_acknowledged=False)
+    assert "Instagram's terms forbid" in command("instagram", "pool", "test", "our_one").failure
+    with assets_db.connection() as connection:
+        connection.execute("update pipeline_settings set is_enabled = false where platform = 'instagram'")
+    assert "is switched off for every pipeline" in command("instagram", "pool", "test", "our_one").failure
     assert instagram.requests["total"] == 0
-    write_settings(assets_db, enabled=False, instagram_terms_acknowledged=True)
-    tested = command("pool", "test", "our_one")
+    write_settings(assets_db, instagram_terms_acknowledged=True)
+    tested = command("instagram", "pool", "test", "our_one")
     assert tested.code == 0, tested.said
     assert "'instagram' was found by session:our_one@direct: the route works." in tested.out
     assert instagram.requests["by_subject"] == {"instagram": 1}
-    log = rows(assets_db, "select account_key, route, outcome from instagram_request_log")
-    assert log == [("session:our_one", "direct", "found")]
-    assert command("pool", "disable", "our_one").code == 0
-    assert command("pool", "test", "our_one").failure.startswith("Nothing was sent. 'our_one' is disabled")
-    assert "'nobody' is not in the pool" in command("pool", "test", "nobody").failure
+    log = rows(
+        assets_db, "select account_key, route, domain, operation, target, outcome from instagram_request_log"
+    )
+    assert log == [("session:our_one", "direct", "operator", "profile", "instagram", "ok")]
+    assert command("instagram", "pool", "disable", "our_one").code == 0
+    assert command("instagram", "pool", "test", "our_one").failure.startswith(
+        "Nothing was sent. 'our_one' is disabled"
+    )
+    assert "'nobody' is not in the pool" in command("instagram", "pool", "test", "nobody").failure
     assert len(rows(assets_db, "select 1 from instagram_request_log")) == 1
 
 
 def test_a_test_through_a_dead_proxy_says_so_and_a_full_window_sends_nothing(
     command: Command, assets_db: ClonedDatabase
 ) -> None:
-    write_settings(assets_db, enabled=False, instagram_terms_acknowledged=True)
-    added = command("pool", "add", "our_one", "--cookies", "cookies.json", "--route", "p-1", "--proxy", PROXY)
+    write_settings(assets_db, instagram_terms_acknowledged=True)
+    added = command(
+        "instagram", "pool", "add", "our_one", "--cookies", "cookies.json", "--route", "p-1", "--proxy", PROXY
+    )
     assert added.code == 0, added.said
-    failed = command("pool", "test", "our_one", INSTAGRAM_BASE_URL="")
+    failed = command("instagram", "pool", "test", "our_one", INSTAGRAM_BASE_URL="")
     assert "no answer came: check the route's proxy (transport" in failed.failure
     assert failed.failure.endswith("'our_one' is in use.")
     assert "s3cret" not in failed.said
@@ -112,7 +131,7 @@ def test_a_test_through_a_dead_proxy_says_so_and_a_full_window_sends_nothing(
             "insert into instagram_request_log (account_key, route, host, requested_at)"
             " select 'session:our_one', 'p-1', 'www.instagram.com', now() from generate_series(1, 30)"
         )
-    assert command("pool", "test", "our_one").failure.startswith(
+    assert command("instagram", "pool", "test", "our_one").failure.startswith(
         "Nothing was sent: The request windows of session:our_one@p-1 are full. Next try: "
     )
 
@@ -122,7 +141,7 @@ def test_a_test_through_a_dead_proxy_says_so_and_a_full_window_sends_nothing(
     [
         (["our_one"], "Say where the session is: either --cookies FILE or --instaloader-session FILE."),
         (["our_one", "--cookies", "a", "--instaloader-session", "b"], "Say where the session is"),
-        (["explore", "--cookies", "cookies.json"], "'explore' is no Instagram username."),
+        (["explore", "--cookies", "cookies.json"], "'explore' is not an Instagram username."),
         (["our_one", "--cookies", "none.json"], "none.json can't be read (No such file or directory)."),
         (["our_one", "--cookies", "."], "can't be read (Is a directory)."),
         (["our_one", "--cookies", "few.json"], "The file has no valid cookie ds_user_id, sessionid of"),
@@ -130,7 +149,7 @@ def test_a_test_through_a_dead_proxy_says_so_and_a_full_window_sends_nothing(
         (["our_one", "--instaloader-session", "cookies.json"], "The file is no plain Instaloader session"),
         (["our_one", "--instaloader-session", "evil"], "such a file could run code"),
         (["our_one", "--cookies", "cookies.json", "--route", "p-9"], "There is no route 'p-9' yet"),
-        (["our_one", "--cookies", "cookies.json", "--route", "P 9"], "'P 9' is no name for a route"),
+        (["our_one", "--cookies", "cookies.json", "--route", "P 9"], "'P 9' can't name a route"),
         (["our_one", "--cookies", "cookies.json", "--proxy", PROXY], "Name the proxy's route with --route"),
         (
             ["our_one", "--cookies", "cookies.json", "--route", "p-9", "--proxy", "socks5://u:s3cret@h:1"],
@@ -141,7 +160,7 @@ def test_a_test_through_a_dead_proxy_says_so_and_a_full_window_sends_nothing(
 def test_what_can_not_be_added_changes_nothing_and_says_why(
     command: Command, assets_db: ClonedDatabase, arguments: list[str], sentence: str
 ) -> None:
-    ended = command("pool", "add", *arguments)
+    ended = command("instagram", "pool", "add", *arguments)
     assert sentence in ended.failure
     assert "s3cret" not in ended.said
     assert rows(assets_db, "select username from instagram_pool_accounts") == []
@@ -154,6 +173,19 @@ def test_what_can_not_be_added_changes_nothing_and_says_why(
 def test_without_a_usable_key_nothing_is_stored(
     command: Command, assets_db: ClonedDatabase, keys: str, sentence: str
 ) -> None:
-    ended = command("pool", "add", "our_one", "--cookies", "cookies.json", INSTAGRAM_SESSION_KEYS=keys)
+    ended = command(
+        "instagram", "pool", "add", "our_one", "--cookies", "cookies.json", INSTAGRAM_SESSION_KEYS=keys
+    )
     assert sentence in ended.failure
     assert rows(assets_db, "select username from instagram_pool_accounts") == []
+
+
+def test_the_former_name_of_the_command_still_works_and_is_not_listed(command: Command) -> None:
+    assert command("pool", "list").out == command("instagram", "pool", "list").out
+    listed = [
+        line.split()[0]
+        for line in command("--help").out.splitlines()
+        if line.startswith("  ") and line.split()
+    ]
+    assert "instagram" in listed
+    assert "pool" not in listed

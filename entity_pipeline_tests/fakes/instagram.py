@@ -1,55 +1,59 @@
-"""Instagram behind the port `core.profiles.InstagramAccess`."""
+"""Instagram behind the port `core.instagram.access`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from entity_pipeline.core.instagram.access import (
-    InstagramWindows,
-    Picture,
-    PictureRefused,
-    ProfileFetch,
-    ProfileOutcome,
-)
+from entity_pipeline.core.instagram.operations import Operation
+from entity_pipeline.core.instagram.outcomes import Finding
+from entity_pipeline.core.instagram.picture import Picture, PictureDownload
+from entity_pipeline.core.instagram.profile import InstagramProfile, ProfileLook
+from entity_pipeline.core.instagram.results import Deferred, Result
+
+Ended = Result[InstagramProfile] | Deferred
 
 
 class FakeInstagram:
-    """Profiles by username and pictures by URL; who is not named is not found.
+    """Profiles by username and pictures by URL, for sessions of every domain; what is not named is not found.
 
-    A sequence of fetches is used up in order. `looked_at` and `downloaded` tell what was asked for, `looked_at_as`
-    by which accounts of the pool.
-    `meanwhile` is called during each look, for what happens at the same time elsewhere.
+    A sequence of endings is used up in order, the last one for ever. `looked_at` and `downloaded` tell what was asked
+    for, `sessions` for whom: domain and account. `meanwhile` is called during each look, for what happens at the same
+    time elsewhere.
     """
 
     def __init__(
         self,
-        profiles: Mapping[str, ProfileFetch | Sequence[ProfileFetch]] | None = None,
-        pictures: Mapping[str, Picture | PictureRefused] | None = None,
+        profiles: Mapping[str, Ended | Sequence[Ended]] | None = None,
+        pictures: Mapping[str, Result[Picture] | Deferred] | None = None,
         meanwhile: Callable[[str], object] = lambda username: None,
     ) -> None:
         self._profiles = {
-            name: [found] if isinstance(found, ProfileFetch) else list(found)
+            name: [found] if isinstance(found, Result | Deferred) else list(found)
             for name, found in (profiles or {}).items()
         }
         self._pictures = pictures or {}
         self._meanwhile = meanwhile
+        self.sessions: list[tuple[str, str | None]] = []
         self.looked_at: list[str] = []
-        self.looked_at_as: list[str] = []
         self.downloaded: list[str] = []
 
-    def fetch_profile(self, username: str, *, windows: InstagramWindows, deadline: datetime) -> ProfileFetch:
+    def session(self, domain: str, account: str | None = None) -> "FakeInstagram":
+        self.sessions.append((domain, account))
+        return self
+
+    def run(self, operation: Operation[Any], deadline: datetime) -> Result[Any] | Deferred:
+        match operation:
+            case ProfileLook(username):
+                return self._look(username)
+            case PictureDownload(url):
+                self.downloaded.append(url)
+                return self._pictures.get(url, Result(Finding.NOT_FOUND, detail="missing"))
+        raise AssertionError(f"the fake can't do {operation}")
+
+    def _look(self, username: str) -> Ended:
         self.looked_at.append(username)
         self._meanwhile(username)
         left = self._profiles.get(username, [])
         if not left:
-            return ProfileFetch(ProfileOutcome.NOT_FOUND, detail="HTTP 404", source="anonymous:direct")
+            return Result(Finding.NOT_FOUND, detail="HTTP 404", source="anonymous:direct", canary=True)
         return left.pop(0) if len(left) > 1 else left[0]
-
-    def fetch_profile_as(
-        self, account: str, username: str, *, windows: InstagramWindows, deadline: datetime
-    ) -> ProfileFetch:
-        self.looked_at_as.append(account)
-        return self.fetch_profile(username, windows=windows, deadline=deadline)
-
-    def fetch_picture(self, url: str) -> Picture | PictureRefused:
-        self.downloaded.append(url)
-        return self._pictures.get(url, PictureRefused("not_there"))

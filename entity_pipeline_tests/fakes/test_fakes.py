@@ -10,15 +10,14 @@ import pytest
 from entity_pipeline.core.failures import DatabaseUnavailable, TransientFailure
 from entity_pipeline.core.gemini.access import Answered, GeminiAccess, NotAnswered, Prompt, Unanswered
 from entity_pipeline.core.gemini.ledger import CallIntent, Limits
-from entity_pipeline.core.instagram.access import (
-    InstagramAccess,
-    PictureRefused,
-    ProfileFetch,
-    ProfileOutcome,
-)
-from entity_pipeline.core.instagram.settings import InstagramWindows
+from entity_pipeline.core.instagram.access import InstagramAccess
+from entity_pipeline.core.instagram.outcomes import Finding, SeatOutcome
+from entity_pipeline.core.instagram.picture import PictureDownload
+from entity_pipeline.core.instagram.profile import InstagramProfile, ProfileLook
+from entity_pipeline.core.instagram.results import Deferred, Result
 from entity_pipeline.core.objects import ObjectStore, object_key
 from entity_pipeline.core.ports import Database
+from entity_pipeline.core.reasons import Reason
 from entity_pipeline.core.settings import Closed, Open, SettingsAccess
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline_tests.databases import ClonedDatabase
@@ -78,18 +77,22 @@ def test_settings_give_their_gates_in_order_and_the_last_one_for_ever() -> None:
     assert [settings.gate(EntitySettings), settings.gate(EntitySettings)] == [Closed.because("b")] * 2
 
 
-def test_instagram_finds_whom_it_knows_and_tells_who_was_looked_at() -> None:
-    wall = ProfileFetch(ProfileOutcome.WALL)
-    budget = ProfileFetch(ProfileOutcome.BUDGET)
+def test_instagram_finds_what_it_knows_and_tells_what_was_asked() -> None:
+    wall = Result[InstagramProfile](Finding.UNANSWERED, seat=SeatOutcome.WALL)
+    budget = Result[InstagramProfile](Finding.BUDGET)
+    deferred = Deferred(Reason("p", "k"))
     seen: list[str] = []
-    fake = FakeInstagram({"a": [wall, budget], "b": wall}, meanwhile=seen.append)
+    fake = FakeInstagram({"a": [wall, budget], "b": wall, "c": deferred}, meanwhile=seen.append)
     access: InstagramAccess = fake
-    fetched = [
-        access.fetch_profile(name, windows=InstagramWindows(), deadline=NOW).outcome for name in "aaabbx"
-    ]
-    assert fetched == ["wall", "budget", "budget", "wall", "wall", "not_found"]
-    assert fake.looked_at == seen == list("aaabbx")
-    assert access.fetch_picture("https://p.example") == PictureRefused("not_there")
+    session = access.session("entities", account="ours")
+    ended = [session.run(ProfileLook(name), NOW) for name in "aaabbxc"]
+    words = [one.word if isinstance(one, Result) else "deferred" for one in ended]
+    assert words == ["wall", "budget", "budget", "wall", "wall", "not_found", "deferred"]
+    assert fake.looked_at == seen == list("aaabbxc")
+    assert fake.sessions == [("entities", "ours")]
+    picture = session.run(PictureDownload("https://p.example"), NOW)
+    assert isinstance(picture, Result)
+    assert (picture.finding, picture.detail) == (Finding.NOT_FOUND, "missing")
     assert fake.downloaded == ["https://p.example"]
 
 

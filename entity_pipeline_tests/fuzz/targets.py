@@ -24,7 +24,9 @@ from entity_pipeline.core.gemini.models import MODELS
 from entity_pipeline.core.gemini.reply_body import read_body
 from entity_pipeline.core.gemini.settings import GeminiSettings
 from entity_pipeline.core.gemini.usage import count_search_queries, read_usage, token_cost_usd
-from entity_pipeline.core.instagram.access import ProfileFetch, ProfileOutcome
+from entity_pipeline.core.instagram.outcomes import Finding, SeatOutcome
+from entity_pipeline.core.instagram.profile import InstagramProfile
+from entity_pipeline.core.instagram.results import Result
 from entity_pipeline.core.instagram.settings import InstagramSettings
 from entity_pipeline.core.jsonb import jsonb_text, read_json, read_stored
 from entity_pipeline.core.reasons import sentence
@@ -35,12 +37,12 @@ from entity_pipeline.domains.entities.links.logic.decide import decide
 from entity_pipeline.domains.entities.links.logic.decisions import Candidates, Create, Hold
 from entity_pipeline.domains.entities.links.logic.names import normalise_name
 from entity_pipeline.domains.entities.models import Verdict
-from entity_pipeline.domains.entities.profiles.logic.profile_record import (
+from entity_pipeline.domains.entities.profiles.logic.column_values import (
     fields_to_write,
     is_reassigned,
-    merge_profile_attempt,
     visible_text,
 )
+from entity_pipeline.domains.entities.profiles.logic.profile_record import merge_attempt
 from entity_pipeline.domains.entities.reviews.logic.calibration import calibrate
 from entity_pipeline.domains.entities.reviews.logic.confidence import read_confidence
 from entity_pipeline.domains.entities.reviews.logic.countries import read_country
@@ -64,9 +66,11 @@ from entity_pipeline.domains.entities.tags.logic.post_files import (
 )
 from entity_pipeline.domains.entities.tags.logic.tally import DayTally, TaggedPost, seen_in
 from entity_pipeline.resources.gemini.errors import ErrorKind, classify_error
+from entity_pipeline.resources.instagram.answers import Answer, Ending
+from entity_pipeline.resources.instagram.judging import DataCall, judge
 from entity_pipeline.resources.instagram.operations.picture import _Refused, fetch_picture, verified_type
-from entity_pipeline.resources.instagram.operations.profile_page import NotTheProfile, read_profile
-from entity_pipeline.resources.instagram.outcomes import Answer, Ending, judge
+from entity_pipeline.resources.instagram.operations.profile import PAGE
+from entity_pipeline.resources.instagram.operations.profile_node import NotTheProfile, read_profile
 from entity_pipeline.resources.instagram.session_files import read_cookie_export, read_instaloader_session
 from entity_pipeline_tests.domains.entities.cases import an_account
 from entity_pipeline_tests.domains.entities.review_bodies import grounded_body
@@ -237,13 +241,17 @@ def check_profile(node: Any) -> None:
 
 def check_backfill(previous: Any) -> None:
     """Whatever is stored under `profile_backfill`, the next attempt is written down whole."""
-    for outcome in (ProfileOutcome.NOT_FOUND, ProfileOutcome.DEFERRED, ProfileOutcome.FOUND):
-        profile = read_profile(user("gentlemonster"), "gentlemonster")
-        found = profile if outcome is ProfileOutcome.FOUND else None
-        merged = merge_profile_attempt(previous, ProfileFetch(outcome, found), NOW, True, 5)
-        assert merged["status"] in ("pending", "found", "not_found", "deferred", "failed")
+    profile = read_profile(user("gentlemonster"), "gentlemonster")
+    results: list[Result[InstagramProfile]] = [
+        Result(Finding.NOT_FOUND, canary=True),
+        Result(Finding.UNANSWERED, seat=SeatOutcome.WALL),
+        Result(Finding.FOUND, profile),
+    ]
+    for result in results:
+        merged = merge_attempt(previous, result, NOW, 5)
+        assert merged["status"] in ("found", "not_found", "deferred", "failed")
         storable(merged)
-        assert merge_profile_attempt(merged, ProfileFetch(outcome, found), NOW, True, 5)
+        assert merge_attempt(merged, result, NOW, 5)
         is_reassigned(previous, profile)
 
 
@@ -251,10 +259,9 @@ def check_answer(answer: Any) -> None:
     """An outcome for every answer of Instagram."""
     text = answer if isinstance(answer, str) else json.dumps(answer, default=str)
     for status in (200, 302, 401, 404, 429, 500, 999):
-        judged = judge(
-            Answer(status, path=text[:40], location=text, content_type=text[:9], body=text), Ending.UNREADABLE
-        )
-        assert isinstance(judged, ProfileOutcome)
+        seen = Answer(status, path=text[:40], location=text, content_type=text[:9], body=text)
+        for call in (PAGE, DataCall()):
+            assert judge(call, seen, Ending.UNREADABLE).finding is not Finding.FOUND
 
 
 def check_settings(raw: Any) -> None:
@@ -447,8 +454,8 @@ def _picture(kind: str, **options: Any) -> bytes:
 
 def _backfill() -> Any:
     profile = read_profile(user("gentlemonster"), "gentlemonster")
-    first = merge_profile_attempt(None, ProfileFetch(ProfileOutcome.NOT_FOUND, source="a"), NOW, True, 5)
-    return merge_profile_attempt(first, ProfileFetch(ProfileOutcome.FOUND, profile, source="a"), NOW, None, 5)
+    first = merge_attempt(None, Result(Finding.NOT_FOUND, source="a", canary=True), NOW, 5)
+    return merge_attempt(first, Result(Finding.FOUND, profile, source="a"), NOW, 5)
 
 
 def _review_record() -> Any:

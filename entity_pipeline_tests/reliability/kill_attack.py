@@ -65,7 +65,7 @@ class Undisturbed:
     before: Rows
     points: list[str]
     paid: Counter[tuple[str, bool]]
-    profiles_asked: int
+    requests: Counter[str]
     after: Rows = field(default_factory=dict)
     objects: dict[str, bytes] = field(default_factory=dict)
 
@@ -101,7 +101,7 @@ class Attack:
                 before,
                 watch.points,
                 self._ground.paid(),
-                len(after["instagram_request_log"]) - len(before["instagram_request_log"]),
+                _requests(before, after),
                 after,
                 dict(self._ground.objects),
             )
@@ -147,10 +147,16 @@ def _logs(expected: Undisturbed, before: Rows, now: Rows) -> list[str]:
     )
     if states.total() > 1 or not states.keys() <= {"released", "unknown"}:
         faults.append(f"the ledger has too many rows: {dict(states)}")
-    looks = len(now["instagram_request_log"]) - len(before["instagram_request_log"])
-    if looks > expected.profiles_asked + ONE_PROFILE:
-        faults.append(f"{looks} looks at Instagram in place of {expected.profiles_asked}")
+    again = _requests(before, now) - expected.requests
+    if again["profile"] > ONE_PROFILE or again["picture"] > 1 or again.keys() - {"profile", "picture"}:
+        faults.append(f"{dict(again)} requests to Instagram beyond {dict(expected.requests)}")
     return faults
+
+
+def _requests(before: Rows, after: Rows) -> Counter[str]:
+    """Requests to Instagram that were logged meanwhile, by operation."""
+    logs = [Counter(row["operation"] for row in rows["instagram_request_log"]) for rows in (after, before)]
+    return logs[0] - logs[1]
 
 
 class Child:

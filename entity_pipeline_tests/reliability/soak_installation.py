@@ -22,7 +22,7 @@ from entity_pipeline.domains.entities.reviews import asset as gemini_reviews
 from entity_pipeline.resources import instagram
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.instagram import InstagramResource
-from entity_pipeline.resources.instagram.session import ProfileReader
+from entity_pipeline.resources.instagram.seating import Seating
 from entity_pipeline.resources.postgres import PostgresResource
 from entity_pipeline.resources.schema_check import SchemaProbe
 from entity_pipeline.resources.settings_store import SettingsStore
@@ -101,7 +101,7 @@ def waits_are_simulated(clock: SimulatedTime) -> Iterator[None]:
     with (
         _replaced(vars(gemini_reviews), "Event", clock.event),
         _replaced(patience.patiently.__kwdefaults__ or {}, "sleep", clock.sleep),
-        _replaced(vars(instagram), "ProfileReader", partial(ProfileReader, sleep=clock.sleep)),
+        _replaced(vars(instagram), "Seating", partial(Seating, sleep=clock.sleep)),
     ):
         yield
 

@@ -214,7 +214,7 @@ def instagram_windows_hold(seen: Evidence) -> list[str]:
     """As the requests arrived, and to the moment as they were counted; none arrived that was not counted."""
     query = """
         select requested_at, requested_at - lag(requested_at) over (order by requested_at) as pause
-        from instagram_request_log order by requested_at
+        from instagram_request_log where account_key <> 'unseated' order by requested_at
     """
     counted = seen.rows("assets", query)
     short = [

@@ -13,20 +13,30 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from requests import PreparedRequest, Response
+from requests import exceptions as failures
 from requests.adapters import HTTPAdapter
-from requests.exceptions import ReadTimeout, RequestException
+from requests.exceptions import ReadTimeout
 
 from entity_pipeline.core.deadlines import within
-from entity_pipeline.resources.instagram.outcomes import Answer, path_of
+from entity_pipeline.resources.instagram.answers import Answer, path_of
 from entity_pipeline.resources.instagram.spans import request_span
 
 PAGE_HOSTS = frozenset({"www.instagram.com", "i.instagram.com"})
 LARGEST_PAGE = 8_000_000  # bytes after decompression; a profile page has 700,000
 _JUDGED = 2_000_000  # characters of a body that are looked at
+_BEARER = "Bearer IGT:"
 _DATA_SCRIPT = b'<script type="application/json"'
 _MOST_UNCLOSED = 20
 _GRACE_S = (
     1.0  # on top of the time to connect and for the first header, so that requests says itself what failed
+)
+
+
+_BROKEN_CONNECTIONS = (
+    failures.ConnectionError,
+    failures.Timeout,
+    failures.ChunkedEncodingError,
+    failures.ContentDecodingError,
 )
 
 
@@ -125,6 +135,9 @@ def _checked_host(target: SplitResult) -> str:
 
 
 def _carries_session(request: PreparedRequest) -> bool:
+    """Whether the request proves an account: the site by a cookie, calls of the mobile kind by a header."""
+    if (request.headers.get("authorization") or "").startswith(_BEARER):
+        return True
     cookies = (part.strip().partition("=") for part in (request.headers.get("Cookie") or "").split(";"))
     return any(name == "sessionid" and value.strip('"') for name, _, value in cookies)
 
@@ -175,10 +188,13 @@ class _Bounded:
 
 
 def is_transport_failure(error: BaseException) -> bool:
-    """Whether a failed connection is anywhere in the chain of causes of `error`."""
+    """Whether a failed connection is anywhere in the chain of causes of `error`.
+
+    Not every exception of requests is one: a body that is not JSON (`for (;;);`, an HTML page) raises one too.
+    """
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, RequestException):
+        if isinstance(seen, _BROKEN_CONNECTIONS):
             return True
         seen = seen.__cause__ or seen.__context__
     return False

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import requests
-from instaloader import InstaloaderContext, Profile, RateController, get_json_structure
+from instaloader import InstaloaderContext, RateController
 
 from entity_pipeline.resources.instagram.adapter import GovernedAdapter, RequestStopped
 
@@ -94,20 +94,3 @@ class GovernedContext(InstaloaderContext):
         session.max_redirects = 3
         session.proxies = dict(self._proxies)
         return session
-
-
-def profile_node(context: GovernedContext, username: str) -> dict[str, Any]:
-    """The profile of `username` as its public page shows it: one request."""
-    return _node(Profile.from_username(context, username))
-
-
-def completed_node(context: GovernedContext, node: Mapping[str, Any]) -> dict[str, Any]:
-    """The same profile with the fields that its page left out: another request."""
-    profile = Profile(context, dict(node))
-    profile._obtain_metadata()  # noqa: SLF001 - its public ways in read one field each
-    return _node(profile)
-
-
-def _node(profile: Profile) -> dict[str, Any]:
-    node: dict[str, Any] = get_json_structure(profile)["node"]
-    return node

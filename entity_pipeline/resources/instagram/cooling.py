@@ -1,14 +1,14 @@
-"""What an outcome does to the account and to the route that brought it. Pure.
+"""What a seat's outcome does to its account and its route. Pure; what was asked for is not known here.
 
-The profile page is read without cookies even when a session is loaded, so an answer may be held against the
-session only if the request that got it carried the session.
+Some pages are read without cookies even when a session is loaded, so an answer may be held against the session only if
+the request that got it carried the session.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from entity_pipeline.core.instagram.access import ProfileOutcome
+from entity_pipeline.core.instagram.outcomes import SeatOutcome
 
 RATE_LIMIT_COOLING = timedelta(minutes=45)
 CHALLENGE_COOLING = timedelta(minutes=90)
@@ -52,20 +52,20 @@ def route_after(health: RouteHealth, change: Consequence, now: datetime) -> Rout
     )
 
 
-def consequence(outcome: ProfileOutcome, *, with_session: bool) -> Consequence:
+def consequence(outcome: SeatOutcome, *, with_session: bool) -> Consequence:
     """What follows from `outcome` of a request that did or did not carry the account's session."""
     match outcome:
-        case ProfileOutcome.FOUND | ProfileOutcome.NOT_FOUND:
+        case SeatOutcome.OK:
             return Consequence(route_healthy=True)
-        case ProfileOutcome.RATE_LIMITED:
+        case SeatOutcome.LIMITED:
             return _cool(RATE_LIMIT_COOLING, with_session)
-        case ProfileOutcome.CHALLENGE:
+        case SeatOutcome.CHALLENGED:
             return _cool(CHALLENGE_COOLING, with_session)
-        case ProfileOutcome.LOGGED_OUT if with_session:
+        case SeatOutcome.LOGGED_OUT if with_session:
             return Consequence(account_state="needs_session")
-        case ProfileOutcome.SUSPENDED if with_session:
+        case SeatOutcome.SUSPENDED if with_session:
             return Consequence(account_state="disabled")
-        case ProfileOutcome.WALL | ProfileOutcome.TRANSPORT | ProfileOutcome.LOGGED_OUT:
+        case SeatOutcome.WALL | SeatOutcome.TRANSPORT | SeatOutcome.LOGGED_OUT:
             return Consequence(route_failed=True)
         case _:
             return Consequence()

@@ -1,112 +1,49 @@
-"""Leases of pool accounts and the ledger of requests: SQL on the assets database, by the database's clock.
+"""Leases of pool accounts and the ledger of requests, on the assets database and by the database's clock.
 
-A request is counted before it is sent, under a lock per account and per route, so neither a crash nor
-concurrency can exceed a window. Every function is one transaction at most and works through a transaction
-pooler.
+A request is counted before it is sent, under a lock per account and per route, so neither a crash nor concurrency can
+exceed a window. How much all callers may use is read from the `instagram` row in the same transaction. Every function
+is one transaction at most and works through a transaction pooler. What an outcome leads to is decided in `cooling.py`,
+when the next request may go in `core/instagram/windows.py`.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from psycopg import Connection
 from psycopg.rows import dict_row
 
-from entity_pipeline.core.instagram.access import ProfileOutcome
-from entity_pipeline.core.instagram.settings import InstagramWindows
+from entity_pipeline.core.instagram.outcomes import SeatOutcome
+from entity_pipeline.core.instagram.settings import InstagramSettings
+from entity_pipeline.core.instagram.windows import LONGEST_WINDOW, next_slot, part_of, pause_s
+from entity_pipeline.core.settings import Closed, Gate, SettingsRow, gate
+from entity_pipeline.resources.instagram import governor_sql as sql
 from entity_pipeline.resources.instagram.cooling import Consequence, RouteHealth, consequence, route_after
-from entity_pipeline.resources.instagram.seats import DIRECT, Busy, LeaseLost, Seat, Slot
-from entity_pipeline.resources.instagram.windows import LONGEST_WINDOW, next_slot, pause_s
+from entity_pipeline.resources.instagram.reasons import reason
+from entity_pipeline.resources.instagram.seats import (
+    DIRECT,
+    UNSEATED,
+    Busy,
+    LeaseLost,
+    Purpose,
+    Seat,
+    Slot,
+)
 from entity_pipeline.resources.postgres import database_clock
 
 LEASE = timedelta(seconds=120)  # several times the 20 s a request may take
 _LEASED_RETRY = timedelta(seconds=2)  # a leased account is usually free again within a request
 _UNSEEN_RETRY = timedelta(minutes=15)
 
-_LEASE_SQL = """
-with free as (
-    select a.username, r.proxy_secret
-    from public.instagram_pool_accounts a
-    join public.instagram_routes r on r.name = a.route
-    where (a.state = 'active' or (a.state = 'cooling' and a.cooling_until <= %(now)s))
-      and (a.lease_expires_at is null or a.lease_expires_at <= %(now)s)
-      and r.state <> 'disabled' and (r.cooling_until is null or r.cooling_until <= %(now)s)
-      and a.username <> all(%(except_for)s)
-      and (%(only)s::text is null or a.username = %(only)s)
-    order by a.last_leased_at nulls first, a.username
-    limit 1
-    for update of a skip locked
-)
-update public.instagram_pool_accounts a
-set state = 'active', cooling_until = null, lease_owner = %(owner)s, lease_expires_at = %(now)s + %(lease)s,
-    fence = a.fence + 1, last_leased_at = %(now)s, updated_at = %(now)s
-from free where a.username = free.username
-returning a.username, a.route, a.fence, a.session_secret, free.proxy_secret
-"""
-
-_POOL_SQL = """
-select count(*) as usable, count(*) filter (where r.state <> 'disabled') as routed,
-       min(greatest(%(now)s,
-                    case when a.state = 'cooling' then a.cooling_until end,
-                    r.cooling_until,
-                    case when a.lease_expires_at > %(now)s
-                         then least(a.lease_expires_at, %(now)s + %(retry)s) end))
-           filter (where r.state <> 'disabled' and a.username <> all(%(except_for)s)) as next_at
-from public.instagram_pool_accounts a
-join public.instagram_routes r on r.name = a.route
-where a.state in ('active', 'cooling') and (%(only)s::text is null or a.username = %(only)s)
-"""
-
-_LOCK_SQL = "select pg_advisory_xact_lock(hashtextextended(key, 0)) from unnest(%s::text[]) as key"
-
-_ROUTE_SQL = "select state, cooling_until, failures from public.instagram_routes where name = %s"
-
-# Shared with whoever renews or releases the lease: both wait for the end of this transaction.
-_HELD_SQL = """
-select 1 from public.instagram_pool_accounts
-where username = %(account)s and fence = %(fence)s and lease_owner = %(owner)s and lease_expires_at > %(now)s
-  and state = 'active'
-for share
-"""
-
-_RECENT_OF_ACCOUNT_SQL = """
-select id, requested_at from public.instagram_request_log
-where account_key = %(value)s and requested_at > %(since)s order by requested_at desc limit %(limit)s
-"""
-
-_RECENT_OF_ROUTE_SQL = """
-select id, requested_at from public.instagram_request_log
-where route = %(value)s and requested_at > %(since)s order by requested_at desc limit %(limit)s
-"""
-
-_COUNT_SQL = """
-insert into public.instagram_request_log (account_key, route, host, requested_at, username)
-values (%s, %s, %s, %s, %s) returning id
-"""
-
-_OUTCOME_SQL = "update public.instagram_request_log set outcome = %(outcome)s where id = any(%(ids)s)"
-
-_RELEASE_SQL = """
-update public.instagram_pool_accounts
-set lease_owner = null, lease_expires_at = null, updated_at = %(now)s,
-    last_outcome = coalesce(%(outcome)s::text, last_outcome),
-    state = case state when 'disabled' then state else coalesce(%(state)s::text, state) end,
-    cooling_until = coalesce(%(now)s + %(cooling)s::interval, cooling_until)
-where username = %(account)s and fence = %(fence)s and lease_owner = %(owner)s
-"""
-
-_ROUTE_HEALTH_SQL = """
-update public.instagram_routes
-set state = %(state)s, cooling_until = %(cooling_until)s, failures = %(failures)s, last_outcome = %(outcome)s,
-    updated_at = %(now)s
-where name = %(route)s
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Governor:
-    """Who may send what when. `owner` names this process in the leases; `clock` can be a simulated one."""
+    """Decides which account may send a request, and when.
+
+    `owner` names this process in the leases; `clock` can be a simulated one.
+    """
 
     owner: str
     clock: Callable[[Connection[Any]], datetime] = database_clock
@@ -120,10 +57,13 @@ class Governor:
         lease. Accounts in `except_for` are passed over. With `only`, it is that account or nothing.
         """
         now = self.clock(connection)
+        permitted = _permission(connection)
+        if isinstance(permitted, Closed):
+            return Busy(now + _UNSEEN_RETRY, now, permitted.reason)
         values: dict[str, Any] = {"now": now, "owner": self.owner, "lease": LEASE}
         values |= {"except_for": list(except_for), "only": only}
         with connection.cursor(row_factory=dict_row) as cursor:
-            row = cursor.execute(_LEASE_SQL, values).fetchone()
+            row = cursor.execute(sql.LEASE, values).fetchone()
             if row is not None:
                 return Seat(
                     account=row["username"],
@@ -133,116 +73,158 @@ class Governor:
                     session_secret=row["session_secret"],
                     proxy_secret=row["proxy_secret"],
                 )
-            pool = cursor.execute(_POOL_SQL, values | {"retry": _LEASED_RETRY}).fetchone()
+            pool = cursor.execute(sql.POOL, values | {"retry": _LEASED_RETRY}).fetchone()
         if pool is None or pool["usable"] == 0:
             if only is not None:
-                return Busy(now + _UNSEEN_RETRY, now, f"The account '{only}' is not in use.")
-            return self._anonymous(connection, now)
+                return Busy(now + _UNSEEN_RETRY, now, reason("account_not_in_use", account=only))
+            return _closed_route(connection, DIRECT, now) or Seat()
         if not pool["routed"]:
-            return Busy(now + _UNSEEN_RETRY, now, "Every account of the pool is on a disabled route.")
+            return Busy(now + _UNSEEN_RETRY, now, reason("pool_on_disabled_routes"))
         next_at = pool["next_at"] or now + _UNSEEN_RETRY
-        if only is not None:
-            return Busy(next_at, now, f"The account '{only}' or its route is cooling or at work.")
-        return Busy(next_at, now, "Every account of the pool is cooling or at work.")
+        return Busy(next_at, now, reason("account_busy", account=only) if only else reason("pool_busy"))
 
     def take_slot(
-        self,
-        connection: Connection[Any],
-        seat: Seat,
-        windows: InstagramWindows,
-        *,
-        host: str,
-        username: str | None = None,
+        self, connection: Connection[Any], seat: Seat, purpose: Purpose, *, host: str
     ) -> Slot | Busy | LeaseLost:
         """Count one request of `seat` and allow it, if its account and its route have room for it now."""
         with connection.transaction():
             # In one order everywhere, or two processes could wait for each other's second lock.
             locks = sorted((f"instagram account {seat.key}", f"instagram route {seat.route}"))
-            connection.execute(_LOCK_SQL, (locks,))
+            connection.execute(sql.LOCK, (locks,))
             now = self.clock(connection)
             if seat.account is not None and not self._held(connection, seat, now):
                 return LeaseLost()
-            closed = _closed_route(connection, seat.route, now)
-            if closed is not None:
-                return closed
-            at = max(
-                _next(connection, sql, value, now, windows)
-                for sql, value in ((_RECENT_OF_ACCOUNT_SQL, seat.key), (_RECENT_OF_ROUTE_SQL, seat.route))
+            permitted = _permission(connection)
+            if isinstance(permitted, Closed):
+                return Busy(now + _UNSEEN_RETRY, now, permitted.reason)
+            full = _closed_route(connection, seat.route, now) or _full(
+                connection, seat, purpose, permitted.settings, now
             )
-            if at > now:
-                return Busy(at, now, f"The request windows of {seat.source} are full.")
-            counted = connection.execute(_COUNT_SQL, (seat.key, seat.route, host, now, username)).fetchone()
-            if counted is None:
-                raise AssertionError("an insert with returning always returns its row")
-            return Slot(counted[0], now)
+            return full or _count(connection, seat.key, seat.route, purpose, host, now)
+
+    def note(self, connection: Connection[Any], purpose: Purpose, *, host: str) -> Slot | Busy:
+        """Count one request that needs no seat and has no window. It is permitted as the others are."""
+        with connection.transaction():
+            now = self.clock(connection)
+            permitted = _permission(connection)
+            if isinstance(permitted, Closed):
+                return Busy(now + _UNSEEN_RETRY, now, permitted.reason)
+            return _count(connection, UNSEATED, UNSEATED, purpose, host, now)
+
+    def settle(self, connection: Connection[Any], slots: Sequence[Slot], outcome: SeatOutcome) -> None:
+        """Write how counted requests ended."""
+        ids = [slot.id for slot in slots]
+        connection.execute(sql.OUTCOME, {"outcome": outcome.value, "ids": ids})
 
     def release(
         self,
         connection: Connection[Any],
         seat: Seat,
-        outcome: ProfileOutcome | None,
+        outcome: SeatOutcome | None,
         *,
         with_session: bool = False,
         slots: Sequence[Slot] = (),
     ) -> None:
-        """Give the seat back with what came of it; None when nothing was sent.
+        """Give the seat back with its outcome; None when nothing was sent.
 
         `with_session` says whether the request that was judged carried the account's session. A holder whose
         lease was taken over changes nothing of the account; what it saw of the route still counts.
         """
         now = self.clock(connection)
         change = Consequence() if outcome is None else consequence(outcome, with_session=with_session)
-        values = {"now": now, "outcome": None if outcome is None else str(outcome)}
+        values = {"now": now, "outcome": None if outcome is None else outcome.value}
         with connection.transaction():
             if slots:
-                ids = [slot.id for slot in slots]
-                connection.execute(_OUTCOME_SQL, values | {"ids": ids})
+                connection.execute(sql.OUTCOME, values | {"ids": [slot.id for slot in slots]})
             if seat.account is not None:
                 holder = {"account": seat.account, "fence": seat.fence, "owner": seat.owner}
                 after = {"state": change.account_state, "cooling": change.account_cooling}
-                connection.execute(_RELEASE_SQL, values | holder | after)
+                connection.execute(sql.RELEASE, values | holder | after)
             if outcome is not None:
                 self._note_route(connection, seat.route, change, values)
 
     def _note_route(
         self, connection: Connection[Any], route: str, change: Consequence, values: dict[str, Any]
     ) -> None:
-        row = connection.execute(_ROUTE_SQL + " for update", (route,)).fetchone()
+        row = connection.execute(sql.ROUTE + " for update", (route,)).fetchone()
         if row is not None:
             after = route_after(RouteHealth(*row), change, values["now"])
             health = {"state": after.state, "cooling_until": after.cooling_until, "failures": after.failures}
-            connection.execute(_ROUTE_HEALTH_SQL, values | {"route": route} | health)
-
-    def _anonymous(self, connection: Connection[Any], now: datetime) -> Seat | Busy:
-        closed = _closed_route(connection, DIRECT, now)
-        return Seat() if closed is None else closed
+            connection.execute(sql.ROUTE_HEALTH, values | {"route": route} | health)
 
     def _held(self, connection: Connection[Any], seat: Seat, now: datetime) -> bool:
         values = {"account": seat.account, "fence": seat.fence, "owner": seat.owner, "now": now}
-        return connection.execute(_HELD_SQL, values).fetchone() is not None
+        return connection.execute(sql.HELD, values).fetchone() is not None
+
+
+def _permission(connection: Connection[Any]) -> Gate[InstagramSettings]:
+    """The `instagram` row as it is now: open, or closed with the reason."""
+    name = InstagramSettings.row
+    row = connection.execute(sql.SETTINGS, (name,)).fetchone()
+    return gate(InstagramSettings, {} if row is None else {name: SettingsRow(*row)})
 
 
 def _closed_route(connection: Connection[Any], route: str, now: datetime) -> Busy | None:
-    row = connection.execute(_ROUTE_SQL, (route,)).fetchone()
+    row = connection.execute(sql.ROUTE, (route,)).fetchone()
     if row is None:
-        return Busy(
-            now + _UNSEEN_RETRY, now, f"instagram_routes has no row '{route}': run `entity-pipeline migrate`."
-        )
+        return Busy(now + _UNSEEN_RETRY, now, reason("route_missing", route=route))
     state, cooling_until, _ = row
     if state == "disabled":
-        return Busy(now + _UNSEEN_RETRY, now, f"The route '{route}' is disabled.")
+        return Busy(now + _UNSEEN_RETRY, now, reason("route_disabled", route=route))
     if cooling_until is not None and cooling_until > now:
-        return Busy(cooling_until, now, f"The route '{route}' is cooling.")
+        return Busy(cooling_until, now, reason("route_cooling", route=route))
     return None
 
 
-def _next(
-    connection: Connection[Any], sql: str, value: str, now: datetime, windows: InstagramWindows
-) -> datetime:
-    limit = max(windows.per_minute, windows.per_hour, windows.per_day)
-    values = {"value": value, "since": now - LONGEST_WINDOW, "limit": limit}
-    rows = connection.execute(sql, values).fetchall()
+_Counted = Sequence[tuple[UUID, datetime, str]]  # id, time and domain of requests, newest first
+
+
+def _full(
+    connection: Connection[Any], seat: Seat, purpose: Purpose, settings: InstagramSettings, now: datetime
+) -> Busy | None:
+    """Why there is no room now: a window of the account or the route, or the domain's share of one."""
+    counted = [
+        _counted(connection, statement, value, settings, now)
+        for statement, value in ((sql.RECENT_OF_ACCOUNT, seat.key), (sql.RECENT_OF_ROUTE, seat.route))
+    ]
+    at = max(_next(rows, settings, now) for rows in counted)
+    if at > now:
+        return Busy(at, now, reason("windows_full", source=seat.source))
+    part = settings.shares.get(purpose.domain)
+    if part is None:
+        return None
+    if part == 0:
+        return Busy(now + _UNSEEN_RETRY, now, reason("share_is_zero", domain=purpose.domain))
+    share = part_of(settings.windows, part)
+    own = [[at for _, at, domain in rows if domain == purpose.domain] for rows in counted]
+    at = max(next_slot(times, now, share, 0.0) for times in own)
+    values = {"domain": purpose.domain, "source": seat.source}
+    return Busy(at, now, reason("share_used", **values)) if at > now else None
+
+
+def _next(rows: _Counted, settings: InstagramSettings, now: datetime) -> datetime:
     # The pause after a request comes from its random id: asking again must not draw again, or the shortest
     # of many draws would win.
     share = (rows[0][0].int % 2**32) / 2**32 if rows else 0.0
-    return next_slot([at for _, at in rows], now, windows, pause_s(windows, share))
+    times = [at for _, at, _ in rows]
+    return next_slot(times, now, settings.windows, pause_s(settings.windows, share))
+
+
+def _counted(
+    connection: Connection[Any], statement: str, value: str, settings: InstagramSettings, now: datetime
+) -> _Counted:
+    windows = settings.windows
+    limit = max(windows.per_minute, windows.per_hour, windows.per_day)
+    values = {"value": value, "since": now - LONGEST_WINDOW, "limit": limit}
+    return connection.execute(statement, values).fetchall()
+
+
+def _count(
+    connection: Connection[Any], key: str, route: str, purpose: Purpose, host: str, now: datetime
+) -> Slot:
+    values = {"key": key, "route": route, "host": host, "now": now}
+    values |= {"domain": purpose.domain, "operation": purpose.operation, "target": purpose.target}
+    counted = connection.execute(sql.COUNT, values).fetchone()
+    if counted is None:
+        raise AssertionError("an insert with returning always returns its row")
+    return Slot(counted[0], now)

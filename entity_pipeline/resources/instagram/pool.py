@@ -1,8 +1,8 @@
-"""What a person does to the pool: add, look, disable, enable. SQL on the assets database.
+"""What people do to the pool: add, list, disable and enable accounts. SQL on the assets database.
 
-A change of an account takes the right to go on from whoever holds it at that moment, by its fence: the
-holder's late answer about an old session must not be held against the new one. The lease itself runs out, so
-nobody else starts while that request may be on the wire.
+A change of an account ends the right of its holder to go on, by the fence: a late answer about an old session must not
+be held against the new one. The lease itself stays until it expires, so that no other process starts while that
+request may be on the wire. Leases and request windows are the governor's.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from psycopg.rows import class_row
 
 from entity_pipeline.core.failures import ConfigurationFailure, InputRejected
 from entity_pipeline.resources.instagram.seats import DIRECT
-from entity_pipeline.resources.instagram.sessions import Vault
+from entity_pipeline.resources.instagram.session_secrets import SessionSecrets
 
 _ADD_ROUTE = """
 insert into public.instagram_routes (name, proxy_secret) values (%(route)s, %(proxy)s)
@@ -135,7 +135,8 @@ def enable_account(connection: Connection[Any], username: str, now: datetime) ->
         found = account(connection, username, now)
     if found.state == "needs_session":
         raise InputRejected(
-            f"'{username}' needs a new session: `entity-pipeline pool add {username} --cookies FILE` gives it one."
+            f"'{username}' needs a new session: "
+            f"`entity-pipeline instagram pool add {username} --cookies FILE` gives it one."
         )
     return found
 
@@ -144,7 +145,9 @@ def account(connection: Connection[Any], username: str, now: datetime) -> PoolAc
     """One account of the pool; `InputRejected` when it is not there."""
     found = _rows(connection, username, now)
     if not found:
-        raise InputRejected(f"'{username}' is not in the pool: `entity-pipeline pool list` shows who is.")
+        raise InputRejected(
+            f"'{username}' is not in the pool: `entity-pipeline instagram pool list` shows who is."
+        )
     return found[0]
 
 
@@ -159,13 +162,13 @@ def unreadable_accounts(connection: Connection[Any], session_keys: str | None) -
     Raises:
         ConfigurationFailure: a key is malformed.
     """
-    vault = Vault(session_keys)
+    secrets = SessionSecrets(session_keys)
     found: dict[str, str] = {}
     for username, session, proxy in connection.execute(_SECRETS):
         try:
-            vault.open_cookies(session)
+            secrets.open_cookies(session)
             if proxy is not None:
-                vault.open(proxy)
+                secrets.open(proxy)
         except ConfigurationFailure as failure:
             found[username] = str(failure)
     return found

@@ -1,19 +1,29 @@
-"""Values the governor hands out: a seat (who asks, by which way out), a slot (one counted request), or a
-wait.
-"""
+"""Values the governor hands out: a seat (who asks, by which way out), a slot (one counted request), or a wait."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from entity_pipeline.core.reasons import Reason
+
 DIRECT = "direct"
+UNSEATED = "unseated"  # account and route of requests that need no seat, in the log
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """What a request is for: the domain that asks, the operation, and its target."""
+
+    domain: str
+    operation: str
+    target: str
 
 
 @dataclass(frozen=True, slots=True)
 class Seat:
     """The right to ask Instagram as one account by one route, or anonymously (`account` is None).
 
-    `fence` and `owner` prove the lease of an account: once somebody else leased it, they prove nothing.
+    `fence` and `owner` prove the lease of an account; they prove nothing once another process has leased it.
     The secrets are encrypted texts.
     """
 
@@ -31,7 +41,7 @@ class Seat:
 
     @property
     def source(self) -> str:
-        """What answers, for a person to read; no secret in it."""
+        """What answers, for people to read; no secret in it."""
         return self.key if self.account is None else f"{self.key}@{self.route}"
 
 
@@ -49,7 +59,7 @@ class Busy:
 
     next_at: datetime
     now: datetime
-    detail: str
+    reason: Reason
 
     @property
     def wait_s(self) -> float:
@@ -59,7 +69,7 @@ class Busy:
 
 @dataclass(frozen=True, slots=True)
 class LeaseLost:
-    """The lease ended before the request: its time was over, or a person changed the account."""
+    """The lease ended before the request: its time was over, or someone changed the account."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,183 +1,176 @@
-"""One governed attempt at one profile: a free seat, its secrets, the attempt, and the seat given back.
+"""A governed session of one domain: runs operations, each attempt with a seat, its secrets and its canary.
 
-What can't be sent within seconds is deferred, never waited for; without the ledger nothing is sent at all.
+What can't be sent within seconds is deferred, never waited for; without the ledger nothing is sent at all. What an
+operation asks is in `operations/`, which seat is free in `seating.py` and `governor.py`.
 """
 
-import re
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import psycopg
 
 from entity_pipeline.core.failures import ConfigurationFailure, DatabaseUnavailable
-from entity_pipeline.core.instagram.access import ProfileFetch, ProfileOutcome
-from entity_pipeline.core.instagram.settings import InstagramWindows
-from entity_pipeline.core.patience import patiently
-from entity_pipeline.core.ports import Database
-from entity_pipeline.resources.instagram.governor import Governor
-from entity_pipeline.resources.instagram.seats import Busy, Grant, LeaseLost, Seat, Slot
-from entity_pipeline.resources.instagram.sessions import Vault
-from entity_pipeline.resources.instagram.spans import note_fetch, note_grant
-from entity_pipeline.resources.tracing import active
+from entity_pipeline.core.instagram.operations import Operation
+from entity_pipeline.core.instagram.outcomes import Finding, SeatOutcome
+from entity_pipeline.core.instagram.results import Deferred, Result
+from entity_pipeline.core.reasons import Reason
+from entity_pipeline.resources.instagram.handlers import OpenHandler, SeatedHandler, handler_of
+from entity_pipeline.resources.instagram.reasons import reason
+from entity_pipeline.resources.instagram.seating import Seating
+from entity_pipeline.resources.instagram.seats import Busy, Grant, Purpose
+from entity_pipeline.resources.instagram.session_secrets import Identity, SessionSecrets
+from entity_pipeline.resources.instagram.spans import note_ended, note_grant, operation_span
 
-# A ledger that is away for a moment is waited for: without its profile an account would be reviewed blindly.
-LEDGER_PATIENCE_S = 6.0
-LONGEST_WAIT_S = 6.0  # the longest random pause and what the windows add to it
+if TYPE_CHECKING:
+    from entity_pipeline.resources.instagram.attempt import Attempted
+
 REQUEST_TIMEOUT_S = 20.0
-_PAGE_HOST = "www.instagram.com"
 _RETRY = timedelta(minutes=5)
-_HANDLE = re.compile(r"(?!\.)(?!.*\.\.)[a-z0-9_.]{1,30}(?<!\.)")
+_BROKEN_RETRY = timedelta(minutes=15)
+
+R = TypeVar("R")
 
 
-class SlotRefused(Exception):
-    """No slot is free soon enough for one more request of an attempt."""
+@dataclass(frozen=True)
+class _Task(Generic[R]):
+    """One attempt that is about to be made."""
+
+    operation: Operation[R]
+    handler: SeatedHandler[R]
+    purpose: Purpose
+    deadline: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class ProfileReader:
-    """Reads profiles as the governor allows.
+class GovernedSession:
+    """A `core.instagram.access.InstagramSession`; serves any number of threads.
 
     Args:
-        database: Where the pool and the ledger are.
-        governor: Leases and counts.
-        vault: Opens the sessions and proxy addresses of the pool.
+        domain: Key of the domain that asks.
+        seating: Gives seats and counts requests.
+        session_keys: Keys of the pool's secrets, comma separated.
         base_url: Takes every connection when given.
-        only: The one account of the pool to use; None leaves the choice to the governor.
-        sleep, clock: Waits for seconds; the local time in UTC. Others are for simulations.
     """
 
-    database: Database
-    governor: Governor
-    vault: Vault = field(repr=False)
+    domain: str
+    seating: Seating
+    session_keys: str | None = field(default=None, repr=False)
     base_url: str | None = None
-    only: str | None = None
-    sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
-    clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC), repr=False)
+    # Operations and sources that did not find the canary in this session.
+    _blind: set[tuple[str, str]] = field(default_factory=set, repr=False)
 
-    def fetch(self, username: str, windows: InstagramWindows, deadline: datetime) -> ProfileFetch:
-        """One attempt; see `core.profiles.InstagramAccess.fetch_profile`."""
-        asked = username.lower()
-        if not _HANDLE.fullmatch(asked):
-            return ProfileFetch(
-                ProfileOutcome.NOT_FOUND, detail="This can't be a username; nothing was sent."
-            )
-        if self.clock() >= deadline:
-            return self._deferred("The time for this step is over; nothing was sent.")
+    def run(self, operation: Operation[R], deadline: datetime) -> Result[R] | Deferred:
+        """One governed attempt, and a look at the canary after "not found"; see `InstagramSession.run`."""
+        ended = self.run_once(operation, deadline)
+        if isinstance(ended, Deferred) or ended.finding is not Finding.NOT_FOUND or not ended.source:
+            return ended
+        return replace(ended, canary=self._canary(operation, ended, deadline))
+
+    def run_once(self, operation: Operation[R], deadline: datetime) -> Result[R] | Deferred:
+        """One governed attempt without a canary. Never raises."""
         try:
-            with active().call("instagram profile", {}, is_request=False) as span:
-                began = time.monotonic()
-                grant = self._wait_for_grant(asked, windows, deadline)
-                note_grant(span, grant, time.monotonic() - began)
-                if isinstance(grant, Busy):
-                    return ProfileFetch(ProfileOutcome.DEFERRED, detail=grant.detail, next_at=grant.next_at)
-                fetch = self._use(grant, asked, windows, deadline)
-                note_fetch(span, fetch)
-                return fetch
+            return self._attempt(operation, deadline)
         except (psycopg.Error, DatabaseUnavailable) as error:
-            kind = type(error).__name__
-            return self._deferred(
-                f"The ledger of Instagram requests can't be used ({kind}); nothing was sent."
-            )
+            return self._deferred(reason("ledger_unusable", kind=type(error).__name__))
+        except ConfigurationFailure as failure:
+            return self._deferred(reason("misconfigured", failure=str(failure)), _BROKEN_RETRY)
+        except Exception as error:  # noqa: BLE001 - the promise of the port: Instagram never stops a run
+            return self._deferred(reason("broke_off", kind=type(error).__name__), _BROKEN_RETRY)
 
-    def _use(self, grant: Grant, asked: str, windows: InstagramWindows, deadline: datetime) -> ProfileFetch:
-        from entity_pipeline.resources.instagram.attempt import Attempted, Identity, attempt
+    def _attempt(self, operation: Operation[R], deadline: datetime) -> Result[R] | Deferred:
+        handler = handler_of(operation)
+        if self.seating.clock() >= deadline:
+            return self._deferred(reason("time_is_over"))
+        purpose = Purpose(self.domain, operation.name, operation.target)
+        if isinstance(handler, OpenHandler):
+            return self._fetch(operation, handler, purpose)
+        refused = handler.refuses(operation)
+        if refused is not None:
+            return Result(Finding.NOT_FOUND, seat=SeatOutcome.UNCLEAR, detail=refused)
+        secrets = SessionSecrets(self.session_keys)
+        with operation_span(operation.name) as span:
+            began = time.monotonic()
+            grant = self.seating.take(purpose, handler.first_host, deadline)
+            note_grant(span, grant, time.monotonic() - began)
+            if isinstance(grant, Busy):
+                return Deferred(grant.reason, grant.next_at)
+            ended = self._use(grant, secrets, _Task(operation, handler, purpose, deadline))
+            note_ended(span, ended)
+            return ended
 
-        seat, slots = grant.seat, [grant.slot]
-        unsent = [grant.slot]
+    def _use(self, grant: Grant, secrets: SessionSecrets, task: _Task[R]) -> Result[R] | Deferred:
+        seat, slots, unsent = grant.seat, [grant.slot], [grant.slot]
 
         def before_send(host: str) -> None:
             if unsent:
                 unsent.clear()
             else:
-                slots.append(self._another_slot(seat, windows, host, asked, deadline))
+                slots.append(self.seating.another_slot(seat, task.purpose, host, task.deadline))
 
-        done: Attempted | None = None
+        learned, with_session = None, False
         try:
-            identity = Identity(
-                account=seat.account,
-                cookies=self.vault.open_cookies(seat.session_secret) if seat.session_secret else None,
-                proxy=self.vault.open(seat.proxy_secret) if seat.proxy_secret else None,
-            )
-            timeout_s = min(REQUEST_TIMEOUT_S, max(1.0, (deadline - self.clock()).total_seconds()))
-            done = attempt(
-                asked, identity, before_send=before_send, timeout_s=timeout_s, base_url=self.base_url
-            )
-            return ProfileFetch(
-                done.outcome, done.profile, done.detail, source=seat.source, account=seat.account
-            )
+            done = self._send(secrets.identity(seat), task, before_send)
+            learned, with_session = done.learned, done.with_session
+            seen = learned or SeatOutcome.UNCLEAR
+            return Result(done.finding, done.value, seen, done.detail, seat.source, seat.account)
         except ConfigurationFailure as failure:
-            return self._deferred(f"{seat.source}: {failure}")
+            return self._deferred(reason("secret_unreadable", source=seat.source, failure=str(failure)))
         finally:
-            self._give_back(
-                seat, slots, done.seat_outcome if done else None, bool(done and done.with_session)
-            )
+            self.seating.give_back(seat, slots, learned, with_session=with_session)
 
-    def _give_back(
-        self, seat: Seat, slots: list[Slot], outcome: ProfileOutcome | None, with_session: bool
-    ) -> None:
-        # When this fails the lease runs out by itself, and the answer that was paid for is still returned.
-        with suppress(psycopg.Error, DatabaseUnavailable), self.database.connection() as connection:
-            self.governor.release(connection, seat, outcome, with_session=with_session, slots=slots)
+    def _send(self, identity: Identity, task: _Task[R], before_send: Callable[[str], None]) -> "Attempted[R]":
+        from entity_pipeline.resources.instagram.attempt import attempt
 
-    def _wait_for_grant(self, asked: str, windows: InstagramWindows, deadline: datetime) -> Grant | Busy:
-        give_up = self._give_up(deadline)
-        while True:
-            answer = patiently(
-                lambda: self._grant(asked, windows), patience_s=LEDGER_PATIENCE_S, sleep=self.sleep
-            )
-            if isinstance(answer, Grant) or not self._pause(answer, give_up):
-                return answer
+        left_s = (task.deadline - self.seating.clock()).total_seconds()
+        return attempt(
+            task.handler,
+            task.operation,
+            identity,
+            before_send=before_send,
+            timeout_s=min(REQUEST_TIMEOUT_S, max(1.0, left_s)),
+            base_url=self.base_url,
+        )
 
-    def _grant(self, asked: str, windows: InstagramWindows) -> Grant | Busy:
-        """The least recently used seat that has a slot now, or the one that will have one first."""
-        passed: list[str] = []
-        busy: list[Busy] = []
-        with self.database.connection() as connection:
-            while True:
-                seat = self.governor.lease(connection, passed, self.only)
-                if isinstance(seat, Busy):
-                    return min([*busy, seat], key=lambda one: one.next_at)
-                slot = self._take(connection, seat, windows, _PAGE_HOST, asked)
-                if isinstance(slot, Slot):
-                    return Grant(seat, slot)
-                self.governor.release(connection, seat, None)
-                if isinstance(slot, Busy):
-                    busy.append(slot)
-                    if seat.account is None or seat.account == self.only:
-                        return slot
-                passed.append(seat.account or "")
+    def _fetch(
+        self, operation: Operation[R], handler: OpenHandler[R], purpose: Purpose
+    ) -> Result[R] | Deferred:
+        host = handler.host(operation)
+        if host is None:  # refused by its address: nothing will be sent
+            return handler.fetch(operation, self.base_url)
+        slot = self.seating.note(purpose, host)
+        if isinstance(slot, Busy):
+            return Deferred(slot.reason, slot.next_at)
+        ended = handler.fetch(operation, self.base_url)
+        self.seating.settle(slot, ended.seat)
+        return ended
 
-    def _another_slot(
-        self, seat: Seat, windows: InstagramWindows, host: str, asked: str, deadline: datetime
-    ) -> Slot:
-        give_up = self._give_up(deadline)
-        while True:
-            with self.database.connection() as connection:
-                answer = self._take(connection, seat, windows, host, asked)
-            if isinstance(answer, Slot):
-                return answer
-            if isinstance(answer, LeaseLost) or not self._pause(answer, give_up):
-                raise SlotRefused("no slot is free for one more request")
+    def _canary(self, operation: Operation[R], ended: Result[R], deadline: datetime) -> bool | None:
+        """Whether the seat that said "not found" still finds a target that exists; None when it can't be asked now.
 
-    def _take(
-        self, connection: Any, seat: Seat, windows: InstagramWindows, host: str, asked: str
-    ) -> Slot | Busy | LeaseLost:
-        return self.governor.take_slot(connection, seat, windows, host=host, username=asked)
-
-    def _give_up(self, deadline: datetime) -> datetime:
-        return min(deadline, self.clock() + timedelta(seconds=LONGEST_WAIT_S))
-
-    def _pause(self, busy: Busy, give_up: datetime) -> bool:
-        """Wait until the slot is free, if that is before `give_up`."""
-        wait_s = max(busy.wait_s, 0.05)
-        if self.clock() + timedelta(seconds=wait_s) > give_up:
+        Asked after each "not found" and by the same seat: a block shows strangers a 404 as well, it may have begun a
+        moment ago, and another route says nothing about this one.
+        """
+        handler = handler_of(operation)
+        if isinstance(handler, OpenHandler) or handler.canary is None:
+            return None
+        source = (operation.name, ended.source)
+        if source in self._blind:
             return False
-        self.sleep(wait_s)
-        return True
+        seen: Result[R] | Deferred = ended
+        if operation.target != handler.canary.target:
+            seen = self._by_account(ended.account).run_once(handler.canary, deadline)
+        if isinstance(seen, Deferred):
+            return None
+        if seen.finding is not Finding.FOUND:
+            self._blind.add(source)
+            return False
+        return True if seen.source == ended.source else None
 
-    def _deferred(self, detail: str) -> ProfileFetch:
-        return ProfileFetch(ProfileOutcome.DEFERRED, detail=detail, next_at=self.clock() + _RETRY)
+    def _by_account(self, account: str | None) -> "GovernedSession":
+        return self if account is None else replace(self, seating=replace(self.seating, only=account))
+
+    def _deferred(self, why: Reason, retry: timedelta = _RETRY) -> Deferred:
+        return Deferred(why, self.seating.clock() + retry)

@@ -1,18 +1,26 @@
-"""A look at a profile, and each of its HTTP requests, as spans.
+"""An operation, and each of its HTTP requests, as spans.
 
-Surprising: who asks is only ever `anonymous` or `session`. An account of the pool is a secret of the operator's,
-and whose profile it is stands in the path; neither is in a span, nor is any header, proxy or text of the answer.
+Who asks is only ever `anonymous` or `session`: an account of the pool is a secret of the operator's, and the target
+stands in the path. Neither is in a span, nor is any header, proxy or text of the answer.
 """
 
 from contextlib import AbstractContextManager
+from typing import Any
 
-from entity_pipeline.core.instagram.access import ProfileFetch, ProfileOutcome
+from entity_pipeline.core.instagram.outcomes import Finding
+from entity_pipeline.core.instagram.results import Deferred, Result
 from entity_pipeline.core.tracing import Span
 from entity_pipeline.resources.instagram.seats import Busy, Grant
 from entity_pipeline.resources.tracing import active
 
 _PREFIX = "entity_pipeline.instagram"
-_ANSWERS = frozenset({ProfileOutcome.FOUND, ProfileOutcome.NOT_FOUND, ProfileOutcome.DEFERRED})
+_DEFERRED = "deferred"
+_ANSWERS = frozenset({Finding.FOUND, Finding.NOT_FOUND, Finding.PRIVATE})
+
+
+def operation_span(name: str) -> AbstractContextManager[Span]:
+    """One attempt at an operation, from the wait for a seat on."""
+    return active().call(f"instagram {name}", {}, is_request=False)
 
 
 def request_span(method: str, host: str, number: int, with_session: bool) -> AbstractContextManager[Span]:
@@ -29,17 +37,20 @@ def request_span(method: str, host: str, number: int, with_session: bool) -> Abs
 
 
 def note_grant(span: Span, grant: Grant | Busy, waited_s: float) -> None:
-    """How long the windows made it wait, and by which way it goes out; without a place nothing is sent."""
+    """How long the windows made it wait, and by which way it goes out; without a seat nothing is sent."""
     span.note({f"{_PREFIX}.window_wait_s": round(waited_s, 3)})
     if isinstance(grant, Grant):
         seat = "anonymous" if grant.seat.account is None else "session"
         span.note({f"{_PREFIX}.route": grant.seat.route, f"{_PREFIX}.seat": seat})
     else:
-        span.note({f"{_PREFIX}.outcome": ProfileOutcome.DEFERRED.value})
+        span.note({f"{_PREFIX}.outcome": _DEFERRED})
 
 
-def note_fetch(span: Span, fetch: ProfileFetch) -> None:
-    """What came of it."""
-    span.note({f"{_PREFIX}.outcome": fetch.outcome.value})
-    if fetch.outcome not in _ANSWERS:
-        span.failed(fetch.outcome.value)
+def note_ended(span: Span, ended: Result[Any] | Deferred) -> None:
+    """The outcome; a failure unless the target's state is known or nothing was sent."""
+    if isinstance(ended, Deferred):
+        span.note({f"{_PREFIX}.outcome": _DEFERRED})
+        return
+    span.note({f"{_PREFIX}.outcome": ended.word})
+    if ended.finding not in _ANSWERS:
+        span.failed(ended.word)

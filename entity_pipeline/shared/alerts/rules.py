@@ -44,7 +44,8 @@ WHAT_TO_DO: Mapping[AlertKind, str] = {
     AlertKind.BACKLOG_OLD: "Raise daily_grounding_cap or accept the delay; the queue shows which accounts wait.",
     AlertKind.MODEL_CHANGED: "Compare prices and quota, then set GEMINI_MODEL to a model of the registry.",
     AlertKind.FEW_GROUNDED: "Read some of these reviews: nothing without a search is published, but each was paid for.",
-    AlertKind.POOL_EMPTY: "Run `entity-pipeline pool list`, and give an account a new session with `pool add`.",
+    AlertKind.POOL_EMPTY: "Run `entity-pipeline instagram pool list`, and give an account "
+    "a new session with `instagram pool add`.",
     AlertKind.SCHEDULER_SILENT: "Check that dagster-daemon runs and that enrichment_schedule is on in the Dagster UI.",
     AlertKind.NOTIFY_UNREADABLE: "Correct the keys with `entity-pipeline settings set`; until then defaults hold.",
 }

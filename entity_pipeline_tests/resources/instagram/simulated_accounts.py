@@ -1,6 +1,6 @@
 """Accounts of the outside world that come and go, and a second account of what may be believed of them.
 
-Owners leave, rename and give their name away. The pages are read and judged by the real `page` and `outcomes`.
+Owners leave, rename and give their name away. The pages are read and judged by the real code.
 """
 
 import random
@@ -10,19 +10,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from entity_pipeline.core.instagram.access import (
-    InstagramProfile,
-    InstagramWindows,
-    Picture,
-    PictureRefused,
-    ProfileFetch,
-    ProfileOutcome,
-)
-from entity_pipeline.resources.instagram.operations.profile_page import NotTheProfile, read_profile
-from entity_pipeline.resources.instagram.outcomes import Answer, Ending, judge
+from entity_pipeline.core.instagram.operations import Operation
+from entity_pipeline.core.instagram.outcomes import Finding
+from entity_pipeline.core.instagram.profile import CANARY, InstagramProfile, ProfileLook
+from entity_pipeline.core.instagram.results import Deferred, Result
+from entity_pipeline.resources.instagram.answers import Answer, Ending
+from entity_pipeline.resources.instagram.judging import Verdict, judge
+from entity_pipeline.resources.instagram.operations.profile import PAGE
+from entity_pipeline.resources.instagram.operations.profile_node import NotTheProfile, read_profile
 from entity_pipeline_tests.resources.instagram.simulated_pool import Books, Process
 
-CANARY = "instagram"
 APART = timedelta(hours=6)
 _NOBODY = (
     Answer(404, body="Not Found"),
@@ -73,20 +70,21 @@ class World:
         else:
             self.owners[name] = self._born_as(name)
 
-    def page(self, asked: str) -> InstagramProfile | ProfileOutcome:
+    def page(self, asked: str) -> InstagramProfile | Verdict:
         """What the page shows without any trouble on the way."""
         if asked == CANARY:
             return InstagramProfile("1", CANARY, "Instagram", None, None)
         owner = self.owners[asked]
         self.sights[asked].append((self.books.now, owner is not None))
         if owner is None:
-            return judge(self.chance.choice(_NOBODY), Ending.UNREADABLE)
+            return judge(PAGE, self.chance.choice(_NOBODY), Ending.UNREADABLE)
         node = {"pk": owner.pk, "username": owner.shown_as, "full_name": owner.pk, "biography": owner.bio}
         try:
             profile = read_profile(node, asked)
         except NotTheProfile:
             self.books.counts["another name on the page"] += 1
-            return judge(Answer(200, body=f'"biography":"{owner.bio}"'), Ending.UNREADABLE)
+            body = f'<script>{{"biography":"{owner.bio}"}}</script>'
+            return judge(PAGE, Answer(200, body=body), Ending.UNREADABLE)
         self.first_owner.setdefault(asked, owner)
         return profile
 
@@ -117,25 +115,16 @@ class World:
 
 @dataclass
 class LookingProcess:
-    """A process as the backfill sees it; a `core.profiles.InstagramAccess`."""
+    """A process as the backfill sees it; a `core.instagram.access.InstagramSession`."""
 
     process: Process
     counts: Counter[str]
     within_s: float
 
-    def fetch_profile(self, username: str, *, windows: InstagramWindows, deadline: datetime) -> ProfileFetch:
-        return self._look(username, None)
-
-    def fetch_profile_as(
-        self, account: str, username: str, *, windows: InstagramWindows, deadline: datetime
-    ) -> ProfileFetch:
-        return self._look(username, account)
-
-    def fetch_picture(self, url: str) -> Picture | PictureRefused:
-        return PictureRefused("none here")
-
-    def _look(self, username: str, account: str | None) -> ProfileFetch:
-        fetch = self.process.look(username, self.within_s, only=account)
-        if username == CANARY:
-            self.counts[f"canary: {fetch.outcome.value}"] += 1
-        return fetch
+    def run(self, operation: Operation[Any], deadline: datetime) -> Result[Any] | Deferred:
+        if not isinstance(operation, ProfileLook):
+            return Result(Finding.REFUSED, detail="none here")
+        ended = self.process.look(operation.username, self.within_s)
+        if isinstance(ended, Result) and ended.canary is not None:
+            self.counts[f"canary: {'found' if ended.canary else 'not_found'}"] += 1
+        return ended

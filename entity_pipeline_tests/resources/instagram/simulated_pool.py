@@ -1,6 +1,6 @@
 """A simulated Instagram with days of trouble, and a second account of what the pool may do.
 
-The reader, the governor and their SQL are the real ones; only time, Instagram and the processes are made up.
+The session, the governor and their SQL are the real ones; only time, Instagram and the processes are made up.
 `Books` keeps its own record, in plain Python and from the design's figures, and objects to whatever breaks a
 rule at the moment it happens.
 """
@@ -10,47 +10,48 @@ from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 
 from entity_pipeline.core.failures import DatabaseUnavailable
-from entity_pipeline.core.instagram.access import (
-    InstagramProfile,
-    InstagramWindows,
-    ProfileFetch,
-    ProfileOutcome,
-)
-from entity_pipeline.resources.instagram.attempt import Attempted, Identity
+from entity_pipeline.core.instagram.operations import Operation
+from entity_pipeline.core.instagram.outcomes import Finding, SeatOutcome
+from entity_pipeline.core.instagram.profile import InstagramProfile, ProfileLook
+from entity_pipeline.core.instagram.results import Deferred, Result
+from entity_pipeline.core.instagram.settings import InstagramWindows
+from entity_pipeline.resources.instagram.attempt import Attempted
 from entity_pipeline.resources.instagram.governor import Governor
+from entity_pipeline.resources.instagram.judging import ABSENT, UNREADABLE, Verdict
+from entity_pipeline.resources.instagram.seating import Seating, SlotRefused
 from entity_pipeline.resources.instagram.seats import Busy, LeaseLost, Seat, Slot
-from entity_pipeline.resources.instagram.session import ProfileReader, SlotRefused
-from entity_pipeline.resources.instagram.sessions import Vault
+from entity_pipeline.resources.instagram.session import GovernedSession
+from entity_pipeline.resources.instagram.session_secrets import Identity
 from entity_pipeline_tests.databases import ClonedDatabase
 
 Connection = psycopg.Connection[Any]
 START = datetime(2026, 11, 20, tzinfo=UTC)
-COOLING = {
-    ProfileOutcome.RATE_LIMITED: timedelta(minutes=45),
-    ProfileOutcome.CHALLENGE: timedelta(minutes=90),
-}
+COOLING = {SeatOutcome.LIMITED: timedelta(minutes=45), SeatOutcome.CHALLENGED: timedelta(minutes=90)}
 LEASE = timedelta(seconds=120)
 ROUTE_REST = timedelta(minutes=15)
 LONGEST_WAIT = timedelta(seconds=6)
 _ON_THE_WIRE_S = 0.24  # at most this long between counting a request and its leaving
 _LONG_AGO = START - timedelta(days=9)
 _PROFILE = InstagramProfile("1", "instagram", "Instagram", None, None)
-_TROUBLE = (
-    ProfileOutcome.WALL,
-    ProfileOutcome.TRANSPORT,
-    ProfileOutcome.UPSTREAM,
-    ProfileOutcome.RATE_LIMITED,
-    ProfileOutcome.CHALLENGE,
-    ProfileOutcome.SCHEMA_DRIFT,
-    ProfileOutcome.NOT_FOUND,  # a block that looks like absence
+WALL, TRANSPORT, _UPSTREAM, _LIMITED, _CHALLENGED = (
+    Verdict(Finding.UNANSWERED, seat)
+    for seat in (
+        SeatOutcome.WALL,
+        SeatOutcome.TRANSPORT,
+        SeatOutcome.UPSTREAM,
+        SeatOutcome.LIMITED,
+        SeatOutcome.CHALLENGED,
+    )
 )
+# The last is a block that looks like absence.
+_TROUBLE = (WALL, TRANSPORT, _UPSTREAM, _LIMITED, _CHALLENGED, UNREADABLE, ABSENT)
 
 
 class ProcessGone(BaseException):
@@ -112,21 +113,21 @@ class Books:
             assert book.state == "active", f"an account that is {book.state} was used"
             assert book.rests_until <= self.now, "a cooling account was used"
 
-    def released(self, seat: Seat, outcome: ProfileOutcome | None, with_session: bool) -> None:
+    def released(self, seat: Seat, outcome: SeatOutcome | None, with_session: bool) -> None:
         """What has to follow from an outcome, as the design has it."""
         book = None if seat.account is None else self.accounts[seat.account]
         if book is not None and book.fence == seat.fence:
             book.leased_until = _LONG_AGO
             if outcome in COOLING:
                 book.rests_until = self.now + COOLING[outcome]
-            elif with_session and outcome is ProfileOutcome.LOGGED_OUT:
+            elif with_session and outcome is SeatOutcome.LOGGED_OUT:
                 book.state = "needs_session"
-            elif with_session and outcome is ProfileOutcome.SUSPENDED:
+            elif with_session and outcome is SeatOutcome.SUSPENDED:
                 book.state = "disabled"
         route = self.routes[seat.route]
-        if outcome in (ProfileOutcome.FOUND, ProfileOutcome.NOT_FOUND):
+        if outcome is SeatOutcome.OK:
             route.failures = 0
-        elif outcome in (ProfileOutcome.WALL, ProfileOutcome.TRANSPORT):
+        elif outcome in (SeatOutcome.WALL, SeatOutcome.TRANSPORT):
             route.failures += 1
             if route.failures == 5:
                 route.failures = 0
@@ -194,7 +195,7 @@ class WatchedGovernor(Governor):
         self,
         connection: Connection,
         seat: Seat,
-        outcome: ProfileOutcome | None,
+        outcome: SeatOutcome | None,
         *,
         with_session: bool = False,
         slots: Sequence[Slot] = (),
@@ -231,7 +232,8 @@ class Process:
         governor = WatchedGovernor(name, lambda _: books.now)
         object.__setattr__(governor, "books", books)
         object.__setattr__(governor, "after_lease", lambda: after_lease(self))
-        self._reader = ProfileReader(self, governor, Vault(key), sleep=self._sleep, clock=lambda: books.now)
+        self._seating = Seating(self, governor, sleep=self._sleep, clock=lambda: books.now)
+        self._key = key
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -240,11 +242,11 @@ class Process:
         with self._database.connection() as connection:
             yield connection
 
-    def look(self, username: str, within_s: float, only: str | None = None) -> ProfileFetch:
+    def look(self, username: str, within_s: float) -> Result[InstagramProfile] | Deferred:
         """One look that may wait until so many seconds from now."""
         self._deadline = self._books.now + timedelta(seconds=within_s)
-        reader = replace(self._reader, only=only)
-        return reader.fetch(username, self._books.windows, self._deadline)
+        session = GovernedSession("entities", self._seating, self._key)
+        return session.run(ProfileLook(username), self._deadline)
 
     def _sleep(self, seconds: float) -> None:
         until = self._books.now + timedelta(seconds=seconds)
@@ -265,20 +267,26 @@ class Instagram:
     meanwhile: Callable[[str | None], None]
     running: list[Process] = field(default_factory=list)
     # What the page of a name shows, when others than the canary are looked at.
-    page_of: Callable[[str], InstagramProfile | ProfileOutcome] = lambda asked: _PROFILE
-    trouble: Sequence[ProfileOutcome] = _TROUBLE
-    _moods: dict[str, tuple[datetime, ProfileOutcome]] = field(default_factory=dict)
+    page_of: Callable[[str], InstagramProfile | Verdict] = lambda asked: _PROFILE
+    trouble: Sequence[Verdict] = _TROUBLE
+    _moods: dict[str, tuple[datetime, Verdict | None]] = field(default_factory=dict)
 
     def attempt(
-        self, asked: str, identity: Identity, *, before_send: Callable[[str], None], **_: Any
-    ) -> Attempted:
+        self,
+        handler: Any,
+        operation: Operation[InstagramProfile],
+        identity: Identity,
+        *,
+        before_send: Callable[[str], None],
+        **_: Any,
+    ) -> Attempted[InstagramProfile]:
         """Stands in for the attempt through Instaloader: the page without cookies, at times one more with."""
         process = self.running[-1]
         route = self.routes[identity.account] if identity.account else "direct"
         keys = (f"account {identity.account}", f"route {route}")
         self._send(before_send, keys, process, identity.account)
-        page = self._page(route, asked)
-        if isinstance(page, ProfileOutcome) or identity.account is None or self.chance.random() < 0.5:
+        page = self._page(route, operation.target)
+        if isinstance(page, Verdict) or identity.account is None or self.chance.random() < 0.5:
             return self._ended(page)
         try:
             self._send(before_send, keys, process, identity.account)
@@ -288,13 +296,17 @@ class Instagram:
         return self._ended(page, self._session(identity.account))
 
     def _ended(
-        self, page: InstagramProfile | ProfileOutcome, session: ProfileOutcome | None = None
-    ) -> Attempted:
-        """The page counts for who asked, the last answer for the seat."""
-        outcome, profile = (page, None) if isinstance(page, ProfileOutcome) else (ProfileOutcome.FOUND, page)
-        learned = session or outcome
-        self.books.counts[f"{learned.value}{' with session' if session else ''}"] += 1
-        return Attempted(outcome, profile, "", learned, session is not None)
+        self, page: InstagramProfile | Verdict, session: SeatOutcome | None = None
+    ) -> Attempted[InstagramProfile]:
+        """The page counts for its target, the last answer for the seat."""
+        if isinstance(page, Verdict):
+            finding, value, learned = page.finding, None, page.seat
+        else:
+            finding, value, learned = Finding.FOUND, page, session or SeatOutcome.OK
+        refused = learned not in (SeatOutcome.OK, SeatOutcome.UNCLEAR)
+        word = learned.value if refused else finding.value
+        self.books.counts[f"{word}{' with session' if session else ''}"] += 1
+        return Attempted(finding, value, "", learned, session is not None)
 
     def after_lease(self, process: Process) -> None:
         if self.chance.random() < 0.01:
@@ -323,23 +335,23 @@ class Instagram:
         process.is_dead = True
         raise ProcessGone
 
-    def _page(self, route: str, asked: str) -> InstagramProfile | ProfileOutcome:
-        until, mood = self._moods.get(route, (START, ProfileOutcome.FOUND))
+    def _page(self, route: str, asked: str) -> InstagramProfile | Verdict:
+        until, mood = self._moods.get(route, (START, None))
         if until <= self.books.now:
-            mood = self.chance.choice([*[ProfileOutcome.FOUND] * 10, *self.trouble])
+            mood = self.chance.choice([*[None] * 10, *self.trouble])
             length = timedelta(minutes=self.chance.uniform(5, 90))
             self._moods[route] = self.books.now + length, mood
-        return self.page_of(asked) if mood is ProfileOutcome.FOUND else mood
+        return self.page_of(asked) if mood is None else mood
 
-    def _session(self, account: str) -> ProfileOutcome:
+    def _session(self, account: str) -> SeatOutcome:
         book = self.books.accounts[account]
         drawn = self.chance.random()
         book.session_is_lost |= drawn < 0.06
         book.is_suspended |= 0.06 <= drawn < 0.07
         if book.is_suspended:
-            return ProfileOutcome.SUSPENDED
+            return SeatOutcome.SUSPENDED
         if book.session_is_lost:
-            return ProfileOutcome.LOGGED_OUT
+            return SeatOutcome.LOGGED_OUT
         if drawn > 0.8:
-            return ProfileOutcome.RATE_LIMITED if drawn > 0.9 else ProfileOutcome.CHALLENGE
-        return ProfileOutcome.FOUND
+            return SeatOutcome.LIMITED if drawn > 0.9 else SeatOutcome.CHALLENGED
+        return SeatOutcome.OK

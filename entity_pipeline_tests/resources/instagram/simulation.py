@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 import pytest
 from cryptography.fernet import Fernet
 
-from entity_pipeline.core.instagram.access import ProfileOutcome
+from entity_pipeline.core.instagram.results import Deferred
 from entity_pipeline.core.instagram.settings import InstagramWindows
 from entity_pipeline.resources.instagram import pool
-from entity_pipeline.resources.instagram.sessions import Vault
+from entity_pipeline.resources.instagram.session_secrets import SessionSecrets
 from entity_pipeline_tests.databases import ClonedDatabase
+from entity_pipeline_tests.resources.instagram.instagram_row import permit
 from entity_pipeline_tests.resources.instagram.simulated_pool import (
     AccountBook,
     Books,
@@ -20,6 +21,7 @@ from entity_pipeline_tests.resources.instagram.simulated_pool import (
 )
 
 MOST_AT_ONCE = 3
+DEFERRED = "deferred"
 KEY = Fernet.generate_key().decode()
 ROUTES = {
     "ours_1": "direct",
@@ -51,7 +53,7 @@ class Simulation:
         self.database = database
         self.books = Books(windows)
         self.instagram = Instagram(self.books, self.chance, ROUTES, self._meanwhile)
-        self._vault = Vault(KEY)
+        self._secrets = SessionSecrets(KEY)
         self._started = 0
         self._retired: set[str] = set()
         monkeypatch.setattr("entity_pipeline.resources.instagram.attempt.attempt", self.instagram.attempt)
@@ -60,6 +62,7 @@ class Simulation:
             self._add(name)
         self.books.accounts["ours_1"].session_is_lost = True
         with database.connection() as connection:
+            permit(connection, windows)
             # The pauses are drawn from these ids: with made-up ones a seed repeats a run exactly.
             connection.execute("create sequence made_up")
             connection.execute(
@@ -70,17 +73,18 @@ class Simulation:
     def run_until(self, end: datetime) -> None:
         while self.books.now < end:
             for _ in range(self.chance.randint(1, 12)):
-                if self._look() is ProfileOutcome.DEFERRED and self.chance.random() < 0.8:
+                if self._look() == DEFERRED and self.chance.random() < 0.8:
                     break
             self._somebody_changes_the_pool()
             with self.database.connection() as connection:
                 self.books.agree_with(connection)
             self.books.now += timedelta(minutes=self.chance.expovariate(1 / 20))
 
-    def look(self, process: Process, within_s: float) -> ProfileOutcome | None:
-        return process.look("instagram", within_s).outcome
+    def look(self, process: Process, within_s: float) -> str:
+        ended = process.look("instagram", within_s)
+        return DEFERRED if isinstance(ended, Deferred) else ended.word
 
-    def _look(self) -> ProfileOutcome | None:
+    def _look(self) -> str | None:
         self._started += 1
         process = Process(
             self.database, self.books, f"process {self._started}", KEY, self.instagram.after_lease
@@ -88,7 +92,7 @@ class Simulation:
         self.instagram.running.append(process)
         try:
             outcome = self.look(process, self.chance.uniform(0.2, 60))
-            self.books.counts["deferred"] += outcome is ProfileOutcome.DEFERRED
+            self.books.counts["deferred"] += outcome == DEFERRED
             return outcome
         except ProcessGone:
             assert process.is_dead
@@ -118,8 +122,8 @@ class Simulation:
             self._add(self.chance.choice(list(ROUTES)))
 
     def _add(self, name: str) -> None:
-        sealed = self._vault.seal_cookies({"csrftoken": "c", "sessionid": "s", "ds_user_id": "1"})
-        proxy = None if ROUTES[name] == "direct" else self._vault.seal("http://proxy.example:8080")
+        sealed = self._secrets.seal_cookies({"csrftoken": "c", "sessionid": "s", "ds_user_id": "1"})
+        proxy = None if ROUTES[name] == "direct" else self._secrets.seal("http://proxy.example:8080")
         with self.database.connection() as connection:
             pool.add_account(connection, name, sealed, self.books.now, route=ROUTES[name], proxy_secret=proxy)
         book = self.books.accounts[name]

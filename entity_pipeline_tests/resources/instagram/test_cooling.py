@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from entity_pipeline.core.instagram.access import ProfileOutcome
+from entity_pipeline.core.instagram.outcomes import SeatOutcome
 from entity_pipeline.resources.instagram.cooling import (
     ROUTE_COOLING,
     ROUTE_FAILURES,
@@ -21,8 +21,8 @@ MINUTE = timedelta(minutes=1)
 @pytest.mark.parametrize(
     ("outcome", "with_session", "expected"),
     [
-        ("found", False, Consequence(route_healthy=True)),
-        ("not_found", False, Consequence(route_healthy=True)),
+        ("ok", False, Consequence(route_healthy=True)),
+        ("ok", True, Consequence(route_healthy=True)),
         ("rate_limited", False, Consequence("cooling", 45 * MINUTE, route_cooling=45 * MINUTE)),
         ("rate_limited", True, Consequence("cooling", 45 * MINUTE)),
         ("challenge", False, Consequence("cooling", 90 * MINUTE, route_cooling=90 * MINUTE)),
@@ -35,17 +35,15 @@ MINUTE = timedelta(minutes=1)
         ("wall", True, Consequence(route_failed=True)),
         ("transport", True, Consequence(route_failed=True)),
         ("upstream", True, Consequence()),
-        ("schema_drift", True, Consequence()),
-        ("budget", True, Consequence()),
-        ("deferred", True, Consequence()),
+        ("unclear", True, Consequence()),
     ],
 )
 def test_each_outcome_has_its_consequence(outcome: str, with_session: bool, expected: Consequence) -> None:
-    assert consequence(ProfileOutcome(outcome), with_session=with_session) == expected
+    assert consequence(SeatOutcome(outcome), with_session=with_session) == expected
 
 
 def test_a_session_is_never_blamed_for_a_request_that_did_not_carry_it() -> None:
-    states = {consequence(outcome, with_session=False).account_state for outcome in ProfileOutcome}
+    states = {consequence(outcome, with_session=False).account_state for outcome in SeatOutcome}
     assert states == {None, "cooling"}
 
 

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -16,18 +15,19 @@ from typing import Any
 import psycopg
 import pytest
 
-from entity_pipeline.core.instagram.access import ProfileOutcome
+from entity_pipeline.core.instagram.outcomes import SeatOutcome
 from entity_pipeline.core.instagram.settings import InstagramWindows
+from entity_pipeline.core.instagram.windows import WIRE_SLACK
 from entity_pipeline.resources.instagram.cooling import ROUTE_COOLING, ROUTE_FAILURES
 from entity_pipeline.resources.instagram.governor import LEASE, Governor
-from entity_pipeline.resources.instagram.seats import Busy, LeaseLost, Seat, Slot
-from entity_pipeline.resources.instagram.windows import WIRE_SLACK
+from entity_pipeline.resources.instagram.seats import Busy, LeaseLost, Purpose, Seat, Slot
 from entity_pipeline_tests.databases import ClonedDatabase
+from entity_pipeline_tests.resources.instagram.instagram_row import OPEN, changed, permit, write_row
 
 Connection = psycopg.Connection[Any]
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
-OPEN = InstagramWindows(gap_s=0, jitter_s=(0, 0), per_minute=1_000, per_hour=1_000, per_day=1_000)
 HOST = "www.instagram.com"
+LOOK = Purpose("entities", "profile", "gentlemonster")
 
 
 class Clock:
@@ -46,6 +46,12 @@ class Clock:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+@pytest.fixture(autouse=True)
+def permitted(assets_db: ClonedDatabase) -> None:
+    with assets_db.connection() as connection:
+        permit(connection)
 
 
 @pytest.fixture
@@ -82,6 +88,18 @@ def leased(governor: Governor, assets: Connection, **options: Any) -> Seat:
     seat = governor.lease(assets, **options)
     assert isinstance(seat, Seat), seat
     return seat
+
+
+def take_slot(
+    governor: Governor,
+    connection: Connection,
+    seat: Seat,
+    windows: InstagramWindows | None = None,
+    purpose: Purpose = LOOK,
+) -> Slot | Busy | LeaseLost:
+    if windows is not None:
+        permit(connection, windows)
+    return governor.take_slot(connection, seat, purpose, host=HOST)
 
 
 def test_without_an_account_the_anonymous_direct_seat_is_given(
@@ -138,8 +156,8 @@ def test_a_late_holder_neither_sends_nor_changes_the_account(
     late = leased(governor, assets)
     clock.later(seconds=LEASE.total_seconds())
     leased(Governor("another process", clock), assets)
-    assert governor.take_slot(assets, late, OPEN, host=HOST) == LeaseLost()
-    governor.release(assets, late, ProfileOutcome.LOGGED_OUT, with_session=True)
+    assert take_slot(governor, assets, late, OPEN) == LeaseLost()
+    governor.release(assets, late, SeatOutcome.LOGGED_OUT, with_session=True)
     assert account(assets, "a")[0] == "active"
     assert account(assets, "a")[2] == "another process"
 
@@ -150,7 +168,7 @@ def test_an_expired_lease_sends_nothing_even_if_nobody_took_it(
     add_account(assets, "a")
     seat = leased(governor, assets)
     clock.later(seconds=LEASE.total_seconds())
-    assert governor.take_slot(assets, seat, OPEN, host=HOST) == LeaseLost()
+    assert take_slot(governor, assets, seat, OPEN) == LeaseLost()
 
 
 @pytest.mark.parametrize(("outcome", "minutes"), [("rate_limited", 45), ("challenge", 90)])
@@ -158,7 +176,7 @@ def test_a_refused_account_cools_and_comes_back(
     governor: Governor, assets: Connection, clock: Clock, outcome: str, minutes: int
 ) -> None:
     add_account(assets, "a", route="proxy-1")
-    governor.release(assets, leased(governor, assets), ProfileOutcome(outcome), with_session=True)
+    governor.release(assets, leased(governor, assets), SeatOutcome(outcome), with_session=True)
     until = START + timedelta(minutes=minutes)
     assert account(assets, "a") == ("cooling", until, None, outcome)
     busy = governor.lease(assets)
@@ -175,7 +193,7 @@ def test_an_anonymous_refusal_cools_the_route_for_everybody_on_it(
     add_account(assets, "a", route="shared")
     add_account(assets, "b", route="shared")
     add_account(assets, "c", route="other")
-    governor.release(assets, leased(governor, assets), ProfileOutcome.RATE_LIMITED)
+    governor.release(assets, leased(governor, assets), SeatOutcome.LIMITED)
     assert route(assets, "shared")[:2] == ("cooling", START + timedelta(minutes=45))
     assert account(assets, "b")[0] == "active"
     assert leased(governor, assets).account == "c"
@@ -186,7 +204,7 @@ def test_a_lost_session_needs_a_person_and_the_route_stays_clean(
     governor: Governor, assets: Connection
 ) -> None:
     add_account(assets, "a", route="proxy-1")
-    governor.release(assets, leased(governor, assets), ProfileOutcome.LOGGED_OUT, with_session=True)
+    governor.release(assets, leased(governor, assets), SeatOutcome.LOGGED_OUT, with_session=True)
     assert account(assets, "a")[0] == "needs_session"
     assert route(assets, "proxy-1") == ("active", None, 0)
 
@@ -196,7 +214,7 @@ def test_route_failures_are_held_against_the_route_and_never_the_session(
 ) -> None:
     add_account(assets, "a", route="proxy-1")
     for _ in range(ROUTE_FAILURES):
-        governor.release(assets, leased(governor, assets), ProfileOutcome.TRANSPORT)
+        governor.release(assets, leased(governor, assets), SeatOutcome.TRANSPORT)
     assert account(assets, "a")[0] == "active"
     assert route(assets, "proxy-1") == ("cooling", START + ROUTE_COOLING, 0)
     assert isinstance(governor.lease(assets), Busy)
@@ -206,11 +224,11 @@ def test_route_failures_are_held_against_the_route_and_never_the_session(
 
 def test_the_anonymous_seat_has_its_own_cooling(governor: Governor, assets: Connection, clock: Clock) -> None:
     seat = leased(governor, assets)
-    governor.release(assets, seat, ProfileOutcome.CHALLENGE)
+    governor.release(assets, seat, SeatOutcome.CHALLENGED)
     busy = governor.lease(assets)
     assert isinstance(busy, Busy)
     assert busy.next_at == START + timedelta(minutes=90)
-    assert isinstance(governor.take_slot(assets, seat, OPEN, host=HOST), Busy)
+    assert isinstance(take_slot(governor, assets, seat, OPEN), Busy)
     clock.later(minutes=90)
     assert leased(governor, assets).account is None
 
@@ -224,7 +242,7 @@ def test_a_direct_way_that_is_closed_or_missing_sends_nothing(
 ) -> None:
     assets.execute(change)
     assert isinstance(governor.lease(assets), Busy)
-    assert isinstance(governor.take_slot(assets, Seat(), OPEN, host=HOST), Busy)
+    assert isinstance(take_slot(governor, assets, Seat(), OPEN), Busy)
 
 
 def test_an_account_on_a_disabled_route_waits_for_a_person(governor: Governor, assets: Connection) -> None:
@@ -232,16 +250,16 @@ def test_an_account_on_a_disabled_route_waits_for_a_person(governor: Governor, a
     assets.execute("update instagram_routes set state = 'disabled' where name = 'proxy-1'")
     busy = governor.lease(assets)
     assert isinstance(busy, Busy)
-    assert "disabled route" in busy.detail
+    assert busy.reason.key == "pool_on_disabled_routes"
 
 
 def test_two_accounts_on_one_route_share_its_windows(governor: Governor, assets: Connection) -> None:
     add_account(assets, "a")
     add_account(assets, "b")
-    windows = replace(OPEN, per_hour=1)
+    windows = changed(OPEN, per_hour=1)
     first, second = leased(governor, assets), leased(governor, assets)
-    assert isinstance(governor.take_slot(assets, first, windows, host=HOST), Slot)
-    assert isinstance(governor.take_slot(assets, second, windows, host=HOST), Busy)
+    assert isinstance(take_slot(governor, assets, first, windows), Slot)
+    assert isinstance(take_slot(governor, assets, second, windows), Busy)
 
 
 def test_accounts_on_their_own_routes_have_windows_of_their_own(
@@ -249,9 +267,9 @@ def test_accounts_on_their_own_routes_have_windows_of_their_own(
 ) -> None:
     add_account(assets, "a", route="proxy-1")
     add_account(assets, "b", route="proxy-2")
-    windows = replace(OPEN, per_hour=1)
+    windows = changed(OPEN, per_hour=1)
     seats = [leased(governor, assets) for _ in range(2)]
-    assert all(isinstance(governor.take_slot(assets, seat, windows, host=HOST), Slot) for seat in seats)
+    assert all(isinstance(take_slot(governor, assets, seat, windows), Slot) for seat in seats)
 
 
 def test_a_day_of_eager_asking_exceeds_no_window(
@@ -260,7 +278,7 @@ def test_a_day_of_eager_asking_exceeds_no_window(
     windows = InstagramWindows(gap_s=2, jitter_s=(2, 5), per_minute=5, per_hour=12, per_day=40)
     sent: list[datetime] = []
     while clock.now < START + timedelta(days=1, hours=3):
-        answer = governor.take_slot(assets, Seat(), windows, host=HOST)
+        answer = take_slot(governor, assets, Seat(), windows)
         if isinstance(answer, Slot):
             sent.append(answer.at)
         else:
@@ -277,22 +295,23 @@ def test_a_day_of_eager_asking_exceeds_no_window(
 def test_asking_again_does_not_draw_a_shorter_pause(
     governor: Governor, assets: Connection, clock: Clock
 ) -> None:
-    windows = replace(OPEN, gap_s=2, jitter_s=(2, 5))
-    governor.take_slot(assets, Seat(), windows, host=HOST)
-    answers = {governor.take_slot(assets, Seat(), windows, host=HOST) for _ in range(20)}
-    assert len(answers) == 1
+    windows = changed(OPEN, gap_s=2, jitter_s=(2, 5))
+    take_slot(governor, assets, Seat(), windows)
+    answers = [take_slot(governor, assets, Seat()) for _ in range(20)]
+    assert len({answer.next_at for answer in answers if isinstance(answer, Busy)}) == 1
+    assert len(answers) == 20
 
 
 def test_the_log_names_who_asked_what_and_how_it_ended(
     governor: Governor, assets: Connection, clock: Clock
 ) -> None:
-    slot = governor.take_slot(assets, Seat(), OPEN, host=HOST, username="gentlemonster")
+    slot = take_slot(governor, assets, Seat(), OPEN)
     assert isinstance(slot, Slot)
-    governor.release(assets, Seat(), ProfileOutcome.FOUND, slots=[slot])
+    governor.release(assets, Seat(), SeatOutcome.OK, slots=[slot])
     row = assets.execute(
-        "select account_key, route, host, requested_at, username, outcome from instagram_request_log"
+        "select account_key, route, host, requested_at, domain, operation, target, outcome from instagram_request_log"
     ).fetchone()
-    assert row == ("anonymous:direct", "direct", HOST, START, "gentlemonster", "found")
+    assert row == ("anonymous:direct", "direct", HOST, START, "entities", "profile", "gentlemonster", "ok")
 
 
 def _at_once(count: int, work: Callable[[], None]) -> None:
@@ -306,13 +325,15 @@ def _at_once(count: int, work: Callable[[], None]) -> None:
 def test_threads_that_race_for_slots_never_exceed_a_window(assets_db: ClonedDatabase) -> None:
     taken: list[Slot] = []
     start = threading.Barrier(8)
+    with assets_db.connection() as connection:
+        permit(connection, changed(OPEN, per_hour=30))
 
     def ask() -> None:
         governor = Governor("racer")
         with assets_db.connection() as connection:
             start.wait()
             for _ in range(12):
-                answer = governor.take_slot(connection, Seat(), replace(OPEN, per_hour=30), host=HOST)
+                answer = take_slot(governor, connection, Seat())
                 if isinstance(answer, Slot):
                     taken.append(answer)
 
@@ -325,16 +346,17 @@ def test_threads_that_race_for_slots_never_exceed_a_window(assets_db: ClonedData
 def test_a_second_asker_waits_until_the_first_is_counted(
     assets_db: ClonedDatabase, governor: Governor
 ) -> None:
-    windows = replace(OPEN, per_hour=1)
+    with assets_db.connection() as connection:
+        permit(connection, changed(OPEN, per_hour=1))
     second: list[Slot | Busy | LeaseLost] = []
 
     def ask() -> None:
         with assets_db.connection() as connection:
-            second.append(governor.take_slot(connection, Seat(), windows, host=HOST))
+            second.append(take_slot(governor, connection, Seat()))
 
     asker = threading.Thread(target=ask)
     with assets_db.connection() as connection, connection.transaction():
-        assert isinstance(governor.take_slot(connection, Seat(), windows, host=HOST), Slot)
+        assert isinstance(take_slot(governor, connection, Seat()), Slot)
         asker.start()
         asker.join(timeout=0.5)
         assert second == []
@@ -374,16 +396,14 @@ def test_threads_that_race_for_accounts_never_share_one(assets_db: ClonedDatabas
 
 _TAKES_SLOTS = """
 import sys
-from dataclasses import replace
 import psycopg
-from entity_pipeline.core.instagram.settings import InstagramWindows
 from entity_pipeline.resources.instagram.governor import Governor
-from entity_pipeline.resources.instagram.seats import Seat
+from entity_pipeline.resources.instagram.seats import Purpose, Seat
 
-windows = InstagramWindows(gap_s=0, jitter_s=(0, 0), per_minute=1000, per_hour=int(sys.argv[2]), per_day=1000)
+purpose = Purpose(sys.argv[2], "profile", "somebody")
 with psycopg.connect(sys.argv[1], autocommit=True, prepare_threshold=None) as connection:
     while True:
-        answer = Governor("child").take_slot(connection, Seat(), windows, host="www.instagram.com")
+        answer = Governor("child").take_slot(connection, Seat(), purpose, host="www.instagram.com")
         print(type(answer).__name__, flush=True)
         if sys.argv[3] == "wait":
             sys.stdin.read()
@@ -392,8 +412,8 @@ with psycopg.connect(sys.argv[1], autocommit=True, prepare_threshold=None) as co
 """
 
 
-def _child(url: str, per_hour: int, then: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-c", _TAKES_SLOTS, url, str(per_hour), then]
+def _child(url: str, then: str, domain: str = "entities") -> "subprocess.Popen[str]":
+    command = [sys.executable, "-c", _TAKES_SLOTS, url, domain, then]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     return subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
@@ -401,24 +421,28 @@ def _child(url: str, per_hour: int, then: str) -> "subprocess.Popen[str]":
 
 
 def test_processes_that_race_for_slots_never_exceed_a_window(assets_db: ClonedDatabase) -> None:
-    children = [_child(assets_db.url, 25, "go on") for _ in range(3)]
+    with assets_db.connection() as connection:
+        permit(connection, changed(OPEN, per_hour=25))
+    children = [_child(assets_db.url, "go on") for _ in range(3)]
     said = [child.communicate(timeout=60)[0].split() for child in children]
     assert sum(words.count("Slot") for words in said) == 25
 
 
 def test_a_process_killed_after_it_took_a_slot_has_used_it(assets_db: ClonedDatabase) -> None:
-    with _child(assets_db.url, 1, "wait") as child:
+    with assets_db.connection() as connection:
+        permit(connection, changed(OPEN, per_hour=1))
+    with _child(assets_db.url, "wait") as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "Slot\n"
         child.send_signal(signal.SIGKILL)
     with assets_db.connection() as connection:
-        answer = Governor("survivor").take_slot(connection, Seat(), replace(OPEN, per_hour=1), host=HOST)
+        answer = take_slot(Governor("survivor"), connection, Seat())
     assert isinstance(answer, Busy)
     assert 3_500 < answer.wait_s < 3_601
 
 
 def test_the_clock_is_the_databases(assets: Connection) -> None:
-    slot = Governor("x").take_slot(assets, Seat(), OPEN, host=HOST)
+    slot = take_slot(Governor("x"), assets, Seat())
     row = assets.execute("select clock_timestamp()").fetchone()
     assert row is not None
     assert isinstance(slot, Slot)
@@ -431,11 +455,11 @@ def test_a_role_that_row_security_blinds_can_send_nothing(
     with assets_db.connection() as connection, connection.transaction():
         role = f"blind_{os.getpid()}_{assets_db.url[-8:]}"
         connection.execute(f'create role "{role}"')
-        tables = "instagram_routes, instagram_pool_accounts, instagram_request_log"
+        tables = "instagram_routes, instagram_pool_accounts, instagram_request_log, pipeline_settings"
         connection.execute(f'grant select, insert, update on {tables} to "{role}"')
         connection.execute(f'set local role "{role}"')
         assert isinstance(governor.lease(connection), Busy)
-        assert isinstance(governor.take_slot(connection, Seat(), OPEN, host=HOST), Busy)
+        assert isinstance(take_slot(governor, connection, Seat()), Busy)
         connection.execute("reset role")
         connection.execute(f'drop owned by "{role}"')
         connection.execute(f'drop role "{role}"')
@@ -445,10 +469,10 @@ def test_a_window_made_smaller_counts_from_the_newest_requests(
     assets: Connection, governor: Governor, clock: Clock
 ) -> None:
     for _ in range(3):
-        assert isinstance(governor.take_slot(assets, Seat(), OPEN, host=HOST), Slot)
+        assert isinstance(take_slot(governor, assets, Seat(), OPEN), Slot)
         clock.later(seconds=20)
     smaller = InstagramWindows(gap_s=0, jitter_s=(0, 0), per_minute=2, per_hour=2, per_day=2)
-    busy = governor.take_slot(assets, Seat(), smaller, host=HOST)
+    busy = take_slot(governor, assets, Seat(), smaller)
     assert isinstance(busy, Busy)
     # The second newest of three leaves the day last.
     assert busy.next_at == START + timedelta(seconds=20, days=1) + WIRE_SLACK
@@ -460,10 +484,127 @@ def test_failures_of_a_route_that_two_report_at_once_are_both_counted(
     with assets_db.connection() as one, assets_db.connection() as two, ThreadPoolExecutor(1) as pool:
         with one.transaction():
             one.execute("update instagram_routes set failures = failures + 1 where name = 'direct'")
-            late = pool.submit(governor.release, two, Seat(), ProfileOutcome.TRANSPORT)
+            late = pool.submit(governor.release, two, Seat(), SeatOutcome.TRANSPORT)
             waiting = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
             with assets_db.connection() as third:
                 while third.execute(waiting).fetchone() is None:
                     time.sleep(0.01)
         late.result(timeout=20)
         assert route(one)[2] == 2
+
+
+@pytest.mark.parametrize(
+    ("enabled", "settings", "key"),
+    [
+        (False, {"terms_acknowledged": True}, "shared_switched_off"),
+        (None, {"terms_acknowledged": True}, "switch_is_empty"),
+        (True, {}, "terms_not_acknowledged"),
+        (True, {"terms_acknowledged": "yes"}, "unreadable_settings"),
+        (True, {"terms_acknowledged": True, "windows": {"per_hour": 0}}, "unreadable_settings"),
+        (True, [], "unreadable_settings"),
+    ],
+)
+def test_a_row_that_is_off_unreadable_or_without_acknowledgement_sends_nothing(
+    governor: Governor, assets: Connection, enabled: bool | None, settings: Any, key: str
+) -> None:
+    add_account(assets, "a")
+    seat = leased(governor, assets)
+    assets.execute("alter table pipeline_settings alter column is_enabled drop not null")
+    write_row(assets, enabled, settings)
+    refused = [
+        governor.lease(assets),
+        take_slot(governor, assets, seat),
+        take_slot(governor, assets, Seat()),
+        governor.note(assets, LOOK, host=HOST),
+    ]
+    assert [one.reason.key if isinstance(one, Busy) else one for one in refused] == [key] * 4
+    assert assets.execute("select count(*) from instagram_request_log").fetchone() == (0,)
+
+
+def test_without_its_row_nothing_is_sent(governor: Governor, assets: Connection) -> None:
+    assets.execute("delete from pipeline_settings where platform = 'instagram'")
+    busy = take_slot(governor, assets, Seat())
+    assert isinstance(busy, Busy)
+    assert busy.reason.key == "no_shared_settings_row"
+
+
+def test_a_window_that_is_made_smaller_holds_for_the_very_next_request(
+    governor: Governor, assets: Connection
+) -> None:
+    assert isinstance(take_slot(governor, assets, Seat(), OPEN), Slot)
+    assert isinstance(take_slot(governor, assets, Seat(), changed(OPEN, per_hour=1)), Busy)
+    assert isinstance(take_slot(governor, assets, Seat(), changed(OPEN, per_hour=2)), Slot)
+
+
+def test_a_domain_gets_its_share_and_another_the_rest(
+    governor: Governor, assets: Connection, clock: Clock
+) -> None:
+    permit(assets, changed(OPEN, per_hour=10), shares={"entities": 0.3})
+    other = Purpose("influencers", "profile", "somebody")
+    ours = [take_slot(governor, assets, Seat()) for _ in range(4)]
+    assert [type(one) for one in ours] == [Slot] * 3 + [Busy]
+    busy = ours[-1]
+    assert isinstance(busy, Busy)
+    assert busy.reason.key == "share_used"
+    assert busy.next_at == START + timedelta(hours=1) + WIRE_SLACK
+    theirs = [take_slot(governor, assets, Seat(), purpose=other) for _ in range(8)]
+    assert [type(one) for one in theirs] == [Slot] * 7 + [Busy]
+    clock.now = busy.next_at
+    assert isinstance(take_slot(governor, assets, Seat()), Slot)
+
+
+def test_a_share_of_nothing_sends_nothing(governor: Governor, assets: Connection) -> None:
+    permit(assets, shares={"entities": 0})
+    busy = take_slot(governor, assets, Seat())
+    assert isinstance(busy, Busy)
+    assert busy.reason.key == "share_is_zero"
+
+
+def test_processes_of_two_domains_exceed_neither_a_window_nor_a_share(assets_db: ClonedDatabase) -> None:
+    with assets_db.connection() as connection:
+        permit(connection, changed(OPEN, per_hour=20), shares={"entities": 0.5})
+    children = [_child(assets_db.url, "go on", domain) for domain in ("entities", "entities", "influencers")]
+    for child in children:
+        child.communicate(timeout=60)
+    with assets_db.connection() as connection:
+        rows = connection.execute(
+            "select domain, count(*) from instagram_request_log group by 1 order by 1"
+        ).fetchall()
+    counts = dict(rows)
+    assert sum(counts.values()) == 20
+    assert counts.get("entities", 0) <= 10
+
+
+def test_a_request_that_needs_no_seat_is_logged_and_fills_no_window(
+    governor: Governor, assets: Connection
+) -> None:
+    permit(assets, changed(OPEN, per_hour=1))
+    picture = Purpose("entities", "picture", "/v/1_n.jpg")
+    for _ in range(3):
+        slot = governor.note(assets, picture, host="x.cdninstagram.com")
+        assert isinstance(slot, Slot)
+        governor.settle(assets, [slot], SeatOutcome.OK)
+    assert isinstance(take_slot(governor, assets, Seat()), Slot)
+    rows = assets.execute(
+        "select account_key, route, host, domain, operation, target, outcome, count(*) from instagram_request_log "
+        "where operation = 'picture' group by 1, 2, 3, 4, 5, 6, 7"
+    ).fetchall()
+    assert rows == [
+        ("unseated", "unseated", "x.cdninstagram.com", "entities", "picture", "/v/1_n.jpg", "ok", 3)
+    ]
+
+
+def test_rows_of_the_former_release_count_as_profile_looks_of_entities(
+    governor: Governor, assets: Connection
+) -> None:
+    assets.execute(
+        "insert into instagram_request_log (account_key, route, host, requested_at, username) "
+        "values ('anonymous:direct', 'direct', %s, %s, 'gentlemonster')",
+        [HOST, START],
+    )
+    permit(assets, changed(OPEN, per_hour=10), shares={"entities": 0.1})
+    assert isinstance(take_slot(governor, assets, Seat()), Busy)
+    row = assets.execute(
+        "select domain, operation, coalesce(target, username) from instagram_request_log"
+    ).fetchone()
+    assert row == ("entities", "profile", "gentlemonster")

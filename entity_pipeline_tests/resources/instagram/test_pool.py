@@ -7,16 +7,21 @@ import psycopg
 import pytest
 
 from entity_pipeline.core.failures import InputRejected
-from entity_pipeline.core.instagram.access import ProfileOutcome
-from entity_pipeline.core.instagram.settings import InstagramWindows
+from entity_pipeline.core.instagram.outcomes import SeatOutcome
 from entity_pipeline.resources.instagram import pool
 from entity_pipeline.resources.instagram.governor import LEASE, Governor
-from entity_pipeline.resources.instagram.seats import Busy, LeaseLost, Seat, Slot
+from entity_pipeline.resources.instagram.seats import Busy, LeaseLost, Purpose, Seat, Slot
+from entity_pipeline_tests.resources.instagram.instagram_row import permit
 
 Connection = psycopg.Connection[Any]
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
-OPEN = InstagramWindows(gap_s=0, jitter_s=(0, 0), per_minute=1_000, per_hour=1_000, per_day=1_000)
 HOST = "www.instagram.com"
+LOOK = Purpose("entities", "profile", "somebody")
+
+
+@pytest.fixture(autouse=True)
+def permitted(assets: Connection) -> None:
+    permit(assets)
 
 
 @pytest.fixture
@@ -60,10 +65,10 @@ def test_adding_again_keeps_the_route_and_replaces_the_session(
 
 @pytest.mark.parametrize(
     ("outcome", "after"),
-    [(ProfileOutcome.LOGGED_OUT, "active"), (ProfileOutcome.RATE_LIMITED, "cooling")],
+    [(SeatOutcome.LOGGED_OUT, "active"), (SeatOutcome.LIMITED, "cooling")],
 )
 def test_a_new_session_mends_a_lost_one_and_no_cooling(
-    assets: Connection, governor: Governor, outcome: ProfileOutcome, after: str
+    assets: Connection, governor: Governor, outcome: SeatOutcome, after: str
 ) -> None:
     add(assets)
     governor.release(assets, leased(governor, assets), outcome, with_session=True)
@@ -79,11 +84,11 @@ def test_who_is_at_work_when_a_person_changes_the_account_sends_nothing_more(
 ) -> None:
     add(assets)
     seat = leased(governor, assets)
-    assert isinstance(governor.take_slot(assets, seat, OPEN, host=HOST), Slot)
+    assert isinstance(governor.take_slot(assets, seat, LOOK, host=HOST), Slot)
     change(assets, "ours", START)
     standing = state(assets)
-    assert governor.take_slot(assets, seat, OPEN, host=HOST) == LeaseLost()
-    governor.release(assets, seat, ProfileOutcome.LOGGED_OUT, with_session=True)
+    assert governor.take_slot(assets, seat, LOOK, host=HOST) == LeaseLost()
+    governor.release(assets, seat, SeatOutcome.LOGGED_OUT, with_session=True)
     assert state(assets) == standing
     assert not isinstance(governor.lease(assets, only="ours"), Seat)
 
@@ -94,14 +99,14 @@ def test_an_account_disabled_by_hand_in_sql_stays_so_whatever_its_holder_reports
     add(assets)
     seat = leased(governor, assets)
     assets.execute("update instagram_pool_accounts set state = 'disabled'")
-    assert governor.take_slot(assets, seat, OPEN, host=HOST) == LeaseLost()
-    governor.release(assets, seat, ProfileOutcome.RATE_LIMITED, with_session=True)
+    assert governor.take_slot(assets, seat, LOOK, host=HOST) == LeaseLost()
+    governor.release(assets, seat, SeatOutcome.LIMITED, with_session=True)
     assert state(assets) == "disabled"
 
 
 def test_enabling_lifts_no_cooling_and_mends_no_session(assets: Connection, governor: Governor) -> None:
     add(assets)
-    governor.release(assets, leased(governor, assets), ProfileOutcome.CHALLENGE, with_session=True)
+    governor.release(assets, leased(governor, assets), SeatOutcome.CHALLENGED, with_session=True)
     pool.disable_account(assets, "ours", START)
     assert state(assets) == "disabled"
     enabled = pool.enable_account(assets, "ours", START)
@@ -133,4 +138,4 @@ def test_one_account_is_leased_or_nobody(assets: Connection, governor: Governor)
     assert seat.account == "ours"
     busy = governor.lease(assets, only="ours")
     assert isinstance(busy, Busy)
-    assert busy.detail == "The account 'ours' or its route is cooling or at work."
+    assert str(busy.reason) == "The account 'ours' or its route is cooling or at work."

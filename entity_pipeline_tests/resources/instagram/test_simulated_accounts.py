@@ -12,20 +12,22 @@ from uuid import UUID
 
 import pytest
 
-from entity_pipeline.core.instagram.access import ProfileOutcome
+from entity_pipeline.core.instagram.results import Deferred
 from entity_pipeline.core.instagram.settings import InstagramWindows
 from entity_pipeline.domains.entities.profiles.backfill import Backfiller
+from entity_pipeline.domains.entities.profiles.pictures import ProfilePictures
+from entity_pipeline.resources.instagram.judging import ABSENT
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.fakes.object_store import FakeObjectStore
 from entity_pipeline_tests.resources.instagram.simulated_accounts import LookingProcess, World
-from entity_pipeline_tests.resources.instagram.simulated_pool import START, Process
-from entity_pipeline_tests.resources.instagram.simulation import ROUTES, Simulation
+from entity_pipeline_tests.resources.instagram.simulated_pool import START, TRANSPORT, WALL, Process
+from entity_pipeline_tests.resources.instagram.simulation import DEFERRED, ROUTES, Simulation
 
 SEEDS = range(1, int(os.environ.get("POOL_SIMULATION_SEEDS", "1")) + 1)
 DAYS = 3
 NAMES = 12
 WINDOWS = InstagramWindows(gap_s=2.0, jitter_s=(2.0, 5.0), per_minute=10, per_hour=30, per_day=150)
-BLOCKED = (ProfileOutcome.NOT_FOUND,) * 4 + (ProfileOutcome.WALL, ProfileOutcome.TRANSPORT)
+BLOCKED = (ABSENT,) * 4 + (WALL, TRANSPORT)
 
 
 class Backfills(Simulation):
@@ -47,18 +49,22 @@ class Backfills(Simulation):
                 [[name] for name in self.world.owners],
             )
 
-    def look(self, process: Process, within_s: float) -> ProfileOutcome | None:
+    def look(self, process: Process, within_s: float) -> str:
         if self.chance.random() < 0.05:
             self.world.something_happens()
         due = self._due()
         if not due:
-            return ProfileOutcome.DEFERRED
+            return DEFERRED
         account, name = self.chance.choice(due)
-        access = LookingProcess(process, self.books.counts, within_s)
+        session = LookingProcess(process, self.books.counts, within_s)
         backfiller = Backfiller(
-            self.operation, access, FakeObjectStore(), WINDOWS, START, clock=lambda: self.books.now
+            self.operation,
+            session,
+            ProfilePictures(session, FakeObjectStore()),
+            START,
+            clock=lambda: self.books.now,
         )
-        fetch = backfiller.backfill(account)
+        ended = backfiller.backfill(account)
         with self.operation.connection() as connection:
             row = connection.execute(
                 "select display_name, bio, metadata #> '{entity_enrichment,profile_backfill}' "
@@ -67,7 +73,7 @@ class Backfills(Simulation):
             ).fetchone()
         assert row is not None
         self.world.check(name, row[:2], row[2] or {})
-        return fetch.outcome if fetch else None
+        return DEFERRED if ended is None or isinstance(ended, Deferred) else ended.word
 
     def _due(self) -> list[tuple[UUID, str]]:
         """Names whose next look is due; finished ones now and then, as a refresh would."""

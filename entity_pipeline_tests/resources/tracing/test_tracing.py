@@ -15,7 +15,7 @@ import pytest
 from entity_pipeline.core.tracing import NOT_TRACED
 from entity_pipeline.domains.entities.jobs import enrichment_config
 from entity_pipeline.resources.instagram import InstagramResource
-from entity_pipeline.resources.instagram.sessions import Vault
+from entity_pipeline.resources.instagram.session_secrets import SessionSecrets
 from entity_pipeline.resources.postgres import PostgresResource
 from entity_pipeline.resources.tracing import TracingResource, active, exported
 from entity_pipeline.resources.tracing.export import CLOSE_WITHIN_S
@@ -152,7 +152,7 @@ def test_a_look_at_a_profile_says_by_which_way_and_how_it_ended(
 def test_no_secret_and_no_text_of_anybody_leaves_in_a_trace(
     assets_db: ClonedDatabase, operation_db: ClonedDatabase, collecting: Collector
 ) -> None:
-    vault = Vault(SESSION_KEY)
+    vault = SessionSecrets(SESSION_KEY)
     with assets_db.connection() as connection:
         connection.execute(
             "insert into instagram_pool_accounts (username, route, session_secret) values (%s, 'direct', %s)",

@@ -1,16 +1,22 @@
-"""`instagram_profiles`: public profile fields and pictures, best effort."""
+"""`instagram_profiles`: public profile fields and pictures, best effort.
+
+Which profiles are due, and what the run reports. One account's backfill is in `backfill.py`.
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
 from typing import Any
+from uuid import UUID
 
 import dagster as dg
 from pydantic import Field
 
-from entity_pipeline.core.instagram.access import InstagramAccess, ProfileOutcome
+from entity_pipeline.core.instagram.access import InstagramAccess
+from entity_pipeline.core.instagram.results import Deferred
 from entity_pipeline.core.instagram.settings import InstagramSettings
 from entity_pipeline.core.objects import ObjectStore
 from entity_pipeline.core.patience import patiently, patiently_on
@@ -27,6 +33,7 @@ from entity_pipeline.domains.entities.accounts.queries.enrichment import (
 )
 from entity_pipeline.domains.entities.partitions import cohort_range, daily_partitions
 from entity_pipeline.domains.entities.profiles.backfill import Backfiller
+from entity_pipeline.domains.entities.profiles.pictures import ProfilePictures
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.domains.entities.tables import database_of, table_metadata
 from entity_pipeline.shared.reporting.charts import faces
@@ -40,6 +47,11 @@ from entity_pipeline.shared.reporting.partitions import EMPTY_COHORT, days_in_wo
 STEP_LIMIT = timedelta(minutes=10)
 FACES = 12
 POOL_CHECK = "instagram_can_be_looked_at"
+DOMAIN = "entities"
+_SWITCHED_OFF = (
+    "The profile backfill is switched off: `entity-pipeline settings set instagram terms_acknowledged=true` and "
+    "`entity-pipeline settings set entities instagram_backfill_enabled=true` switch it on."
+)
 
 
 class ProfileConfig(dg.Config):
@@ -83,82 +95,113 @@ def instagram_profiles(
     - **Reads** pending accounts of `instagram_accounts`, most-tagged first, and their public profile pages.
     - **Writes** `display_name`, `bio` and `profile_image_url` where they are empty or still hold what we wrote,
       `metadata.entity_enrichment.profile_backfill`, and the picture in R2 under the hash of its bytes.
-    - **Off** unless `instagram_backfill_enabled` is set, and `terms_acknowledged` in the row `instagram`.
-    - **Limits** of the row `instagram` hold over all processes; what does not fit waits for a later run.
+    - **Off** unless `instagram_backfill_enabled` is set, and `terms_acknowledged` in the settings of `instagram`.
+    - **Limits** of `windows` there hold over all domains and processes; what does not fit waits for a later run.
     - **Always succeeds**: whatever Instagram does, the reviews go on without these fields.
     """
     cohorts = cohort_range(context.partition_keys)
-    deadline = datetime.now(UTC) + STEP_LIMIT
-    outcomes: Counter[str] = Counter()
-    pictures: dict[str, int] = {}
-    columns_refused = 0
     waiting = patiently_on(
         operation_db,
         lambda database: pending_profiles(database, cohorts, datetime.now(UTC), config.limit),
     )
-    current = _permitted(settings)
-    held_because = current if isinstance(current, str) else ""
-    refused = ""
-    if isinstance(current, InstagramSettings):
-        backfiller = Backfiller(
-            operation_db=operation_db,
-            instagram=instagram,
-            pictures=r2,
-            windows=current.windows,
-            deadline=deadline,
-        )
-        with tracing.step("instagram_profiles"):
-            for account_id in waiting:
-                if isinstance(current := _permitted(settings), str):
-                    held_because = current
-                    break
-                fetch = backfiller.backfill(account_id)
-                if fetch is None:
-                    outcomes["no_such_handle"] += 1
-                    continue
-                if fetch.outcome is ProfileOutcome.DEFERRED:
-                    until = f" Next try: {fetch.next_at:%Y-%m-%d %H:%M} UTC." if fetch.next_at else ""
-                    held_because = refused = f"{fetch.detail}{until}"
-                    break
-                outcomes[fetch.outcome.value] += 1
-        pictures = backfiller.picture_outcomes
-        columns_refused = backfiller.columns_refused
-    statuses, occupied_days, samples = patiently_on(
-        operation_db,
-        lambda database: (
-            status_counts(database, cohorts, "profile_backfill", "status"),
-            occupied_cohorts(database, cohorts),
-            profile_samples(database, cohorts),
-        ),
+    session = instagram.session(DOMAIN)
+    backfiller = Backfiller(
+        operation_db, session, ProfilePictures(session, r2), deadline=datetime.now(UTC) + STEP_LIMIT
     )
-    occupied = {day.isoformat() for day in occupied_days}
-    if held_because:
-        context.log.warning(
-            f"Left {len(waiting) - sum(outcomes.values())} profiles for later: {held_because}"
-        )
+    with tracing.step("instagram_profiles"):
+        looked = _look(waiting, settings, backfiller)
+    found = patiently_on(operation_db, lambda database: _found(database, cohorts))
+    if looked.held_because:
+        context.log.warning(f"Left {looked.left} profiles for later: {looked.held_because}")
+    yield from _report(context, looked, backfiller, found)
+
+
+@dataclass
+class _Looked:
+    """What a run did: outcomes of the accounts it looked at, how many it left, and why.
+
+    `refused` is set when Instagram's side was the reason, and not a switch of ours.
+    """
+
+    outcomes: Counter[str]
+    left: int
+    held_because: str = ""
+    refused: str = ""
+
+
+def _look(waiting: Sequence[UUID], settings: SettingsAccess, backfiller: Backfiller) -> _Looked:
+    """Look at one account after the other until all are done or something forbids the next."""
+    outcomes: Counter[str] = Counter()
+
+    def looked(held_because: str = "", refused: str = "") -> _Looked:
+        return _Looked(outcomes, len(waiting) - outcomes.total(), held_because, refused)
+
+    for account_id in waiting:
+        held_because = _held_because(settings)
+        if held_because:
+            return looked(held_because)
+        ended = backfiller.backfill(account_id)
+        if isinstance(ended, Deferred):
+            until = f" Next try: {ended.next_at:%Y-%m-%d %H:%M} UTC." if ended.next_at else ""
+            return looked(f"{ended.reason}{until}", f"{ended.reason}{until}")
+        outcomes[ended.word if ended is not None else "no_such_handle"] += 1
+    return looked(_held_because(settings) if not waiting else "")
+
+
+def _held_because(settings: SettingsAccess) -> str:
+    """Why no profile may be looked at, in a sentence; empty when one may be."""
+    for model in (EntitySettings, InstagramSettings):
+        gate = patiently(partial(settings.gate, model))
+        if isinstance(gate, Closed):
+            return str(gate.reason)
+        if isinstance(gate.settings, EntitySettings) and not gate.settings.instagram_backfill_enabled:
+            return _SWITCHED_OFF
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """All of the cohorts as they are after the run."""
+
+    statuses: Mapping[str, int]
+    occupied: frozenset[str]
+    samples: Sequence[Mapping[str, Any]]
+
+
+def _found(database: Any, cohorts: Any) -> _Found:
+    return _Found(
+        status_counts(database, cohorts, "profile_backfill", "status"),
+        frozenset(day.isoformat() for day in occupied_cohorts(database, cohorts)),
+        profile_samples(database, cohorts),
+    )
+
+
+def _report(
+    context: dg.AssetExecutionContext, looked: _Looked, backfiller: Backfiller, found: _Found
+) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    counts = {
+        "profiles_looked_at": looked.outcomes.total(),
+        "profiles_left_for_later": looked.left,
+    }
     metadata: dict[str, Any] = {
         "run_covers": days_in_words(context.partition_keys),
-        "profiles_looked_at": sum(outcomes.values()),
-        "profiles_left_for_later": len(waiting) - sum(outcomes.values()),
-        "held_because": held_because or "nothing",
-        "faces": _faces(samples),
-        "this_run": counts_table(outcomes),
-        "pictures": counts_table(pictures),
-        "columns_refused_by_the_catalog": columns_refused,
-        "all_of_the_cohorts": counts_table(statuses, "status"),
-        "sample": rows_table([_without_address(sample) for sample in samples]),
+        **counts,
+        "held_because": looked.held_because or "nothing",
+        "faces": _faces(found.samples),
+        "this_run": counts_table(looked.outcomes),
+        "pictures": counts_table(backfiller.pictures.outcomes),
+        "pictures_held_because": backfiller.pictures.held_because or "nothing",
+        "columns_refused_by_the_catalog": backfiller.columns_refused,
+        "all_of_the_cohorts": counts_table(found.statuses, "status"),
+        "sample": rows_table([_without_address(sample) for sample in found.samples]),
     }
     for key in context.partition_keys:
-        context.add_asset_metadata(metadata if key in occupied else EMPTY_COHORT, partition_key=key)
+        context.add_asset_metadata(metadata if key in found.occupied else EMPTY_COHORT, partition_key=key)
     yield dg.AssetCheckResult(
         check_name=POOL_CHECK,
-        passed=not refused or bool(outcomes),
+        passed=not looked.refused or bool(looked.outcomes),
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={
-            "held_because": refused or "nothing",
-            "profiles_looked_at": metadata["profiles_looked_at"],
-            "profiles_left_for_later": metadata["profiles_left_for_later"],
-        },
+        metadata={"held_because": looked.refused or "nothing", **counts},
     )
     yield dg.MaterializeResult()
 
@@ -173,17 +216,3 @@ def _faces(samples: Sequence[Mapping[str, Any]]) -> dg.MetadataValue:
 def _without_address(sample: Mapping[str, Any]) -> dict[str, Any]:
     """An address would push everything else out of sight; `faces` has what it leads to."""
     return {name: value for name, value in sample.items() if name != "picture"}
-
-
-def _permitted(settings: SettingsAccess) -> InstagramSettings | str:
-    """Instagram's settings, or a sentence that says why no profile may be looked at."""
-    gate = patiently(partial(settings.gate, EntitySettings))
-    if isinstance(gate, Closed):
-        return str(gate.reason)
-    if not gate.settings.instagram_backfill_enabled:
-        return (
-            "The profile backfill is switched off: `entity-pipeline settings set instagram_terms_acknowledged=true "
-            "instagram_backfill_enabled=true` switches it on."
-        )
-    instagram = patiently(partial(settings.gate, InstagramSettings))
-    return str(instagram.reason) if isinstance(instagram, Closed) else instagram.settings

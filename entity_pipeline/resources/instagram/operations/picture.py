@@ -1,4 +1,4 @@
-"""Downloading one profile picture from an address that a stranger's page gave us. Never raises.
+"""`PictureDownload`: one picture from an address that a stranger's page gave us. Never raises.
 
 Instagram is not trusted to name only its own servers: the address decides nothing but the path. The
 connection goes to the very IP address that was checked, so a name that resolves differently a moment later
@@ -16,7 +16,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from entity_pipeline.core.deadlines import within
-from entity_pipeline.core.instagram.access import Picture, PictureRefused
+from entity_pipeline.core.instagram.outcomes import Finding, SeatOutcome
+from entity_pipeline.core.instagram.picture import Picture, PictureDownload
+from entity_pipeline.core.instagram.results import Result
+from entity_pipeline.resources.instagram.handlers import OpenHandler
 
 if TYPE_CHECKING:
     import urllib3
@@ -30,10 +33,17 @@ MOST_SCANS = 100
 # All else is special, also the ways to write an IPv4 address within one (``64:ff9b::10.0.0.1``, ``::10.0.0.1``).
 _PUBLIC_IPV6 = ipaddress.ip_network("2000::/3")
 _BY_STATUS = {403: "expired", 404: "missing", 410: "expired", 429: "rate_limited"}
+# Words that say something else than that our rules refuse the picture.
+_UNANSWERED = {
+    "rate_limited": SeatOutcome.LIMITED,
+    "timeout": SeatOutcome.TRANSPORT,
+    "transport": SeatOutcome.TRANSPORT,
+    "unresolved": SeatOutcome.TRANSPORT,
+}
 
 
 class _Refused(Exception):
-    """Ends the download with a reason; never leaves this module."""
+    """Ends the download with a word; never leaves this module."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +58,8 @@ def fetch_picture(
     base_url: str | None = None,
     timeout_s: float = TIMEOUT_S,
     resolve: Callable[[str], Sequence[str]] | None = None,
-) -> Picture | PictureRefused:
-    """Download and verify one picture.
+) -> Result[Picture]:
+    """Download and verify one picture; without one, `detail` is the word that says why.
 
     Args:
         url: As the profile page gave it.
@@ -60,11 +70,21 @@ def fetch_picture(
     try:
         target = _target(url)
         data = within(timeout_s, lambda: _download(target, base_url, timeout_s, resolve or _resolve))
-        return Picture(data=data, content_type=verified_type(data), sha256=hashlib.sha256(data).hexdigest())
+        picture = Picture(data, verified_type(data), hashlib.sha256(data).hexdigest())
+        return Result(Finding.FOUND, picture)
     except _Refused as refusal:
-        return PictureRefused(str(refusal))
+        return _without_picture(str(refusal))
     except TimeoutError:
-        return PictureRefused("timeout")
+        return _without_picture("timeout")
+
+
+def _without_picture(word: str) -> Result[Picture]:
+    if word == "missing":
+        return Result(Finding.NOT_FOUND, detail=word)
+    seat = SeatOutcome.UPSTREAM if word.startswith("http_5") else _UNANSWERED.get(word)
+    if seat is not None:
+        return Result(Finding.UNANSWERED, seat=seat, detail=word)
+    return Result(Finding.REFUSED, detail=word)
 
 
 def _target(url: str) -> _Target:
@@ -202,3 +222,17 @@ def _by_magic(data: bytes) -> tuple[str, str]:
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return "WEBP", "image/webp"
     raise _Refused("not_an_image")
+
+
+def _host(download: PictureDownload) -> str | None:
+    try:
+        return _target(download.url).host
+    except _Refused:
+        return None
+
+
+def _fetch(download: PictureDownload, base_url: str | None) -> Result[Picture]:
+    return fetch_picture(download.url, base_url=base_url)
+
+
+HANDLER = OpenHandler(host=_host, fetch=_fetch)

@@ -1,6 +1,5 @@
 import hashlib
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,17 +11,17 @@ from entity_pipeline.core.failures import (
     ConfigurationFailure,
     DatabaseUnavailable,
     NotConfigured,
+    ObjectRefused,
+    PipelineFailure,
     TransientFailure,
 )
-from entity_pipeline.core.instagram.access import (
-    InstagramProfile,
-    InstagramWindows,
-    Picture,
-    PictureRefused,
-    ProfileFetch,
-    ProfileOutcome,
-)
-from entity_pipeline.domains.entities.profiles.backfill import CANARY, MAX_ATTEMPTS, Backfiller
+from entity_pipeline.core.instagram.outcomes import Finding, SeatOutcome
+from entity_pipeline.core.instagram.picture import Picture
+from entity_pipeline.core.instagram.profile import InstagramProfile
+from entity_pipeline.core.instagram.results import Deferred, Result
+from entity_pipeline.core.reasons import Reason
+from entity_pipeline.domains.entities.profiles.backfill import MAX_ATTEMPTS, Backfiller
+from entity_pipeline.domains.entities.profiles.pictures import GIVE_UP_AFTER, ProfilePictures
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.fakes.database import FlakyDatabase
 from entity_pipeline_tests.fakes.instagram import FakeInstagram
@@ -30,17 +29,26 @@ from entity_pipeline_tests.fakes.object_store import FakeObjectStore
 
 URL = "https://scontent.cdninstagram.com/v/1.jpg?oe=1"
 PNG = b"picture"
-PICTURE = Picture(PNG, "image/png", hashlib.sha256(PNG).hexdigest())
+SHA256 = hashlib.sha256(PNG).hexdigest()
+PICTURE = Result(Finding.FOUND, Picture(PNG, "image/png", SHA256))
 DOWN = TransientFailure("R2 is down.")
 
 
-def found(username: str = "madeup", *, pk: str = "77", **fields: Any) -> ProfileFetch:
+Looked = Result[InstagramProfile]
+
+
+def found(username: str = "madeup", *, pk: str = "77", **fields: Any) -> Looked:
     values = {"display_name": "Made Up", "bio": "글\nsecond line", "picture_url": URL} | fields
     profile = InstagramProfile(instagram_id=pk, username=username, **values)
-    return ProfileFetch(ProfileOutcome.FOUND, profile, source="anonymous:direct")
+    return Result(Finding.FOUND, profile, source="anonymous:direct")
 
 
-CANARY_FOUND = {CANARY: found(CANARY)}
+def gone(canary: bool | None) -> Looked:
+    return Result(Finding.NOT_FOUND, source="anonymous:direct", canary=canary)
+
+
+def refused(seat: SeatOutcome) -> Looked:
+    return Result(Finding.UNANSWERED, seat=seat, detail="HTTP")
 
 
 def add(database: ClonedDatabase, username: str = "madeup", **columns: Any) -> UUID:
@@ -76,8 +84,7 @@ def backfiller(
     return Backfiller(
         operation_db=database,
         instagram=instagram,
-        pictures=pictures or FakeObjectStore(),
-        windows=InstagramWindows(),
+        pictures=ProfilePictures(instagram, pictures or FakeObjectStore()),
         deadline=datetime.now(UTC) + timedelta(minutes=1),
     )
 
@@ -85,13 +92,13 @@ def backfiller(
 def test_a_profile_fills_the_empty_columns_and_its_picture_is_stored(operation_db: ClonedDatabase) -> None:
     account, store = add(operation_db), FakeObjectStore()
     work = backfiller(operation_db, FakeInstagram({"madeup": found()}, {URL: PICTURE}), store)
-    fetch = work.backfill(account)
-    assert fetch is not None
-    assert fetch.outcome is ProfileOutcome.FOUND
+    ended = work.backfill(account)
+    assert isinstance(ended, Result)
+    assert ended.finding is Finding.FOUND
     columns, backfill, _ = row_of(operation_db, account)
     ((key, stored),) = store.objects.items()
     assert stored == (PNG, "image/png")
-    assert PICTURE.sha256 in key
+    assert SHA256 in key
     assert columns == {
         "display_name": "Made Up",
         "bio": "글\nsecond line",
@@ -102,11 +109,11 @@ def test_a_profile_fills_the_empty_columns_and_its_picture_is_stored(operation_d
     assert backfill["image"] == {
         "key": key,
         "url": f"https://img.example/{key}",
-        "sha256": PICTURE.sha256,
+        "sha256": SHA256,
         "bytes": len(PNG),
         "content_type": "image/png",
     }
-    assert work.picture_outcomes == {"stored": 1}
+    assert work.pictures.outcomes == {"stored": 1}
 
 
 def test_what_a_person_wrote_is_never_overwritten(operation_db: ClonedDatabase) -> None:
@@ -164,35 +171,61 @@ def test_a_name_that_belongs_to_somebody_else_now_gives_nothing(operation_db: Cl
 
 def test_a_picture_that_is_refused_leaves_the_rest_of_the_profile(operation_db: ClonedDatabase) -> None:
     account = add(operation_db)
-    work = backfiller(operation_db, FakeInstagram({"madeup": found()}, {URL: PictureRefused("expired")}))
+    work = backfiller(
+        operation_db, FakeInstagram({"madeup": found()}, {URL: Result(Finding.REFUSED, detail="expired")})
+    )
     work.backfill(account)
     columns, backfill, _ = row_of(operation_db, account)
     assert (columns["bio"], columns["profile_image_url"]) == ("글\nsecond line", None)
     assert (backfill["status"], backfill["image"]) == ("found", None)
-    assert work.picture_outcomes == {"refused:expired": 1}
+    assert work.pictures.outcomes == {"refused:expired": 1}
 
 
-def test_a_store_that_is_down_is_given_up_after_three_pictures_and_profiles_go_on(
-    operation_db: ClonedDatabase,
+NO_BUCKET = ConfigurationFailure("No such bucket.")
+
+
+@pytest.mark.parametrize(
+    ("failure", "tried"), [(DOWN, GIVE_UP_AFTER), (NO_BUCKET, 1)], ids=["away", "refuses everything"]
+)
+def test_a_store_that_stores_nothing_is_given_up_and_profiles_go_on(
+    operation_db: ClonedDatabase, failure: PipelineFailure, tried: int
 ) -> None:
     names = [f"madeup{number}" for number in range(5)]
     accounts = [add(operation_db, name) for name in names]
-    store = FakeObjectStore(DOWN, ConfigurationFailure("No such bucket."), DOWN)
+    store = FakeObjectStore(*[failure] * 5)
     seen = FakeInstagram({name: found(name) for name in names}, {URL: PICTURE})
     work = backfiller(operation_db, seen, store)
     outcomes = [work.backfill(account) for account in accounts]
-    assert [fetch.outcome for fetch in outcomes if fetch] == ["found"] * 5
-    assert store.puts == len(seen.downloaded) == 3
-    assert work.picture_outcomes == {
-        "not_stored:R2 is down.": 2,
-        "not_stored:No such bucket.": 1,
-        "left_out:storage_is_down": 2,
-    }
+    assert [ended.word for ended in outcomes if isinstance(ended, Result)] == ["found"] * 5
+    assert store.puts == len(seen.downloaded) == tried
+    assert work.pictures.outcomes == {f"not_stored:{failure}": tried, "left_out:storage_is_down": 5 - tried}
+    assert work.pictures.held_because == str(failure)
     for account in accounts:
         columns, backfill, _ = row_of(operation_db, account)
         assert (columns["display_name"], columns["profile_image_url"]) == ("Made Up", None)
         assert (backfill["status"], backfill["outcome"]) == ("deferred", "found")
         assert backfill["next_attempt_at"] > backfill["fetched_at"]
+
+
+def test_a_picture_that_the_store_does_not_take_is_one_bad_picture(operation_db: ClonedDatabase) -> None:
+    accounts = [add(operation_db, name) for name in ("a", "b")]
+    store = FakeObjectStore(ObjectRefused("Too large."), None)
+    seen = FakeInstagram({name: found(name) for name in ("a", "b")}, {URL: PICTURE})
+    work = backfiller(operation_db, seen, store)
+    for account in accounts:
+        work.backfill(account)
+    assert work.pictures.outcomes == {"not_stored:Too large.": 1, "stored": 1}
+    assert work.pictures.held_because == ""
+    assert [row_of(operation_db, account)[1]["status"] for account in accounts] == ["found", "found"]
+
+
+def test_a_picture_that_may_not_be_asked_for_now_is_fetched_later(operation_db: ClonedDatabase) -> None:
+    account = add(operation_db)
+    seen = FakeInstagram({"madeup": found()}, {URL: Deferred(Reason("p", "ledger_unusable"))})
+    work = backfiller(operation_db, seen)
+    work.backfill(account)
+    assert work.pictures.outcomes == {"not_sent:ledger_unusable": 1}
+    assert row_of(operation_db, account)[1]["status"] == "deferred"
 
 
 def test_a_picture_that_could_not_be_stored_is_fetched_again_later(operation_db: ClonedDatabase) -> None:
@@ -223,7 +256,7 @@ def test_without_an_object_store_no_picture_is_waited_for(operation_db: ClonedDa
     seen = FakeInstagram({"madeup": found("madeup")}, {URL: PICTURE})
     work = backfiller(operation_db, seen, FakeObjectStore(NotConfigured("R2_BUCKET is empty.")))
     work.backfill(account)
-    assert work.picture_outcomes == {"not_stored:R2_BUCKET is empty.": 1}
+    assert work.pictures.outcomes == {"not_stored:R2_BUCKET is empty.": 1}
     assert row_of(operation_db, account)[1]["status"] == "found"
 
 
@@ -234,68 +267,33 @@ def test_one_picture_that_cannot_be_stored_does_not_stop_the_next(operation_db: 
     work = backfiller(operation_db, seen, store)
     for account in accounts:
         work.backfill(account)
-    assert work.picture_outcomes == {"not_stored:R2 is down.": 1, "stored": 1}
+    assert work.pictures.outcomes == {"not_stored:R2 is down.": 1, "stored": 1}
 
 
 def test_what_was_not_sent_is_not_written_down(operation_db: ClonedDatabase) -> None:
     account = add(operation_db)
     before = row_of(operation_db, account)
-    deferred = ProfileFetch(ProfileOutcome.DEFERRED, detail="A window is full.", next_at=datetime.now(UTC))
+    deferred = Deferred(Reason("p", "windows_full"), datetime.now(UTC))
     assert backfiller(operation_db, FakeInstagram({"madeup": deferred})).backfill(account) == deferred
     assert row_of(operation_db, account) == before
 
 
-@pytest.mark.parametrize(
-    ("canary", "passed", "looks"),
-    [
-        (CANARY_FOUND, True, ["there", "gone", CANARY, "gone.too", CANARY]),
-        ({}, False, ["there", "gone", CANARY, "gone.too"]),
-        ({CANARY: ProfileFetch(ProfileOutcome.WALL)}, False, ["there", "gone", CANARY, "gone.too"]),
-        (
-            {CANARY: ProfileFetch(ProfileOutcome.DEFERRED)},
-            None,
-            ["there", "gone", CANARY, "gone.too", CANARY],
-        ),
-    ],
-    ids=["found", "not found", "wall", "deferred"],
-)
-def test_the_canary_is_asked_after_each_not_found_until_it_is_missing(
-    operation_db: ClonedDatabase, canary: dict[str, ProfileFetch], passed: bool | None, looks: list[str]
-) -> None:
-    accounts = [add(operation_db, name) for name in ("there", "gone", "gone.too")]
-    seen = FakeInstagram({"there": found("there", picture_url=None)} | canary)
-    work = backfiller(operation_db, seen)
-    for account in accounts:
-        work.backfill(account)
-    assert seen.looked_at == looks
-    for account in accounts[1:]:
-        _, backfill, _ = row_of(operation_db, account)
-        assert backfill["status"] == "deferred"
-        assert [entry["canary"] for entry in backfill["history"]] == [passed]
-    assert row_of(operation_db, accounts[0])[1]["history"][0]["canary"] is None
-
-
-def test_the_canary_is_asked_by_the_account_that_did_not_find_and_another_route_proves_nothing(
-    operation_db: ClonedDatabase,
+@pytest.mark.parametrize("canary", [True, False, None])
+def test_what_the_canary_said_is_remembered_with_the_absence(
+    operation_db: ClonedDatabase, canary: bool | None
 ) -> None:
     account = add(operation_db)
-    gone = ProfileFetch(ProfileOutcome.NOT_FOUND, source="session:ours@proxy-1", account="ours")
-    same = replace(found(CANARY), source="session:ours@proxy-1", account="ours")
-    seen = FakeInstagram({"madeup": gone, CANARY: [same, found(CANARY)]})
-    work = backfiller(operation_db, seen)
-    work.backfill(account)
-    work.backfill(account)
+    backfiller(operation_db, FakeInstagram({"madeup": gone(canary)})).backfill(account)
     _, backfill, _ = row_of(operation_db, account)
-    assert [entry["canary"] for entry in backfill["history"]] == [True, None]
-    assert seen.looked_at_as == ["ours", "ours"]
+    assert backfill["status"] == "deferred"
+    assert [entry["canary"] for entry in backfill["history"]] == [canary]
 
 
 def test_a_block_that_begins_after_the_canary_was_seen_is_not_believed(operation_db: ClonedDatabase) -> None:
     accounts = [add(operation_db, name) for name in ("gone", "there")]
     now = [datetime(2026, 11, 20, tzinfo=UTC)]
-    canary = [found(CANARY), ProfileFetch(ProfileOutcome.NOT_FOUND, source="anonymous:direct")]
-    for canaries in (canary, canary[:1]):
-        work = backfiller(operation_db, FakeInstagram({CANARY: canaries}))
+    for of_there in (gone(False), gone(True)):
+        work = backfiller(operation_db, FakeInstagram({"gone": gone(True), "there": of_there}))
         work.clock = lambda: now[0]
         for account in accounts:
             work.backfill(account)
@@ -304,26 +302,27 @@ def test_a_block_that_begins_after_the_canary_was_seen_is_not_believed(operation
     assert statuses == ["not_found", "deferred"]
 
 
-@pytest.mark.parametrize(
-    "outcome",
-    sorted(set(ProfileOutcome) - {ProfileOutcome.FOUND, ProfileOutcome.NOT_FOUND, ProfileOutcome.DEFERRED}),
-)
+ELSE = [
+    *(refused(seat) for seat in SeatOutcome if seat not in (SeatOutcome.OK, SeatOutcome.UNCLEAR)),
+    *(Result[InstagramProfile](finding) for finding in (Finding.DRIFT, Finding.BUDGET, Finding.PRIVATE)),
+]
+
+
+@pytest.mark.parametrize("result", ELSE, ids=lambda result: result.word)
 def test_every_other_outcome_is_noted_and_comes_again_later(
-    operation_db: ClonedDatabase, outcome: ProfileOutcome
+    operation_db: ClonedDatabase, result: Looked
 ) -> None:
     account = add(operation_db, bio="theirs")
-    backfiller(operation_db, FakeInstagram({"madeup": ProfileFetch(outcome, detail="HTTP")})).backfill(
-        account
-    )
+    backfiller(operation_db, FakeInstagram({"madeup": result})).backfill(account)
     columns, backfill, _ = row_of(operation_db, account)
     assert columns["bio"] == "theirs"
-    assert (backfill["status"], backfill["outcome"]) == ("deferred", outcome)
+    assert (backfill["status"], backfill["outcome"]) == ("deferred", result.word)
     assert datetime.fromisoformat(backfill["next_attempt_at"]) > datetime.now(UTC)
 
 
 def test_five_looks_that_come_to_nothing_are_the_last(operation_db: ClonedDatabase) -> None:
     account = add(operation_db)
-    work = backfiller(operation_db, FakeInstagram({"madeup": ProfileFetch(ProfileOutcome.UPSTREAM)}))
+    work = backfiller(operation_db, FakeInstagram({"madeup": refused(SeatOutcome.UPSTREAM)}))
     statuses = []
     for _ in range(5):
         work.backfill(account)

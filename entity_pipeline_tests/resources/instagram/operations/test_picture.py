@@ -8,7 +8,7 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from entity_pipeline.core.instagram.access import Picture, PictureRefused
+from entity_pipeline.core.instagram.outcomes import Finding, SeatOutcome
 from entity_pipeline.resources.instagram.operations.picture import fetch_picture
 from entity_pipeline.sandbox.loopback_http import Reply
 from entity_pipeline_tests.resources.instagram.page_server import DRIPS, dripping, redirect, serving
@@ -35,8 +35,8 @@ def test_a_picture_is_taken_and_named_after_its_bytes(kind: str, content_type: s
     data = image(kind)
     with serving({"/p.jpg": Reply(200, data, "text/plain")}) as server:
         got = fetch_picture(f"{HOST}/p.jpg?oh=1&oe=2", base_url=server.url)
-    assert isinstance(got, Picture)
-    assert (got.data, got.content_type, len(got.sha256)) == (data, content_type, 64)
+    assert got.value is not None
+    assert (got.value.data, got.value.content_type, len(got.value.sha256)) == (data, content_type, 64)
     request = server.requests[0]
     assert (request.host, request.query) == ("scontent-1.cdninstagram.com", {"oh": ["1"], "oe": ["2"]})
     assert "cookie" not in request.headers
@@ -66,7 +66,7 @@ def test_a_picture_is_taken_and_named_after_its_bytes(kind: str, content_type: s
 )
 def test_what_is_no_picture_is_refused_with_its_reason(reply: Reply, reason: str) -> None:
     with serving({"/p": reply}) as server:
-        assert fetch_picture(f"{HOST}/p", base_url=server.url, timeout_s=1) == PictureRefused(reason)
+        assert fetch_picture(f"{HOST}/p", base_url=server.url, timeout_s=1).detail == reason
     assert server.paths == ["/p"]
 
 
@@ -100,7 +100,7 @@ def test_what_is_no_picture_is_refused_with_its_reason(reply: Reply, reason: str
 )
 def test_an_address_that_is_not_a_picture_host_is_never_asked(url: str, reason: str) -> None:
     with serving({}) as server:
-        assert fetch_picture(url, base_url=server.url) == PictureRefused(reason)
+        assert fetch_picture(url, base_url=server.url).detail == reason
     assert server.requests == []
 
 
@@ -133,7 +133,7 @@ def test_an_address_that_is_not_a_picture_host_is_never_asked(url: str, reason: 
 )
 def test_a_name_that_leads_into_the_own_network_is_refused(address: str) -> None:
     answered = ["157.240.1.1", address]
-    assert fetch_picture(f"{HOST}/p", resolve=lambda _: answered) == PictureRefused("private_address")
+    assert fetch_picture(f"{HOST}/p", resolve=lambda _: answered).detail == "private_address"
 
 
 def test_a_picture_of_a_hundred_scans_is_not_painted() -> None:
@@ -144,9 +144,9 @@ def test_a_picture_of_a_hundred_scans_is_not_painted() -> None:
     with serving(
         {"/few": Reply(200, data), "/many": Reply(200, data[:-2] + scan * 500 + b"\xff\xd9")}
     ) as server:
-        assert isinstance(fetch_picture(f"{HOST}/few", base_url=server.url), Picture)
+        assert fetch_picture(f"{HOST}/few", base_url=server.url).value is not None
         refused = fetch_picture(f"{HOST}/many", base_url=server.url)
-    assert refused == PictureRefused("too_many_scans")
+    assert (refused.value, refused.detail) == (None, "too_many_scans")
 
 
 @pytest.mark.parametrize("answered", [["2a03:2880:f1ff:83:face:b00c:0:25de"], ["::ffff:157.240.1.1"]])
@@ -160,13 +160,13 @@ def test_a_public_address_of_either_family_is_connected_to(
         raise OSError("refused")
 
     monkeypatch.setattr("urllib3.util.connection.create_connection", no_connection)
-    assert fetch_picture(f"{HOST}/p", resolve=lambda _: answered) == PictureRefused("transport")
+    assert fetch_picture(f"{HOST}/p", resolve=lambda _: answered).detail == "transport"
     assert len(asked) == 1
 
 
 @pytest.mark.parametrize("answered", [[], ["not an address"]])
 def test_a_name_that_does_not_resolve_is_refused(answered: list[str]) -> None:
-    assert fetch_picture(f"{HOST}/p", resolve=lambda _: answered) == PictureRefused("unresolved")
+    assert fetch_picture(f"{HOST}/p", resolve=lambda _: answered).detail == "unresolved"
 
 
 def test_the_connection_goes_to_the_address_that_was_checked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,7 +178,7 @@ def test_the_connection_goes_to_the_address_that_was_checked(monkeypatch: pytest
 
     monkeypatch.setattr("urllib3.util.connection.create_connection", no_connection)
     refused = fetch_picture(f"{HOST}/p", resolve=lambda _: ["157.240.1.1"])
-    assert refused == PictureRefused("transport")
+    assert (refused.value, refused.detail) == (None, "transport")
     assert asked == [("157.240.1.1", 443)]
 
 
@@ -186,5 +186,23 @@ def test_the_connection_goes_to_the_address_that_was_checked(monkeypatch: pytest
 def test_an_answer_that_drips_is_given_up_in_time(head: bytes, drop: bytes) -> None:
     began = time.monotonic()
     with dripping(head, drop) as url:
-        assert fetch_picture(f"{HOST}/p", base_url=url, timeout_s=0.3) == PictureRefused("timeout")
+        assert fetch_picture(f"{HOST}/p", base_url=url, timeout_s=0.3).detail == "timeout"
         assert time.monotonic() - began < 1.5
+
+
+@pytest.mark.parametrize(
+    ("status", "word", "finding", "seat"),
+    [
+        (403, "expired", "refused", "ok"),
+        (404, "missing", "not_found", "ok"),
+        (429, "rate_limited", "unanswered", "rate_limited"),
+        (503, "http_503", "unanswered", "upstream"),
+        (418, "http_418", "refused", "ok"),
+    ],
+)
+def test_what_the_picture_is_and_what_its_server_did_are_told_apart(
+    status: int, word: str, finding: str, seat: str
+) -> None:
+    with serving({"/p": Reply(status)}) as server:
+        got = fetch_picture(f"{HOST}/p", base_url=server.url)
+    assert (got.finding, got.seat, got.detail) == (Finding(finding), SeatOutcome(seat), word)

@@ -10,18 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entity_pipeline.core.instagram.access import InstagramProfile, ProfileFetch, ProfileOutcome
+from entity_pipeline.core.instagram.outcomes import Finding, SeatOutcome
+from entity_pipeline.core.instagram.profile import InstagramProfile
+from entity_pipeline.core.instagram.results import Result
+from entity_pipeline.core.objects import StoredObject
 from entity_pipeline.domains.entities.models import Account
-from entity_pipeline.domains.entities.profiles.logic.profile_record import (
-    HISTORY,
-    ProfileBackfill,
+from entity_pipeline.domains.entities.profiles.logic.column_values import (
     fields_to_write,
     fingerprint,
     is_reassigned,
-    merge_profile_attempt,
-    record_written,
     visible_text,
 )
+from entity_pipeline.domains.entities.profiles.logic.profile_record import merge_attempt, record_written
+from entity_pipeline.domains.entities.profiles.logic.stored_backfill import HISTORY, ProfileBackfill
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 MANY = 50
@@ -32,9 +33,21 @@ def profile(instagram_id: str = "25025320", **fields: Any) -> InstagramProfile:
     return InstagramProfile(instagram_id=instagram_id, username="gentlemonster", **(shown | fields))
 
 
-def ended(outcome: str, **fields: Any) -> ProfileFetch:
-    shown = {"source": "anonymous:direct"} | ({"profile": profile()} if outcome == "found" else {})
-    return ProfileFetch(ProfileOutcome(outcome), **(shown | fields))
+FINDINGS = {finding.value for finding in Finding}
+WORDS = [
+    *(finding.value for finding in Finding if finding is not Finding.UNANSWERED),
+    *(seat.value for seat in SeatOutcome if seat is not SeatOutcome.OK),
+]
+
+
+def ended(
+    outcome: str, canary: bool | None = None, found: InstagramProfile | None = None
+) -> Result[InstagramProfile]:
+    """A result whose word is `outcome`."""
+    if outcome in FINDINGS:
+        value = (found or profile()) if outcome == "found" else None
+        return Result(Finding(outcome), value, source="anonymous:direct", canary=canary)
+    return Result(Finding.UNANSWERED, None, SeatOutcome(outcome), source="anonymous:direct", canary=canary)
 
 
 def account(**fields: Any) -> Account:
@@ -49,12 +62,12 @@ def after(steps: Sequence[Step], max_attempts: int = MANY) -> ProfileBackfill:
     now = NOW
     for outcome, hours, canary in steps:
         now += timedelta(hours=hours)
-        backfill = merge_profile_attempt(backfill, ended(outcome), now, canary, max_attempts)
+        backfill = merge_attempt(backfill, ended(outcome, canary), now, max_attempts)
     return cast(ProfileBackfill, backfill)
 
 
 def test_a_found_profile_is_kept_with_its_id_and_source() -> None:
-    backfill = merge_profile_attempt({}, ended("found"), NOW, None, 5)
+    backfill = merge_attempt({}, ended("found"), NOW, 5)
     assert backfill == {
         "status": "found",
         "outcome": "found",
@@ -158,20 +171,12 @@ def test_the_wait_doubles_up_to_a_day(failures: int, hours: int) -> None:
     assert backfill["next_attempt_at"] == (NOW + timedelta(hours=hours)).isoformat()
 
 
-def test_a_deferral_costs_no_attempt_and_leaves_no_trace_in_the_history() -> None:
-    before = after([("wall", 0, None)])
-    fetch = ended("deferred", next_at=NOW + timedelta(minutes=3))
-    backfill = merge_profile_attempt(before, fetch, NOW, None, 2)
-    assert (backfill["status"], backfill["attempts"]) == ("deferred", 1)
-    assert backfill["next_attempt_at"] == "2026-11-20T12:03:00+00:00"
-    assert backfill["history"] == before["history"]
-
-
 def test_times_are_whole_seconds_in_utc_and_never_early() -> None:
     seoul = timezone(timedelta(hours=9))
-    next_at = datetime(2026, 11, 20, 21, 30, 0, 1, tzinfo=seoul)
-    backfill = merge_profile_attempt({}, ended("deferred", next_at=next_at), NOW, None, 2)
-    assert backfill["next_attempt_at"] == "2026-11-20T12:30:01+00:00"
+    now = datetime(2026, 11, 20, 21, 30, 0, 1, tzinfo=seoul)
+    backfill = merge_attempt({}, ended("transport"), now, 2)
+    assert backfill["next_attempt_at"] == "2026-11-20T12:35:01+00:00"
+    assert backfill["history"][0]["at"] == "2026-11-20T12:30:01+00:00"
 
 
 def test_an_account_that_is_never_read_fails_after_its_attempts() -> None:
@@ -189,8 +194,7 @@ def test_a_refresh_that_comes_to_nothing_keeps_what_was_found() -> None:
 
 def test_a_name_with_another_id_is_a_reassignment() -> None:
     before = after([("found", 0, None)])
-    fetch = ended("found", profile=profile("999"))
-    backfill = merge_profile_attempt(before, fetch, NOW, None, 5)
+    backfill = merge_attempt(before, ended("found", found=profile("999")), NOW, 5)
     assert (backfill["status"], backfill["outcome"]) == ("found", "reassigned")
     assert backfill["instagram_id"] == "25025320"
     assert backfill["history"][-1]["instagram_id"] == "999"
@@ -211,13 +215,13 @@ _ENTRY = st.fixed_dictionaries(
 
 @given(
     st.dictionaries(st.sampled_from([*ProfileBackfill.__annotations__]), _JUNK | st.lists(_ENTRY)),
-    st.sampled_from([outcome.value for outcome in ProfileOutcome]),
+    st.sampled_from(WORDS),
     st.booleans(),
 )
 def test_whatever_is_stored_the_result_is_whole_and_json(
     previous: dict[str, Any], outcome: str, canary: bool
 ) -> None:
-    backfill = merge_profile_attempt(previous, ended(outcome), NOW, canary, 3)
+    backfill = merge_attempt(previous, ended(outcome, canary), NOW, 3)
     assert set(backfill) == set(ProfileBackfill.__annotations__)
     assert backfill["status"] in {"found", "not_found", "deferred", "failed"}
     assert backfill["status"] != "not_found"
@@ -228,9 +232,7 @@ def test_whatever_is_stored_the_result_is_whole_and_json(
 
 @pytest.mark.parametrize("previous", ["gone", ["found"], 7, True, None])
 def test_a_backfill_that_somebody_replaced_by_anything_counts_as_none(previous: Any) -> None:
-    assert merge_profile_attempt(previous, ended("found"), NOW, None, 5) == merge_profile_attempt(
-        {}, ended("found"), NOW, None, 5
-    )
+    assert merge_attempt(previous, ended("found"), NOW, 5) == merge_attempt({}, ended("found"), NOW, 5)
     assert fields_to_write(account(), profile(), previous) == fields_to_write(account(), profile(), {})
 
 
@@ -264,16 +266,16 @@ def test_people_win(
 
 
 def test_what_was_written_is_ours_at_the_next_look_and_writing_again_does_nothing() -> None:
-    backfill = merge_profile_attempt({}, ended("found"), NOW, None, 5)
+    backfill = merge_attempt({}, ended("found"), NOW, 5)
     written = fields_to_write(account(), profile(), backfill, PICTURE)
     image = {"key": "ab.jpg", "url": PICTURE, "sha256": "ab", "bytes": 9, "content_type": "image/jpeg"}
-    remembered = record_written(backfill, written, image)  # type: ignore[arg-type]
+    remembered = record_written(backfill, written, StoredObject(**image))  # type: ignore[arg-type]
     assert set(remembered["fields_written"]) == {"display_name", "bio", "profile_image_url"}
     assert remembered["image"] == image
     row = account(**written)
     assert fields_to_write(row, profile(), remembered, PICTURE) == {}
     assert fields_to_write(row, profile(bio="New"), remembered, PICTURE) == {"bio": "New"}
-    again = merge_profile_attempt(remembered, ended("found"), NOW, None, 5)
+    again = merge_attempt(remembered, ended("found"), NOW, 5)
     assert (again["fields_written"], again["image"]) == (remembered["fields_written"], image)
 
 

@@ -1,15 +1,17 @@
-"""Secrets of the pool: session cookies and proxy addresses, as MultiFernet texts.
+"""Secrets of the pool: session cookies and proxy addresses, as MultiFernet texts. Files of people: `session_files.py`.
 
 Instaloader's own session files are pickles, which run code when they are loaded; cookies are JSON here. The
-first key encrypts, every key decrypts, so a new key is put in front and the old one stays until all is
+first key encrypts, every key decrypts, so a new key is put in front and the old one stays until everything is
 re-encrypted.
 """
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from entity_pipeline.core.failures import ConfigurationFailure
+from entity_pipeline.resources.instagram.seats import Seat
 
 REQUIRED_COOKIES = frozenset({"csrftoken", "sessionid", "ds_user_id"})
 _HOW = (
@@ -22,7 +24,19 @@ class SecretUnreadable(ConfigurationFailure):
     """A stored secret can't be opened with the configured keys, or holds something else than it should."""
 
 
-class Vault:
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who asks and by which way, with the secrets opened; not for any log."""
+
+    account: str | None = None
+    cookies: Mapping[str, str] | None = None
+    proxy: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Identity(account={self.account!r})"
+
+
+class SessionSecrets:
     """Opens and seals the pool's secrets with the keys of INSTAGRAM_SESSION_KEYS (comma separated).
 
     Raises:
@@ -51,6 +65,14 @@ class Vault:
             return str(self._keys().decrypt(sealed.encode()), "utf-8")
         except (InvalidToken, UnicodeDecodeError):
             raise SecretUnreadable("No key of INSTAGRAM_SESSION_KEYS opens this secret.") from None
+
+    def identity(self, seat: Seat) -> Identity:
+        """The seat's account with its secrets opened."""
+        return Identity(
+            account=seat.account,
+            cookies=self.open_cookies(seat.session_secret) if seat.session_secret else None,
+            proxy=self.open(seat.proxy_secret) if seat.proxy_secret else None,
+        )
 
     def seal_cookies(self, cookies: Mapping[str, str]) -> str:
         """Encrypt the cookies of a logged-in session; `SecretUnreadable` when a needed one is missing."""

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entity_pipeline.core.instagram.access import InstagramProfile
-from entity_pipeline.resources.instagram.operations.profile_page import NotTheProfile, read_profile
+from entity_pipeline.core.instagram.profile import InstagramProfile
+from entity_pipeline.resources.instagram.operations.profile_node import NotTheProfile, read_profile
 from entity_pipeline_tests.resources.instagram.page_server import user
 
 

@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from entity_pipeline.core.instagram.access import InstagramProfile
+from entity_pipeline.core.instagram.profile import InstagramProfile
+from entity_pipeline.resources.instagram.handlers import Unreadable
 
 _LONGEST_TEXT = 10_000
 _LONGEST_URL = 4_096
@@ -12,7 +13,7 @@ _MOST_LINKS = 10
 _PK = re.compile(r"[1-9][0-9]{0,19}")
 
 
-class NotTheProfile(ValueError):
+class NotTheProfile(Unreadable):
     """The node has no usable id, or belongs to another name than was asked for."""
 
 

@@ -4,37 +4,37 @@ import pytest
 from cryptography.fernet import Fernet
 
 from entity_pipeline.core.failures import ConfigurationFailure
-from entity_pipeline.resources.instagram.sessions import SecretUnreadable, Vault
+from entity_pipeline.resources.instagram.session_secrets import SecretUnreadable, SessionSecrets
 
 COOKIES = {"csrftoken": "c", "sessionid": "s3cret", "ds_user_id": "1"}
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 
 
 def test_cookies_come_back_as_they_were_and_are_not_readable_in_between() -> None:
-    sealed = Vault(NEW).seal_cookies(COOKIES)
+    sealed = SessionSecrets(NEW).seal_cookies(COOKIES)
     assert "s3cret" not in sealed
-    assert Vault(NEW).open_cookies(sealed) == COOKIES
+    assert SessionSecrets(NEW).open_cookies(sealed) == COOKIES
 
 
 def test_an_old_key_still_opens_after_a_new_one_was_put_in_front() -> None:
-    sealed = Vault(OLD).seal("http://user:pass@proxy.example:8080")
-    assert Vault(f"{NEW}, {OLD}").open(sealed) == "http://user:pass@proxy.example:8080"
+    sealed = SessionSecrets(OLD).seal("http://user:pass@proxy.example:8080")
+    assert SessionSecrets(f"{NEW}, {OLD}").open(sealed) == "http://user:pass@proxy.example:8080"
 
 
 def test_another_key_opens_nothing() -> None:
     with pytest.raises(SecretUnreadable, match="No key"):
-        Vault(NEW).open(Vault(OLD).seal("x"))
+        SessionSecrets(NEW).open(SessionSecrets(OLD).seal("x"))
 
 
 @pytest.mark.parametrize("keys", [None, "", " , "])
 def test_without_a_key_the_variable_is_named(keys: str | None) -> None:
     with pytest.raises(SecretUnreadable, match="INSTAGRAM_SESSION_KEYS is not set"):
-        Vault(keys).open("x")
+        SessionSecrets(keys).open("x")
 
 
 def test_a_malformed_key_is_refused_without_showing_it() -> None:
     with pytest.raises(ConfigurationFailure) as refused:
-        Vault("not-a-key")
+        SessionSecrets("not-a-key")
     assert "malformed" in str(refused.value)
     assert "not-a-key" not in str(refused.value)
 
@@ -42,11 +42,11 @@ def test_a_malformed_key_is_refused_without_showing_it() -> None:
 @pytest.mark.parametrize("missing", sorted(COOKIES))
 def test_a_session_without_a_needed_cookie_is_refused(missing: str) -> None:
     with pytest.raises(SecretUnreadable, match=missing):
-        Vault(NEW).seal_cookies(COOKIES | {missing: ""})
+        SessionSecrets(NEW).seal_cookies(COOKIES | {missing: ""})
 
 
 @pytest.mark.parametrize("text", ["[]", "not json", '{"sessionid": 1}', "null"])
 def test_a_stored_session_that_is_no_session_is_refused(text: str) -> None:
-    vault = Vault(NEW)
+    vault = SessionSecrets(NEW)
     with pytest.raises(SecretUnreadable):
         vault.open_cookies(vault.seal(text))

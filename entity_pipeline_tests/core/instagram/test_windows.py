@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from entity_pipeline.core.instagram.settings import InstagramWindows
-from entity_pipeline.resources.instagram.windows import WIRE_SLACK, next_slot, pause_s
+from entity_pipeline.core.instagram.windows import WIRE_SLACK, next_slot, part_of, pause_s
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 NO_LIMIT = 10_000
@@ -21,7 +21,9 @@ def ago(seconds: float) -> datetime:
 def windows(
     gap_s: float = 0, per_minute: int = NO_LIMIT, per_hour: int = NO_LIMIT, per_day: int = NO_LIMIT
 ) -> InstagramWindows:
-    return InstagramWindows(gap_s, (0, 0), per_minute, per_hour, per_day)
+    return InstagramWindows(
+        gap_s=gap_s, jitter_s=(0, 0), per_minute=per_minute, per_hour=per_hour, per_day=per_day
+    )
 
 
 @pytest.mark.parametrize(
@@ -99,3 +101,14 @@ def test_a_slot_that_is_due_is_still_due_when_it_comes(offsets: list[float], jit
 @pytest.mark.parametrize(("share", "expected"), [(0, 2.0), (0.5, 3.5), (1, 5.0)])
 def test_the_pause_lies_within_its_range(share: float, expected: float) -> None:
     assert pause_s(InstagramWindows(jitter_s=(2.0, 5.0)), share) == expected
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"), [(1.0, (20, 30, 100)), (0.5, (10, 15, 50)), (0.29, (5, 8, 29)), (0.01, (1, 1, 1))]
+)
+def test_a_share_is_a_part_of_each_window_and_at_least_one_request(
+    part: float, expected: tuple[int, int, int]
+) -> None:
+    share = part_of(windows(gap_s=9, per_minute=20, per_hour=30, per_day=100), part)
+    assert (share.per_minute, share.per_hour, share.per_day) == expected
+    assert (share.gap_s, share.jitter_s) == (0, (0, 0))

@@ -1,4 +1,4 @@
-"""The verbs of `pool` and their options. What they do is in `pool.py`."""
+"""The verbs of `instagram` and their options. What those of its `pool` do is in `pool.py`."""
 
 from pathlib import Path
 
@@ -8,8 +8,16 @@ from entity_pipeline.cli.shell import with_databases
 
 
 @click.group()
+def instagram() -> None:
+    """What Instagram is asked with, for all domains."""
+
+
+@click.group()
 def pool() -> None:
-    """The Instagram accounts of the operator, and their routes."""
+    """The operator's Instagram accounts and their routes. Only `test` sends a request to Instagram."""
+
+
+instagram.add_command(pool)
 
 
 @pool.command("add")

@@ -1,0 +1,50 @@
+"""When "not found" may be believed. Pure; where a domain keeps its sightings is the domain's business.
+
+Instagram answers strangers "not found" for login walls and blocks too. So an absence is a fact only after two
+observations far enough apart, each confirmed by a canary that the same seat found right after, and none of them
+followed by a sight of the target or by a canary that was missing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+CONFIRMATION_GAP = timedelta(hours=6)
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One attempt as it is remembered. `at` is None when its time can't be read; it then confirms nothing."""
+
+    at: datetime | None
+    seen: bool = False  # the target was there
+    not_found: bool = False
+    canary: bool | None = None
+
+    @property
+    def is_absence(self) -> bool:
+        """Whether this is a "not found" with a canary that was found."""
+        return self.not_found and self.canary is True and self.at is not None
+
+
+def is_confirmed(sightings: Sequence[Sighting]) -> bool:
+    """Whether the newest sighting is an absence, and one that counts is at least `CONFIRMATION_GAP` older."""
+    counting = counting_absences(sightings)
+    if not counting or not sightings[-1].is_absence:
+        return False
+    first, last = sightings[counting[0]].at, sightings[counting[-1]].at
+    return first is not None and last is not None and last - first >= CONFIRMATION_GAP
+
+
+def counting_absences(sightings: Sequence[Sighting]) -> list[int]:
+    """Places in `sightings` (oldest first) of the absences that still count.
+
+    A "not found" that the canary got as well is a block; then the earlier ones may have been its beginning.
+    """
+    counting: list[int] = []
+    for place, sighting in enumerate(sightings):
+        if sighting.seen or sighting.canary is False:
+            counting.clear()
+        elif sighting.is_absence:
+            counting.append(place)
+    return counting

@@ -1,0 +1,38 @@
+"""The operation `profile`: one look at a public profile page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from entity_pipeline.core.instagram.operations import Operation
+
+# A public account that is known to exist. A seat that can't find it can't tell anything about other accounts.
+CANARY = "instagram"
+
+
+@dataclass(frozen=True, slots=True)
+class InstagramProfile:
+    """The public fields of a profile page. `instagram_id` is the numeric `pk` as text; it outlives renames."""
+
+    instagram_id: str
+    username: str
+    display_name: str | None
+    bio: str | None
+    picture_url: str | None
+    is_private: bool | None = None
+    is_verified: bool | None = None
+    follower_count: int | None = None
+    external_urls: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileLook(Operation[InstagramProfile]):
+    """Look at the public profile of `username`, in any case."""
+
+    name: ClassVar[str] = "profile"
+    username: str
+
+    @property
+    def target(self) -> str:
+        """The username in lower case."""
+        return self.username.lower()

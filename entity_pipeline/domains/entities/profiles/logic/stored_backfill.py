@@ -1,0 +1,118 @@
+"""`metadata.entity_enrichment.profile_backfill` as it is stored, and reading it with care. Pure.
+
+It is JSON that people may have edited: what can't be read reads as absent. What an attempt makes of it is decided in
+`profile_record.py`.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal, TypedDict, cast
+
+from entity_pipeline.core.instagram.absence import Sighting, counting_absences
+from entity_pipeline.core.instagram.outcomes import Finding
+
+HISTORY = 5
+REASSIGNED = "reassigned"
+
+Status = Literal["pending", "found", "not_found", "deferred", "failed"]
+_FINAL = frozenset({"found", "not_found", "failed"})
+
+
+class HistoryEntry(TypedDict):
+    """One attempt. `canary` is None when no canary could be asked."""
+
+    at: str
+    outcome: str
+    source: str
+    detail: str
+    canary: bool | None
+    instagram_id: str | None
+
+
+class Image(TypedDict):
+    """A stored picture: its key and public URL, and what its bytes are."""
+
+    key: str
+    url: str
+    sha256: str
+    bytes: int
+    content_type: str
+
+
+class ProfileBackfill(TypedDict):
+    """The whole section, ready for JSON; times are ISO 8601 in UTC."""
+
+    status: Status
+    outcome: str
+    attempts: int
+    next_attempt_at: str | None
+    fetched_at: str | None
+    instagram_id: str | None
+    source: str
+    fields_written: dict[str, str]  # column -> sha256 of the value we last wrote
+    image: Image | None
+    history: list[HistoryEntry]
+
+
+def read_stored(raw: object) -> ProfileBackfill:
+    """The stored section made whole. An account that is finished and looked at again has made no attempt yet."""
+    raw = raw if isinstance(raw, Mapping) else {}
+    known, attempts = raw.get("instagram_id"), raw.get("attempts")
+    made = attempts if type(attempts) is int and attempts > 0 else 0
+    image = raw.get("image")
+    return {
+        "status": "pending",
+        "outcome": _text(raw.get("outcome")) or "",
+        "attempts": 0 if _text(raw.get("status")) in _FINAL else made,
+        "next_attempt_at": None,
+        "fetched_at": _text(raw.get("fetched_at")),
+        "instagram_id": str(known) if type(known) is int else _text(known),
+        "source": _text(raw.get("source")) or "",
+        "fields_written": _texts(raw.get("fields_written")),
+        "image": cast(Image, dict(image)) if isinstance(image, Mapping) and image else None,
+        "history": _entries(raw.get("history")),
+    }
+
+
+def sighting(entry: HistoryEntry) -> Sighting:
+    """The entry as the rule of absences sees it."""
+    outcome = entry.get("outcome")
+    return Sighting(
+        at=_time(entry.get("at")),
+        seen=outcome in (Finding.FOUND, REASSIGNED),
+        not_found=outcome == Finding.NOT_FOUND,
+        canary=entry.get("canary"),
+    )
+
+
+def trimmed(history: Sequence[HistoryEntry]) -> list[HistoryEntry]:
+    """The newest entries, but never without the first absence that counts: the second is measured from it."""
+    newest = list(history[-HISTORY:])
+    counting = counting_absences([sighting(entry) for entry in history])
+    if not counting or counting[0] >= len(history) - HISTORY:
+        return newest
+    return [history[counting[0]], *newest[1:]]
+
+
+def _entries(raw: object) -> list[HistoryEntry]:
+    if not isinstance(raw, Sequence) or isinstance(raw, str):
+        return []
+    return [cast(HistoryEntry, dict(entry)) for entry in raw if isinstance(entry, Mapping)]
+
+
+def _texts(raw: object) -> dict[str, str]:
+    if not isinstance(raw, Mapping):
+        return {}
+    return {str(name): value for name, value in raw.items() if isinstance(value, str)}
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _time(value: Any) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None
+    return at if at.tzinfo is not None else None

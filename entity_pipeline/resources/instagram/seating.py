@@ -1,0 +1,121 @@
+"""Getting a seat with its first request counted, further requests of the same attempt, and giving the seat back.
+
+What can't be had within seconds is not waited for. Which seat and when is the governor's decision.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+
+from entity_pipeline.core.failures import DatabaseUnavailable
+from entity_pipeline.core.instagram.outcomes import SeatOutcome
+from entity_pipeline.core.patience import patiently
+from entity_pipeline.core.ports import Database
+from entity_pipeline.resources.instagram.governor import Governor
+from entity_pipeline.resources.instagram.seats import Busy, Grant, LeaseLost, Purpose, Seat, Slot
+
+# A ledger that is away for a moment is waited for: without its profile an account would be reviewed blindly.
+LEDGER_PATIENCE_S = 6.0
+LONGEST_WAIT_S = 6.0  # the longest random pause and what the windows add to it
+
+
+class SlotRefused(Exception):
+    """No slot is free soon enough for one more request of an attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seating:
+    """Args:
+    database: Where the pool and the ledger are.
+    governor: Leases and counts.
+    only: The one account of the pool to use; None leaves the choice to the governor.
+    sleep, clock: Waits for seconds; the local time in UTC. Others are for simulations.
+    """
+
+    database: Database
+    governor: Governor
+    only: str | None = None
+    sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
+    clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC), repr=False)
+
+    def take(self, purpose: Purpose, host: str, deadline: datetime) -> Grant | Busy:
+        """A seat whose request to `host` is counted; Busy when none is free within seconds."""
+        give_up = self._give_up(deadline)
+        while True:
+            answer = self._patiently(lambda: self._grant(purpose, host))
+            if isinstance(answer, Grant) or not self._pause(answer, give_up):
+                return answer
+
+    def another_slot(self, seat: Seat, purpose: Purpose, host: str, deadline: datetime) -> Slot:
+        """Count one more request of a seat.
+
+        Raises:
+            SlotRefused: there is no room for it soon enough, or the lease is lost.
+        """
+        give_up = self._give_up(deadline)
+        while True:
+            with self.database.connection() as connection:
+                answer = self.governor.take_slot(connection, seat, purpose, host=host)
+            if isinstance(answer, Slot):
+                return answer
+            if isinstance(answer, LeaseLost) or not self._pause(answer, give_up):
+                raise SlotRefused("no slot is free for one more request")
+
+    def give_back(
+        self, seat: Seat, slots: list[Slot], outcome: SeatOutcome | None, *, with_session: bool
+    ) -> None:
+        """Report the outcome. When that fails the lease expires, and the answer is still worth returning."""
+        with suppress(psycopg.Error, DatabaseUnavailable), self.database.connection() as connection:
+            self.governor.release(connection, seat, outcome, with_session=with_session, slots=slots)
+
+    def note(self, purpose: Purpose, host: str) -> Slot | Busy:
+        """Count a request that needs no seat."""
+
+        def act() -> Slot | Busy:
+            with self.database.connection() as connection:
+                return self.governor.note(connection, purpose, host=host)
+
+        return self._patiently(act)
+
+    def settle(self, slot: Slot, outcome: SeatOutcome) -> None:
+        """Report how a request without a seat ended, as far as the ledger can be reached."""
+        with suppress(psycopg.Error, DatabaseUnavailable), self.database.connection() as connection:
+            self.governor.settle(connection, [slot], outcome)
+
+    def _grant(self, purpose: Purpose, host: str) -> Grant | Busy:
+        """The least recently used seat that has a slot now, or the wait for the one that will have one first."""
+        passed: list[str] = []
+        busy: list[Busy] = []
+        with self.database.connection() as connection:
+            while True:
+                seat = self.governor.lease(connection, passed, self.only)
+                if isinstance(seat, Busy):
+                    return min([*busy, seat], key=lambda one: one.next_at)
+                slot = self.governor.take_slot(connection, seat, purpose, host=host)
+                if isinstance(slot, Slot):
+                    return Grant(seat, slot)
+                self.governor.release(connection, seat, None)
+                if isinstance(slot, Busy):
+                    busy.append(slot)
+                    if seat.account is None or seat.account == self.only:
+                        return slot
+                passed.append(seat.account or "")
+
+    def _patiently(self, action: Callable[[], Any]) -> Any:
+        return patiently(action, patience_s=LEDGER_PATIENCE_S, sleep=self.sleep)
+
+    def _give_up(self, deadline: datetime) -> datetime:
+        return min(deadline, self.clock() + timedelta(seconds=LONGEST_WAIT_S))
+
+    def _pause(self, busy: Busy, give_up: datetime) -> bool:
+        """Wait until the slot is free, if that is before `give_up`."""
+        wait_s = max(busy.wait_s, 0.05)
+        if self.clock() + timedelta(seconds=wait_s) > give_up:
+            return False
+        self.sleep(wait_s)
+        return True
