@@ -71,6 +71,7 @@ select 'trigger', t.name, g.tgname::text, '' from tables t join pg_trigger g on 
 
 _ALTER = re.compile(r"alter table public\.(\w+)")
 _INDEX = re.compile(r"create (?:unique )?index (?:concurrently )?if not exists (\w+)\s+on public\.(\w+)")
+_DROP_TRIGGER = re.compile(r"drop trigger if exists (\w+) on public\.(\w+)")
 _NOTHING = "finds nothing to do"
 _IN_BATCHES = re.compile(r"^\s*commit;\n", re.MULTILINE)
 
@@ -241,6 +242,9 @@ def _by_text(statement: str) -> Iterator[tuple[str, str, str, str]]:
         yield found[1], "ACCESS EXCLUSIVE", _NOTHING, ""
     if found := _INDEX.match(statement):
         yield found[2], _index_lock(statement), _NOTHING, ""
+    if found := _DROP_TRIGGER.match(statement):
+        # The copies have no triggers.
+        yield found[2], "ACCESS EXCLUSIVE", "removes the trigger", found[1]
     if _IN_BATCHES.search(statement):
         for name in sorted(set(re.findall(r"from public\.(\w+)", statement))):
             yield name, "ROW SHARE", "reads every row and locks 1,000 at a time, in short transactions", ""
@@ -248,6 +252,9 @@ def _by_text(statement: str) -> Iterator[tuple[str, str, str, str]]:
 
 def _by_change(statement: str, before: _State, after: _State) -> Iterator[tuple[str, str, str, str]]:
     was = {(kind, table, name): how for kind, table, name, how in before}
+    gone = {table for kind, table, *_ in before if kind == "file"}
+    for table in sorted(gone - {table for kind, table, *_ in after if kind == "file"}):
+        yield table, "ACCESS EXCLUSIVE", "removes the table", ""
     for kind, table, name, how in sorted(after - before):
         is_new = (kind, table, name) not in was
         if kind == "file" and not is_new:

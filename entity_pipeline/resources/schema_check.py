@@ -29,6 +29,7 @@ _FAMILIES: Mapping[str, frozenset[str]] = {
     "timestamptz": frozenset({"timestamptz"}),
     "uuid": frozenset({"uuid"}),
     "uuid[]": frozenset({"_uuid"}),
+    "text[]": frozenset({"_text"}),
     "text or uuid": frozenset({"text", "varchar", "uuid"}),
     "uuid, int8 or text": frozenset({"uuid", "int8", "int4", "text", "varchar"}),
 }

@@ -21,6 +21,7 @@ from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.postgres import PostgresResource
 from entity_pipeline.resources.settings_store import SettingsStore
 from entity_pipeline_tests.databases import ClonedDatabase
+from entity_pipeline_tests.fakes.database import FollowedDatabase
 
 TOKEN = "a-token-of-a-test-that-is-long"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -50,7 +51,9 @@ def installation_of(
     )
     return Installation(
         operation_db=operation_db,
-        assets_db=assets_db,
+        assets_db=FollowedDatabase(assets_db, operation_db)
+        if isinstance(assets_db, ClonedDatabase) and isinstance(operation_db, ClonedDatabase)
+        else assets_db,
         settings=SettingsStore(assets_db=assets, operation_db=operation),
         gemini=GeminiResource(assets_db=assets, api_key="k"),
         dagster=dagster or DagsterRecords(DAGSTER_URL, no_dagster),

@@ -1,11 +1,13 @@
-"""A database that is away, or dies, at chosen moments; real otherwise."""
+"""A database that is away, or dies, at chosen moments, or whose list is always up to date; real otherwise."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 
 from entity_pipeline.core.ports import Database
+from entity_pipeline.domains.entities.accounts.enrichment_queue import compare, sweep
 
 
 class FlakyDatabase:
@@ -32,4 +34,20 @@ class FlakyDatabase:
         if number in self._failures:
             raise self._failures[number]
         with self._database.connection() as connection:
+            yield connection
+
+
+class FollowedDatabase:
+    """The assets database as it is when the sweep was quick: each connection finds the list as the accounts are now."""
+
+    def __init__(self, assets_db: Database, operation_db: Database) -> None:
+        self._assets_db = assets_db
+        self._operation_db = operation_db
+
+    @contextmanager
+    def connection(self) -> Iterator[Any]:
+        with self._operation_db.connection() as operation, self._assets_db.connection() as assets:
+            sweep(operation, assets, give_up_at=math.inf)
+            compare(operation, assets, give_up_at=math.inf)
+        with self._assets_db.connection() as connection:
             yield connection

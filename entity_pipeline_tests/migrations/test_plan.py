@@ -104,7 +104,13 @@ def test_databases_that_are_up_to_date_have_no_plan(older: tuple[str, str]) -> N
     assert plan(*older) == []
 
 
-@pytest.mark.parametrize("version", [file.version for file in files_of("operation")])
+# What these made was dropped again by later files.
+_UNDONE = ("20260101001200", "20260101001210", "20260101001220", "20260101001230", "20260101001240")
+
+
+@pytest.mark.parametrize(
+    "version", [file.version for file in files_of("operation") if file.version not in _UNDONE]
+)
 def test_a_file_that_alone_is_pending_finds_what_the_others_made(
     older: tuple[str, str], version: str
 ) -> None:
@@ -114,10 +120,7 @@ def test_a_file_that_alone_is_pending_finds_what_the_others_made(
     [planned] = plan(*older)
     assert planned.file.version == version
     done = [what for statement in planned.statements for effect in statement.effects for what in effect.does]
-    assert {what for what in done if "adds" in what or "for the index" in what} <= {
-        f"adds the trigger entity_pipeline_queue_{when}"
-        for when in ("insert", "update", "delete", "truncate")
-    }
+    assert not [what for what in done if "adds" in what or "for the index" in what]
 
 
 def test_a_view_in_the_place_of_a_table_is_named(older: tuple[str, str]) -> None:

@@ -117,6 +117,7 @@ class Attack:
         edited = installation.edit()
         installation.let_time_pass()
         self._run(step, step.again, Watch())
+        installation.sweep()
         now = installation.rows()
         wished = with_edits(expected.after, edited, NOTE, IMAGE)
         sides = [without_audited_images(rows, edited) for rows in (wished, now)]

@@ -5,6 +5,7 @@ on the wire. `let_time_pass` makes the ledger's rows older in place of waiting.
 """
 
 import json
+import math
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from entity_pipeline.core.gemini.ledger import STALE_AFTER_S
+from entity_pipeline.domains.entities.accounts.enrichment_queue import sweep
 from entity_pipeline.domains.entities.sample.gemini_prompt import asked_username
 from entity_pipeline.domains.entities.sample.truth import load_truth
 from entity_pipeline.sandbox.gemini_request import wants_search
@@ -112,6 +114,14 @@ class Ground:
         while self._admin.execute(query, [names]).fetchone() != (0,):
             assert time.monotonic() < deadline, "the server still holds connections of a dead process"
             time.sleep(0.002)
+
+    def sweep(self) -> None:
+        """What `changed_accounts_sensor` does within a minute."""
+        with (
+            psycopg.connect(self.databases[0], autocommit=True) as assets,
+            psycopg.connect(self.databases[1], autocommit=True) as operation,
+        ):
+            sweep(operation, assets, give_up_at=math.inf)
 
     def let_time_pass(self) -> None:
         """As if nobody had done anything until the claims of a dead process are stale."""

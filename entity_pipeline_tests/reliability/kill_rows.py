@@ -2,8 +2,9 @@
 
 Left out or replaced, and why: ids that a run hands out (each is replaced by what it stands for, so a reference
 to the wrong row still shows; run ids by a blank), times and quota days since the attack began, latencies, and
-the number of an attempt (a first attempt that was killed makes the next one the first of its run). The hashes
-of a repair are bound to the id of the reply that it mends.
+the number of an attempt (a first attempt that was killed makes the next one the first of its run), and as of when
+the list of accounts is, which moves with every look. The hashes of a repair are bound to the id of the reply that
+it mends.
 """
 
 import json
@@ -34,7 +35,7 @@ def all_rows(*urls: str) -> Rows:
     for url in urls:
         with psycopg.connect(url, autocommit=True) as connection:
             tables = connection.execute(
-                "select tablename from pg_tables where schemaname = 'public' and tablename <> 'schema_migrations'"
+                "select tablename from pg_tables where schemaname = 'public' and tablename <> 'enrichment_queue_sweep'"
             ).fetchall()
             for (name,) in tables:
                 found[name] = [row[0] for row in connection.execute(f'select to_jsonb(t) from "{name}" t')]

@@ -44,6 +44,9 @@ ROWS: dict[Kind, dict[str, str]] = {
         "values ('i', 't', 's')",
         "tagged_usernames": "insert into tagged_usernames (day, username, posts, first_seen_at, last_seen_at) "
         "values ('2026-01-05', 'a', 1, now(), now())",
+        "intake_days": "insert into intake_days values ('2026-01-05', now(), 1)",
+        "enrichment_queue": "insert into enrichment_queue (account_id, created_at, changed_at, cohort, posts, state, "
+        f"reasons, handle) values ('{SOMEBODY}', now(), now(), '2026-01-05', 1, 'pending', '{{}}', 'somebody')",
         "tagged_days": "insert into tagged_days values ('2026-01-05', 0, 'r', 1, '{}', now())",
         "pipeline_settings": "insert into pipeline_settings (platform) values ('another')",
         "gemini_usage_events": "insert into gemini_usage_events (pipeline, step, model, grounded, state) "
@@ -61,7 +64,6 @@ ROWS: dict[Kind, dict[str, str]] = {
         "brands": f"insert into brands (id, name_en) values ('{SOMEBODY}', 'Something')",
         "groups": f"insert into groups (id, name_en) values ('{SOMEBODY}', 'Some')",
         "instagram_accounts": "insert into instagram_accounts (username) values ('somebody')",
-        "intake_days": "insert into intake_days values ('2026-01-05', now(), 1)",
         "admin_audit_log": "insert into admin_audit_log (admin_user_id, action, target_table) "
         f"values ('{SOMEBODY}', 'edited', 'brands')",
         "group_members": f"insert into group_members (group_id, artist_id) values ('{SOMEBODY}', '{SOMEBODY}')",
@@ -236,6 +238,9 @@ REFUSED: list[tuple[Kind, Role, str]] = [
             "update instagram_request_log set requested_at = now() - interval '1 day'",
             "delete from instagram_pool_accounts",
             "delete from instagram_routes",
+            "delete from intake_days",
+            "delete from enrichment_queue_sweep",
+            "insert into enrichment_queue_sweep (is_the_row) values (false)",
             "delete from review_evaluations",
         )
     ),
@@ -250,7 +255,6 @@ REFUSED: list[tuple[Kind, Role, str]] = [
             f"insert into group_members (group_id, artist_id) values ('{SOMEBODY}', '{SOMEBODY}')",
             "update group_members set is_active = false",
             "delete from group_members",
-            "update enrichment_queue set posts = 0",
             "update admin_audit_log set action = 'x'",
             "delete from admin_audit_log",
             "select * from admin_audit_log",  # a person's rows are not there for it
@@ -341,7 +345,7 @@ def test_what_the_page_shows_is_read_and_its_one_change_is_made_and_told(
     filled: dict[Kind, ClonedDatabase], roles: Roles
 ) -> None:
     with connected(roles.url("operation", PAGE)) as operation:
-        for table in (*ROWS["operation"].keys() - {"group_members", "intake_days"}, "enrichment_queue"):
+        for table in ROWS["operation"].keys() - {"group_members"}:
             assert operation.execute(sql.SQL("select * from {}").format(sql.Identifier(table))).rowcount == 1
         operation.execute(
             "insert into admin_audit_log (admin_user_id, action, target_table, before_state, after_state) "
@@ -354,6 +358,8 @@ def test_what_the_page_shows_is_read_and_its_one_change_is_made_and_told(
             "gemini_usage_events",
             "gemini_spend_daily",
             "instagram_request_log",
+            "enrichment_queue",
+            "enrichment_queue_sweep",
         ):
             assert assets.execute(sql.SQL("select * from {}").format(sql.Identifier(table))).rowcount == 1
         assert assets.execute("select state, cooling_until from instagram_routes").rowcount == 2

@@ -5,32 +5,28 @@ a backfill or a person at the command line made it so. Nothing here works on dat
 """
 
 import json
-import math
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import dagster as dg
 
 from entity_pipeline.core.failures import PipelineFailure
 from entity_pipeline.core.gemini.access import GeminiAccess
 from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
-from entity_pipeline.core.instagram.settings import InstagramSettings
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import Closed, Gate, SettingsAccess
 from entity_pipeline.domains.entities import KEY, jobs
-from entity_pipeline.domains.entities.accounts.backlog import Waiting
-from entity_pipeline.domains.entities.accounts.logic.plan import HoldOff, plan, used_up
+from entity_pipeline.domains.entities.accounts.backlog import Backlog, wanted_by_a_tick
+from entity_pipeline.domains.entities.accounts.logic.plan import HoldOff
 from entity_pipeline.domains.entities.accounts.queries.intake import unadopted_days
+from entity_pipeline.domains.entities.links.queries.catalog_rows import attachable
 from entity_pipeline.domains.entities.partitions import FIRST_DAY, every_cohort, last_day
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.domains.entities.tags.queries.raw_posts import ChangeCursor, changed_days
 from entity_pipeline.shared.runs.requests import requests_for
 from entity_pipeline.shared.runs.tags import DOMAIN_TAG
-from entity_pipeline.shared.runs.unfinished import RunWindow, instant_in
+from entity_pipeline.shared.runs.unfinished import RunWindow
 
 POSTS_PER_TICK = 100_000
-LOOK_CLOSELY_EVERY = timedelta(hours=1)
-_LOOKED_CLOSELY = "accounts_looked_at"
-_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dg.sensor(
@@ -76,7 +72,7 @@ def new_posts_sensor(
 )
 def enrichment_schedule(
     context: dg.ScheduleEvaluationContext,
-    operation_db: dg.ResourceParam[Database],
+    assets_db: dg.ResourceParam[Database],
     settings: dg.ResourceParam[SettingsAccess],
     gemini: dg.ResourceParam[GeminiAccess],
 ) -> list[dg.RunRequest] | dg.SkipReason:
@@ -86,19 +82,11 @@ def enrichment_schedule(
         return dg.SkipReason(str(gate.reason))
     gemini.sweep()
     quota = gemini.quota(limits_of(settings.readable(GeminiSettings)))
-    if (full := used_up(quota)) is not None:
-        return dg.SkipReason(str(full.reason))
     now = datetime.now(UTC)
     in_flight = jobs.RUNS.in_flight(context.instance, jobs.ENRICHMENT)
-    with operation_db.connection() as connection:
-        waiting = Waiting(connection, every_cohort(now), closely=_is_first_of_the_hour(context))
-        pending = waiting.reviews(now, gate.settings.accounts_per_tick, sorted(in_flight))
-        due_profiles = (
-            waiting.profiles(now, profiles_per_tick(settings))
-            if gate.settings.instagram_backfill_enabled
-            else []
-        )
-    decision = plan(gate, pending, in_flight, quota, due_profiles)
+    with assets_db.connection() as connection:
+        backlog = Backlog(connection, every_cohort(now))
+        decision = backlog.next_runs(gate, quota, in_flight, now, wanted_by_a_tick(gate.settings, settings))
     if isinstance(decision, HoldOff):
         return dg.SkipReason(str(decision.reason))
     return [
@@ -119,6 +107,7 @@ def enrichment_schedule(
 )
 def catalog_links_sensor(
     context: dg.SensorEvaluationContext,
+    assets_db: dg.ResourceParam[Database],
     operation_db: dg.ResourceParam[Database],
     settings: dg.ResourceParam[SettingsAccess],
 ) -> dg.SensorResult | dg.SkipReason:
@@ -127,19 +116,16 @@ def catalog_links_sensor(
     if isinstance(gate, Closed):
         return dg.SkipReason(str(gate.reason))
     now = datetime.now(UTC)
-    looked_closely_at = instant_in(context.cursor, _LOOKED_CLOSELY) or _LONG_AGO
-    closely = now - looked_closely_at >= LOOK_CLOSELY_EVERY
     with operation_db.connection() as connection:
-        cohorts = Waiting(connection, every_cohort(now), closely=closely).undecided()
-    looked_closely_at = now if closely and not cohorts else looked_closely_at
-    cursor = json.dumps({_LOOKED_CLOSELY: looked_closely_at.isoformat()})
+        waited_for = attachable(connection)
+    with assets_db.connection() as connection:
+        cohorts = Backlog(connection, every_cohort(now)).undecided(waited_for)
     if not cohorts:
-        return dg.SensorResult(skip_reason="Every reviewed account has a decision.", cursor=cursor)
+        return dg.SkipReason("Every reviewed account has a decision.")
     free = set(cohorts) - jobs.RUNS.in_flight(context.instance, jobs.LINKING)
     if not free:
-        reason = "Every cohort with undecided accounts is already being worked on."
-        return dg.SensorResult(skip_reason=reason, cursor=cursor)
-    return dg.SensorResult(run_requests=requests_for(free, now), cursor=cursor)
+        return dg.SkipReason("Every cohort with undecided accounts is already being worked on.")
+    return dg.SensorResult(run_requests=requests_for(free, now))
 
 
 @dg.sensor(
@@ -198,17 +184,6 @@ def switch_off_sensor(
 
 sensors = [new_posts_sensor, catalog_links_sensor, unfinished_runs_sensor, switch_off_sensor]
 schedules = [enrichment_schedule]
-
-
-def _is_first_of_the_hour(context: dg.ScheduleEvaluationContext) -> bool:
-    """One of the four ticks of an hour asks the accounts themselves, if the list names nobody."""
-    return context.scheduled_execution_time.minute < 15
-
-
-def profiles_per_tick(settings: SettingsAccess) -> int:
-    """What Instagram's hourly window lets through in the quarter of an hour between two ticks; 0 while it is held."""
-    instagram = settings.gate(InstagramSettings)
-    return 0 if isinstance(instagram, Closed) else math.ceil(instagram.settings.windows.per_hour / 4)
 
 
 def _gate(settings: SettingsAccess) -> Gate[EntitySettings]:

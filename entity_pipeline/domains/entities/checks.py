@@ -9,7 +9,7 @@ import dagster as dg
 from entity_pipeline.core.patience import patiently, patiently_on
 from entity_pipeline.core.ports import Database, SchemaAccess
 from entity_pipeline.core.settings import PLATFORM
-from entity_pipeline.domains.entities.accounts.backlog import Waiting
+from entity_pipeline.domains.entities.accounts.backlog import Backlog
 from entity_pipeline.domains.entities.links.logic.name_checks import (
     NamedEntity,
     NameFinding,
@@ -53,10 +53,10 @@ def databases_have_the_schema(schema: dg.ResourceParam[SchemaAccess]) -> dg.Asse
     asset="instagram_accounts",
     description="No account has been waiting for its first review for more than seven days.",
 )
-def backlog_is_young(operation_db: dg.ResourceParam[Database]) -> dg.AssetCheckResult:
+def backlog_is_young(assets_db: dg.ResourceParam[Database]) -> dg.AssetCheckResult:
     """A growing backlog means that more accounts arrive than the quota lets through."""
     now = datetime.now(UTC)
-    oldest = patiently_on(operation_db, lambda database: Waiting(database, every_cohort(now)).oldest_review())
+    oldest = patiently_on(assets_db, lambda assets: Backlog(assets, every_cohort(now)).oldest_review())
     age = now - oldest.created_at if oldest else timedelta()
     return dg.AssetCheckResult(
         passed=age <= BACKLOG_LIMIT,

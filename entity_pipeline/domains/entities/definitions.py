@@ -3,6 +3,11 @@
 import dagster as dg
 
 from entity_pipeline.domains.entities.accounts.asset import instagram_accounts
+from entity_pipeline.domains.entities.accounts.queue_asset import (
+    changed_accounts_sensor,
+    enrichment_queue,
+    enrichment_queue_schedule,
+)
 from entity_pipeline.domains.entities.automation import schedules, sensors
 from entity_pipeline.domains.entities.checks import checks
 from entity_pipeline.domains.entities.jobs import jobs
@@ -24,9 +29,10 @@ def entities_definitions() -> dg.Definitions:
             instagram_profiles,
             gemini_reviews,
             catalog_links,
+            enrichment_queue,
         ],
         asset_checks=checks,
         jobs=jobs,
-        sensors=[*sensors, alerts_sensor],
-        schedules=schedules,
+        sensors=[*sensors, changed_accounts_sensor, alerts_sensor],
+        schedules=[*schedules, enrichment_queue_schedule],
     )

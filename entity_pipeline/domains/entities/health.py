@@ -1,12 +1,11 @@
-"""Odd rows that `doctor` warns of although runs work, and what only the administration page and `evaluate` need.
+"""Odd rows that `doctor` warns of although runs work, a list that is late, and what only `evaluate` needs.
 
-What keeps runs from working does not belong here; see `schema.py`. A row of `enrichment_queue` may be missing without
-any error: the trigger that keeps it never fails a person's write, and a restore or a replication may leave triggers
-out.
+What keeps runs from working does not belong here; see `schema.py`. `enrichment_queue` may fall behind the accounts
+without any error: where Dagster's daemon does not run, nothing sweeps.
 """
 
-import os
 from collections.abc import Iterator
+from datetime import UTC, timedelta
 from typing import Any
 
 import psycopg
@@ -14,6 +13,8 @@ from psycopg import sql
 
 from entity_pipeline.core.findings import Finding
 from entity_pipeline.core.ports import Databases
+from entity_pipeline.domains.entities.accounts.queries.account_facts import server_clock
+from entity_pipeline.domains.entities.accounts.queries.queue_rows import read_sweep
 
 _EXAMPLES = 3
 # Names of a very large catalog take long to normalise; the check gives up after this time.
@@ -34,17 +35,9 @@ _READABLE = """
 select to_regclass(%(table)s) is not null, coalesce(has_table_privilege(to_regclass(%(table)s), 'select'), false),
   exists (select from pg_class where oid = to_regclass(%(table)s) and row_security_active(oid))
 """
-_TRIGGERS = """
-select count(*) from pg_trigger
-where tgrelid = to_regclass('public.instagram_accounts') and tgenabled in ('O', 'A')
-  and tgname in ('entity_pipeline_queue_insert', 'entity_pipeline_queue_update', 'entity_pipeline_queue_delete')
-"""
-_STALE = """
-select count(*) from (
-  select from instagram_accounts a left join enrichment_queue q on q.account_id = a.id
-  where q.changed_at is distinct from a.updated_at limit 100000) as stale
-"""
-_EMPTY = "select exists (select from instagram_accounts) and not exists (select from enrichment_queue)"
+_THERE = "select to_regclass('public.enrichment_queue_sweep') is not null"
+LIST_IS_LATE = timedelta(hours=1)
+COMPARISON_IS_LATE = timedelta(days=2)
 
 _Connection = psycopg.Connection[Any]
 
@@ -55,10 +48,10 @@ def rows_are_unique(databases: Databases) -> Iterator[Finding]:
         yield from _warnings(doubled_rows(connection))
 
 
-def page_has_its_list(databases: Databases) -> Iterator[Finding]:
-    """The list of the administration page is kept and may be read."""
-    with databases.operation.connection() as connection:
-        yield from _warnings(page_list_problems(connection, is_page_here=bool(os.environ.get("ADMIN_TOKEN"))))
+def list_is_up_to_date(databases: Databases) -> Iterator[Finding]:
+    """The list that planners and the administration page look at follows the accounts."""
+    with databases.operation.connection() as operation, databases.assets.connection() as assets:
+        yield from _warnings(list_problems(assets, operation))
 
 
 def evaluations_can_be_kept(databases: Databases) -> Iterator[Finding]:
@@ -67,7 +60,7 @@ def evaluations_can_be_kept(databases: Databases) -> Iterator[Finding]:
         yield from _warnings(evaluation_problems(connection))
 
 
-CHECKS = (rows_are_unique, page_has_its_list, evaluations_can_be_kept)
+CHECKS = (rows_are_unique, list_is_up_to_date, evaluations_can_be_kept)
 
 
 def _warnings(sentences: Iterator[str]) -> Iterator[Finding]:
@@ -93,40 +86,27 @@ def doubled_rows(operation: _Connection) -> Iterator[str]:
             )
 
 
-def page_list_problems(operation: _Connection, *, is_page_here: bool) -> Iterator[str]:
-    """What is wrong with `enrichment_queue`: the administration page shows it, and ticks are slow without it.
-
-    A role that may not read it is fine, unless the page runs with this environment: `is_page_here`.
-    """
-    there, readable, may_hide = _access(operation, "public.enrichment_queue")
-    if not there:
-        yield (
-            "operation: the table enrichment_queue is missing, and the administration page has no list without it; "
-            "run `entity-pipeline migrate`."
-        )
+def list_problems(assets: _Connection, operation: _Connection) -> Iterator[str]:
+    """Whether `enrichment_queue` is behind the accounts. That it is there and ours to write, `schema.py` asks for."""
+    if assets.execute(_THERE).fetchone() != (True,) or (state := read_sweep(assets)) is None:
         return
-    if operation.execute(_TRIGGERS).fetchone() != (3,):
-        yield (
-            "operation: enrichment_queue is not kept, for a trigger of instagram_accounts is missing or switched off; "
-            "enable entity_pipeline_queue_insert, _update and _delete, then bring the list up to date "
-            "(docs/admin.md)."
-        )
-    if not readable:
-        if is_page_here:
+    now = server_clock(operation)
+    if state.as_of is None:
+        if operation.execute("select exists (select from instagram_accounts)").fetchone() == (True,):
             yield (
-                "operation: this role may not select on enrichment_queue, and the administration page reads it; as its "
-                "owner: grant select on enrichment_queue to the role, with a policy (docs/admin.md)."
+                "assets: enrichment_queue is not filled yet, so no account is planned and the page shows none; "
+                "changed_accounts_sensor fills it where Dagster's daemon runs, and `entity-pipeline enrich` everywhere."
             )
-    elif may_hide and operation.execute(_EMPTY).fetchone() == (True,):
+        return
+    if now - state.as_of > LIST_IS_LATE:
         yield (
-            "operation: row-level security hides the rows of enrichment_queue from this role, and the administration "
-            "page would show no account; create a policy for the role (docs/admin.md)."
+            f"assets: enrichment_queue is as of {state.as_of.astimezone(UTC):%Y-%m-%d %H:%M} UTC; "
+            "changed_accounts_sensor keeps it: see whether Dagster's daemon runs and the sensor is on."
         )
-    elif stale := _count(operation, _STALE):
+    if now - (state.compared_at or state.as_of) > COMPARISON_IS_LATE:
         yield (
-            f"operation: rows of enrichment_queue that are out of date: {stale:,}. The administration page shows these "
-            "accounts as they were; as its owner: select entity_pipeline_queue_refresh(array(select id from "
-            "instagram_accounts))."
+            "assets: enrichment_queue was not compared with every account for two days, and may name deleted ones; "
+            "enrichment_queue_schedule does it: see whether it is on."
         )
 
 
@@ -164,8 +144,3 @@ def _limited(connection: _Connection, query: sql.SQL | sql.Composed) -> list[tup
 def _access(connection: _Connection, table: str) -> tuple[bool, bool, bool]:
     row = connection.execute(_READABLE, {"table": table}).fetchone()
     return row if row is not None else (False, False, False)
-
-
-def _count(connection: _Connection, query: str) -> int:
-    row = connection.execute(query.encode()).fetchone()
-    return int(row[0]) if row else 0

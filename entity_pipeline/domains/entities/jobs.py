@@ -1,6 +1,7 @@
-"""The three jobs of the domain, one per kind of work, which automation and the command launch."""
+"""The jobs of the domain, one per kind of work, which automation and the command launch."""
 
 from datetime import timedelta
+from typing import Literal
 
 import dagster as dg
 
@@ -34,7 +35,14 @@ linking_job = dg.define_asset_job(
     description="Decides what the reviews of a cohort mean for the catalog.",
 )
 
-jobs = [intake_job, enrichment_job, linking_job]
+enrichment_queue_job = dg.define_asset_job(
+    "enrichment_queue_job",
+    selection=dg.AssetSelection.assets("enrichment_queue"),
+    tags=job_tags(KEY, longest=timedelta(hours=2)),
+    description="Brings the list of accounts up to date, and holds it against all of them. Asks nothing outside.",
+)
+
+jobs = [intake_job, enrichment_job, linking_job, enrichment_queue_job]
 
 
 def enrichment_config(
@@ -48,3 +56,8 @@ def enrichment_config(
             "gemini_reviews": {"config": {"limit": reviews, "refresh": refresh, "dry_run": dry_run}},
         }
     }
+
+
+def enrichment_queue_config(*, compare: Literal["always", "when_due"]) -> dict[str, object]:
+    """Run config of `enrichment_queue_job`: whether every account is looked at, or only where a day has passed."""
+    return {"ops": {"enrichment_queue": {"config": {"compare": compare}}}}

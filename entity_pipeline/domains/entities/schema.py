@@ -34,6 +34,19 @@ NEEDS = SchemaNeeds(
             "date: day; numeric: mark; text: rules; int: usernames; jsonb: counts; timestamptz: changed_at",
             keys=(("day",),),
         ),
+        "enrichment_queue": our_table(
+            "uuid: account_id; timestamptz: created_at changed_at seen_at; date: cohort; int: posts; text[]: reasons; "
+            "bool: waits_for_picture; text: state account_type account_role region handle name_en name_ko next_attempt "
+            "profile_next",
+            privileges=(*UPSERTED, "delete"),
+            keys=(("account_id",),),
+        ),
+        "enrichment_queue_sweep": our_table(
+            "timestamptz: settled_at as_of pass_began_at pass_settles_at walked_at compared_at comparison_began_at; "
+            "uuid: walked_id compared_id",
+            privileges=("select", "update"),
+        ),
+        "intake_days": our_table("date: day; timestamptz: changed_at; int: accounts", keys=(("day",),)),
     },
     operation={
         "instagram_accounts": TableNeeds(
@@ -52,7 +65,6 @@ NEEDS = SchemaNeeds(
         "artists": _entity("profile_image_url"),
         "groups": _entity("profile_image_url"),
         "brands": _entity("logo_image_url country_of_origin", added=frozenset({"country_of_origin"})),
-        "intake_days": our_table("date: day; timestamptz: changed_at; int: accounts", keys=(("day",),)),
     },
     functions={"operation": ["entity_pipeline_normalise_name"]},
 )

@@ -59,10 +59,21 @@ _COLUMNS: dict[str, Sequence[Column]] = {
         ("entity_ig_role", "text", "primary, secondary or regional"),
         ("entity_region_code", "text", "ISO 3166-1 alpha-2, for regional accounts"),
     ),
+    "enrichment_queue": (
+        ("account_id", "uuid", "instagram_accounts.id"),
+        ("state", "text", "where the account stands; exactly one holds"),
+        ("next_attempt", "text", "the earliest time of its next review, ISO 8601; empty: any time"),
+        ("profile_next", "text", "the same for its profile; null: no look is pending"),
+        ("cohort", "date", "its partition"),
+        ("posts", "int", "posts that tag it: the order in which accounts are taken"),
+        ("changed_at", "timestamptz", "updated_at of the account as it was read"),
+        ("seen_at", "timestamptz", "when it was read"),
+    ),
 }
 _TABLES = {
     "raw_posts": "assets.public.raw_posts",
     "tagged_usernames": "assets.public.tagged_usernames",
+    "enrichment_queue": "assets.public.enrichment_queue",
 }
 _ACCOUNTS = "operation.public.instagram_accounts"
 

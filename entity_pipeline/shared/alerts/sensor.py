@@ -45,7 +45,6 @@ _MOST_TICKS = 20
 def alerts_sensor(
     context: dg.SensorEvaluationContext,
     assets_db: dg.ResourceParam[Database],
-    operation_db: dg.ResourceParam[Database],
     settings: dg.ResourceParam[SettingsAccess],
     gemini: dg.ResourceParam[GeminiAccess],
     notifications: dg.ResourceParam[Notifications],
@@ -55,7 +54,7 @@ def alerts_sensor(
         return dg.SkipReason("Nobody is told of anything: set ALERT_WEBHOOK_URL or ALERT_SMTP_URL.")
     watched_since = context.cursor or datetime.now(UTC).isoformat()
     facts, limits, unknown = look(
-        assets_db, operation_db, settings, gemini, context.instance, datetime.fromisoformat(watched_since)
+        assets_db, settings, gemini, context.instance, datetime.fromisoformat(watched_since)
     )
     try:
         came = tell(assets_db, notifications, facts, limits)
@@ -66,7 +65,6 @@ def alerts_sensor(
 
 def look(
     assets_db: Database,
-    operation_db: Database,
     settings: SettingsAccess,
     gemini: GeminiAccess,
     instance: dg.DagsterInstance,
@@ -95,7 +93,7 @@ def look(
     facts = AlertFacts(
         failing=failing,
         quota=known(lambda: gemini.quota(limits_of(settings.readable(GeminiSettings)))),
-        waiting=known(lambda: _asked(operation_db, stored.waiting_accounts)),
+        waiting=known(lambda: _asked(assets_db, stored.waiting_accounts)),
         replies=known(lambda: gemini.recent_replies(datetime.now(UTC) - _LOOKED_AT)),
         pool=known(lambda: _asked(assets_db, stored.pool)) if opened.instagram_backfill_enabled else None,
         scheduler_seen_at=max(last_decision(instance) or watched_since, watched_since),

@@ -1,4 +1,3 @@
-import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -20,6 +19,7 @@ from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.resources.registry import resources_of_environment
 from entity_pipeline.shared.runs import unfinished
 from entity_pipeline_tests.databases import ClonedDatabase
+from entity_pipeline_tests.fakes.database import FollowedDatabase
 from entity_pipeline_tests.fakes.gemini import FakeGemini
 from entity_pipeline_tests.fakes.settings import FakeSettings
 from entity_pipeline_tests.settings_rows import entities_gate
@@ -84,7 +84,7 @@ class Tick:
         self.cursor: str | None = None
         self.gemini = gemini or FakeGemini()
         self._resources = {
-            "assets_db": assets_db,
+            "assets_db": FollowedDatabase(assets_db, operation_db),
             "operation_db": operation_db,
             "settings": settings or FakeSettings(OPEN),
             "gemini": self.gemini,
@@ -100,12 +100,12 @@ class Tick:
         self.cursor = data.cursor
         return data
 
-    def schedule(self, minute: int = 0) -> Any:
+    def schedule(self) -> Any:
         needed = {key: self._resources[key] for key in automation.enrichment_schedule.required_resource_keys}
         with dg.build_schedule_context(
             instance=self.instance,
             resources=needed,
-            scheduled_execution_time=datetime.now(UTC).replace(minute=minute),
+            scheduled_execution_time=datetime.now(UTC),
             repository_def=DEFINITIONS.get_repository_def(),
         ) as context:
             return automation.enrichment_schedule.evaluate_tick(context)
@@ -320,32 +320,6 @@ def test_the_most_tagged_accounts_are_asked_for_by_cohort_within_the_limit(
     assert tick.gemini.sweeps == 1
     keys = {request.run_key for request in data.run_requests}
     assert keys.isdisjoint(request.run_key for request in tick.schedule().run_requests)
-
-
-@pytest.mark.parametrize("minute", [0, 15, 30, 45])
-def test_once_an_hour_the_accounts_themselves_are_asked_when_the_list_names_nobody(
-    tick: Tick, operation_db: ClonedDatabase, minute: int
-) -> None:
-    account(operation_db, "done", MONDAY, gemini_review={"status": "failed"})
-    account(operation_db, "lost", TUESDAY)
-    with operation_db.connection() as connection:
-        connection.execute("delete from enrichment_queue where handle = 'lost'")
-    assert asked_for(tick.schedule(minute)) == ([] if minute else days((TUESDAY, TUESDAY)))
-
-
-def test_an_undecided_account_that_the_list_misses_is_asked_for_within_the_hour(
-    tick: Tick, operation_db: ClonedDatabase
-) -> None:
-    reviewed = {"status": "reviewed", "reviewed_at": "2026-10-05T00:00:00+00:00"}
-    account(operation_db, "failed", MONDAY, gemini_review={"status": "failed"})
-    assert tick.sensor("catalog_links_sensor").run_requests == []
-    account(operation_db, "lost", TUESDAY, gemini_review=reviewed)
-    with operation_db.connection() as connection:
-        connection.execute("delete from enrichment_queue where handle = 'lost'")
-    assert tick.sensor("catalog_links_sensor").run_requests == []
-    looked_at = datetime.now(UTC) - automation.LOOK_CLOSELY_EVERY
-    tick.cursor = json.dumps({"accounts_looked_at": looked_at.isoformat()})
-    assert asked_for(tick.sensor("catalog_links_sensor")) == days((TUESDAY, TUESDAY))
 
 
 def test_the_config_that_is_asked_for_is_one_the_job_takes(tick: Tick, operation_db: ClonedDatabase) -> None:

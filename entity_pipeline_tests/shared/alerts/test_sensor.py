@@ -32,6 +32,7 @@ from entity_pipeline.shared.alerts.sensor import (
     tell,
 )
 from entity_pipeline_tests.databases import ClonedDatabase
+from entity_pipeline_tests.fakes.database import FlakyDatabase, FollowedDatabase
 from entity_pipeline_tests.fakes.gemini import FakeGemini
 from entity_pipeline_tests.fakes.notifications import FakeNotifications
 from entity_pipeline_tests.fakes.settings import FakeSettings
@@ -249,8 +250,9 @@ def ticking(
 ) -> tuple[Tick, FakeNotifications]:
     notifications = changed.pop("notifications", FakeNotifications())
     resources = {
-        "assets_db": assets_db,
-        "operation_db": operation_db,
+        "assets_db": assets_db
+        if isinstance(operation_db, Away)
+        else FollowedDatabase(assets_db, operation_db),
         "settings": FakeSettings(Open(EntitySettings())),
         "gemini": FakeGemini(),
         "notifications": notifications,
@@ -330,16 +332,22 @@ def test_while_the_gate_is_closed_only_failed_runs_are_told(
 def test_what_cannot_be_asked_is_said_and_the_rest_is_told(
     assets_db: ClonedDatabase, instance: dg.DagsterInstance
 ) -> None:
-    tick, notifications = ticking(assets_db, Away(), instance, gemini=FakeGemini(cap=5, used=5))
+    # The first connection is the one that asks who waits.
+    flaky: Any = FlakyDatabase(
+        assets_db, {1: DatabaseUnavailable("PostgreSQL at db:5432/x can't be reached.")}
+    )
+    tick, notifications = ticking(flaky, Away(), instance, gemini=FakeGemini(cap=5, used=5))
     assert tick().endswith("1 told by webhook. PostgreSQL at db:5432/x can't be reached.")
     assert titles(notifications) == [("webhook", "entity_pipeline: cap reached")]
 
 
 def test_without_the_database_of_its_claims_nothing_is_told_and_the_tick_says_so(
-    operation_db: ClonedDatabase, instance: dg.DagsterInstance
+    instance: dg.DagsterInstance,
 ) -> None:
-    tick, notifications = ticking(Away(), operation_db, instance, gemini=FakeGemini(cap=5, used=5))  # type: ignore[arg-type]
-    assert tick() == "PostgreSQL at db:5432/x can't be reached."
+    away: Any = Away()
+    tick, notifications = ticking(away, away, instance, gemini=FakeGemini(cap=5, used=5))
+    # Of the accounts that wait, and of what was told.
+    assert tick() == " ".join(["PostgreSQL at db:5432/x can't be reached."] * 2)
     assert notifications.sent == []
 
 

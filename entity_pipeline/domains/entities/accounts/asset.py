@@ -1,5 +1,6 @@
 """`instagram_accounts`: the tagged accounts in the operation database, each with its cohort."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime
@@ -12,6 +13,7 @@ from entity_pipeline.core.patience import patiently, patiently_on
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import Closed, SettingsAccess
 from entity_pipeline.domains.entities import KEY
+from entity_pipeline.domains.entities.accounts.enrichment_queue import sweep
 from entity_pipeline.domains.entities.accounts.intake import take_in
 from entity_pipeline.domains.entities.accounts.queries.intake import (
     count_unusable_metadata,
@@ -77,6 +79,7 @@ def _take_in(
         operation_db.connection() as second_writer,
     ):
         counts = take_in(assets, guard, [operation, second_writer], days, last)
+        sweep(operation, assets, give_up_at=math.inf)
         samples = {day: most_tagged_of_cohort(operation, day) for day in days}
     return {
         day: {**asdict(counts[day]), "most_tagged": rows_table(samples[day])}

@@ -1,100 +1,90 @@
-"""What waits for a stage, as sensors, the schedule and the checks ask: looked up in `enrichment_queue`.
+"""Who waits for which stage, and what to launch for them: the one planner of the schedule, the page and the command.
 
-The list is only where they look first. It is kept by triggers that may be switched off, may be hidden from a role,
-and may miss a row without any error. So wherever it is not kept, and now and then when it names nobody (`closely`),
-the accounts themselves are asked, which takes the longer the more there are. What a run then does it decides by
-the accounts alone.
+Looked up in `enrichment_queue` alone, which holds what `logic/standing.py` says of each account; how the list is kept
+is `enrichment_queue.py`. What a run then does it decides by the accounts themselves.
 """
 
+import math
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
+from uuid import UUID
 
 from psycopg import Connection
 
-from entity_pipeline.domains.entities.accounts.logic.plan import PendingAccount
-from entity_pipeline.domains.entities.accounts.queries import enrichment
-from entity_pipeline.domains.entities.accounts.queries.enrichment import CohortRange, OldestPending
-from entity_pipeline.domains.entities.accounts.queries.queue import waiting_profiles, waiting_reviews
-from entity_pipeline.domains.entities.links.queries.catalog_rows import attachable
-
-# The right comes first: without it the second statement would be refused.
-_MAY_READ = r"""
-select coalesce(has_table_privilege(to_regclass('public.enrichment_queue'), 'select'), false)
-  and coalesce((select count(*) >= 2 and bool_and(tgenabled in ('O', 'A')) from pg_trigger
-    where tgrelid = to_regclass('public.instagram_accounts') and tgname like 'entity\_pipeline\_queue\_%'), false)
-"""
-_SHOWS_ROWS = "select exists (select from enrichment_queue) or not exists (select from instagram_accounts)"
-
-_UNDECIDED = """
-select distinct least(greatest(cohort, %(first_day)s::date), %(last_day)s::date)
-from enrichment_queue where state = 'undecided' or account_id = any(%(attachable)s)
-order by 1
-"""
-_OLDEST = """
-with all_of_them as (
-  select min(created_at) as created_at, count(*)::int as waiting from enrichment_queue
-  where state in ('pending', 'deferred')
-)
-select (select handle from enrichment_queue q where q.created_at = a.created_at
-  and state in ('pending', 'deferred') limit 1), a.created_at, a.waiting
-from all_of_them a where a.waiting > 0
-"""
-
-
-def is_listed(connection: Connection) -> bool:
-    """`enrichment_queue` is there, ours to read, and kept."""
-    asked = connection.execute(_MAY_READ).fetchone()
-    return asked == (True,) and connection.execute(_SHOWS_ROWS).fetchone() == (True,)
+from entity_pipeline.core.gemini.ledger import QuotaStatus
+from entity_pipeline.core.instagram.settings import InstagramSettings
+from entity_pipeline.core.settings import Closed, Gate, SettingsAccess
+from entity_pipeline.domains.entities.accounts.logic.plan import HoldOff, Launch, plan, used_up
+from entity_pipeline.domains.entities.accounts.queries import backlog as queries
+from entity_pipeline.domains.entities.accounts.queries.backlog import OldestPending
+from entity_pipeline.domains.entities.accounts.queries.enrichment import CohortRange
+from entity_pipeline.domains.entities.settings import EntitySettings
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """Asks over the cohorts `every` of one connection. `closely` is True for a look that must miss nobody."""
+class Wanted:
+    """The most that one plan may launch: reviews, profiles, and of which cohorts. None is no limit."""
 
-    connection: Connection
-    every: CohortRange
-    closely: bool = False
+    reviews: int | None = None
+    profiles: int | None = None
+    only: Sequence[date] | None = None
 
-    def reviews(self, now: datetime, limit: int, in_flight: Sequence[date]) -> list[PendingAccount]:
-        """The most-tagged accounts that may be reviewed now, but those of cohorts in flight."""
-        first, last = self.every.first_day, self.every.last_day
-        listed = is_listed(self.connection)
-        found = waiting_reviews(self.connection, first, last, now, limit, in_flight) if listed else []
-        if found or not self._look_again(listed):
-            return found
-        return enrichment.plannable_reviews(self.connection, first, last, now, limit, in_flight)
 
-    def profiles(self, now: datetime, limit: int) -> list[date]:
-        """Cohorts of the most-tagged accounts whose profile may be looked at now."""
-        first, last = self.every.first_day, self.every.last_day
-        listed = is_listed(self.connection)
-        found = waiting_profiles(self.connection, first, last, now, limit) if listed else []
-        if found or not self._look_again(listed):
-            return found
-        return enrichment.due_profile_cohorts(self.connection, self.every, now, limit)
+def wanted_by_a_tick(own: EntitySettings, settings: SettingsAccess) -> Wanted:
+    """What `enrichment_schedule` asks for: of profiles, what the hourly window lets through in a quarter of an hour.
 
-    def undecided(self) -> list[date]:
-        """See `enrichment.undecided_cohorts`. Who waits though its primary account is linked is never looked up."""
-        listed = is_listed(self.connection)
-        found: list[date] = []
-        if listed:
-            parameters = {
-                "first_day": self.every.first_day,
-                "last_day": self.every.last_day,
-                "attachable": list(attachable(self.connection)),
-            }
-            found = [row[0] for row in self.connection.execute(_UNDECIDED, parameters)]
-        if found or not self._look_again(listed):
-            return found
-        return enrichment.undecided_cohorts(self.connection, self.every)
+    None while the row `instagram` holds all looks.
+    """
+    instagram = settings.gate(InstagramSettings)
+    profiles = 0 if isinstance(instagram, Closed) else math.ceil(instagram.settings.windows.per_hour / 4)
+    return Wanted(own.accounts_per_tick, profiles)
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Looks over all cohorts that there are, on one connection to the assets database."""
+
+    connection: Connection[Any]
+    cohorts: CohortRange
+
+    def next_runs(
+        self,
+        gate: Gate[EntitySettings],
+        quota: QuotaStatus,
+        in_flight: AbstractSet[date],
+        now: datetime,
+        wanted: Wanted,
+    ) -> Launch | HoldOff:
+        """What to launch now. Gate and quota come first: a tick that may do nothing looks for no account."""
+        if isinstance(gate, Closed):
+            return HoldOff(gate.reason)
+        if (full := used_up(quota)) is not None:
+            return full
+        affordable = quota.remaining // quota.units_per_request
+        most = affordable if wanted.reviews is None else min(wanted.reviews, affordable)
+        pending = queries.waiting_reviews(
+            self.connection, self.cohorts, now, most, in_flight=sorted(in_flight), only=wanted.only
+        )
+        due = self.due_profiles(gate.settings, now, wanted)
+        return plan(gate, pending, in_flight, quota, due, most=most)
+
+    def due_profiles(self, settings: EntitySettings, now: datetime, wanted: Wanted) -> list[date]:
+        """Cohorts whose profiles may be looked at now; none while that is switched off."""
+        if not settings.instagram_backfill_enabled:
+            return []
+        due = queries.waiting_profiles(self.connection, self.cohorts, now, wanted.profiles)
+        return [day for day in due if wanted.only is None or day in wanted.only]
+
+    def undecided(self, attachable: Sequence[UUID]) -> list[date]:
+        """Cohorts with reviewed accounts that no link decision was made for, and those of the accounts `attachable`.
+
+        The latter are decided, and wait for a primary account that is linked by now: only the catalog knows which.
+        """
+        return queries.undecided_cohorts(self.connection, self.cohorts, attachable)
 
     def oldest_review(self) -> OldestPending | None:
-        """See `enrichment.oldest_pending_review`; the account by its handle."""
-        if not is_listed(self.connection):
-            return enrichment.oldest_pending_review(self.connection, self.every)
-        found = self.connection.execute(_OLDEST).fetchone()
-        return OldestPending(*found) if found else None
-
-    def _look_again(self, listed: bool) -> bool:
-        return self.closely or not listed
+        """The account that has waited longest for its first review."""
+        return queries.oldest_review(self.connection)

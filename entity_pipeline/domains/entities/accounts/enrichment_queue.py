@@ -6,8 +6,9 @@ list is used for does not belong here (`backlog.py`).
 """
 
 import logging
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -45,6 +46,12 @@ _log = logging.getLogger(__name__)
 READ_AT_ONCE = 1_000
 PAGE = 20_000
 COMPARE_EVERY = timedelta(days=1)
+
+
+def is_comparison_due(assets: Connection[Any], now: datetime) -> bool:
+    """Whether the last comparison of every account is a day old, or was broken off."""
+    state = read_sweep(assets)
+    return state is None or state.compared_at is None or now - state.compared_at >= COMPARE_EVERY
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +114,12 @@ def sweep(operation: Connection[Any], assets: Connection[Any], *, give_up_at: fl
     return SweepReport(corrected, removed, is_finished=True, as_of=ended.as_of)
 
 
+def sweep_all(operation_db: Database, assets_db: Database) -> SweepReport:
+    """A sweep to its end, however long that takes: before a plan that must miss no account."""
+    with operation_db.connection() as operation, assets_db.connection() as assets:
+        return sweep(operation, assets, give_up_at=math.inf)
+
+
 def compare(operation: Connection[Any], assets: Connection[Any], *, give_up_at: float) -> SweepReport:
     """Hold every row against its account: finds deletions, and writes that did not touch `updated_at`.
 
@@ -135,6 +148,23 @@ def compare(operation: Connection[Any], assets: Connection[Any], *, give_up_at: 
             return SweepReport(corrected, removed, is_finished=False, as_of=state.as_of)
     note_comparison(assets, Sweep(settled_at=state.settled_at, compared_at=state.comparison_began_at))
     return SweepReport(corrected, removed, is_finished=True, as_of=state.as_of)
+
+
+def correct(
+    operation_db: Database,
+    assets_db: Database,
+    listed: Callable[[Connection[Any]], Sequence[UUID]],
+    found: Collection[UUID],
+) -> None:
+    """Follow the accounts that the list names for a run and the run did not find: they changed, or are gone.
+
+    Without that a deleted account would have runs launched for it until the next comparison.
+    """
+    with assets_db.connection() as assets:
+        missed = set(listed(assets)) - set(found)
+        if missed:
+            with operation_db.connection() as operation:
+                follow(operation, assets, sorted(missed))
 
 
 class QueueKeeper(AbstractContextManager["QueueKeeper"]):

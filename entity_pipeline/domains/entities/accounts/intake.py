@@ -1,6 +1,7 @@
 """Taking the tagged accounts of some days into `instagram_accounts`: what the asset of that name does."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from typing import Any
@@ -14,9 +15,8 @@ from entity_pipeline.domains.entities.accounts.queries.intake import (
     unadopted_days,
     upsert_tagged_accounts,
 )
-from entity_pipeline.domains.entities.accounts.queries.intake_days import days_held, note_days
+from entity_pipeline.domains.entities.accounts.queries.intake_days import cohort_sizes, day_states, note_days
 from entity_pipeline.domains.entities.partitions import FIRST_DAY
-from entity_pipeline.domains.entities.tags.queries.tagged_days import counted_days
 from entity_pipeline.domains.entities.tags.queries.tagged_usernames import names_on, run_totals, totals_of
 
 
@@ -38,9 +38,10 @@ def take_in(
     """
     operation = writers[0]
     # Read before the totals: rows that change meanwhile belong to a later state, which the next run takes in.
-    counted = counted_days(assets, days)
-    held = days_held(operation, {day: state.changed_at for day, state in counted.items()})
-    counts = {day: IntakeCounts(unchanged=counted[day].usernames) for day in held}
+    states = day_states(assets, days)
+    sizes = cohort_sizes(operation, [day for day, state in states.items() if state.accounts is not None])
+    held = {day for day, size in sizes.items() if size == states[day].accounts}
+    counts = {day: IntakeCounts(unchanged=states[day].usernames) for day in held}
     due = [day for day in days if day not in held]
     if due:
         totals = TaggedTotals(
@@ -54,8 +55,12 @@ def take_in(
     for day in sorted(unadopted_days(operation, FIRST_DAY, last_partition).keys() & counts.keys()):
         counts[day].adopted += adopt(operation, day, FIRST_DAY, last_partition)
     done = [
-        day for day in due if day in counted and not counts[day].duplicates + counts[day].unusable_metadata
+        day
+        for day in states
+        if (day in held and counts[day].adopted)
+        or (day not in held and not counts[day].duplicates + counts[day].unusable_metadata)
     ]
     if done:
-        note_days(operation, {day: counted[day].changed_at for day in done})
+        now = cohort_sizes(operation, done)
+        note_days(assets, {day: replace(states[day], accounts=now[day]) for day in done})
     return {day: counts[day] for day in days}

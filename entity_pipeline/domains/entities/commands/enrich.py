@@ -33,6 +33,7 @@ def enrich(days: Sequence[date] | None, *, limit: int | None, refresh: str, dry_
             )
             return
         stages.intake()
+        stages.list_accounts()
         stages.review(limit=limit, refresh=refresh)
         stages.link()
         print_summary(console, stages)

@@ -17,8 +17,9 @@ from pydantic import ValidationError
 
 from entity_pipeline.core.failures import ConfigurationFailure, InputRejected
 from entity_pipeline.core.ports import Database
-from entity_pipeline.domains.entities.accounts.queries.queue import is_hidden
+from entity_pipeline.domains.entities.accounts.queries.queue_rows import read_sweep
 from entity_pipeline.domains.entities.page.exports import csv_chunks, export_rows
+from entity_pipeline.domains.entities.page.queue import LIST_IS_HIDDEN
 from entity_pipeline.domains.entities.page.queue_values import QueueQuery, QueueRow
 from entity_pipeline.resources.postgres import open_database
 
@@ -31,15 +32,18 @@ def export(file: Path | None, form: Form | None, filters: Mapping[str, str | Non
 
     Raises:
         InputRejected: a filter can't be used, or the file can't be written.
-        ConfigurationFailure: there are accounts, and the role sees none of them.
+        ConfigurationFailure: the role sees no row of the list.
     """
     query = query_of(filters)
     chosen = form or form_of(file)
-    with open_database(os.environ["OPERATION_DATABASE_URL"]) as database:
-        counted = _Counted(export_rows(database, query))
+    with (
+        open_database(os.environ["ASSETS_DATABASE_URL"]) as assets_db,
+        open_database(os.environ["OPERATION_DATABASE_URL"]) as operation_db,
+    ):
+        counted = _Counted(export_rows(assets_db, operation_db, query))
         first = next(counted)
         if not first:
-            _check_seen(database)
+            _check_seen(assets_db)
         counted.put_back(first)
         with _opened(file) as out:
             for chunk in csv_chunks(counted) if chosen == "csv" else jsonl_chunks(counted):
@@ -95,14 +99,10 @@ class _Counted(Iterator[list[QueueRow]]):
         self.rows -= len(rows)
 
 
-def _check_seen(database: Database) -> None:
-    with database.connection() as connection:
-        hidden = is_hidden(connection)
-    if hidden:
-        raise ConfigurationFailure(
-            "enrichment_queue shows no row, and there are accounts: give the role a policy on it (docs/admin.md), or "
-            "run `entity-pipeline migrate`."
-        )
+def _check_seen(assets_db: Database) -> None:
+    with assets_db.connection() as connection:
+        if read_sweep(connection) is None:
+            raise ConfigurationFailure(LIST_IS_HIDDEN)
 
 
 @contextmanager

@@ -15,15 +15,14 @@ from entity_pipeline.core.failures import ConfigurationFailure
 from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
 from entity_pipeline.core.patience import patiently, patiently_on
 from entity_pipeline.core.ports import JobRunner
-from entity_pipeline.core.settings import Closed
-from entity_pipeline.domains.entities.accounts.queries.enrichment import (
-    due_profile_cohorts,
-    occupied_cohorts,
-    plannable_reviews,
-    undecided_cohorts,
-)
+from entity_pipeline.core.settings import Closed, Open
+from entity_pipeline.domains.entities.accounts.backlog import Backlog, Wanted
+from entity_pipeline.domains.entities.accounts.enrichment_queue import sweep_all
+from entity_pipeline.domains.entities.accounts.logic.plan import Launch, used_up
+from entity_pipeline.domains.entities.accounts.queries.enrichment import occupied_cohorts
 from entity_pipeline.domains.entities.accounts.queries.intake import unadopted_days
-from entity_pipeline.domains.entities.jobs import enrichment_config
+from entity_pipeline.domains.entities.jobs import enrichment_config, enrichment_queue_config
+from entity_pipeline.domains.entities.links.queries.catalog_rows import attachable
 from entity_pipeline.domains.entities.partitions import FIRST_DAY, every_cohort, last_day
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.domains.entities.tags.queries.raw_posts import days_with_posts
@@ -102,13 +101,14 @@ class Pipeline:
 
     def link(self) -> None:
         """From reviews to catalog links."""
-        cohorts = patiently_on(
-            self.services.operation_db,
-            lambda database: undecided_cohorts(database, every_cohort(datetime.now(UTC))),
-        )
+        cohorts = patiently(self._undecided)
         if self._days is not None:
             cohorts = [day for day in cohorts if day in self._days]
         self._run_ranges("linking_job", cohorts)
+
+    def list_accounts(self) -> None:
+        """Bring `enrichment_queue` up to date, and once a day hold all of it against the accounts."""
+        self._runner.run("enrichment_queue_job", config=enrichment_queue_config(compare="when_due"))
 
     def roll_up(self) -> None:
         """The ledger by quota day."""
@@ -120,27 +120,34 @@ class Pipeline:
         quota = self.services.gemini.quota(limits_of(self.services.settings.readable(GeminiSettings)))
         affordable = quota.remaining // quota.units_per_request
         most = affordable if limit is None else min(limit, affordable)
-        with self.services.operation_db.connection() as connection:
-            if refresh != "none":
-                cohorts = self._days or occupied_cohorts(connection, every_cohort(now))
-                return dict.fromkeys(cohorts, most), most
-            pending = plannable_reviews(connection, FIRST_DAY, last_day(now), now, most, [], self._days)
-            chosen = dict.fromkeys(self._due_profiles(connection, settings, now), 0)
-        for account in pending:
-            chosen[account.cohort] = chosen.get(account.cohort, 0) + 1
-        return chosen, most
+        if refresh != "none":
+            with self.services.operation_db.connection() as operation:
+                cohorts = self._days or occupied_cohorts(operation, every_cohort(now))
+            return dict.fromkeys(cohorts, most), most
+        sweep_all(self.services.operation_db, self.services.assets_db)
+        wanted = Wanted(reviews=limit, only=self._days)
+        with self.services.assets_db.connection() as assets:
+            backlog = Backlog(assets, every_cohort(now))
+            decision = backlog.next_runs(Open(settings), quota, frozenset(), now, wanted)
+            if isinstance(decision, Launch):
+                return dict(decision.limits), most
+            # Profiles do not depend on Gemini's quota.
+            if used_up(quota) is not None and backlog.oldest_review() is not None:
+                self.reviews_held_because = str(decision.reason)
+            return dict.fromkeys(backlog.due_profiles(settings, now, wanted), 0), most
+
+    def _undecided(self) -> list[date]:
+        sweep_all(self.services.operation_db, self.services.assets_db)
+        with self.services.operation_db.connection() as operation:
+            waited_for = attachable(operation)
+        with self.services.assets_db.connection() as assets:
+            return Backlog(assets, every_cohort(datetime.now(UTC))).undecided(waited_for)
 
     def _shares(self, chosen: dict[date, int]) -> list[tuple[tuple[date, date], int]]:
         return [
             ((first, last), sum(count for day, count in chosen.items() if first <= day <= last))
             for first, last in self._ranges(chosen)
         ]
-
-    def _due_profiles(self, connection: Any, settings: EntitySettings, now: datetime) -> list[date]:
-        if not settings.instagram_backfill_enabled:
-            return []
-        cohorts = due_profile_cohorts(connection, every_cohort(now), now)
-        return [day for day in cohorts if self._days is None or day in self._days]
 
     def _ranges(self, days: Sequence[date] | set[date] | dict[date, int]) -> list[tuple[date, date]]:
         return contiguous(days, longest_step=1 if self._days is not None else LONGEST_STEP)

@@ -6,14 +6,20 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from entity_pipeline.domains.entities.accounts.enrichment_queue import QueueKeeper
 from entity_pipeline.domains.entities.links.undo import undo
 from entity_pipeline.resources.postgres import open_database
 
 
 def undo_writes(run_id: str | None, account: str | None) -> None:
     """Undo one run or one account, and list what people changed since and therefore stays."""
-    with open_database(os.environ["OPERATION_DATABASE_URL"]) as database, database.connection() as connection:
-        report = undo(connection, run_id=run_id, username=account)
+    with (
+        open_database(os.environ["OPERATION_DATABASE_URL"]) as operation_db,
+        open_database(os.environ["ASSETS_DATABASE_URL"]) as assets_db,
+        QueueKeeper(operation_db, assets_db) as keeper,
+        operation_db.connection() as connection,
+    ):
+        report = undo(connection, run_id=run_id, username=account, note=keeper.note)
     if report.restored or report.removed:
         values = "value" if len(report.restored) == 1 else "values"
         entities = "entity" if len(report.removed) == 1 else "entities"

@@ -1,7 +1,7 @@
 """`catalog_links`: reviewed accounts become links to artists, brands and groups, or are held with a reason."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -16,6 +16,8 @@ from entity_pipeline.core.patience import patiently, patiently_on
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import Closed, Gate, SettingsAccess
 from entity_pipeline.domains.entities import KEY
+from entity_pipeline.domains.entities.accounts.enrichment_queue import QueueKeeper, correct
+from entity_pipeline.domains.entities.accounts.queries.backlog import listed_undecided
 from entity_pipeline.domains.entities.accounts.queries.enrichment import (
     CohortProgress,
     CohortRange,
@@ -74,6 +76,7 @@ class LinkConfig(dg.Config):
 def catalog_links(
     context: dg.AssetExecutionContext,
     config: LinkConfig,
+    assets_db: dg.ResourceParam[Database],
     operation_db: dg.ResourceParam[Database],
     settings: dg.ResourceParam[SettingsAccess],
 ) -> Iterator[dg.MaterializeResult]:
@@ -88,25 +91,28 @@ def catalog_links(
       links what is reviewed so far, and the partition gets an observation. A backfill over it ends as *Failed*
       although its runs succeed: that means unfinished, and a later run goes on.
     """
-    cohorts = cohort_range(context.partition_keys)
+    cohorts, now = cohort_range(context.partition_keys), datetime.now(UTC)
     refresh = config.refresh == "all"
     work = _LinkWork(
         run_id=context.run.run_id,
         waiting=deque(patiently_on(operation_db, lambda database: _to_decide(database, cohorts, refresh))),
         vocabulary=patiently_on(operation_db, load_vocabulary),
     )
-    held_because = ""
-    while work.waiting:
-        gate = patiently(partial(settings.gate, EntitySettings))
-        if isinstance(gate, Closed):
-            held_because = str(gate.reason)
-            break
-        patiently_on(
-            operation_db,
-            partial(
-                _decide_some, work=work, rules=gate.settings, gate=partial(settings.gate, EntitySettings)
-            ),
+    patiently(
+        lambda: correct(
+            operation_db, assets_db, partial(listed_undecided, cohorts=cohorts, now=now), set(work.waiting)
         )
+    )
+    held_because = ""
+    open_gate = partial(settings.gate, EntitySettings)
+    with QueueKeeper(operation_db, assets_db, at_once=_ON_ONE_CONNECTION) as keeper:
+        while work.waiting:
+            gate = patiently(open_gate)
+            if isinstance(gate, Closed):
+                held_because = str(gate.reason)
+                break
+            decide_some = partial(_decide_some, work=work, rules=gate.settings, gate=open_gate)
+            keeper.note(*patiently_on(operation_db, decide_some))
     progress, report = patiently_on(operation_db, lambda database: _report(database, cohorts))
     metadata = {
         "accounts_decided": work.outcomes.total(),
@@ -140,29 +146,30 @@ class _LinkWork:
 
 def _decide_some(
     connection: Any, *, work: _LinkWork, rules: EntitySettings, gate: Callable[[], Gate[EntitySettings]]
-) -> None:
-    """Decide at most `_ON_ONE_CONNECTION` accounts while the gate is open; it is asked between any two.
+) -> Sequence[UUID]:
+    """Decide at most `_ON_ONE_CONNECTION` accounts while the gate is open; it is asked between any two. Returns them.
 
     Called again after the database was away, it goes on with the same account: a decision that is repeated after its
     commit finds the same and writes nothing.
     """
     some = [work.waiting[nth] for nth in range(min(len(work.waiting), _ON_ONE_CONNECTION))]
     seen = load_accounts(connection, some)
-    for account_id in some:
+    for nth, account_id in enumerate(some, start=1):
         run = LinkRun(partial(_decided_under, rules), work.run_id, datetime.now(UTC), work.vocabulary)
         applied = apply_decision(connection, account_id, run, seen=seen.get(account_id))
         work.waiting.popleft()
         work.waiting.extend(applied.followers)
         work.outcomes[applied.outcome.value] += 1
-        if account_id is some[-1]:
-            return
+        if nth == len(some):
+            break
         try:
             now_open = gate()
         except DatabaseUnavailable:
-            return  # the caller asks patiently
+            break  # the caller asks patiently
         if isinstance(now_open, Closed):
-            return
+            break
         rules = now_open.settings
+    return some[:nth]
 
 
 def _report(

@@ -4,7 +4,7 @@ Reads `admin_audit_log`; writes the rows it names, an audit row for each, and `c
 changed since is left alone and listed. Stopped half-way or run twice, it ends in the same state.
 """
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -48,8 +48,11 @@ def undo(
     run_id: str | None = None,
     username: str | None = None,
     actor: UUID = SYSTEM_ACTOR,
+    note: Callable[[UUID], object] = lambda _: None,
 ) -> UndoReport:
     """Put back what a run wrote, or what was ever written for one account. `actor` goes into the audit rows.
+
+    `note` is told each account that was undone, for the list.
 
     Raises:
         InputRejected: nothing automatic is recorded under that run or name.
@@ -68,6 +71,7 @@ def undo(
     for account_id in accounts:
         with connection.transaction():
             _undo_account(_Undoing(connection, account_id, run_id, actor, report))
+        note(account_id)
     return report
 
 

@@ -16,7 +16,7 @@ from entity_pipeline.core.audit import PAGE_ACTOR, SYSTEM_ACTOR
 from entity_pipeline.core.jsonb import json_object
 from entity_pipeline.core.text.handles import handle_or_none
 from entity_pipeline.core.text.web_address import web_address
-from entity_pipeline.domains.entities.accounts.logic.standing import AccountState
+from entity_pipeline.domains.entities.accounts.logic.standing import AccountFacts, standing
 from entity_pipeline.domains.entities.links.logic.holds import HoldReason
 from entity_pipeline.domains.entities.models import EntityTable
 from entity_pipeline.domains.entities.page.account_values import (
@@ -55,6 +55,7 @@ def account_figures(
     row = account_row(connection, username)
     if row is None:
         return None
+    stands = standing(_facts(row))
     enrichment = json_object(row.enrichment)
     link = json_object(enrichment.get("catalog_link"))
     table, entity_id = _entity(link)
@@ -64,14 +65,14 @@ def account_figures(
         username=row.username,
         handle=handle_or_none(row.username),
         is_active=row.is_active,
-        state=AccountState(row.state),
+        state=stands.state,
         name_en=row.name_en,
         name_ko=row.name_ko,
         type=row.account_type,
         role=row.role,
         region=row.region,
-        cohort=shown_cohort(row.cohort),
-        posts=row.posts,
+        cohort=shown_cohort(stands.cohort),
+        posts=stands.posts,
         first_tagged_at=instant(tagging.get("first_tagged_at")),
         last_tagged_at=instant(tagging.get("last_tagged_at")),
         sample_posts=texts(tagging.get("sample_posts")),
@@ -84,6 +85,23 @@ def account_figures(
         ledger=None,
         cost_usd=None,
         edit_url=f"{at.edit_url}/{row.id}" if at.edit_url else None,
+    )
+
+
+def _facts(row: AccountRow) -> AccountFacts:
+    return AccountFacts(
+        id=row.id,
+        username=row.username,
+        name_en=row.name_en,
+        name_ko=row.name_ko,
+        account_type=row.account_type,
+        account_role=row.role,
+        region=row.region,
+        is_active=row.is_active,
+        is_usable=row.is_usable,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        enrichment=row.enrichment,
     )
 
 

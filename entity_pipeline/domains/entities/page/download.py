@@ -9,9 +9,9 @@ from entity_pipeline.domains.entities.page.exports import csv_chunks, export_row
 from entity_pipeline.domains.entities.page.queue_values import QueueQuery
 
 
-def download(database: Database, query: QueueQuery, form: str) -> StreamingResponse:
+def download(assets_db: Database, operation_db: Database, query: QueueQuery, form: str) -> StreamingResponse:
     """The export as ``csv`` or ``json``. The first batch is read here, so that a failure still has an answer."""
-    rows = export_rows(database, query)
+    rows = export_rows(assets_db, operation_db, query)
     chunks = csv_chunks(rows) if form == "csv" else json_chunks(rows)
     first = next(chunks, b"")
 

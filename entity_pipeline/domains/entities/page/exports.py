@@ -7,7 +7,7 @@ from typing import Any
 
 from entity_pipeline.core.ports import Database
 from entity_pipeline.domains.entities.accounts.queries.queue import Place, queue_entries
-from entity_pipeline.domains.entities.page.queue import filter_of, row_of
+from entity_pipeline.domains.entities.page.queue import filter_of, rows_of
 from entity_pipeline.domains.entities.page.queue_cursor import read_key
 from entity_pipeline.domains.entities.page.queue_values import QueueQuery, QueueRow
 
@@ -16,13 +16,15 @@ EXPORT_BATCH = 1_000
 _FORMULA = ("=", "+", "-", "@", "|", "＝", "＋", "－", "＠")
 
 
-def export_rows(database: Database, query: QueueQuery) -> Iterator[list[QueueRow]]:
-    """All rows of the query in batches; a connection is held only while a batch is read."""
+def export_rows(assets_db: Database, operation_db: Database, query: QueueQuery) -> Iterator[list[QueueRow]]:
+    """All rows of the query in batches; connections are held only while a batch is read."""
     wanted, place = filter_of(query), None
     while True:
-        with database.connection() as connection:
-            entries = queue_entries(connection, wanted, query.sort.value, place, EXPORT_BATCH)
-        yield [row_of(entry) for entry in entries]
+        with assets_db.connection() as assets:
+            entries = queue_entries(assets, wanted, query.sort.value, place, EXPORT_BATCH)
+        with operation_db.connection() as operation:
+            rows = rows_of(operation, entries)
+        yield rows
         if len(entries) < EXPORT_BATCH:
             return
         place = Place(read_key(query, entries[-1].key))

@@ -15,7 +15,7 @@ from entity_pipeline.admin.installation import Installation
 from entity_pipeline.admin.ledger_rows import subject_cost
 from entity_pipeline.admin.page import Backlog
 from entity_pipeline.core.failures import PipelineFailure
-from entity_pipeline.domains.entities.accounts.queries.queue import waiting_accounts
+from entity_pipeline.domains.entities.accounts.queries.backlog import waiting_accounts
 from entity_pipeline.domains.entities.page import accounts, queue
 from entity_pipeline.domains.entities.page.account_values import AccountFigures
 from entity_pipeline.domains.entities.page.download import download
@@ -45,8 +45,8 @@ class EntityFigures:
 
     def queue(self, query: QueueQuery) -> QueuePage:
         """One page. Raises `UnknownCursor` for a cursor of another query or a forged one."""
-        with self._at.operation_db.connection() as connection:
-            return queue.queue_page(connection, query)
+        with self._at.assets_db.connection() as assets, self._at.operation_db.connection() as operation:
+            return queue.queue_page(assets, operation, query)
 
     def counts(self) -> Counts:
         """States and reasons; some seconds old."""
@@ -54,7 +54,7 @@ class EntityFigures:
 
     def export(self, query: QueueQuery, form: str) -> StreamingResponse:
         """Every row of the query, `cursor` and `limit` aside, as ``csv`` or ``json``."""
-        return download(self._at.operation_db, query, form)
+        return download(self._at.assets_db, self._at.operation_db, query, form)
 
     def account(self, username: str) -> AccountFigures | None:
         """One account by its username as stored, or by its handle; None when there is none."""
@@ -95,11 +95,11 @@ class EntityFigures:
         return Thresholds()
 
     def _read_counts(self) -> Counts:
-        with self._at.operation_db.connection() as connection:
+        with self._at.assets_db.connection() as connection:
             return queue.queue_counts(connection)
 
     def _read_backlog(self) -> Backlog:
-        with self._at.operation_db.connection() as connection:
+        with self._at.assets_db.connection() as connection:
             waiting, oldest = waiting_accounts(connection)
         return Backlog(waiting=waiting, oldest=oldest, searches=waiting)
 

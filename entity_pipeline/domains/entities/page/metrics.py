@@ -38,7 +38,7 @@ OF_ACCOUNTS: Mapping[str, Described] = {
     ),
     "failed_accounts": Described("Accounts whose review failed.", ("reason",)),
     "profiles_waiting": Described("Accounts whose profile is to be looked at, by when.", ("when",)),
-    "pictures_put_off": Described("Profiles found whose picture could not be stored yet; at most 10,000."),
+    "pictures_put_off": Described("Profiles found whose picture could not be stored yet."),
 }
 OF_SCHEDULE: Mapping[str, Described] = {
     "schedule_decision_timestamp_seconds": Described("When enrichment_schedule last decided, be it to wait."),
@@ -50,15 +50,15 @@ def accounts_part(at: Installation) -> MetricsPart:
 
     def read(asking: Asking) -> Mapping[str, Samples]:
         now = datetime.now(UTC)
-        states = asking.known(lambda: _asked(at.operation_db, lambda it: accounts_by_state(it, now)))
-        reasons = asking.known(lambda: _asked(at.operation_db, reason_counts))
+        states = asking.known(lambda: _asked(at.assets_db, lambda it: accounts_by_state(it, now)))
+        reasons = asking.known(lambda: _asked(at.assets_db, reason_counts))
         samples = _of_reasons(reasons) if reasons is not None else {}
         if states is not None:
             samples |= _of_states(states)
             # The whole list would be read to find none.
             later = any(row.profiles_later for row in states)
             put_off = (
-                asking.known(lambda: _asked(at.operation_db, lambda it: pictures_put_off(it, now)))
+                asking.known(lambda: _asked(at.assets_db, lambda it: pictures_put_off(it, now)))
                 if later
                 else 0
             )

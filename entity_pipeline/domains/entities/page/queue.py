@@ -1,5 +1,6 @@
 """The list of accounts: pages, counts and rows over `accounts/queries/queue.py`. Cursors are in `queue_cursor.py`."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
 from psycopg import Connection
@@ -7,13 +8,15 @@ from psycopg import Connection
 from entity_pipeline.core.failures import ConfigurationFailure
 from entity_pipeline.domains.entities.accounts.logic.standing import AccountState
 from entity_pipeline.domains.entities.accounts.queries.queue import (
-    QueueEntry,
+    ListedEntry,
     QueueFilter,
-    is_hidden,
+    ShownAccount,
     queue_entries,
     reason_counts,
+    shown_accounts,
     state_counts,
 )
+from entity_pipeline.domains.entities.accounts.queries.queue_rows import read_sweep
 from entity_pipeline.domains.entities.links.logic.holds import HoldReason
 from entity_pipeline.domains.entities.links.logic.names import normalise_name
 from entity_pipeline.domains.entities.page.queue_cursor import cursor_of, place_of
@@ -28,11 +31,20 @@ from entity_pipeline.domains.entities.page.queue_values import (
 from entity_pipeline.domains.entities.page.stored import instant, share, whole
 from entity_pipeline.domains.entities.partitions import FIRST_DAY, last_day
 
+LIST_IS_HIDDEN = (
+    "enrichment_queue_sweep shows this role no row: give it a policy there and on enrichment_queue (docs/schema.md), "
+    "or run `entity-pipeline migrate`."
+)
 
-def queue_page(connection: Connection, query: QueueQuery) -> QueuePage:
-    """One page. Raises `UnknownCursor` for a cursor that is not of this query."""
+
+def queue_page(assets: Connection, operation: Connection, query: QueueQuery) -> QueuePage:
+    """One page; an account that was deleted since it was listed is left out.
+
+    Raises:
+        UnknownCursor: the cursor is not of this query.
+    """
     place = place_of(query)
-    entries = queue_entries(connection, filter_of(query), query.sort.value, place, query.limit + 1)
+    entries = queue_entries(assets, filter_of(query), query.sort.value, place, query.limit + 1)
     has_more = len(entries) > query.limit
     backwards = place is not None and place.backwards
     if has_more:
@@ -41,53 +53,58 @@ def queue_page(connection: Connection, query: QueueQuery) -> QueuePage:
     first = entries[0].key if entries else (place.key if place else [])
     last = entries[-1].key if entries else first
     return QueuePage(
-        rows=[row_of(entry) for entry in entries],
+        rows=rows_of(operation, entries),
         next_cursor=cursor_of(query, last, backwards=False) if has_next else None,
         previous_cursor=cursor_of(query, first, backwards=True) if has_previous else None,
     )
 
 
 def queue_counts(connection: Connection) -> Counts:
-    """States and reasons over all accounts.
+    """States and reasons over all accounts, and as of when the list is.
 
     Raises:
-        ConfigurationFailure: there are accounts, and the list shows none.
+        ConfigurationFailure: the list shows this role no row at all.
     """
+    sweep = read_sweep(connection)
+    if sweep is None:
+        raise ConfigurationFailure(LIST_IS_HIDDEN)
     states, reasons = state_counts(connection), reason_counts(connection)
-    if not states and is_hidden(connection):
-        raise ConfigurationFailure(
-            "enrichment_queue shows no row, and there are accounts: give the role a policy on it (docs/admin.md), or "
-            "run `entity-pipeline migrate`."
-        )
     return Counts(
         total=sum(states.values()),
         states=[Count(value=state, accounts=states.get(state, 0)) for state in AccountState],
         held_reasons=_reasons(reasons.get(AccountState.HELD, {})),
         failed_reasons=_reasons(reasons.get(AccountState.FAILED, {})),
+        list_as_of=sweep.as_of,
         as_of=datetime.now(UTC),
     )
 
 
-def row_of(entry: QueueEntry) -> QueueRow:
+def rows_of(operation: Connection, entries: Sequence[ListedEntry]) -> list[QueueRow]:
+    """The entries as they are shown, without those whose account is gone."""
+    accounts = shown_accounts(operation, [entry.id for entry in entries]) if entries else {}
+    return [_row(entry, accounts[entry.id]) for entry in entries if entry.id in accounts]
+
+
+def _row(entry: ListedEntry, account: ShownAccount) -> QueueRow:
     """An entry as it is shown; metadata that makes no sense is shown as absent."""
     return QueueRow(
         id=entry.id,
-        username=entry.username,
+        username=account.username,
         state=AccountState(entry.state),
-        name_en=entry.name_en,
-        name_ko=entry.name_ko,
+        name_en=account.name_en,
+        name_ko=account.name_ko,
         type=entry.type,
         role=entry.role,
         region=entry.region,
         cohort=shown_cohort(entry.cohort),
         posts=entry.posts,
-        confidence=share(entry.confidence),
+        confidence=share(account.confidence),
         reasons=list(entry.reasons),
-        attempts=whole(entry.attempts),
-        last_error=entry.last_error,
+        attempts=whole(account.attempts),
+        last_error=account.last_error,
         next_attempt_at=instant(entry.next_attempt),
         created_at=entry.created_at,
-        updated_at=entry.updated_at,
+        updated_at=account.updated_at,
     )
 
 

@@ -106,4 +106,7 @@ class Counts(Shown):
     states: list[Count] = Field(description="Every state, in the order of AccountState, zeros included.")
     held_reasons: list[Count] = Field(description="Most frequent first.")
     failed_reasons: list[Count] = Field(description="Why reviews failed, most frequent first.")
+    list_as_of: datetime | None = Field(
+        description="All that was committed by then is in the list; None before it was filled."
+    )
     as_of: datetime

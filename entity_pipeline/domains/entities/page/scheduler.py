@@ -1,4 +1,4 @@
-"""What the schedule would do now: its own gate and plan over the same list of accounts, launching nothing."""
+"""What the schedule would do now: by its own planner (`accounts/backlog.py`), launching nothing."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -11,11 +11,10 @@ from entity_pipeline.admin.scheduler import AutomationFigures, switch_of
 from entity_pipeline.admin.shown import Sentence, Shown
 from entity_pipeline.core.settings import Closed
 from entity_pipeline.domains.entities import KEY
-from entity_pipeline.domains.entities.accounts.logic.plan import HoldOff, Launch, plan
-from entity_pipeline.domains.entities.accounts.queries.queue import waiting_profiles, waiting_reviews
-from entity_pipeline.domains.entities.automation import profiles_per_tick
+from entity_pipeline.domains.entities.accounts.backlog import Backlog, wanted_by_a_tick
+from entity_pipeline.domains.entities.accounts.logic.plan import HoldOff, Launch
 from entity_pipeline.domains.entities.jobs import ENRICHMENT, RUNS
-from entity_pipeline.domains.entities.partitions import FIRST_DAY, last_day
+from entity_pipeline.domains.entities.partitions import every_cohort
 from entity_pipeline.domains.entities.settings import EntitySettings
 
 _TICK = timedelta(minutes=15)
@@ -60,17 +59,9 @@ def decision_now(at: Installation, in_flight: frozenset[date], now: datetime) ->
     gate = at.settings.gate(EntitySettings)
     if isinstance(gate, Closed):
         return HoldOff(gate.reason)
-    settings, newest = gate.settings, last_day(now)
-    with at.operation_db.connection() as connection:
-        pending = waiting_reviews(
-            connection, FIRST_DAY, newest, now, settings.accounts_per_tick, sorted(in_flight)
-        )
-        due = (
-            waiting_profiles(connection, FIRST_DAY, newest, now, profiles_per_tick(at.settings))
-            if settings.instagram_backfill_enabled
-            else []
-        )
-    return plan(gate, pending, in_flight, quota_status(at), due)
+    quota, wanted = quota_status(at), wanted_by_a_tick(gate.settings, at.settings)
+    with at.assets_db.connection() as connection:
+        return Backlog(connection, every_cohort(now)).next_runs(gate, quota, in_flight, now, wanted)
 
 
 def next_tick(now: datetime) -> datetime:

@@ -25,6 +25,8 @@ from entity_pipeline.core.settings import Closed, SettingsAccess
 from entity_pipeline.core.tracing import Tracing
 from entity_pipeline.domains.entities import KEY
 from entity_pipeline.domains.entities.accounts.asset import instagram_accounts
+from entity_pipeline.domains.entities.accounts.enrichment_queue import QueueKeeper, correct
+from entity_pipeline.domains.entities.accounts.queries.backlog import listed_profiles
 from entity_pipeline.domains.entities.accounts.queries.enrichment import (
     occupied_cohorts,
     pending_profiles,
@@ -84,6 +86,7 @@ class ProfileConfig(dg.Config):
 def instagram_profiles(
     context: dg.AssetExecutionContext,
     config: ProfileConfig,
+    assets_db: dg.ResourceParam[Database],
     operation_db: dg.ResourceParam[Database],
     settings: dg.ResourceParam[SettingsAccess],
     instagram: dg.ResourceParam[InstagramAccess],
@@ -100,15 +103,24 @@ def instagram_profiles(
     - **Always succeeds**: whatever Instagram does, the reviews go on without these fields.
     """
     cohorts = cohort_range(context.partition_keys)
+    now = datetime.now(UTC)
     waiting = patiently_on(
-        operation_db,
-        lambda database: pending_profiles(database, cohorts, datetime.now(UTC), config.limit),
+        operation_db, lambda database: pending_profiles(database, cohorts, now, config.limit)
+    )
+    patiently(
+        lambda: correct(
+            operation_db,
+            assets_db,
+            partial(listed_profiles, cohorts=cohorts, now=now, limit=config.limit),
+            waiting,
+        )
     )
     session = instagram.session(DOMAIN)
     backfiller = Backfiller(
         operation_db, session, ProfilePictures(session, r2), deadline=datetime.now(UTC) + STEP_LIMIT
     )
-    with tracing.step("instagram_profiles"):
+    with tracing.step("instagram_profiles"), QueueKeeper(operation_db, assets_db) as keeper:
+        backfiller.note = keeper.note
         looked = _look(waiting, settings, backfiller)
     found = patiently_on(operation_db, lambda database: _found(database, cohorts))
     if looked.held_because:

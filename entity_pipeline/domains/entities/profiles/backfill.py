@@ -43,6 +43,8 @@ class Backfiller:
     deadline: datetime
     columns_refused: int = 0  # accounts whose fields a constraint or trigger of the catalog did not take
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC), repr=False)
+    note: Callable[[UUID], object] = field(default=lambda _: None, repr=False)
+    """Told each account that was written, for the list."""
 
     def backfill(self, account_id: UUID) -> Result[InstagramProfile] | Deferred | None:
         """One account; None when its row is gone or its username can't be a handle. Deferred writes nothing."""
@@ -54,6 +56,7 @@ class Backfiller:
             return ended
         picture = self._picture(account, ended.value) if ended.value else NO_PICTURE
         patiently(lambda: self._write(account_id, ended, picture))
+        self.note(account_id)
         return ended
 
     def _load(self, account_id: UUID) -> Account | None:

@@ -22,6 +22,8 @@ from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import Closed, SettingsAccess
 from entity_pipeline.core.tracing import Tracing
 from entity_pipeline.domains.entities import KEY
+from entity_pipeline.domains.entities.accounts.enrichment_queue import QueueKeeper, correct
+from entity_pipeline.domains.entities.accounts.queries.backlog import listed_reviews
 from entity_pipeline.domains.entities.accounts.queries.enrichment import (
     cohort_progress,
     pending_reviews,
@@ -103,6 +105,7 @@ class ReviewConfig(dg.Config):
 def gemini_reviews(
     context: dg.AssetExecutionContext,
     config: ReviewConfig,
+    assets_db: dg.ResourceParam[Database],
     operation_db: dg.ResourceParam[Database],
     settings: dg.ResourceParam[SettingsAccess],
     gemini: dg.ResourceParam[GeminiAccess],
@@ -122,13 +125,21 @@ def gemini_reviews(
     waiting = patiently_on(
         operation_db, lambda database: pending_reviews(database, cohorts, now, config.limit)
     )
+    patiently(
+        lambda: correct(
+            operation_db,
+            assets_db,
+            partial(listed_reviews, cohorts=cohorts, now=now, limit=config.limit),
+            waiting,
+        )
+    )
     finished = (
         patiently_on(operation_db, lambda database: reviewed_accounts(database, cohorts, now))
         if config.refresh != "none"
         else []
     )
-    with tracing.step("gemini_reviews"):
-        work = _work(context.run.run_id, config, waiting, finished, operation_db, settings, gemini)
+    with tracing.step("gemini_reviews"), QueueKeeper(operation_db, assets_db) as keeper:
+        work = _work(context.run.run_id, config, waiting, finished, operation_db, settings, gemini, keeper)
     progress, samples, statuses = patiently_on(
         operation_db,
         lambda database: (
@@ -181,6 +192,7 @@ def _work(
     operation_db: Database,
     settings: SettingsAccess,
     gemini: GeminiAccess,
+    keeper: QueueKeeper,
 ) -> _Work:
     gate = patiently(partial(settings.gate, EntitySettings))
     if isinstance(gate, Closed):
@@ -199,6 +211,7 @@ def _work(
         refresh=config.refresh,
         stop=Event(),
         deadline=datetime.now(UTC) + STEP_LIMIT,
+        note=keeper.note,
     )
     again = (account for account in finished if reviewer.wants(account))
     chosen = list(islice(chain(waiting, again), config.limit))

@@ -5,7 +5,7 @@ finds the reply there and goes on from it. How a reply is understood does not be
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import Any
@@ -79,6 +79,8 @@ class Reviewer:
     refresh: str
     stop: Event
     deadline: datetime
+    note: Callable[[UUID], object] = field(default=lambda _: None, repr=False)
+    """Told each account that was written, for the list."""
 
     @property
     def asker(self) -> Asker:
@@ -188,7 +190,10 @@ class Reviewer:
             with self.operation_db.connection() as connection:
                 return write_stage(connection, account_id, STAGE, stored)
 
-        return done if patiently(write) else replace(done, outcome="metadata_unusable")
+        if not patiently(write):
+            return replace(done, outcome="metadata_unusable")
+        self.note(account_id)
+        return done
 
 
 def _unanswered(

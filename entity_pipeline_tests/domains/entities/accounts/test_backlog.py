@@ -1,15 +1,23 @@
+"""Who waits, as the list says it: the same accounts, in the same order, as the runs find by the accounts."""
+
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import psycopg
 import pytest
-from psycopg import sql
 
-from entity_pipeline.domains.entities.accounts.backlog import Waiting
-from entity_pipeline.domains.entities.accounts.logic.plan import PendingAccount
+from entity_pipeline.core.gemini.ledger import QuotaStatus
+from entity_pipeline.core.settings import Closed, Open
+from entity_pipeline.domains.entities.accounts.backlog import Backlog, Wanted
+from entity_pipeline.domains.entities.accounts.enrichment_queue import correct
+from entity_pipeline.domains.entities.accounts.logic.plan import HoldOff, Launch, PendingAccount
+from entity_pipeline.domains.entities.accounts.queries import backlog as listed
 from entity_pipeline.domains.entities.accounts.queries import enrichment
 from entity_pipeline.domains.entities.accounts.queries.enrichment import CohortRange
+from entity_pipeline.domains.entities.links.queries.catalog_rows import attachable
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.domains.entities.accounts.queries.test_enrichment import (
     ALL,
@@ -19,124 +27,157 @@ from entity_pipeline_tests.domains.entities.accounts.queries.test_enrichment imp
     NOW,
     TUESDAY,
     add,
+    names,
 )
 from entity_pipeline_tests.domains.entities.catalog_rows import apply, insert_account, set_columns
-from entity_pipeline_tests.reliability.documented_roles import documented_roles
+from entity_pipeline_tests.fakes.database import FollowedDatabase
 
 Connection = psycopg.Connection[Any]
 LATER = (NOW + timedelta(hours=1)).isoformat()
-TRIGGERS = ("entity_pipeline_queue_insert", "entity_pipeline_queue_update")
+DUE = {"status": "deferred", "next_attempt_at": "2026-03-01T00:00:00+00:00"}
+PUT_OFF = {"status": "deferred", "next_attempt_at": LATER}
+FREE = QuotaStatus(
+    model="gemini-2.5-flash",
+    unit="prompt",
+    quota_day=MONDAY,
+    used=0,
+    reserved=0,
+    cap=100,
+    resets_at=datetime(2026, 3, 3, 8, tzinfo=UTC),
+    spent_usd=Decimal(1),
+    spend_limit_usd=Decimal(10),
+    blocked_until=None,
+)
 
 
-def lose(connection: Connection, *usernames: str) -> None:
-    """What a restore without triggers leaves: accounts that the list does not name."""
-    connection.execute("delete from enrichment_queue where handle = any(%s)", [list(usernames)])
+@pytest.fixture
+def followed(assets_db: ClonedDatabase, operation_db: ClonedDatabase) -> FollowedDatabase:
+    """The assets database, whose list is up to date at each connection."""
+    return FollowedDatabase(assets_db, operation_db)
 
 
 @pytest.fixture
 def crowd(operation: Connection) -> Connection:
     """Accounts in every state, over cohorts within and beyond the partitions."""
-    put_off = {"status": "deferred", "next_attempt_at": LATER}
-    due = {"status": "deferred", "next_attempt_at": "2026-03-01T00:00:00+00:00"}
     cohorts = [FIRST - timedelta(days=9), FIRST, MONDAY, TUESDAY, LAST, LAST + timedelta(days=9), None]
     for number in range(84):
         stages: dict[str, Any] = {}
         if number % 4:
-            stages["gemini_review"] = [due, put_off, {"status": "failed"}][number % 4 - 1]
+            stages["gemini_review"] = [DUE, PUT_OFF, {"status": "failed"}][number % 4 - 1]
         if number % 3:
-            stages["profile_backfill"] = [put_off, due][number % 3 - 1]
+            stages["profile_backfill"] = [PUT_OFF, DUE][number % 3 - 1]
+        if number % 9 == 0:
+            stages["gemini_review"] = {"status": "reviewed", "reviewed_at": LATER}
         add(operation, f"a{number}", cohorts[number % 7], number % 10, is_active=bool(number % 11), **stages)
     return operation
 
 
-def test_the_list_says_what_the_accounts_say(crowd: Connection) -> None:
-    waiting = Waiting(crowd, ALL)
-    for limit, in_flight in ((5, []), (500, []), (500, [MONDAY, FIRST]), (500, [LAST])):
-        theirs = enrichment.plannable_reviews(crowd, FIRST, LAST, NOW, limit, in_flight)
-        ours = waiting.reviews(NOW, limit, in_flight)
-        assert theirs
-        assert [account.posts for account in ours] == [account.posts for account in theirs]
-        assert limit < 500 or Counter(ours) == Counter(theirs)
-    assert waiting.profiles(NOW, 500) == enrichment.due_profile_cohorts(crowd, ALL, NOW, 500)
-    listed, asked = waiting.oldest_review(), enrichment.oldest_pending_review(crowd, ALL)
-    assert listed is not None
-    assert asked is not None
-    assert (listed.created_at, listed.waiting) == (asked.created_at, asked.waiting)
+@pytest.mark.parametrize("limit", [5, 500])
+def test_the_list_names_whom_the_runs_find_and_in_their_order(
+    crowd: Connection, followed: FollowedDatabase, limit: int
+) -> None:
+    with followed.connection() as assets:
+        for ask, found in (
+            (listed.listed_reviews, enrichment.pending_reviews),
+            (listed.listed_profiles, enrichment.pending_profiles),
+        ):
+            assert found(crowd, ALL, NOW, limit)
+            assert names(crowd, ask(assets, ALL, NOW, limit)) == names(crowd, found(crowd, ALL, NOW, limit))
+        undecided = enrichment.undecided_accounts(crowd, ALL, NOW)
+        assert undecided
+        assert listed.listed_undecided(assets, ALL, NOW) == undecided
+        planned = listed.waiting_reviews(assets, ALL, NOW, limit)
+    assert len(planned) == len(enrichment.pending_reviews(crowd, ALL, NOW, limit))
 
 
-def test_the_most_tagged_come_first_whichever_of_them_were_put_off(operation: Connection) -> None:
-    due = {"status": "deferred", "next_attempt_at": "2026-03-01T00:00:00+00:00"}
-    for posts, review in enumerate([None, due, None, due]):
+def test_cohorts_in_flight_are_left_out_and_only_those_asked_for_are_taken(
+    crowd: Connection, followed: FollowedDatabase
+) -> None:
+    progress = {item.cohort: item.reviews_due for item in enrichment.cohort_progress(crowd, ALL, NOW)}
+    assert {MONDAY, FIRST, LAST} <= {day for day, due in progress.items() if due}
+    with followed.connection() as assets:
+        for wanted in (
+            {"in_flight": [MONDAY, FIRST]},
+            {"in_flight": [LAST]},
+            {"only": [MONDAY]},
+            {"only": []},
+            {},
+        ):
+            found = Counter(item.cohort for item in listed.waiting_reviews(assets, ALL, NOW, 500, **wanted))
+            only, busy = wanted.get("only", progress), wanted.get("in_flight", [])
+            assert found == {
+                day: due for day, due in progress.items() if due and day in only and day not in busy
+            }
+
+
+def test_the_most_tagged_come_first_whichever_of_them_were_put_off(
+    operation: Connection, followed: FollowedDatabase
+) -> None:
+    for posts, review in enumerate([None, DUE, None, DUE]):
         add(operation, f"a{posts}", posts=posts, **({"gemini_review": review} if review else {}))
-    found = Waiting(operation, ALL).reviews(NOW, 3, [])
+    with followed.connection() as assets:
+        found = listed.waiting_reviews(assets, ALL, NOW, 3)
     assert [account.posts for account in found] == [3, 2, 1]
 
 
-def test_nobody_waits_where_there_is_nobody(operation: Connection) -> None:
-    waiting = Waiting(operation, ALL, closely=True)
-    assert (waiting.reviews(NOW, 10, []), waiting.profiles(NOW, 10), waiting.undecided()) == ([], [], [])
-    assert waiting.oldest_review() is None
+def test_nothing_waits_where_there_is_no_account(assets: Connection) -> None:
+    backlog = Backlog(assets, ALL)
+    assert (listed.waiting_reviews(assets, ALL, NOW, 10), backlog.undecided([]), backlog.oldest_review()) == (
+        [],
+        [],
+        None,
+    )
+    assert listed.waiting_profiles(assets, ALL, NOW, 10) == []
+    decision = backlog.next_runs(Open(EntitySettings()), FREE, frozenset(), NOW, Wanted())
+    assert isinstance(decision, HoldOff)
 
 
-def test_who_the_list_misses_is_found_by_a_close_look(operation: Connection) -> None:
-    add(operation, "done", MONDAY, gemini_review={"status": "failed"}, profile_backfill={"status": "found"})
-    add(operation, "lost", TUESDAY, 7)
-    lose(operation, "lost")
-    assert Waiting(operation, ALL).reviews(NOW, 10, []) == []
-    assert Waiting(operation, ALL).profiles(NOW, 10) == []
-    closely = Waiting(operation, ALL, closely=True)
-    assert closely.reviews(NOW, 10, []) == [PendingAccount(TUESDAY, 7)]
-    assert closely.profiles(NOW, 10) == [TUESDAY]
-    insert_account(operation, "undecided")
-    lose(operation, "undecided")
-    assert Waiting(operation, ALL).undecided() == []
-    assert closely.undecided() == [date(2026, 3, 1)]
+def next_runs(
+    assets: Connection, wanted: Wanted, *, quota: QuotaStatus = FREE, **settings: Any
+) -> Launch | HoldOff:
+    gate = Open(EntitySettings(**settings))
+    return Backlog(assets, ALL).next_runs(gate, quota, {TUESDAY}, NOW, wanted)
 
 
-@pytest.mark.parametrize("trigger", TRIGGERS)
-def test_a_list_that_no_trigger_keeps_is_not_believed(operation: Connection, trigger: str) -> None:
-    add(operation, "done", MONDAY, gemini_review={"status": "failed"}, profile_backfill={"status": "found"})
-    add(operation, "lost", TUESDAY, 7)
-    lose(operation, "lost")
-    statement = sql.SQL("alter table instagram_accounts disable trigger {}").format(sql.Identifier(trigger))
-    operation.execute(statement)
-    assert_asks_the_accounts(operation)
-
-
-def test_a_list_whose_rows_are_hidden_or_that_is_empty_is_not_believed(operation: Connection) -> None:
-    add(operation, "lost", TUESDAY, 7)
-    lose(operation, "lost")
-    assert_asks_the_accounts(operation)
-
-
-def test_a_role_that_may_not_read_the_list_asks_the_accounts(
-    assets_db: ClonedDatabase, operation_db: ClonedDatabase
+def test_a_plan_takes_what_is_wanted_affordable_and_not_in_flight(
+    operation: Connection, followed: FollowedDatabase
 ) -> None:
-    with operation_db.connection() as owner:
-        add(owner, "lost", TUESDAY, 7)
-    with documented_roles(assets_db, operation_db) as roles:
-        with operation_db.connection() as owner:
-            owner.execute(
-                sql.SQL("revoke select on enrichment_queue from {}").format(
-                    sql.Identifier(roles.names["operation", "entity_pipeline"])
-                )
-            )
-        with psycopg.connect(roles.url("operation", "entity_pipeline"), autocommit=True) as connection:
-            assert_asks_the_accounts(connection)
+    for number in range(6):
+        add(operation, f"a{number}", [MONDAY, TUESDAY, LAST][number % 3], 10 - number, profile_backfill=DUE)
+    looking = {"instagram_backfill_enabled": True}
+    with followed.connection() as assets:
+        assert next_runs(assets, Wanted()) == Launch({MONDAY: 2, LAST: 2})
+        assert next_runs(assets, Wanted(reviews=3)) == Launch({MONDAY: 2, LAST: 1})
+        assert next_runs(assets, Wanted(only=[LAST])) == Launch({LAST: 2})
+        assert next_runs(assets, Wanted(reviews=1), **looking) == Launch({MONDAY: 1, LAST: 0})
+        assert next_runs(assets, Wanted(reviews=1, profiles=1), **looking) == Launch({MONDAY: 1})
+        one = QuotaStatus(**{**{name: getattr(FREE, name) for name in FREE.__slots__}, "used": 99})
+        assert next_runs(assets, Wanted(), quota=one) == Launch({MONDAY: 1})
+        closed = Backlog(assets, ALL).next_runs(Closed.because("Off."), FREE, frozenset(), NOW, Wanted())
+        assert closed == HoldOff("Off.")
 
 
-def assert_asks_the_accounts(connection: Connection) -> None:
-    waiting = Waiting(connection, ALL)
-    assert waiting.reviews(NOW, 10, []) == [PendingAccount(TUESDAY, 7)]
-    assert waiting.profiles(NOW, 10) == [TUESDAY]
-    assert waiting.undecided() == []
-    oldest = waiting.oldest_review()
-    assert oldest is not None
-    assert oldest.waiting == 1
+def test_accounts_that_a_run_does_not_find_are_put_right_in_the_list(
+    assets_db: ClonedDatabase, operation_db: ClonedDatabase, operation: Connection, followed: FollowedDatabase
+) -> None:
+    for name in ("deleted", "edited", "waits"):
+        add(operation, name)
+    with followed.connection() as assets:
+        assert len(listed.waiting_reviews(assets, ALL, NOW, 10)) == 3
+        operation.execute("delete from instagram_accounts where username = 'deleted'")
+        operation.execute("alter table instagram_accounts disable trigger entity_pipeline_touch_updated_at")
+        operation.execute("update instagram_accounts set is_active = false where username = 'edited'")
+        found = enrichment.pending_reviews(operation, ALL, NOW, 10)
+
+        def ask(connection: Connection) -> Any:
+            return listed.listed_reviews(connection, ALL, NOW, 10)
+
+        correct(operation_db, assets_db, ask, found)
+        assert listed.waiting_reviews(assets, ALL, NOW, 10) == [PendingAccount(MONDAY, 1)]
 
 
 @pytest.fixture
-def follower(operation: Connection) -> str:
+def follower(operation: Connection, followed: FollowedDatabase) -> date:
     """The cohort of an account that waits for one that a person has linked since."""
     columns: dict[str, Any] = {
         "account_role": "regional",
@@ -147,7 +188,7 @@ def follower(operation: Connection) -> str:
     }
     primary = insert_account(operation)
     apply(operation, insert_account(operation, "madeup.japan", **columns))
-    assert Waiting(operation, ALL).undecided() == [date(2026, 3, 1)]  # of the primary account itself
+    assert undecided(operation, followed) == [date(2026, 3, 1)]  # of the primary account itself
     brand = operation.execute("insert into brands (name_en) values ('Madeup Seoul') returning id").fetchone()
     assert brand is not None
     link = '{"status": "linked", "reviewed_at": "2026-03-01T11:00:00+00:00"}'
@@ -156,29 +197,38 @@ def follower(operation: Connection) -> str:
         "where id = %s",
         [link, primary],
     )
-    assert Waiting(operation, ALL).undecided() == []
+    assert undecided(operation, followed) == []
     set_columns(operation, "instagram_accounts", primary, brand_id=brand[0], entity_ig_role="primary")
-    return "2026-03-01"
+    return date(2026, 3, 1)
 
 
-def test_who_waited_for_an_account_that_a_person_linked_is_undecided(
-    operation: Connection, follower: str
+def undecided(operation: Connection, followed: FollowedDatabase, cohorts: CohortRange = ALL) -> list[date]:
+    with followed.connection() as assets:
+        return Backlog(assets, cohorts).undecided(attachable(operation))
+
+
+def test_an_account_that_waited_for_one_that_a_person_linked_is_undecided(
+    operation: Connection, followed: FollowedDatabase, follower: date
 ) -> None:
-    assert Waiting(operation, ALL).undecided() == [date.fromisoformat(follower)]
+    assert undecided(operation, followed) == [follower]
 
 
-def test_cohorts_beyond_the_partitions_are_in_the_first_and_the_last(operation: Connection) -> None:
+def test_cohorts_beyond_the_partitions_are_in_the_first_and_the_last(
+    operation: Connection, followed: FollowedDatabase
+) -> None:
     for name, day in (("early", FIRST - timedelta(days=3)), ("late", LAST + timedelta(days=3))):
         add(operation, name, day, gemini_review={"status": "reviewed", "reviewed_at": NOW.isoformat()})
-    today = CohortRange(FIRST, LAST, FIRST, LAST)
-    assert Waiting(operation, today).undecided() == [FIRST, LAST]
+    assert undecided(operation, followed, CohortRange(FIRST, LAST, FIRST, LAST)) == [FIRST, LAST]
 
 
-def test_created_at_of_the_oldest_is_that_of_one_who_waits(operation: Connection) -> None:
+def test_created_at_of_the_oldest_is_that_of_one_that_waits(
+    operation: Connection, followed: FollowedDatabase
+) -> None:
     old = datetime(2026, 1, 2, tzinfo=UTC)
     add(operation, "old.and.done", created_at=old, gemini_review={"status": "failed"})
     add(operation, "new", created_at=NOW)
     add(operation, "older", created_at=NOW - timedelta(days=1))
-    found = Waiting(operation, ALL).oldest_review()
+    with followed.connection() as assets:
+        found = Backlog(assets, ALL).oldest_review()
     assert found is not None
     assert (found.username, found.created_at, found.waiting) == ("older", NOW - timedelta(days=1), 2)

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from entity_pipeline.core.failures import ConfigurationFailure, DatabaseUnavailable, InputRejected
+from entity_pipeline.domains.entities.accounts.enrichment_queue import sweep_all
 from entity_pipeline.domains.entities.commands.export import export, form_of, jsonl_chunks, query_of
 from entity_pipeline.domains.entities.page.exports import csv_chunks, export_rows
 from entity_pipeline.domains.entities.page.queue_values import QueueQuery, QueueRow
@@ -26,17 +27,24 @@ ALL: Mapping[str, str | None] = {}
 
 
 @pytest.fixture
-def named(operation_db: ClonedDatabase, monkeypatch: pytest.MonkeyPatch) -> ClonedDatabase:
-    """A database with accounts of every kind, which the environment names."""
+def named(
+    assets_db: ClonedDatabase, operation_db: ClonedDatabase, monkeypatch: pytest.MonkeyPatch
+) -> ClonedDatabase:
+    """The operation database with accounts of every kind, all of them listed; the environment names both."""
+    monkeypatch.setenv("ASSETS_DATABASE_URL", assets_db.url)
     monkeypatch.setenv("OPERATION_DATABASE_URL", operation_db.url)
     with operation_db.connection() as connection:
         fill_queue(connection, pending=5)
+    sweep_all(operation_db, assets_db)
     return operation_db
 
 
-def test_a_csv_file_is_the_pages_export_to_the_byte(named: ClonedDatabase, tmp_path: Path) -> None:
+def test_a_csv_file_is_the_pages_export_to_the_byte(
+    named: ClonedDatabase, assets_db: ClonedDatabase, tmp_path: Path
+) -> None:
     export(tmp_path / "all.csv", None, ALL)
-    assert (tmp_path / "all.csv").read_bytes() == b"".join(csv_chunks(export_rows(named, QueueQuery())))
+    rows = export_rows(assets_db, named, QueueQuery())
+    assert (tmp_path / "all.csv").read_bytes() == b"".join(csv_chunks(rows))
     (line,) = [row for row in rows_of(tmp_path / "all.csv") if row["username"] == "haneul.stage"]
     assert (line["state"], line["reasons"], line["confidence"]) == (
         "held",
@@ -51,10 +59,11 @@ def rows_of(file: Path) -> list[dict[str, str]]:
 
 
 def test_json_lines_have_the_same_columns_and_what_a_spreadsheet_would_run_is_left_as_it_is(
-    named: ClonedDatabase, tmp_path: Path
+    named: ClonedDatabase, assets_db: ClonedDatabase, tmp_path: Path
 ) -> None:
     with named.connection() as connection:
         insert_account(connection, "calculates", name_en='=HYPERLINK("https://evil.example")')
+    sweep_all(named, assets_db)
     for name in ("all.csv", "all.jsonl"):
         export(tmp_path / name, None, {"search": "calculates"})
     (line,) = (tmp_path / "all.jsonl").read_text("utf-8").splitlines()
@@ -111,13 +120,13 @@ def test_an_ending_says_the_format_and_another_one_is_asked_about() -> None:
 
 
 def test_an_export_that_breaks_off_leaves_the_file_of_before(
-    named: ClonedDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    named: ClonedDatabase, assets_db: ClonedDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     export(tmp_path / "all.csv", None, ALL)
     before = (tmp_path / "all.csv").read_bytes()
 
     def breaks_off(*_: Any) -> Iterator[list[QueueRow]]:
-        yield from list(export_rows(named, QueueQuery()))
+        yield from list(export_rows(assets_db, named, QueueQuery()))
         raise DatabaseUnavailable("PostgreSQL at db.example dropped the connection.")
 
     monkeypatch.setattr("entity_pipeline.domains.entities.commands.export.export_rows", breaks_off)
@@ -132,17 +141,20 @@ def test_a_folder_that_is_not_there_is_a_sentence(named: ClonedDatabase, tmp_pat
         export(tmp_path / "nowhere" / "all.csv", None, ALL)
 
 
-def test_a_list_that_the_role_may_not_see_is_no_empty_file(named: ClonedDatabase, tmp_path: Path) -> None:
-    with named.connection() as connection:
-        connection.execute("delete from enrichment_queue")
-    with pytest.raises(ConfigurationFailure, match="enrichment_queue shows no row"):
+def test_a_list_that_the_role_may_not_see_is_not_an_empty_file(
+    named: ClonedDatabase, assets_db: ClonedDatabase, tmp_path: Path
+) -> None:
+    with assets_db.connection() as connection:
+        connection.execute("delete from enrichment_queue; delete from enrichment_queue_sweep")
+    with pytest.raises(ConfigurationFailure, match="enrichment_queue_sweep shows this role no row"):
         export(tmp_path / "all.csv", None, ALL)
     assert not list(tmp_path.iterdir())
 
 
 def test_an_installation_without_accounts_exports_the_header_alone(
-    operation_db: ClonedDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    assets_db: ClonedDatabase, operation_db: ClonedDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("ASSETS_DATABASE_URL", assets_db.url)
     monkeypatch.setenv("OPERATION_DATABASE_URL", operation_db.url)
     export(tmp_path / "none.csv", None, ALL)
     header = ",".join(QueueRow.model_fields)
@@ -152,10 +164,11 @@ def test_an_installation_without_accounts_exports_the_header_alone(
 
 
 def test_memory_is_that_of_a_batch_however_many_rows_there_are(
-    operation: psycopg.Connection[Any], operation_db: ClonedDatabase
+    operation: psycopg.Connection[Any], assets_db: ClonedDatabase, operation_db: ClonedDatabase
 ) -> None:
     insert_account(operation, "acme")
-    (row,) = next(export_rows(operation_db, QueueQuery()))
+    sweep_all(operation_db, assets_db)
+    (row,) = next(export_rows(assets_db, operation_db, QueueQuery()))
 
     def peak(batches: int) -> int:
         tracemalloc.start()

@@ -43,6 +43,8 @@ def plan(
     in_flight: AbstractSet[date],
     quota: QuotaStatus,
     due_profiles: Sequence[date] = (),
+    *,
+    most: int | None = None,
 ) -> Launch | HoldOff:
     """Decide one tick.
 
@@ -52,6 +54,7 @@ def plan(
         in_flight: Cohorts that a queued or running run already works on.
         quota: The ledger's figures of today.
         due_profiles: Cohorts with profiles that were put off and may be looked at now.
+        most: The most reviews of all runs together; None is what the settings say of one tick.
     """
     if isinstance(gate, Closed):
         return HoldOff(gate.reason)
@@ -65,7 +68,8 @@ def plan(
         return HoldOff(because("plan.worked_on"))
     if not free:
         return HoldOff(because("plan.nothing_waits"))
-    take = min(gate.settings.accounts_per_tick, quota.remaining // quota.units_per_request)
+    wanted = gate.settings.accounts_per_tick if most is None else most
+    take = min(wanted, quota.remaining // quota.units_per_request)
     chosen = sorted(free, key=lambda account: (-account.posts, account.cohort))[:take]
     limits = dict.fromkeys(profiles_only, 0) | Counter(account.cohort for account in chosen)
     return Launch(dict(sorted(limits.items())))

@@ -138,11 +138,11 @@ def not_before(section: Mapping[str, Any]) -> str | None:
 
 
 def is_due(section: Mapping[str, Any], now: datetime) -> bool:
-    """Whether a stage may try again at `now`, which is UTC.
+    """Whether a stage may try again at `now`.
 
     Texts are compared, as SQL does: all that we write is ISO 8601 in UTC.
     """
-    return (not_before(section) or "") <= now.isoformat()
+    return (not_before(section) or "") <= now.astimezone(UTC).isoformat()
 
 
 def _state(

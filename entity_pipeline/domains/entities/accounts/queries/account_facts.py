@@ -88,6 +88,14 @@ def horizon(connection: Connection[Any]) -> Horizon:
     return Horizon(now, max(settles_at, now - LOOK_BACK_AT_MOST))
 
 
+def server_clock(connection: Connection[Any]) -> datetime:
+    """The time by the clock that `Sweep` goes by."""
+    row = connection.execute("select clock_timestamp()").fetchone()
+    assert row is not None
+    now: datetime = row[0]
+    return now
+
+
 def facts_of(connection: Connection[Any], ids: Sequence[UUID]) -> tuple[list[AccountFacts], datetime]:
     """Those of the accounts that are there, and a moment at or before which they were read."""
     return _read(connection, _THESE, {"ids": list(ids)})

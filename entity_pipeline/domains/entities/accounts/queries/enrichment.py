@@ -4,7 +4,6 @@
 People edit the metadata too: a cohort, count or time that can't be read counts as absent and fails no query.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -13,9 +12,7 @@ from uuid import UUID
 from psycopg import Connection, sql
 from psycopg.rows import class_row, dict_row
 
-from entity_pipeline.domains.entities.accounts.logic.plan import PendingAccount
 from entity_pipeline.domains.entities.accounts.queries.enrichment_metadata import USABLE
-from entity_pipeline.domains.entities.links.queries.catalog_rows import ATTACHABLE
 
 # The cohort of an account that no run has adopted yet is the day of its created_at; all are within the partitions.
 # A day that its month lacks runs over into the next: a cast would fail.
@@ -129,34 +126,6 @@ def decided_accounts(connection: Connection, cohorts: CohortRange, now: datetime
     return _select_ids(connection, decided, cohorts, now, None)
 
 
-def plannable_reviews(
-    connection: Connection,
-    first_day: date,
-    last_day: date,
-    now: datetime,
-    limit: int,
-    in_flight: Sequence[date],
-    only: Sequence[date] | None = None,
-) -> list[PendingAccount]:
-    """The most-tagged accounts that may be reviewed now, over all cohorts, or `only` some, but those in flight."""
-    query = f"""
-        select {COHORT} as cohort, {_POSTS} as posts
-        from instagram_accounts
-        where {REVIEW_DUE} and not {COHORT} = any(%(in_flight)s::date[])
-          and (%(only)s::date[] is null or {COHORT} = any(%(only)s::date[]))
-        order by {_POSTS} desc, username limit %(limit)s
-    """
-    parameters = {
-        "first_day": first_day,
-        "last_day": last_day,
-        "now": now.isoformat(),
-        "limit": limit,
-        "in_flight": list(in_flight),
-        "only": None if only is None else list(only),
-    }
-    return list(connection.cursor(row_factory=class_row(PendingAccount)).execute(sql.SQL(query), parameters))
-
-
 def cohort_progress(connection: Connection, cohorts: CohortRange, now: datetime) -> list[CohortProgress]:
     """One row for each cohort that has accounts."""
     query = f"""
@@ -170,46 +139,10 @@ def cohort_progress(connection: Connection, cohorts: CohortRange, now: datetime)
     return list(connection.cursor(row_factory=class_row(CohortProgress)).execute(sql.SQL(query), parameters))
 
 
-def undecided_cohorts(connection: Connection, cohorts: CohortRange) -> list[date]:
-    """Cohorts with reviewed accounts that no link decision was made for, or that waited for their primary account.
-
-    A run that is killed between a primary account and those that wait for it leaves no undecided account.
-    """
-    return _cohorts_where(connection, f"({UNDECIDED} or id in ({ATTACHABLE}))", cohorts, {})
-
-
-@dataclass(frozen=True, slots=True)
-class OldestPending:
-    """The account that has been waiting longest for its first review, and how many wait in all."""
-
-    username: str
-    created_at: datetime
-    waiting: int
-
-
-def oldest_pending_review(connection: Connection, cohorts: CohortRange) -> OldestPending | None:
-    """None when nobody waits."""
-    query = f"""
-        select username, created_at, (count(*) over ())::int as waiting from instagram_accounts
-        where {REVIEW_PENDING} and {_IN_COHORTS} order by created_at limit 1
-    """
-    return (
-        connection.cursor(row_factory=class_row(OldestPending))
-        .execute(sql.SQL(query), cohorts.parameters())
-        .fetchone()
-    )
-
-
-def due_profile_cohorts(
-    connection: Connection, cohorts: CohortRange, now: datetime, limit: int | None = None
-) -> list[date]:
-    """Cohorts of the `limit` most-tagged accounts, or of all, whose profile may be looked at now."""
-    return _cohorts_where(connection, PROFILE_DUE, cohorts, {"now": now.isoformat()}, limit)
-
-
 def occupied_cohorts(connection: Connection, cohorts: CohortRange) -> list[date]:
     """Cohorts that have accounts."""
-    return _cohorts_where(connection, "true", cohorts, {})
+    query = f"select distinct {COHORT} from instagram_accounts where {_IN_COHORTS} order by 1"
+    return [row[0] for row in connection.execute(sql.SQL(query), cohorts.parameters())]
 
 
 def status_counts(
@@ -271,23 +204,6 @@ def held_reasons(connection: Connection, cohorts: CohortRange) -> dict[str, int]
         where {_LINK} ->> 'status' = 'held' and {_IN_COHORTS} group by 1 order by 2 desc, 1
     """
     return dict(connection.execute(sql.SQL(query), cohorts.parameters()).fetchall())
-
-
-def _cohorts_where(
-    connection: Connection,
-    condition: str,
-    cohorts: CohortRange,
-    more: Mapping[str, Any],
-    limit: int | None = None,
-) -> list[date]:
-    most_tagged_first = f"order by {_POSTS} desc, username limit %(limit)s" if limit is not None else ""
-    query = f"""
-        select distinct cohort from (
-          select {COHORT} as cohort from instagram_accounts where {condition} and {_IN_COHORTS} {most_tagged_first}
-        ) accounts order by 1
-    """
-    parameters = cohorts.parameters() | dict(more) | {"limit": limit}
-    return [row[0] for row in connection.execute(sql.SQL(query), parameters)]
 
 
 def _select_ids(

@@ -1,50 +1,63 @@
-"""`intake_days`: which state of each day of `tagged_usernames` the accounts hold.
+"""`intake_days`: which state of each day of `tagged_usernames` the accounts hold, and how many accounts its cohort had.
 
-It stands beside the accounts, so that a restored backup holds both. Whoever deletes an account, or wipes its
-`metadata`, changes how many tagged accounts the cohort has: the day is then taken in again. They are counted in
-`enrichment_queue`, and where that is not kept no day counts as held.
+Both databases are asked: a day counts as held only while the operation database has as many accounts of its cohort as
+when the day was taken in. So accounts that were deleted, wiped, or lost with a restored backup are brought again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-import psycopg
+from psycopg import Connection
 
-from entity_pipeline.domains.entities.accounts.backlog import is_listed
-
-_ASKED = """
-    with asked as (
-        select * from unnest(%(days)s::date[], %(changed_at)s::timestamptz[]) as asked (day, changed_at)
-    ), listed as (
-        select cohort as day, count(*) as accounts from enrichment_queue
-        where posts > 0 and cohort = any(%(days)s) group by 1
-    ), today as (
-        select day, changed_at, coalesce(accounts, 0)::integer as accounts from asked left join listed using (day)
-    )
+_STATES = """
+    select day, counted.changed_at, usernames, held.accounts
+    from tagged_days as counted left join intake_days as held using (day, changed_at) where day = any(%s)
 """
-_HELD = f"{_ASKED} select day from today join intake_days using (day, changed_at, accounts)"
-_NOTE = f"""
-    {_ASKED}
+# One look into the index entity_pipeline_accounts_cohort a day.
+_SIZES = """
+    select day, (
+        select count(*)::integer from instagram_accounts where metadata #>> '{entity_enrichment,cohort}' = day::text
+    ) from unnest(%s::date[]) as asked (day)
+"""
+_NOTE = """
     insert into intake_days as kept (day, changed_at, accounts)
-    select day, changed_at, accounts from today order by day
+    select * from unnest(%(days)s::date[], %(changed_at)s::timestamptz[], %(accounts)s::integer[]) order by 1
     on conflict (day) do update set changed_at = excluded.changed_at, accounts = excluded.accounts
     where kept is distinct from excluded
 """
 
 
-def days_held(connection: psycopg.Connection[Any], states: Mapping[date, datetime]) -> set[date]:
-    """Those of the days whose accounts hold this state already (`CountedDay.changed_at`)."""
-    if not is_listed(connection):
-        return set()
-    return {day for (day,) in connection.execute(_HELD, _columns(states))}
+@dataclass(frozen=True, slots=True)
+class DayState:
+    """When the rows of a day last came out different, and how many there are.
+
+    `accounts` is how many accounts its cohort had when the day was taken in as it is now; None when it never was.
+    """
+
+    changed_at: datetime
+    usernames: int
+    accounts: int | None
 
 
-def note_days(connection: psycopg.Connection[Any], states: Mapping[date, datetime]) -> None:
+def day_states(assets: Connection[Any], days: Sequence[date]) -> dict[date, DayState]:
+    """The state of each of these days that was counted."""
+    return {day: DayState(*state) for day, *state in assets.execute(_STATES, [list(days)])}
+
+
+def cohort_sizes(operation: Connection[Any], days: Sequence[date]) -> dict[date, int]:
+    """How many accounts are in each of these cohorts now."""
+    return dict(operation.execute(_SIZES, [list(days)]).fetchall())
+
+
+def note_days(assets: Connection[Any], states: Mapping[date, DayState]) -> None:
     """These days are taken in; only once all their accounts are written."""
-    if is_listed(connection):
-        connection.execute(_NOTE, _columns(states))
-
-
-def _columns(states: Mapping[date, datetime]) -> dict[str, list[Any]]:
-    return {"days": list(states), "changed_at": list(states.values())}
+    assets.execute(
+        _NOTE,
+        {
+            "days": list(states),
+            "changed_at": [state.changed_at for state in states.values()],
+            "accounts": [state.accounts for state in states.values()],
+        },
+    )

@@ -1,7 +1,6 @@
 """What is counted for those who watch from outside: the whole list in one pass. Changes nothing.
 
-Surprising: pictures that were put off are known to the metadata alone, so only accounts whose profile is due again
-later are opened for them, and no more than `_OPENED`.
+All of it is in the assets database; no account is read.
 """
 
 from dataclasses import dataclass
@@ -10,8 +9,6 @@ from datetime import datetime
 from psycopg import Connection
 from psycopg.rows import class_row
 
-_OPENED = 10_000
-
 # A text is compared with a text: `profile_next` is ISO 8601 as stored, '' when the look may be made at any time.
 _BY_STATE = """
 select state, count(*)::int as accounts, min(created_at) as oldest,
@@ -19,12 +16,7 @@ select state, count(*)::int as accounts, min(created_at) as oldest,
   (count(*) filter (where profile_next > %(now)s))::int as profiles_later
 from enrichment_queue group by 1
 """
-_PICTURES = """
-select count(*)::int from (
-  select account_id from enrichment_queue where profile_next > %(now)s limit %(opened)s
-) later join instagram_accounts a on a.id = later.account_id
-where a.metadata #>> '{entity_enrichment,profile_backfill,outcome}' = 'found'
-"""
+_PICTURES = "select count(*)::int from enrichment_queue where profile_next > %(now)s and waits_for_picture"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +38,6 @@ def accounts_by_state(connection: Connection, now: datetime) -> list[StateCount]
 
 
 def pictures_put_off(connection: Connection, now: datetime) -> int:
-    """Profiles that were found and whose picture could not be stored yet; not counted beyond `_OPENED`."""
-    found = connection.execute(_PICTURES, {"now": now.isoformat(), "opened": _OPENED}).fetchone()
+    """Profiles that were found and whose picture could not be stored yet."""
+    found = connection.execute(_PICTURES, {"now": now.isoformat()}).fetchone()
     return int(found[0]) if found is not None else 0

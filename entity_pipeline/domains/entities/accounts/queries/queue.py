@@ -1,9 +1,9 @@
-"""The list of accounts as people filter, sort and count it, over `enrichment_queue`; what is shown of each row
-comes from `instagram_accounts`.
+"""The list of accounts as people filter, sort and count it: `enrichment_queue` of the assets database. What is shown
+of each row beside it comes from `instagram_accounts` of the operation database.
 
-Surprising: a page is asked for twice at most. First the list is walked in its order over `_WALKED` rows; where too
-few of them fit, all that fit are sorted instead. The planner, asked once, would walk a million rows for filters
-that are common each and seldom true together. Pages are found by key, so the last one costs what the first does.
+A page is asked for twice at most. First the list is walked in its order over `_WALKED` rows; where too few of them
+fit, all that fit are sorted instead. PostgreSQL, asked once, would walk a million rows for filters that are common
+each and seldom true together. Pages are found by key, so the last one costs what the first does.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,8 +14,6 @@ from uuid import UUID
 
 from psycopg import Connection, sql
 from psycopg.rows import class_row, dict_row
-
-from entity_pipeline.domains.entities.accounts.logic.plan import PendingAccount
 
 Order = Literal["most_tagged", "oldest", "newest_change", "username"]
 
@@ -70,47 +68,60 @@ def key_types(order: Order) -> tuple[str, ...]:
     return _SORTS[order].types
 
 
+_LISTED = """
+select account_id as id, state, account_type as type, account_role as role, region, cohort, posts, reasons,
+  next_attempt, created_at, changed_at, handle, {key} as key
+from ({page}) page order by {order}
+"""
 # The newest error says most, whichever stage met it.
 _SHOWN = """
-with q as materialized (select *, {key} as key from ({page}) page)
-select a.id, a.username, q.state, coalesce(nullif(a.name_en, ''), {review} #>> '{{review,name_en}}') as name_en,
-  coalesce(nullif(a.name_ko, ''), {review} #>> '{{review,name_ko}}') as name_ko,
-  q.account_type as type, q.account_role as role, q.region, q.cohort, q.posts, q.reasons,
-  {review} -> 'confidence' as confidence, {review} -> 'attempts' as attempts,
-  coalesce({review} #>> '{{error,detail}}', {profile} #>> '{{history,-1,detail}}') as last_error,
-  q.next_attempt, a.created_at, a.updated_at, q.key
-from q join instagram_accounts a on a.id = q.account_id
-order by {order}
+select id, username, coalesce(nullif(name_en, ''), review #>> '{review,name_en}') as name_en,
+  coalesce(nullif(name_ko, ''), review #>> '{review,name_ko}') as name_ko, review -> 'confidence' as confidence,
+  review -> 'attempts' as attempts, coalesce(review #>> '{error,detail}', last_look) as last_error, updated_at
+from (
+  select id, username, name_en, name_ko, updated_at, metadata #> '{entity_enrichment,gemini_review}' as review,
+    metadata #>> '{entity_enrichment,profile_backfill,history,-1,detail}' as last_look
+  from instagram_accounts where id = any(%s) offset 0
+) account
 """
 
 
 @dataclass(frozen=True, slots=True)
-class QueueEntry:
-    """One account as stored; `confidence`, `attempts` and `next_attempt` are whatever the metadata holds."""
+class ListedEntry:
+    """One row of the list, with the values of the order's sort columns as `key`."""
 
     id: UUID
-    username: str
     state: str
-    name_en: str | None
-    name_ko: str | None
     type: str | None
     role: str | None
     region: str | None
     cohort: date
     posts: int
     reasons: list[str]
+    next_attempt: str | None
+    created_at: datetime
+    changed_at: datetime
+    handle: str
+    key: list[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownAccount:
+    """What is shown of an account beside its row; `confidence` and `attempts` are whatever the metadata holds."""
+
+    id: UUID
+    username: str
+    name_en: str | None
+    name_ko: str | None
     confidence: Any
     attempts: Any
     last_error: str | None
-    next_attempt: str | None
-    created_at: datetime
     updated_at: datetime
-    key: list[Any]
 
 
 def queue_entries(
     connection: Connection, wanted: QueueFilter, order: Order, place: Place | None, limit: int
-) -> list[QueueEntry]:
+) -> list[ListedEntry]:
     """At most `limit` accounts in the order of the list, also when the place is read backwards."""
     sort = _SORTS[order]
     backwards = place is not None and place.backwards
@@ -134,7 +145,7 @@ def queue_entries(
           order by {_ordered(sort, descending)} limit {_WALKED if conditions else "%(limit)s"}
         ) near where {where} limit %(limit)s
     """
-    found = _shown(connection, walked, sort, parameters | {"limit": limit})
+    found = _entries(connection, walked, sort, parameters | {"limit": limit})
     if len(found) == limit or not conditions:
         return found
     # Only ids are sorted: whole rows cost twice the time.
@@ -144,18 +155,24 @@ def queue_entries(
           order by {_ordered(sort, descending, unindexed=True)} limit %(limit)s
         ) chosen join enrichment_queue using (account_id)
     """
-    return _shown(connection, sorted_, sort, parameters | {"limit": limit})
+    return _entries(connection, sorted_, sort, parameters | {"limit": limit})
 
 
-def _shown(connection: Connection, page: str, sort: _Sort, parameters: Mapping[str, Any]) -> list[QueueEntry]:
-    query = _SHOWN.format(
+def shown_accounts(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, ShownAccount]:
+    """What is shown of those accounts that are there, by id; asked of the operation database."""
+    found = connection.cursor(row_factory=class_row(ShownAccount)).execute(_SHOWN, [list(ids)])
+    return {account.id: account for account in found}
+
+
+def _entries(
+    connection: Connection, page: str, sort: _Sort, parameters: Mapping[str, Any]
+) -> list[ListedEntry]:
+    query = _LISTED.format(
         page=page,
-        review="(a.metadata #> '{entity_enrichment,gemini_review}')",
-        profile="(a.metadata #> '{entity_enrichment,profile_backfill}')",
         key=f"jsonb_build_array({', '.join(sort.columns)})",
         order=_ordered(sort, sort.descending),
     )
-    return list(connection.cursor(row_factory=class_row(QueueEntry)).execute(sql.SQL(query), parameters))
+    return list(connection.cursor(row_factory=class_row(ListedEntry)).execute(sql.SQL(query), parameters))
 
 
 def _ordered(sort: _Sort, descending: bool, *, unindexed: bool = False) -> str:
@@ -194,74 +211,6 @@ def _conditions(wanted: QueueFilter) -> tuple[dict[str, str], dict[str, Any]]:
     if begins:
         found["search"] = f"({' or '.join(begins)})"
     return found, values
-
-
-def waiting_reviews(
-    connection: Connection,
-    first_day: date,
-    last_day: date,
-    now: datetime,
-    limit: int,
-    in_flight: Sequence[date],
-) -> list[PendingAccount]:
-    """What `queries.enrichment.plannable_reviews` finds for the schedule, without reading any metadata."""
-    # State by state, for most of the most-tagged were reviewed long ago: in their order alone, the walk would be long.
-    of_state = """
-        (select least(greatest(cohort, %(first_day)s::date), %(last_day)s::date) as cohort, posts, handle, account_id
-        from enrichment_queue
-        where state = '{state}' and not coalesce(next_attempt > %(now)s, false)
-          and not least(greatest(cohort, %(first_day)s::date), %(last_day)s::date) = any(%(in_flight)s::date[])
-        order by (-posts), handle, account_id limit %(limit)s)
-    """
-    query = f"""
-        select cohort, posts
-        from ({of_state.format(state="pending")} union all {of_state.format(state="deferred")}) found
-        order by (-posts), handle, account_id limit %(limit)s
-    """
-    parameters = {
-        "first_day": first_day,
-        "last_day": last_day,
-        "now": now.isoformat(),
-        "limit": limit,
-        "in_flight": list(in_flight),
-    }
-    return list(connection.cursor(row_factory=class_row(PendingAccount)).execute(sql.SQL(query), parameters))
-
-
-def waiting_profiles(
-    connection: Connection, first_day: date, last_day: date, now: datetime, limit: int
-) -> list[date]:
-    """What `queries.enrichment.due_profile_cohorts` finds for the schedule, without reading any metadata."""
-    part = """
-        (select cohort, posts, handle, account_id from enrichment_queue
-        where {which} and profile_next <= %(now)s order by (-posts), handle, account_id limit %(limit)s)
-    """
-    late = part.format(which="profile_next is not null and state <> 'pending'")
-    query = f"""
-        select distinct least(greatest(cohort, %(first_day)s::date), %(last_day)s::date) from (
-          select cohort from ({part.format(which="state = 'pending'")} union all {late}) found
-          order by (-posts), handle, account_id limit %(limit)s
-        ) accounts order by 1
-    """
-    parameters = {"first_day": first_day, "last_day": last_day, "now": now.isoformat(), "limit": limit}
-    return [row[0] for row in connection.execute(sql.SQL(query), parameters)]
-
-
-def waiting_accounts(connection: Connection) -> tuple[int, datetime | None]:
-    """How many accounts wait for a review, due or put off, and when the oldest of them came in."""
-    query = """
-        select count(*)::int, min(created_at) from enrichment_queue where state in ('pending', 'deferred')
-    """
-    found = connection.execute(query).fetchone()
-    assert found is not None
-    return found[0], found[1]
-
-
-def is_hidden(connection: Connection) -> bool:
-    """There are accounts, and none of them is in the list: it was not filled, or a policy hides its rows."""
-    query = "select exists (select from instagram_accounts) and not exists (select from enrichment_queue)"
-    found = connection.execute(query).fetchone()
-    return bool(found and found[0])
 
 
 def state_counts(connection: Connection) -> dict[str, int]:

@@ -5,7 +5,7 @@ our own rows name the account in their metadata, a person's rows only have the r
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,13 +13,14 @@ from psycopg import Connection, sql
 from psycopg.rows import class_row
 
 from entity_pipeline.core.text.handles import handle_or_none
+from entity_pipeline.domains.entities.accounts.queries.enrichment_metadata import USABLE
 from entity_pipeline.domains.entities.models import EntityTable
 
-_ACCOUNT = """
+_ACCOUNT = f"""
 select a.id, a.username, a.is_active, a.name_en, a.name_ko, a.display_name, a.bio, a.profile_image_url,
   a.account_type::text as account_type, a.entity_ig_role::text as role, a.entity_region_code as region,
-  a.metadata -> 'entity_enrichment' as enrichment, a.created_at, a.updated_at, q.state, q.cohort, q.posts
-from instagram_accounts a join enrichment_queue q on q.account_id = a.id
+  a.metadata -> 'entity_enrichment' as enrichment, {USABLE} as is_usable, a.created_at, a.updated_at
+from instagram_accounts a
 where a.username = %(username)s or lower(ltrim(btrim(a.username), '@')) = %(handle)s
 order by a.username = %(username)s desc, a.is_active desc, a.id limit 1
 """
@@ -54,11 +55,9 @@ class AccountRow:
     role: str | None
     region: str | None
     enrichment: Any
+    is_usable: bool
     created_at: datetime
     updated_at: datetime
-    state: str
-    cohort: date
-    posts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,7 @@ class AuditEntry:
 def account_row(connection: Connection, username: str) -> AccountRow | None:
     """The account of exactly this username, or else one whose handle it is."""
     values = {"username": username, "handle": handle_or_none(username)}
-    return connection.cursor(row_factory=class_row(AccountRow)).execute(_ACCOUNT, values).fetchone()
+    return connection.cursor(row_factory=class_row(AccountRow)).execute(_ACCOUNT.encode(), values).fetchone()
 
 
 def entity_name(connection: Connection, table: EntityTable, entity_id: UUID) -> str | None:

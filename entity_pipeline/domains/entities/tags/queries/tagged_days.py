@@ -6,9 +6,9 @@ uncertain makes a day unknown, which costs one count and no wrong row.
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 import psycopg
@@ -31,7 +31,6 @@ _NOTE = """
     set mark = excluded.mark, rules = excluded.rules, usernames = excluded.usernames, counts = excluded.counts,
         changed_at = case when %(is_changed)s then excluded.changed_at else kept.changed_at end
 """
-_COUNTED = "select day, changed_at, usernames from tagged_days where day = any(%s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +38,6 @@ class KnownDay:
     """What a day was counted from, and to how many usernames."""
 
     tags: TagCounts
-    usernames: int
-
-
-@dataclass(frozen=True, slots=True)
-class CountedDay:
-    """When the rows of a day last came out different, and how many there are."""
-
-    changed_at: datetime
     usernames: int
 
 
@@ -75,12 +66,6 @@ def note_day(
             "is_changed": is_changed,
         },
     )
-
-
-def counted_days(connection: psycopg.Connection[Any], days: Sequence[date]) -> dict[date, CountedDay]:
-    """The state of each of these days that was counted."""
-    rows = connection.execute(_COUNTED, (list(days),))
-    return {day: CountedDay(changed_at, usernames) for day, changed_at, usernames in rows}
 
 
 def _tag_counts(counts: Mapping[str, Any], mark: int) -> TagCounts:

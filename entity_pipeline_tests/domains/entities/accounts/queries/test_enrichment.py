@@ -10,12 +10,14 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from entity_pipeline.domains.entities.accounts.logic.plan import PendingAccount
+from entity_pipeline.domains.entities.accounts.logic.standing import standing
 from entity_pipeline.domains.entities.accounts.queries import enrichment
+from entity_pipeline.domains.entities.accounts.queries.account_facts import facts_after
 from entity_pipeline.domains.entities.accounts.queries.enrichment import CohortProgress, CohortRange
 from entity_pipeline.domains.entities.accounts.queries.enrichment_metadata import (
     write_stage,
 )
+from entity_pipeline.domains.entities.accounts.queries.queue_rows import FIRST_ID
 from entity_pipeline_tests.databases import ClonedDatabase
 
 Connection = psycopg.Connection[Any]
@@ -110,8 +112,6 @@ def test_a_review_is_due_until_it_is_finished_and_not_before_its_time(
 ) -> None:
     add(operation, "brand", **({} if review is None else {"gemini_review": review}))
     assert bool(enrichment.pending_reviews(operation, ALL, NOW, 10)) is is_pending
-    planned = enrichment.plannable_reviews(operation, FIRST, LAST, NOW, 10, [])
-    assert planned == ([PendingAccount(MONDAY, 1)] if is_pending else [])
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,6 @@ def test_a_profile_is_due_until_its_outcome_is_certain(
 ) -> None:
     add(operation, "brand", **({} if profile is None else {"profile_backfill": profile}))
     assert bool(enrichment.pending_profiles(operation, ALL, NOW, 10)) is is_pending
-    assert enrichment.due_profile_cohorts(operation, ALL, NOW) == ([MONDAY] if is_pending else [])
 
 
 def test_an_inactive_account_is_never_asked_for(operation: Connection) -> None:
@@ -138,7 +137,6 @@ def test_an_inactive_account_is_never_asked_for(operation: Connection) -> None:
     add(operation, "left.reviewed", is_active=False, gemini_review=REVIEWED)
     assert enrichment.pending_reviews(operation, ALL, NOW, 10) == []
     assert enrichment.pending_profiles(operation, ALL, NOW, 10) == []
-    assert enrichment.plannable_reviews(operation, FIRST, LAST, NOW, 10, []) == []
     assert enrichment.reviewed_accounts(operation, ALL, NOW) == []
     assert enrichment.cohort_progress(operation, ALL, NOW) == [CohortProgress(MONDAY, 2, 0, 0, 1)]
 
@@ -150,21 +148,6 @@ def test_only_the_cohorts_that_were_asked_for_count(operation: Connection) -> No
     assert names(operation, found) == ["tuesday"]
     assert enrichment.occupied_cohorts(operation, ALL) == [MONDAY, TUESDAY]
     assert enrichment.occupied_cohorts(operation, of(MONDAY)) == [MONDAY]
-
-
-def test_the_plan_leaves_out_cohorts_in_flight_and_may_be_held_to_some(operation: Connection) -> None:
-    add(operation, "monday", posts=2)
-    add(operation, "tuesday", TUESDAY, posts=5)
-    everything = [PendingAccount(TUESDAY, 5), PendingAccount(MONDAY, 2)]
-
-    def planned(*in_flight: date, only: list[date] | None = None, limit: int = 10) -> list[PendingAccount]:
-        return enrichment.plannable_reviews(operation, FIRST, LAST, NOW, limit, in_flight, only)
-
-    assert planned() == everything
-    assert planned(limit=1) == everything[:1]
-    assert planned(TUESDAY) == everything[1:]
-    assert planned(TUESDAY, MONDAY) == []
-    assert planned(only=[MONDAY]) == everything[1:]
 
 
 @pytest.mark.parametrize(
@@ -181,7 +164,6 @@ def test_an_account_that_nobody_adopted_is_pending_in_the_day_it_was_created_on(
 ) -> None:
     account = add(operation, "older", None, created_at=created_at)
     assert enrichment.pending_reviews(operation, of(cohort), NOW, 10) == [account]
-    assert enrichment.plannable_reviews(operation, FIRST, LAST, NOW, 10, []) == [PendingAccount(cohort, 1)]
     assert [item.cohort for item in enrichment.cohort_progress(operation, ALL, NOW)] == [cohort]
 
 
@@ -209,7 +191,6 @@ def test_a_cohort_that_is_no_partition_leaves_the_account_in_one_all_the_same(
     metadata = {"entity_enrichment": {"cohort": stored}}
     account = add_raw(operation, "odd", metadata, created_at=datetime(2026, 3, 2, 9, tzinfo=UTC))
     assert enrichment.pending_reviews(operation, of(expected), NOW, 10) == [account]
-    assert enrichment.plannable_reviews(operation, FIRST, LAST, NOW, 10, []) == [PendingAccount(expected, 0)]
 
 
 HOSTILE_SECTIONS: list[Any] = [
@@ -250,24 +231,23 @@ def test_a_count_of_posts_that_is_no_sensible_number_breaks_no_order(
     add(operation, "odd", posts=posts)
     add(operation, "usual", TUESDAY, posts=4)
     ask_everything(operation)
-    planned = enrichment.plannable_reviews(operation, FIRST, LAST, NOW, 10, [])
-    assert {account.cohort: 0 <= account.posts <= 10**9 for account in planned} == {
+    listed = [standing(account) for account in facts_after(operation, FIRST_ID, 10)[0]]
+    assert {account.cohort: 0 <= account.posts <= 10**9 for account in listed} == {
         MONDAY: True,
         TUESDAY: True,
     }
 
 
 def ask_everything(connection: Connection) -> None:
-    """Every query of the module."""
+    """Every query of the module, and what the list makes of the accounts."""
+    accounts, _ = facts_after(connection, FIRST_ID, 100)
+    assert [standing(account).state for account in accounts]
     enrichment.pending_profiles(connection, ALL, NOW, 10)
     enrichment.pending_reviews(connection, ALL, NOW, 10)
     enrichment.reviewed_accounts(connection, ALL, NOW)
     enrichment.undecided_accounts(connection, ALL, NOW)
     enrichment.decided_accounts(connection, ALL, NOW)
-    enrichment.plannable_reviews(connection, FIRST, LAST, NOW, 10, [MONDAY], [TUESDAY])
     enrichment.cohort_progress(connection, ALL, NOW)
-    enrichment.undecided_cohorts(connection, ALL)
-    enrichment.due_profile_cohorts(connection, ALL, NOW)
     enrichment.occupied_cohorts(connection, ALL)
     enrichment.held_reasons(connection, ALL)
     for stage in ("gemini_review", "profile_backfill", "catalog_link"):
@@ -290,7 +270,6 @@ def test_metadata_that_cannot_hold_ours_is_left_alone_and_waits_for_nothing(
     assert enrichment.pending_reviews(operation, ALL, NOW, 10) == []
     assert enrichment.pending_profiles(operation, ALL, NOW, 10) == []
     assert enrichment.reviewed_accounts(operation, ALL, NOW) == []
-    assert enrichment.plannable_reviews(operation, FIRST, LAST, NOW, 10, []) == []
     (progress,) = enrichment.cohort_progress(operation, ALL, NOW)
     assert (progress.accounts, progress.reviews_pending, progress.undecided) == (1, 0, 0)
 
@@ -312,21 +291,6 @@ def test_an_account_is_decided_once_and_again_only_after_a_new_review(operation:
     decided = enrichment.decided_accounts(operation, ALL, NOW)
     assert names(operation, undecided) == ["none", "older"]
     assert names(operation, decided) == ["held", "linked", "older"]
-    assert enrichment.undecided_cohorts(operation, ALL) == [MONDAY]
-
-
-def test_a_cohort_is_asked_for_when_a_held_account_could_join_its_primary_by_now(
-    operation: Connection,
-) -> None:
-    waits = {"status": "held", "reasons": ["primary_not_linked"], "reviewed_at": REVIEWED["reviewed_at"]}
-    review = {**REVIEWED, "review": {"primary_username": "the_brand"}}
-    add(operation, "the_brand.jp", TUESDAY, gemini_review=review, catalog_link=waits)
-    primary = add_raw(operation, "@The_Brand", {})
-    assert enrichment.undecided_cohorts(operation, ALL) == []
-    operation.execute(
-        "insert into brands (name_en, primary_instagram_account_id) values ('B', %s)", [primary]
-    )
-    assert enrichment.undecided_cohorts(operation, ALL) == [TUESDAY]
 
 
 def test_progress_tells_pending_due_and_undecided_apart(operation: Connection) -> None:

@@ -212,7 +212,7 @@ def test_the_last_counted_deferral_is_a_failure() -> None:
 def test_pending_means_it_may_be_tried_now(
     record: dict[str, Any] | None, now: datetime, pending: bool
 ) -> None:
-    assert is_pending(record, now) is pending
+    assert (review_waits(record or {}) and is_due(record or {}, now)) is pending
 
 
 def test_a_failed_renewal_leaves_the_earlier_review_in_place() -> None:

@@ -6,8 +6,9 @@ from typing import Any
 import psycopg
 import pytest
 
+from entity_pipeline.domains.entities.accounts.queries.intake_days import day_states
 from entity_pipeline.domains.entities.tags.queries import tagged_usernames
-from entity_pipeline.domains.entities.tags.queries.tagged_days import counted_days, known_days
+from entity_pipeline.domains.entities.tags.queries.tagged_days import known_days
 from entity_pipeline.domains.entities.tags.queries.tagged_usernames import DayCounts, DayRecount, recount_days
 from entity_pipeline_tests.databases import ClonedDatabase
 
@@ -143,14 +144,14 @@ def test_a_day_without_posts_is_known_as_long_as_it_has_no_rows(
 
 def test_a_state_lasts_as_long_as_the_rows_do(posts: Connection, assets_db: ClonedDatabase) -> None:
     recount(assets_db)
-    first = counted_days(posts, [DAY, NEXT, FIRST])
+    first = day_states(posts, [DAY, NEXT, FIRST])
     assert {day: state.usernames for day, state in first.items()} == {DAY: 3, NEXT: 3}
     retag(posts, "early 0", ["nike"])  # one spelling less of the same account
     assert recount(assets_db)[0].tags.repeated_in_post == 0
-    assert counted_days(posts, [DAY, NEXT]) == first
+    assert day_states(posts, [DAY, NEXT]) == first
     retag(posts, "late 0", ["puma"])
     recount(assets_db)
-    after = counted_days(posts, [DAY, NEXT])
+    after = day_states(posts, [DAY, NEXT])
     assert after[DAY].changed_at > first[DAY].changed_at
     assert after[NEXT] == first[NEXT]
 

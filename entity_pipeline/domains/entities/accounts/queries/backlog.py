@@ -1,0 +1,151 @@
+"""Who waits, asked of `enrichment_queue` in the assets database. Nothing here reads an account or writes.
+
+The rule of who waits is `logic/standing.py`; the list holds what it says. Times are compared as the texts they are
+stored as: ISO 8601 in UTC.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from entity_pipeline.domains.entities.accounts.logic.plan import PendingAccount
+from entity_pipeline.domains.entities.accounts.queries.enrichment import CohortRange
+
+# Cohorts beyond the partitions belong to the first and the last.
+_COHORT = "least(greatest(cohort, %(first_day)s::date), %(last_day)s::date)"
+# State by state: in the order of all of them the walk would be long, for most of the most-tagged are reviewed.
+_OF_STATE = f"""
+(select {_COHORT} as cohort, posts, handle, account_id
+from enrichment_queue
+where state = '{{state}}' and not coalesce(next_attempt > %(now)s, false)
+  and not {_COHORT} = any(%(in_flight)s::date[]) and (%(only)s::date[] is null or {_COHORT} = any(%(only)s::date[]))
+order by (-posts), handle, account_id limit %(limit)s)
+"""
+_REVIEWS = f"""
+select cohort, posts
+from ({_OF_STATE.format(state="pending")} union all {_OF_STATE.format(state="deferred")}) found
+order by (-posts), handle, account_id limit %(limit)s
+"""
+_PROFILES_WHERE = """
+(select cohort, posts, handle, account_id from enrichment_queue
+where {which} and profile_next <= %(now)s order by (-posts), handle, account_id limit %(limit)s)
+"""
+_PROFILES = f"""
+select distinct {_COHORT} from (
+  select cohort from (
+    {_PROFILES_WHERE.format(which="state = 'pending'")}
+    union all {_PROFILES_WHERE.format(which="profile_next is not null and state <> 'pending'")}
+  ) found order by (-posts), handle, account_id limit %(limit)s
+) accounts order by 1
+"""
+_UNDECIDED = f"""
+select distinct {_COHORT} from enrichment_queue where state = 'undecided' or account_id = any(%(attachable)s) order by 1
+"""
+_OLDEST = """
+with all_of_them as (
+  select min(created_at) as created_at, count(*)::int as waiting from enrichment_queue
+  where state in ('pending', 'deferred')
+)
+select (select handle from enrichment_queue q where q.created_at = a.created_at
+  and state in ('pending', 'deferred') limit 1) as username, a.created_at, a.waiting
+from all_of_them a where a.waiting > 0
+"""
+# The rows that a run over some cohorts should find among the accounts, in the order in which it takes them.
+_LISTED = f"""
+select account_id from enrichment_queue where {{which}} and {_COHORT} between %(start)s and %(end)s
+order by (-posts), handle, account_id limit %(limit)s
+"""
+_LISTED_REVIEWS = _LISTED.format(
+    which="state in ('pending', 'deferred') and not coalesce(next_attempt > %(now)s, false)"
+)
+_LISTED_PROFILES = _LISTED.format(which="profile_next <= %(now)s")
+_LISTED_UNDECIDED = _LISTED.format(which="state = 'undecided'")
+_WAITING = (
+    "select count(*)::int, min(created_at) from enrichment_queue where state in ('pending', 'deferred')"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OldestPending:
+    """The account that has been waiting longest for its first review, by its handle, and how many wait in all."""
+
+    username: str
+    created_at: datetime
+    waiting: int
+
+
+def waiting_reviews(
+    connection: Connection[Any],
+    cohorts: CohortRange,
+    now: datetime,
+    limit: int,
+    *,
+    in_flight: Sequence[date] = (),
+    only: Sequence[date] | None = None,
+) -> list[PendingAccount]:
+    """The most-tagged accounts that may be reviewed now, of all cohorts or `only` some, but those in flight."""
+    asked = {"in_flight": list(in_flight), "only": None if only is None else list(only), "limit": limit}
+    parameters = cohorts.parameters() | asked | {"now": now.isoformat()}
+    found = connection.cursor(row_factory=class_row(PendingAccount)).execute(_REVIEWS.encode(), parameters)
+    return list(found)
+
+
+def waiting_profiles(
+    connection: Connection[Any], cohorts: CohortRange, now: datetime, limit: int | None
+) -> list[date]:
+    """Cohorts of the `limit` most-tagged accounts, or of all, whose profile may be looked at now."""
+    parameters = cohorts.parameters() | {"now": now.isoformat(), "limit": limit}
+    return [row[0] for row in connection.execute(_PROFILES.encode(), parameters)]
+
+
+def undecided_cohorts(
+    connection: Connection[Any], cohorts: CohortRange, attachable: Sequence[UUID]
+) -> list[date]:
+    """Cohorts with reviewed accounts that no link decision was made for, and those of the accounts `attachable`."""
+    parameters = cohorts.parameters() | {"attachable": list(attachable)}
+    return [row[0] for row in connection.execute(_UNDECIDED.encode(), parameters)]
+
+
+def oldest_review(connection: Connection[Any]) -> OldestPending | None:
+    """None when no account waits."""
+    return connection.cursor(row_factory=class_row(OldestPending)).execute(_OLDEST).fetchone()
+
+
+def waiting_accounts(connection: Connection[Any]) -> tuple[int, datetime | None]:
+    """How many accounts wait for a review, due or put off, and when the oldest of them came in."""
+    found = connection.execute(_WAITING).fetchone()
+    assert found is not None
+    return found[0], found[1]
+
+
+def listed_reviews(
+    connection: Connection[Any], cohorts: CohortRange, now: datetime, limit: int | None
+) -> list[UUID]:
+    """The accounts of some cohorts that may be reviewed now, as the list has them."""
+    return _listed(connection, _LISTED_REVIEWS, cohorts, now, limit)
+
+
+def listed_profiles(
+    connection: Connection[Any], cohorts: CohortRange, now: datetime, limit: int | None
+) -> list[UUID]:
+    """The accounts of some cohorts whose profile may be looked at now, as the list has them."""
+    return _listed(connection, _LISTED_PROFILES, cohorts, now, limit)
+
+
+def listed_undecided(
+    connection: Connection[Any], cohorts: CohortRange, now: datetime, limit: int | None = None
+) -> list[UUID]:
+    """The accounts of some cohorts that no link decision was made for, as the list has them."""
+    return _listed(connection, _LISTED_UNDECIDED, cohorts, now, limit)
+
+
+def _listed(
+    connection: Connection[Any], query: str, cohorts: CohortRange, now: datetime, limit: int | None
+) -> list[UUID]:
+    parameters = cohorts.parameters() | {"now": now.isoformat(), "limit": limit}
+    return [row[0] for row in connection.execute(query.encode(), parameters)]

@@ -1,0 +1,129 @@
+"""`enrichment_queue`: the list of accounts that planners and people look at, and what keeps it up to date.
+
+The sensor follows what was written within a minute; the asset also holds every row against its account, once a day.
+Both run while the pipeline is switched off: people look at the list then too, and nothing outside is asked.
+"""
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+import dagster as dg
+from pydantic import Field
+
+from entity_pipeline.core.patience import patiently, patiently_on
+from entity_pipeline.core.ports import Database
+from entity_pipeline.domains.entities import KEY, jobs
+from entity_pipeline.domains.entities.accounts.enrichment_queue import (
+    SweepReport,
+    compare,
+    is_comparison_due,
+    sweep,
+)
+from entity_pipeline.domains.entities.accounts.queries.queue import state_counts
+from entity_pipeline.domains.entities.tables import database_of, table_metadata
+from entity_pipeline.shared.reporting.metadata import OWNERS, counts_table
+
+STEP_LIMIT = timedelta(minutes=50)
+TICK_LIMIT_S = 20.0
+"""Dagster ends a tick after 60 s; what is left then is swept by the next."""
+
+
+class QueueConfig(dg.Config):
+    """How thorough one run is."""
+
+    compare: Literal["always", "when_due"] = Field(
+        default="always",
+        description=(
+            "always: hold every row against its account, which finds deletions too. when_due: only if the last time "
+            "is a day ago."
+        ),
+    )
+
+
+@dg.asset(
+    name="enrichment_queue",
+    group_name=KEY,
+    owners=OWNERS,
+    kinds={"postgres"},
+    deps=["instagram_accounts", "instagram_profiles", "gemini_reviews", "catalog_links"],
+    metadata=table_metadata("enrichment_queue"),
+    tags={"database": database_of("enrichment_queue")},
+)
+def enrichment_queue(
+    context: dg.AssetExecutionContext,
+    config: QueueConfig,
+    assets_db: dg.ResourceParam[Database],
+    operation_db: dg.ResourceParam[Database],
+) -> dg.MaterializeResult:
+    """One narrow row per account: its state, and when which stage may go on with it. Planners and lists look here.
+
+    - **Reads** `instagram_accounts`: what was written since the last sweep, and once a day all of it.
+    - **Writes** the rows of `enrichment_queue` that differ, and removes those of deleted accounts.
+    - **Nothing is decided by it**: what a run does with an account, it decides by the account itself.
+    - **A re-run** with unchanged accounts writes no row.
+    """
+    give_up_at = time.monotonic() + STEP_LIMIT.total_seconds()
+    swept = patiently(lambda: _sweep(operation_db, assets_db, give_up_at))
+    metadata: dict[str, Any] = {"swept_corrected": swept.corrected, "as_of": _said(swept)}
+    now = datetime.now(UTC)
+    due = patiently_on(assets_db, lambda assets: is_comparison_due(assets, now))
+    if swept.is_finished and (due or config.compare == "always"):
+        compared = patiently(lambda: _compare(operation_db, assets_db, give_up_at))
+        metadata |= {"compared_corrected": compared.corrected, "compared_removed": compared.removed}
+        if not compared.is_finished:
+            context.log.warning("The comparison did not end within the time of a step; the next run goes on.")
+    states = patiently_on(assets_db, state_counts)
+    return dg.MaterializeResult(
+        metadata={
+            **metadata,
+            "dagster/row_count": sum(states.values()),
+            "accounts": counts_table(states, "state"),
+        }
+    )
+
+
+@dg.sensor(
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Brings enrichment_queue up to date with what anyone wrote to instagram_accounts. Asks for no run.",
+)
+def changed_accounts_sensor(
+    assets_db: dg.ResourceParam[Database], operation_db: dg.ResourceParam[Database]
+) -> dg.SensorResult:
+    """A sweep takes milliseconds where nothing changed, so it is made here and not in a run."""
+    report = _sweep(operation_db, assets_db, time.monotonic() + TICK_LIMIT_S)
+    events = []
+    if report.corrected or report.removed:
+        found: dict[str, Any] = {"swept_corrected": report.corrected, "as_of": _said(report)}
+        events.append(dg.AssetObservation("enrichment_queue", metadata=found))
+    return dg.SensorResult(
+        skip_reason=f"Rows brought up to date: {report.corrected:,}. {_said(report)}", asset_events=events
+    )
+
+
+enrichment_queue_schedule = dg.ScheduleDefinition(
+    name="enrichment_queue_schedule",
+    job=jobs.enrichment_queue_job,
+    cron_schedule="20 3 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every night: holds enrichment_queue against every account, which also finds deleted ones.",
+)
+
+
+def _sweep(operation_db: Database, assets_db: Database, give_up_at: float) -> SweepReport:
+    with operation_db.connection() as operation, assets_db.connection() as assets:
+        return sweep(operation, assets, give_up_at=give_up_at)
+
+
+def _compare(operation_db: Database, assets_db: Database, give_up_at: float) -> SweepReport:
+    with operation_db.connection() as operation, assets_db.connection() as assets:
+        return compare(operation, assets, give_up_at=give_up_at)
+
+
+def _said(report: SweepReport) -> str:
+    if report.as_of is None:
+        return "The list is not filled yet."
+    behind = "" if report.is_finished else " The sweep goes on in the next tick."
+    return f"The list is as of {report.as_of.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC.{behind}"
