@@ -17,23 +17,48 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
+import psycopg
 from rich.console import Console
 
 from entity_pipeline import migrations
-from entity_pipeline.core.gemini.ledger import CallIntent, Limits
+from entity_pipeline.core.gemini.call import Call, CallKind, Claim, Step
 from entity_pipeline.core.gemini.models import MODELS
-from entity_pipeline.core.gemini.usage import TokenUsage
+from entity_pipeline.core.gemini.request import Request, Text, Tool
+from entity_pipeline.core.gemini.usage import ReplyFigures, TokenUsage
 from entity_pipeline.resources.gemini.ledger import Ledger, Reserved
 from entity_pipeline.resources.postgres import open_database
 from entity_pipeline.sandbox.ownership import SharedServers
 from entity_pipeline.sandbox.postgres import EmbeddedPostgres
 
 FLASH = MODELS["gemini-2.5-flash"]
-LIMITS = Limits(
-    daily_grounding_cap=1_000_000, requests_per_minute=1_000_000, daily_spend_usd=Decimal(1_000_000)
-)
+STEP = Step("benchmark", "benchmark", "cost")
+REQUEST = Request(model=FLASH.name, system="", parts=(Text("x"),), tools=(Tool.GOOGLE_SEARCH,))
 REPLY = {"candidates": [{"content": {"parts": [{"text": "x" * 6_000}]}}]}
+FIGURES = ReplyFigures(
+    usage=TokenUsage(prompt=900, cached=0, output=300, thoughts=500, tool=0),
+    search_queries=2,
+    model_version=FLASH.name,
+    billed_as=None,
+    token_cost_usd=Decimal("0.002270"),
+    units=1,
+    pool=FLASH.pool,
+)
+KEPT = {"model": FLASH.name, "sealed": "x" * 3_000}
 PROCESSES = 8
+
+
+class Kind(CallKind):
+    """What the calls are for."""
+
+    REVIEW = "review"
+
+
+_WIDE = """
+update pipeline_settings
+set settings = '{"daily_grounding_cap": 1000000, "requests_per_minute": 1000000, "daily_spend_usd": 1000000,
+  "paid_grounding": true}'
+where platform = 'gemini'
+"""
 
 Times = dict[str, list[float]]
 
@@ -50,31 +75,16 @@ def measure(url: str, name: str, count: int) -> Times:
     times: Times = {"reserve": [], "mark sent": [], "settle": []}
     with open_database(url, max_connections=1) as database:
         ledger = Ledger(database)
-        ledger.status(LIMITS, FLASH)
+        ledger.status(FLASH)
         for nth in range(count):
-            intent = CallIntent(
-                "benchmark", "cost", "review", f"{name}_{nth}", FLASH.name, True, "i", "c", Decimal("0.01")
-            )
-            place = _timed(times, "reserve", ledger.reserve, intent, LIMITS, FLASH, 1, name)
+            claim = Claim(STEP, Kind.REVIEW, f"{name}_{nth}")
+            call = Call(claim=claim, request=REQUEST, input_hash="i", config_hash="c")
+            place = _timed(times, "reserve", ledger.reserve, call, 1, name)
             if not isinstance(place, Reserved):
                 raise SystemExit(f"no place was given: {place}")
-            _timed(times, "mark sent", ledger.mark_sent, place.event_id)
-            _timed(times, "settle", _settle, ledger, place)
+            _timed(times, "mark sent", ledger.mark_sent, place.event_id, KEPT)
+            _timed(times, "settle", ledger.settle, place, REPLY, FIGURES, 4_000)
     return times
-
-
-def _settle(ledger: Ledger, place: Reserved) -> None:
-    ledger.settle(
-        place,
-        FLASH,
-        body=REPLY,
-        model_version=FLASH.name,
-        usage=TokenUsage(prompt=900, cached=0, output=300, thoughts=500, tool=0),
-        search_queries=2,
-        token_cost_usd=Decimal("0.002270"),
-        grounded=True,
-        latency_ms=4_000,
-    )
 
 
 def _together(url: str, count: int) -> Times:
@@ -103,6 +113,8 @@ def main(count: int) -> None:
         with SharedServers(Path(folder) / "server", [postgres]):
             url = postgres.url("assets")
             migrations.migrate(url, postgres.url("operation"))
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute(_WIDE)
             measure(url, "warm", 50)
             for title, run in [
                 ("Alone", lambda: measure(url, "alone", count)),

@@ -9,26 +9,39 @@ the square of its requests.
 
 import tempfile
 import time
-from decimal import Decimal
 from pathlib import Path
 
 import psycopg
 from rich.console import Console
 
 from entity_pipeline import migrations
-from entity_pipeline.core.gemini.ledger import CallIntent, Limits
+from entity_pipeline.core.gemini.call import Call, CallKind, Claim, Step
 from entity_pipeline.core.gemini.models import MODELS
+from entity_pipeline.core.gemini.request import Request, Text, Tool
 from entity_pipeline.resources.gemini.ledger import Ledger
 from entity_pipeline.resources.postgres import open_database
 from entity_pipeline.sandbox.ownership import SharedServers
 from entity_pipeline.sandbox.postgres import EmbeddedPostgres
 
 FLASH = MODELS["gemini-2.5-flash"]
-LIMITS = Limits(
-    daily_grounding_cap=1_000_000, requests_per_minute=1_000_000, daily_spend_usd=Decimal(1_000_000)
-)
+STEP = Step("benchmark", "benchmark", "growth")
+REQUEST = Request(model=FLASH.name, system="", parts=(Text("x"),), tools=(Tool.GOOGLE_SEARCH,))
+
+
+class Kind(CallKind):
+    """What the calls are for."""
+
+    REVIEW = "review"
+
+
 SIZES = (1_450, 14_500, 145_000)
 CALLS = 20
+_WIDE = """
+update pipeline_settings
+set settings = '{"daily_grounding_cap": 1000000, "requests_per_minute": 1000000, "daily_spend_usd": 1000000,
+  "paid_grounding": true}'
+where platform = 'gemini'
+"""
 _DAY_SO_FAR = """
 insert into gemini_usage_events (pipeline, step, model, grounded, state, created_at, subject, cost_usd)
 select 'benchmark', 'growth', %(model)s, true, 'settled', now() - interval '5 minutes', 'day_' || n, 0.001
@@ -40,11 +53,10 @@ def quickest_ms(ledger: Ledger, name: str) -> float:
     """The quickest of CALLS reservations, in ms."""
     taken = []
     for nth in range(CALLS):
-        intent = CallIntent(
-            "benchmark", "growth", "review", f"{name}_{nth}", FLASH.name, True, "i", "c", Decimal("0.01")
-        )
+        claim = Claim(STEP, Kind.REVIEW, f"{name}_{nth}")
+        call = Call(claim=claim, request=REQUEST, input_hash="i", config_hash="c")
         began = time.perf_counter()
-        ledger.reserve(intent, LIMITS, FLASH, 1, "benchmark")
+        ledger.reserve(call, 1, "benchmark")
         taken.append((time.perf_counter() - began) * 1_000)
     return min(taken)
 
@@ -60,6 +72,7 @@ def main() -> None:
                 psycopg.connect(url, autocommit=True, prepare_threshold=None) as connection,
                 open_database(url, max_connections=1) as database,
             ):
+                connection.execute(_WIDE)
                 for rows in SIZES:
                     connection.execute(_DAY_SO_FAR, {"model": FLASH.name, "rows": rows})
                     connection.execute("vacuum analyze gemini_usage_events")

@@ -1,11 +1,11 @@
-"""A year of the planner: backlog, waiting times, paid calls a day and runs, under seven kinds of load.
+"""A year of the planner: backlog, waiting times, paid calls per day and runs, under eight kinds of load.
 
     .venv/bin/python benchmarks/planner_year.py [--days 365] [--seed 1] [SCENARIO ...]
 
 What decides is the product's own: `plan`, `admit`, `quota_status`, the quota clock, the settings' defaults. Posts,
-Dagster and Google are modelled by the constants below, which are printed. No database and no network. Surprising:
-most accounts are never made. Of so many with equal counts only the next name in order is drawn, so that a thousand
-times the load takes no longer.
+Dagster and Google are modelled by the constants below, which are printed. No database and no network. Most accounts
+are never made: of so many with equal counts only the next name in order is drawn, so that a thousand times the load
+takes no longer.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from itertools import islice
 from math import ceil, floor
 from typing import NamedTuple
@@ -25,16 +26,18 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.table import Table
 
-from entity_pipeline.core.gemini.ledger import Admitted, CallIntent, LedgerView, QuotaStatus, admit
-from entity_pipeline.core.gemini.models import MODELS, GeminiModel
+from entity_pipeline.core.gemini.call import Call, CallKind, Claim, Step
+from entity_pipeline.core.gemini.ledger import Admitted, LedgerView, admit
+from entity_pipeline.core.gemini.models import DEFAULT_MODEL, MODELS, GeminiModel
+from entity_pipeline.core.gemini.quota import QuotaStatus, quota_status
 from entity_pipeline.core.gemini.quota_day import quota_day
-from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
-from entity_pipeline.core.gemini.usage import search_cost_usd
+from entity_pipeline.core.gemini.request import Request, Text, Tool
+from entity_pipeline.core.gemini.settings import GeminiSettings
+from entity_pipeline.core.gemini.usage import TokenUsage, search_cost_usd, token_cost_usd
 from entity_pipeline.core.settings import Open
 from entity_pipeline.domains.entities.accounts.logic.plan import Launch, PendingAccount, plan
 from entity_pipeline.domains.entities.reviews.logic.record import MAX_ATTEMPTS
 from entity_pipeline.domains.entities.settings import EntitySettings
-from entity_pipeline.resources.gemini.ledger import quota_status
 from entity_pipeline.shared.runs.workers import OUTAGE_AFTER
 
 START = datetime(2026, 12, 1, tzinfo=UTC)
@@ -49,18 +52,19 @@ DEAD_FOR = timedelta(minutes=5)  # ... and that run monitoring closes so much la
 RUNS_AT_ONCE = 4  # max_concurrent_runs in dagster.yaml; the pool gemini lets one of them ask
 RUN_OVERHEAD = timedelta(seconds=10)
 LATENCY = timedelta(seconds=5)
-TOKENS_USD = Decimal("0.00115")  # a review of the demo
+TOKENS = TokenUsage(prompt=1_300, output=304)  # a review of the demo
+PROMPT_BYTES = 4_600
 QUERIES = 3  # searches of a review; counted by Gemini 3 only
 CLASSES = ((1, "1 post"), (2, "2 posts"), (4, "3 to 4"), (9, "5 to 9"), (MOST_POSTS, "10 and more"))
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """`accounts` are new ones a day; `burst` of them more arrive once, on the tenth day."""
+    """`accounts` are new ones per day; `burst` of them more arrive once, on the tenth day."""
 
     accounts: int
     burst: int = 0
-    model: GeminiModel = MODELS["gemini-2.5-flash"]
+    model: GeminiModel = MODELS[DEFAULT_MODEL]
     settings: EntitySettings = field(default_factory=EntitySettings)
     gemini: GeminiSettings = field(default_factory=GeminiSettings)
 
@@ -69,14 +73,21 @@ SCENARIOS = {
     "1x": Scenario(1_000),
     "1.5x": Scenario(1_500),
     "10x": Scenario(10_000),
-    "10x, paid": Scenario(10_000, gemini=GeminiSettings(daily_grounding_cap=11_000, daily_spend_usd=400.0)),
+    "10x, paid": Scenario(
+        10_000, gemini=GeminiSettings(daily_grounding_cap=11_000, daily_spend_usd=400.0, paid_grounding=True)
+    ),
     "1,000x": Scenario(1_000_000),
     "burst": Scenario(1_000, burst=100_000),
-    "1x, Gemini 3": Scenario(
+    "1x, Gemini 3 free": Scenario(
         1_000,
         model=MODELS["gemini-3.5-flash-lite"],
         # The month's free searches, spread over its days.
         gemini=GeminiSettings(daily_grounding_cap=160),
+    ),
+    "1x, Gemini 3 paid": Scenario(
+        1_000,
+        model=MODELS["gemini-3.5-flash-lite"],
+        gemini=GeminiSettings(daily_grounding_cap=4_000, daily_spend_usd=60.0, paid_grounding=True),
     ),
 }
 
@@ -184,7 +195,7 @@ class Year:
         self.scenario, self.days, self._watch = scenario, days, watch
         self.figures = Figures()
         self._chance = random.Random(seed)
-        self._gate, self._limits = Open(scenario.settings), limits_of(scenario.gemini)
+        self._gate = Open(scenario.settings)
         self._cohorts: dict[date, Cohort] = {}
         self._put_off: list[tuple[datetime, Account, date]] = []
         self._left: Counter[tuple[str, date]] = Counter()
@@ -291,45 +302,45 @@ class Year:
 
     def _may_call(self, at: datetime) -> bool:
         """One request through the ledger's own rule; counted when it is let out."""
-        pool, day = self.scenario.model.pool, quota_day(at)
-        period, cost_units = self._period(day), 1 if pool.unit == "prompt" else QUERIES
-        view = LedgerView(
-            now=at,
-            quota_day=day,
-            units_in_period=self._units[period],
-            units_today=len(self._sent[day]) * cost_units,
-            spent_usd=self._usd[day],
-            requests_last_minute=0,
-            minute_frees_at=None,
-            blocked_until=None,
-            claimed_until=None,
-            replay=None,
-        )
-        if not isinstance(admit(view, _INTENT, self._limits, pool), Admitted):
+        model, day = self.scenario.model, quota_day(at)
+        units = 1 if model.pool.unit == "prompt" else QUERIES
+        period = self._period(day)
+        view = self._view(at, len(self._sent[day]) * units, self._units[period])
+        if not isinstance(admit(view, _call(model), model), Admitted):
             return False
-        usd = TOKENS_USD + search_cost_usd(pool, self._units[period], cost_units)
+        usd = token_cost_usd(model, TOKENS, day) + search_cost_usd(model.pool, self._units[period], units)
         self._usd[day] += usd
         self.figures.usd += usd
-        self._units[period] += cost_units
+        self._units[period] += units
         self._sent[day].append(at)
         self.figures.calls[day] += 1
         return True
 
     def _quota(self, now: datetime) -> QuotaStatus:
         """The ledger's figures at `now`; requests that will leave later are not in them."""
-        day, cost_units = quota_day(now), 1 if self.scenario.model.pool.unit == "prompt" else QUERIES
+        day, units = quota_day(now), 1 if self.scenario.model.pool.unit == "prompt" else QUERIES
         later = len(self._sent[day]) - bisect_right(self._sent[day], now)
-        used = (len(self._sent[day]) - later) * cost_units
-        row = {
-            "read_at": now,
-            "today": day,
-            "units_today": used,
-            "reserved_today": 0,
-            "units_in_period": self._units[self._period(day)] - later * cost_units,
-            "spent_usd": self._usd[day],
-            "held_until": None,
-        }
-        return quota_status(row, self._limits, self.scenario.model)
+        used = (len(self._sent[day]) - later) * units
+        in_period = self._units[self._period(day)] - later * units
+        return quota_status(self._view(now, used, in_period), self.scenario.model)
+
+    def _view(self, at: datetime, units_today: int, units_in_period: int) -> LedgerView:
+        return LedgerView(
+            now=at,
+            quota_day=quota_day(at),
+            settings=self.scenario.gemini,
+            closed=None,
+            billed_as=None,
+            units_in_period=units_in_period,
+            units_today=units_today,
+            reserved_today=0,
+            spent_usd=self._usd[quota_day(at)],
+            month_spent_usd=None,
+            domain_spent_usd=Decimal(0),
+            requests_last_minute=0,
+            minute_frees_at=None,
+            blocked_until=None,
+        )
 
     def _period(self, day: date) -> str:
         return day.isoformat() if self.scenario.model.pool.period == "day" else f"{day:%Y-%m}"
@@ -337,7 +348,21 @@ class Year:
 
 _TOTAL = sum(1 / posts**2 for posts in range(1, MOST_POSTS + 1))
 _SHARES = {posts: 1 / posts**2 / _TOTAL for posts in range(1, MOST_POSTS + 1)}
-_INTENT = CallIntent("simulated", "year", "review", "x", "m", True, "i", "c", TOKENS_USD)
+
+
+class Kind(CallKind):
+    """What the calls are for."""
+
+    REVIEW = "review"
+
+
+@cache
+def _call(model: GeminiModel) -> Call:
+    request = Request(
+        model=model.name, system="x" * PROMPT_BYTES, parts=(Text(""),), tools=(Tool.GOOGLE_SEARCH,)
+    )
+    claim = Claim(Step("simulated", "simulated", "year"), Kind.REVIEW, "x")
+    return Call(claim=claim, request=request, input_hash="i", config_hash="c")
 
 
 def _kind(posts: int) -> str:
@@ -396,8 +421,9 @@ def main(names: Sequence[str], days: int, seed: int) -> None:
     console.print(
         f"{days} days from {START:%Y-%m-%d}, seed {seed}; cap {gemini.daily_grounding_cap}, "
         f"{settings.accounts_per_tick} accounts a tick, {settings.concurrency} reviews at once, "
-        f"{gemini.daily_spend_usd} USD a day. New accounts at {COLLECTIONS} o'clock UTC, tagged in up to "
-        f"{MOST_POSTS} posts. A call takes {LATENCY.seconds} s and {TOKENS_USD} USD; {NO_ANSWER:.0%} get no answer, "
+        f"{gemini.daily_spend_usd} USD per day. New accounts at {COLLECTIONS} o'clock UTC, tagged in up to "
+        f"{MOST_POSTS} posts. A call takes {LATENCY.seconds} s, {TOKENS.prompt} tokens in and {TOKENS.output} out; "
+        f"{NO_ANSWER:.0%} get no answer, "
         f"{UNREADABLE:.0%} one that can't be read, and nobody does for {OUTAGE} every {OUTAGE_EVERY.days} days. "
         f"A run takes {RUN_OVERHEAD.seconds} s besides; {RUN_DIES:.0%} die."
     )

@@ -35,7 +35,7 @@ from rich.console import Console
 from rich.table import Table
 
 from entity_pipeline import migrations
-from entity_pipeline.core.gemini.access import Prompt
+from entity_pipeline.core.gemini.request import Generation
 from entity_pipeline.domains.entities.reviews import prompts
 from entity_pipeline.sandbox.environment import Sandbox
 from entity_pipeline.sandbox.loopback_http import Reply, Request
@@ -83,22 +83,21 @@ async def _plain(accounts: int, concurrency: int) -> dict[str, Any]:
         api_key=os.environ["GEMINI_API_KEY"],
         http_options=types.HttpOptions(base_url=os.environ["GEMINI_BASE_URL"], api_version="v1beta"),
     ).aio
-    numbers, seconds = iter(range(1, accounts + 1)), []
+    numbers, seconds, settings = iter(range(1, accounts + 1)), [], Generation()
 
     async def worker() -> None:
         for number in numbers:
             facts = {"username": f"account_{number}", "tagged_in_posts": number}
             rendered = prompts.review_prompt(facts, secrets.token_hex(16))
-            prompt = Prompt(rendered.system, rendered.text)
             sent_at = time.perf_counter()
             await client.models.generate_content(
                 model=MODEL,
-                contents=prompt.text,
+                contents=rendered.text,
                 config=types.GenerateContentConfig(
-                    system_instruction=prompt.system,
-                    temperature=prompt.temperature,
-                    max_output_tokens=prompt.max_output_tokens,
-                    thinking_config=types.ThinkingConfig(thinking_budget=prompt.thinking_budget),
+                    system_instruction=rendered.system,
+                    temperature=settings.temperature,
+                    max_output_tokens=settings.max_output_tokens,
+                    thinking_config=types.ThinkingConfig(thinking_budget=settings.thinking_budget),
                     tools=[types.Tool(google_search=types.GoogleSearch())],
                 ),
             )

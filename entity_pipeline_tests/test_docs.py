@@ -21,7 +21,7 @@ from entity_pipeline.domains.entities.automation import schedules, sensors
 from entity_pipeline.domains.entities.jobs import jobs
 from entity_pipeline.domains.entities.links.logic.holds import HoldReason
 from entity_pipeline.domains.entities.partitions import FIRST_DAY
-from entity_pipeline.domains.entities.reviews.question import PIPELINE, STEP
+from entity_pipeline.domains.entities.reviews.question import STEP
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.shared.alerts.rules import WHAT_TO_DO
 from entity_pipeline_tests.needs import TABLES
@@ -296,7 +296,7 @@ def _tests_of(file: str) -> frozenset[str]:
 
 
 def test_usage_rows_carry_the_agreed_pipeline_and_step() -> None:
-    assert (PIPELINE, STEP) == ("entity_enrichment", "instagram_account_review")
+    assert (STEP.pipeline, STEP.name) == ("entity_enrichment", "instagram_account_review")
 
 
 _WRITES = re.compile(

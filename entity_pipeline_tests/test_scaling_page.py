@@ -1,19 +1,16 @@
 """The statements of `docs/scaling.md` that prune, run as they stand."""
 
 import re
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
-from entity_pipeline.core.gemini.ledger import Limits
 from entity_pipeline.core.gemini.models import MODELS
 from entity_pipeline.resources.gemini.ledger import Ledger
 from entity_pipeline_tests.databases import ClonedDatabase
 
 PAGE = (Path(__file__).parent.parent / "docs" / "scaling.md").read_text(encoding="utf-8")
-LIMITS = Limits(daily_grounding_cap=1_450, requests_per_minute=200, daily_spend_usd=Decimal(10))
 
 
 def test_pruning_takes_old_text_and_old_looks_and_leaves_the_quota_as_it_is(
@@ -33,7 +30,7 @@ def test_pruning_takes_old_text_and_old_looks_and_leaves_the_quota_as_it_is(
         """
     )
     ledger, flash = Ledger(assets_db), MODELS["gemini-2.5-flash"]
-    before = ledger.status(LIMITS, flash)
+    before = ledger.status(flash)
     (statements,) = re.findall(r"^```sql assets\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     for _ in range(2):
         assets.execute(statements)
@@ -43,4 +40,4 @@ def test_pruning_takes_old_text_and_old_looks_and_leaves_the_quota_as_it_is(
     assert kept == [("entity_enrichment", "181")]
     assert assets.execute("select count(*) from gemini_usage_events").fetchone() == (6,)
     assert assets.execute("select count(*) from instagram_request_log").fetchone() == (3,)
-    assert ledger.status(LIMITS, flash) == before
+    assert ledger.status(flash) == before

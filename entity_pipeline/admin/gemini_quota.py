@@ -9,16 +9,15 @@ from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from typing import Literal, cast
+from typing import Literal
 
 from pydantic import Field
 
 from entity_pipeline.admin.installation import Installation
 from entity_pipeline.admin.shown import Shown
 from entity_pipeline.core.failures import PipelineFailure
-from entity_pipeline.core.gemini.ledger import QuotaStatus
+from entity_pipeline.core.gemini.quota import QuotaStatus
 from entity_pipeline.core.gemini.quota_day import next_reset
-from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
 from entity_pipeline.core.gemini.usage import SpendDay
 from entity_pipeline.resources.gemini.ledger_reading import spend_since
 
@@ -98,7 +97,7 @@ def spent_days(
 
 def quota_status(at: Installation) -> QuotaStatus:
     """The ledger's figures of the quota period that is now."""
-    return at.gemini.quota(limits_of(at.settings.readable(GeminiSettings)))
+    return at.gemini.quota()
 
 
 def read_quota(at: Installation, count_pending: Callable[[], int]) -> QuotaFigures:
@@ -126,7 +125,7 @@ def quota_figures(
     day = status.quota_day
     return QuotaFigures(
         model=status.model,
-        unit=cast(Literal["prompt", "query"], status.unit),
+        unit=status.unit,
         quota_day=day,
         used=status.used,
         reserved=status.reserved,

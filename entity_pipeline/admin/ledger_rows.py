@@ -7,6 +7,7 @@ from pydantic import Field
 
 from entity_pipeline.admin.installation import Installation
 from entity_pipeline.admin.shown import Shown
+from entity_pipeline.core.gemini.call import Step
 from entity_pipeline.resources.gemini.ledger_reading import LedgerEntry, entries_of
 
 MOST_ROWS = 100
@@ -35,13 +36,13 @@ class SubjectCost(Shown):
     cost_usd: Decimal
 
 
-def subject_cost(installation: Installation, pipeline: str, step: str, subject: str) -> SubjectCost:
+def subject_cost(installation: Installation, step: Step, subject: str) -> SubjectCost:
     """What the ledger has for a subject; released requests never left and cost nothing.
 
     Raises:
         DatabaseUnavailable: the ledger can't be reached.
     """
-    entries = entries_of(installation.assets_db, pipeline, step, subject, MOST_ROWS)
+    entries = entries_of(installation.assets_db, step, subject, MOST_ROWS)
     cost_usd = sum(
         (entry.cost_usd or Decimal(0) for entry in entries if entry.state != "released"), Decimal(0)
     )

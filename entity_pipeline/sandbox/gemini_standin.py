@@ -62,6 +62,8 @@ class GeminiStandin(LoopbackServer):
         self._slow_s = slow_s
         self._counts = RequestCounts()
         self._answers = answers
+        # Models that answer in place of the one that is asked, as Google's do once it has retired.
+        self.successors: dict[str, str] = {}
 
     @property
     def requests(self) -> dict[str, Any]:
@@ -117,7 +119,10 @@ class GeminiStandin(LoopbackServer):
         behaviour = drawn if subject.is_known and drawn in ODD_ANSWERS else subject.behaviour
         answer = answers.answer(subject.name, behaviour, body) if answers is not None else NOTHING_KNOWN
         tokens = prompt_bytes(body) // 4
-        reply = reply_body(subject.name, model, behaviour, answer, prompt_tokens=tokens, grounded=grounded)
+        answering = self.successors.get(model, model)
+        reply = reply_body(
+            subject.name, answering, behaviour, answer, prompt_tokens=tokens, grounded=grounded
+        )
         return replace(json_reply(reply), after_s=delay_s)
 
     def _subject(self, body: Mapping[str, Any]) -> tuple[GeminiAnswers | None, GeminiSubject]:

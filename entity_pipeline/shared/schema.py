@@ -32,9 +32,11 @@ def shared_needs(row: str) -> SchemaNeeds:
             "gemini_usage_events": our_table(
                 "uuid, int8 or text: id; timestamptz: created_at state_changed_at blocked_until; date: quota_day; "
                 "bool: grounded; "
-                "text: pipeline step model model_version state subject input_hash; jsonb: reply error metadata; "
+                "text: pipeline step model model_version billed_model state subject input_hash; "
+                "jsonb: request reply error metadata; "
                 f"int: search_queries latency_ms attempt {_TOKENS}; numeric: cost_usd",
                 indexes=(
+                    "entity_pipeline_usage_billed",
                     "entity_pipeline_usage_claim",
                     "entity_pipeline_usage_grounded",
                     "entity_pipeline_usage_ungrounded",
@@ -67,7 +69,8 @@ def shared_needs(row: str) -> SchemaNeeds:
         operation={"admin_audit_log": _audit_log(row)},
         functions={
             "assets": [
-                f"entity_pipeline_ledger_{what}" for what in ("id", "view", "reserve", "mark_sent", "settle")
+                f"entity_pipeline_ledger_{what}"
+                for what in ("id", "view_2", "reserve_2", "mark_sent_2", "settle_2")
             ]
         },
     )

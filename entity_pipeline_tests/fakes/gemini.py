@@ -8,14 +8,17 @@ from threading import Event, Lock
 from typing import Any
 from uuid import UUID, uuid5
 
-from entity_pipeline.core.gemini.access import Answered, NotAnswered, Prompt, RecentReplies
-from entity_pipeline.core.gemini.ledger import CallIntent, Limits, QuotaStatus, StoredReply
+from entity_pipeline.core.gemini.access import RecentReplies
+from entity_pipeline.core.gemini.call import Call, Step
+from entity_pipeline.core.gemini.outcomes import Answered, NotAnswered, StoredReply
+from entity_pipeline.core.gemini.quota import QuotaStatus
+from entity_pipeline.core.gemini.request import Request
 from entity_pipeline.core.gemini.usage import SpendDay
 
 _EVENTS = UUID("00000000-0000-4000-8000-0000000000e7")
 
 # A raw body is answered with; an exception is raised; a function decides when it is asked.
-Outcome = Mapping[str, Any] | NotAnswered | Exception | Callable[[CallIntent], "Outcome"]
+Outcome = Mapping[str, Any] | NotAnswered | Exception | Callable[[Call], "Outcome"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ def event_id(subject: str, number: int) -> str:
 class FakeGemini:
     """`outcomes` are used up in order, an account each; one question too many is an error of the test.
 
-    `asked` and `prompts` tell what was asked, in order.
+    `asked` holds the calls and `prompts` their requests, in order.
     """
 
     def __init__(
@@ -54,35 +57,27 @@ class FakeGemini:
         self._replies = replies or RecentReplies(0, 0, ())
         self._answers: dict[str, int] = {}
         self._lock = Lock()
-        self.asked: list[CallIntent] = []
-        self.prompts: list[Prompt] = []
-        self.limits: list[Limits] = []
+        self.asked: list[Call] = []
         self.sweeps = 0
 
     @property
     def model(self) -> str:
         return self._model
 
-    def ask(
-        self,
-        intent: CallIntent,
-        prompt: Prompt,
-        limits: Limits,
-        *,
-        run_id: str,
-        stop: Event,
-        deadline: datetime,
-    ) -> Answered | NotAnswered:
+    @property
+    def prompts(self) -> list[Request]:
+        return [call.request for call in self.asked]
+
+    def ask(self, call: Call, *, run_id: str, stop: Event, deadline: datetime) -> Answered | NotAnswered:
+        subject = call.claim.subject
         with self._lock:
-            self.asked.append(intent)
-            self.prompts.append(prompt)
-            self.limits.append(limits)
-            left = self._left.get(intent.subject)
+            self.asked.append(call)
+            left = self._left.get(subject)
             if not left:
-                raise AssertionError(f"{intent.subject} was asked for once too often")
+                raise AssertionError(f"{subject} was asked for once too often")
             outcome: Any = left.pop(0)
         while callable(outcome):
-            outcome = outcome(intent)
+            outcome = outcome(call)
         if isinstance(outcome, Exception):
             raise outcome
         if isinstance(outcome, NotAnswered):
@@ -90,19 +85,15 @@ class FakeGemini:
         replayed = isinstance(outcome, Replayed)
         body = outcome.body if isinstance(outcome, Replayed) else outcome
         with self._lock:
-            number = self._answers[intent.subject] = self._answers.get(intent.subject, 0) + 1
+            number = self._answers[subject] = self._answers.get(subject, 0) + 1
         version = body.get("modelVersion")
-        reply = StoredReply(event_id(intent.subject, number), body, version, intent.input_hash)
-        return Answered(reply, replayed)
-
-    def max_cost_usd(self, prompt: Prompt) -> Decimal:
-        return Decimal("0.01")
+        return Answered(StoredReply(event_id(subject, number), body, version, call.input_hash), replayed)
 
     def sweep(self) -> int:
         self.sweeps += 1
         return 0
 
-    def quota(self, limits: Limits) -> QuotaStatus:
+    def quota(self, step: Step | None = None) -> QuotaStatus:
         now = datetime.now(UTC)
         return QuotaStatus(
             model=self._model,
@@ -113,7 +104,7 @@ class FakeGemini:
             cap=self._cap,
             resets_at=now + timedelta(hours=8),
             spent_usd=Decimal(0),
-            spend_limit_usd=limits.daily_spend_usd,
+            spend_limit_usd=Decimal(10),
             blocked_until=self._blocked_until,
         )
 

@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
-from entity_pipeline.core.gemini.ledger import CallIntent, EventId, InFlight, Limits, Refused, Replay
-from entity_pipeline.core.gemini.models import GeminiModel
-from entity_pipeline.core.gemini.usage import TokenUsage
+from entity_pipeline.core.gemini.call import Call, EventId
+from entity_pipeline.core.gemini.ledger import InFlight, Refused, Replay
+from entity_pipeline.core.gemini.models import MODELS, GeminiModel
+from entity_pipeline.core.gemini.settings import GeminiSettings
+from entity_pipeline.core.gemini.usage import ReplyFigures
 from entity_pipeline.resources.gemini.ledger import Reserved
 
 DAY = date(2026, 11, 20)
@@ -19,23 +20,28 @@ DAY = date(2026, 11, 20)
 class Row:
     """One attempt, with the columns that callers decide about."""
 
-    intent: CallIntent
+    call: Call
     attempt: int
     run_id: str
     event_id: EventId = field(default_factory=lambda: str(uuid4()))
     state: str = "reserved"
     error: Mapping[str, Any] | None = None
     blocked_until: datetime | None = None
-    settled: Mapping[str, Any] = field(default_factory=dict)
+    request: Mapping[str, Any] | None = None
+    body: Mapping[str, Any] | None = None
+    figures: ReplyFigures | None = None
+    latency_ms: int | None = None
 
 
 class FakeLedger:
     """Gives a place to everybody, unless it is told otherwise.
 
     Args:
-        answers: what `reserve` returns or raises, one a call; None is a place, and so is every further call.
+        answers: what `reserve` returns or raises, one per call; None is a place, and so is every further call.
         marks: what `mark_sent` returns or raises, one a call; True afterwards. Only True changes the row.
         writes: what recording the outcome of a sent request raises, one a call; None, and all further, succeed.
+        settings: the stored ones of the row `gemini`, which a place carries.
+        billed: the model whose price and pool hold; the one that is asked when it is None.
     """
 
     def __init__(
@@ -43,7 +49,11 @@ class FakeLedger:
         *answers: Replay | InFlight | Refused | Exception | None,
         marks: Sequence[bool | Exception] = (),
         writes: Sequence[Exception | None] = (),
+        settings: GeminiSettings | None = None,
+        billed: GeminiModel | None = None,
     ) -> None:
+        self._settings = settings or GeminiSettings()
+        self._billed = billed
         self._answers = list(answers)
         self._marks = list(marks)
         self._writes = list(writes)
@@ -60,52 +70,28 @@ class FakeLedger:
         return [row.state for row in self._rows]
 
     def reserve(
-        self,
-        intent: CallIntent,
-        limits: Limits,
-        model: GeminiModel,
-        attempt: int,
-        run_id: str,
-        claim: str | None = None,
+        self, call: Call, attempt: int, run_id: str, claim: str | None = None
     ) -> Reserved | Replay | InFlight | Refused:
         answer = self._answers.pop(0) if self._answers else None
         if isinstance(answer, Exception):
             raise answer
         if answer is not None:
             return answer
-        row = Row(intent, attempt, run_id)
+        row = Row(call, attempt, run_id)
         self._rows.append(row)
-        return Reserved(row.event_id, DAY, 0)
+        return Reserved(row.event_id, DAY, 0, self._billed or MODELS[call.request.model], self._settings)
 
-    def mark_sent(self, event_id: EventId) -> bool:
+    def mark_sent(self, event_id: EventId, request: Mapping[str, Any]) -> bool:
         marked = self._marks.pop(0) if self._marks else True
         if isinstance(marked, Exception):
             raise marked
-        return marked and self._change(event_id, ("reserved",), state="sent")
+        return marked and self._change(event_id, ("reserved",), state="sent", request=request)
 
     def settle(
-        self,
-        reserved: Reserved,
-        model: GeminiModel,
-        *,
-        body: Mapping[str, Any],
-        model_version: str | None,
-        usage: TokenUsage,
-        search_queries: int,
-        token_cost_usd: Decimal,
-        grounded: bool,
-        latency_ms: int,
+        self, reserved: Reserved, body: Mapping[str, Any], figures: ReplyFigures, latency_ms: int
     ) -> None:
-        kept = {
-            "body": body,
-            "model_version": model_version,
-            "usage": usage,
-            "search_queries": search_queries,
-            "token_cost_usd": token_cost_usd,
-            "grounded": grounded,
-            "latency_ms": latency_ms,
-        }
-        self._write(reserved.event_id, ("sent", "unknown"), state="settled", settled=kept, error=None)
+        kept = {"body": body, "figures": figures, "latency_ms": latency_ms}
+        self._write(reserved.event_id, ("sent", "unknown"), state="settled", error=None, **kept)
 
     def fail(
         self,

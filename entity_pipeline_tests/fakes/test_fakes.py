@@ -1,15 +1,14 @@
 """The fakes of the ports do what their docstrings say; those of the ledger have their own files."""
 
 from datetime import UTC, datetime
-from decimal import Decimal
 from threading import Event
 from typing import Any
 
 import pytest
 
 from entity_pipeline.core.failures import DatabaseUnavailable, TransientFailure
-from entity_pipeline.core.gemini.access import Answered, GeminiAccess, NotAnswered, Prompt, Unanswered
-from entity_pipeline.core.gemini.ledger import CallIntent, Limits
+from entity_pipeline.core.gemini.access import GeminiAccess
+from entity_pipeline.core.gemini.outcomes import Answered, NotAnswered, Unanswered, gemini_reason
 from entity_pipeline.core.instagram.access import InstagramAccess
 from entity_pipeline.core.instagram.outcomes import Finding, SeatOutcome
 from entity_pipeline.core.instagram.picture import PictureDownload
@@ -26,19 +25,19 @@ from entity_pipeline_tests.fakes.gemini import FakeGemini, Replayed, event_id
 from entity_pipeline_tests.fakes.instagram import FakeInstagram
 from entity_pipeline_tests.fakes.object_store import FakeObjectStore
 from entity_pipeline_tests.fakes.settings import FakeSettings
+from entity_pipeline_tests.resources.gemini.ledger_cases import about
 
-LIMITS = Limits(100, 60, Decimal(10))
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
+NO = gemini_reason("no_answer")
 
 
 def ask(gemini: GeminiAccess, subject: str = "brand") -> Any:
-    intent = CallIntent("p", "s", "review", subject, "m", True, "input", "config", Decimal(0))
-    return gemini.ask(intent, Prompt("", ""), LIMITS, run_id="r", stop=Event(), deadline=NOW)
+    return gemini.ask(about(subject), run_id="r", stop=Event(), deadline=NOW)
 
 
 def test_gemini_gives_its_outcomes_in_order_and_fails_the_test_when_there_are_none() -> None:
-    refused = NotAnswered(Unanswered.REFUSED, "no")
-    fake = FakeGemini({"brand": [{"modelVersion": "v"}, refused, Replayed({}), lambda intent: refused]})
+    refused = NotAnswered(Unanswered.REFUSED, NO)
+    fake = FakeGemini({"brand": [{"modelVersion": "v"}, refused, Replayed({}), lambda call: refused]})
     first = ask(fake)
     assert (first.reply.event_id, first.reply.model_version, first.replayed) == (
         event_id("brand", 1),
@@ -54,7 +53,7 @@ def test_gemini_gives_its_outcomes_in_order_and_fails_the_test_when_there_are_no
     assert list(fake.left) == []
     with pytest.raises(AssertionError, match="brand was asked for once too often"):
         ask(fake)
-    assert [intent.subject for intent in fake.asked] == ["brand"] * 5
+    assert [call.claim.subject for call in fake.asked] == ["brand"] * 5
 
 
 def test_gemini_raises_what_it_is_given() -> None:
@@ -63,7 +62,7 @@ def test_gemini_raises_what_it_is_given() -> None:
 
 
 def test_gemini_tells_a_quota() -> None:
-    quota = FakeGemini(cap=5, used=5).quota(LIMITS)
+    quota = FakeGemini(cap=5, used=5).quota()
     assert quota.cap_reached
 
 

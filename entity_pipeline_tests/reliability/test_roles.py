@@ -14,7 +14,7 @@ from cryptography.fernet import Fernet
 from psycopg import sql
 
 from entity_pipeline.core.audit import PAGE_ACTOR, Actor
-from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
+from entity_pipeline.core.gemini.settings import GeminiSettings
 from entity_pipeline.core.settings import Open, SettingsRow, Version
 from entity_pipeline.core.settings_change import Assignment, edit_of
 from entity_pipeline.domains.entities.settings import EntitySettings
@@ -377,7 +377,7 @@ def test_what_the_page_shows_is_read_and_its_one_change_is_made_and_told(
     gate = store.gate(EntitySettings)
     assert isinstance(gate, Open)
     gemini = GeminiResource(assets_db=database, api_key="any")
-    assert gemini.quota(limits_of(store.readable(GeminiSettings))).cap == 7
+    assert gemini.quota().cap == 7
 
 
 def version(row: SettingsRow | None) -> Version | None:

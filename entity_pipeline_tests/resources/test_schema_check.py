@@ -90,10 +90,10 @@ def test_every_table_of_an_empty_server_is_named_with_what_to_do(database_server
             "unfinished",
         ),
         (
-            "drop function entity_pipeline_ledger_settle",
+            "drop function entity_pipeline_ledger_settle_2",
             "",
             None,
-            "the function entity_pipeline_ledger_settle is missing",
+            "the function entity_pipeline_ledger_settle_2 is missing",
         ),
         (
             "alter table gemini_usage_events add column tenant text not null",

@@ -8,8 +8,8 @@ from entity_pipeline.admin.gemini_quota import quota_status
 from entity_pipeline.admin.installation import Installation
 from entity_pipeline.admin.metrics.part import OTHER, Asking, Described, MetricsPart, Samples, one
 from entity_pipeline.core.gemini.access import RecentReplies
-from entity_pipeline.core.gemini.ledger import QuotaStatus
 from entity_pipeline.core.gemini.models import MODELS
+from entity_pipeline.core.gemini.quota import QuotaStatus
 from entity_pipeline.resources.gemini.ledger_reading import RequestCount, requests_of_day
 
 REQUEST_STATES = ("reserved", "sent", "settled", "failed", "unknown", "released")

@@ -1,68 +1,21 @@
-"""What the domains ask of Gemini: one metered question, answered, replayed or put off. See `core/gemini/ledger.py`."""
+"""`GeminiAccess`: what the domains ask of Gemini. Implemented by `resources/gemini`; the rules are in this package."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
-from enum import StrEnum
 from threading import Event
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from entity_pipeline.core.gemini.ledger import CallIntent, Limits, QuotaStatus, StoredReply
+from entity_pipeline.core.gemini.call import Call, Step
+from entity_pipeline.core.gemini.outcomes import Answered, NotAnswered
+from entity_pipeline.core.gemini.quota import QuotaStatus
 from entity_pipeline.core.gemini.usage import SpendDay
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
-    """What is sent. `max_output_tokens` includes thinking, which is what `thinking_budget` bounds."""
-
-    system: str
-    text: str
-    max_output_tokens: int = 2_048
-    thinking_budget: int = 512
-    temperature: float = 0.0
-
-
-class Unanswered(StrEnum):
-    """Why there is no reply. The first four concern every account, the others only this one."""
-
-    CAP_REACHED = "cap_reached"
-    SPEND_REACHED = "spend_reached"
-    BLOCKED_BY_GOOGLE = "blocked_by_google"
-    STOPPED = "stopped"
-    IN_FLIGHT = "in_flight"
-    OVERLOADED = "overloaded"
-    UNREACHABLE = "unreachable"
-    NO_REPLY = "no_reply"
-    REFUSED = "refused"
-
-
-STOPS_THE_RUN = frozenset(
-    {Unanswered.CAP_REACHED, Unanswered.SPEND_REACHED, Unanswered.BLOCKED_BY_GOOGLE, Unanswered.STOPPED}
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """A reply that is in the ledger; `replayed` when it had been paid for before."""
-
-    reply: StoredReply
-    replayed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class NotAnswered:
-    """No reply; `retry_at` (UTC) when trying sooner is useless, `detail` a sentence."""
-
-    reason: Unanswered
-    detail: str
-    retry_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class RecentReplies:
-    """Grounded requests that were answered, those answered without a search, and models nobody asked for."""
+    """Grounded requests that were answered, those answered without a search, and other models that answered."""
 
     grounded: int
     without_search: int
@@ -70,22 +23,13 @@ class RecentReplies:
 
 
 class GeminiAccess(Protocol):
-    """Metered access to one configured model; implemented by `resources/gemini`."""
+    """Metered access to Gemini. How much may be asked is in the row `gemini`, which the ledger reads itself."""
 
     @property
     def model(self) -> str:
         """The configured model's name."""
 
-    def ask(
-        self,
-        intent: CallIntent,
-        prompt: Prompt,
-        limits: Limits,
-        *,
-        run_id: str,
-        stop: Event,
-        deadline: datetime,
-    ) -> Answered | NotAnswered:
+    def ask(self, call: Call, *, run_id: str, stop: Event, deadline: datetime) -> Answered | NotAnswered:
         """One question under the ledger, waiting for the rate limit until `deadline` or `stop`.
 
         Raises:
@@ -93,14 +37,11 @@ class GeminiAccess(Protocol):
             DatabaseUnavailable: the ledger can't be reached, so nothing was sent.
         """
 
-    def max_cost_usd(self, prompt: Prompt) -> Decimal:
-        """The most the tokens of one call with this prompt can cost, in USD."""
-
     def sweep(self) -> int:
         """Close what dead processes left open in the ledger; returns the number of rows."""
 
-    def quota(self, limits: Limits) -> QuotaStatus:
-        """Today's figures of the ledger."""
+    def quota(self, step: Step | None = None) -> QuotaStatus:
+        """Today's figures of the ledger for the configured model; with a step, its domain's share among them."""
 
     def roll_up_spend(self, since: date) -> int:
         """Bring `gemini_spend_daily` up to date from a quota day on; returns the number of rows that changed."""
@@ -112,7 +53,7 @@ class GeminiAccess(Protocol):
         """One quota day straight from the ledger, requests under way included."""
 
     def recent_replies(self, since: datetime) -> RecentReplies:
-        """What the configured model's answers since then were like."""
+        """What the configured model's answers to our grounded requests since then were like, of all domains."""
 
 
 def stand_in_host(base_url: str | None) -> str | None:

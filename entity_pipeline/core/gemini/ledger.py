@@ -1,95 +1,56 @@
 """The vocabulary and the admission rule of the Gemini ledger; its SQL is in `resources/gemini/ledger_sql.py`.
 
 A request is a row of `gemini_usage_events` that goes reserved -> sent -> settled | failed | unknown, or
-reserved -> released when it provably never left. Everything but a released row counts against the cap.
+reserved -> released when it provably never left. Everything but a released row counts against the cap. The limits are
+those of the row `gemini`, read in the same statement as the figures: a caller can't bring its own.
+
+What people see of the same figures does not belong here: see `core/gemini/quota.py`.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
-from entity_pipeline.core.gemini.models import GroundingPool
+from entity_pipeline.core.gemini.call import Call
+from entity_pipeline.core.gemini.models import GeminiModel, answering_model, find_model
+from entity_pipeline.core.gemini.outcomes import StoredReply, Unanswered, gemini_reason
 from entity_pipeline.core.gemini.quota_day import next_reset
-from entity_pipeline.core.gemini.usage import search_cost_usd
-
-# The id of a request as text: the column may be a uuid, a number or text, and only the database needs to know.
-EventId = str
+from entity_pipeline.core.gemini.settings import GeminiSettings
+from entity_pipeline.core.gemini.usage import most_token_cost_usd, search_cost_usd
+from entity_pipeline.core.reasons import Reason
 
 CALL_LIMIT_S = 60
 STALE_AFTER_S = CALL_LIMIT_S + 30
 ATTEMPTS_PER_CALL = 3
 
 
-class Refusal(StrEnum):
-    """Why the ledger lets no request out now."""
-
-    CAP_REACHED = "cap_reached"
-    SPEND_REACHED = "spend_reached"
-    BLOCKED_BY_GOOGLE = "blocked_by_google"
-    RATE_LIMITED = "rate_limited"
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a person configured; `daily_grounding_cap` is in units of the model's pool a quota day.
-
-    A pool with a monthly allowance is also held to that allowance.
-    """
-
-    daily_grounding_cap: int
-    requests_per_minute: int
-    daily_spend_usd: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class CallIntent:
-    """One request that wants to go out.
-
-    `subject` is the account; with `pipeline` and `step` it is the claim. `config_hash` covers prompt, schema,
-    model and configuration, `input_hash` the same and the profile. `max_cost_usd` is for tokens alone.
-    `consumed_event_id` is the paid reply that the account already holds: any later one was paid for and never
-    used, and is replayed.
-    """
-
-    pipeline: str
-    step: str
-    kind: str  # "review" or "repair"
-    subject: str
-    model: str
-    grounded: bool
-    input_hash: str
-    config_hash: str
-    max_cost_usd: Decimal
-    consumed_event_id: EventId | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class LedgerView:
-    """What the ledger holds at the moment of admission, read under its lock."""
+    """What the database holds at the moment of admission, read under the ledger's lock.
+
+    `settings` are the stored ones of the row `gemini`; `closed` says why nothing may be asked under them. Units are
+    those of the pool of `billed_as`, the model that was last billed in place of the asked one, or of the asked model
+    where that is None. `month_spent_usd` is None unless the row limits the month; `domain_spent_usd` is what the
+    asking domain's pipeline spent today.
+    """
 
     now: datetime
     quota_day: date
+    settings: GeminiSettings
+    closed: Reason | None
+    billed_as: str | None
     units_in_period: int
     units_today: int
+    reserved_today: int
     spent_usd: Decimal
+    month_spent_usd: Decimal | None
+    domain_spent_usd: Decimal
     requests_last_minute: int
     minute_frees_at: datetime | None
     blocked_until: datetime | None
-    claimed_until: datetime | None
-    replay: "StoredReply | None"
-
-
-@dataclass(frozen=True, slots=True)
-class StoredReply:
-    """A settled reply as the ledger keeps it."""
-
-    event_id: EventId
-    body: Mapping[str, Any]
-    model_version: str | None
-    input_hash: str
+    claimed_until: datetime | None = None
+    replay: StoredReply | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,78 +62,123 @@ class Replay:
 
 @dataclass(frozen=True, slots=True)
 class InFlight:
-    """Another worker holds the claim on the account until `until` at the latest."""
+    """Another worker holds the claim on the subject until `until` at the latest."""
 
     until: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Nothing may go out before `retry_at`."""
+    """No request may go out; `retry_at` is None where only a person can change that."""
 
-    refusal: Refusal
-    retry_at: datetime
+    why: Unanswered
+    reason: Reason
+    retry_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A row may be inserted; it holds `cost_usd` of the day's budget until the real cost is known."""
+    """A row may be inserted.
+
+    It holds `cost_usd` of the day's budget until the real cost is known, and is billed as `model`.
+    """
 
     cost_usd: Decimal
+    model: GeminiModel
 
 
 Admission = Admitted | Replay | InFlight | Refused
 
 
-def admit(view: LedgerView, intent: CallIntent, limits: Limits, pool: GroundingPool) -> Admission:
+def admit(view: LedgerView, call: Call, asked: GeminiModel) -> Admission:
     """Whether one more request may go out. Counts include every open reservation, so it can't oversell."""
-    if view.replay is not None:
-        return Replay(view.replay)
+    if (stored := _stored(view, call, asked)) is not None:
+        return stored
+    if view.closed is not None:
+        return Refused(Unanswered.CLOSED, view.closed)
+    billed = billed_model(view, asked)
+    if isinstance(billed, Reason):
+        return Refused(Unanswered.MODEL_REPLACED, billed)
     if view.claimed_until is not None:
         return InFlight(view.claimed_until)
     if view.blocked_until is not None and view.blocked_until > view.now:
-        return Refused(Refusal.BLOCKED_BY_GOOGLE, view.blocked_until)
-    if intent.grounded:
-        if view.units_today + pool.reserve_units > limits.daily_grounding_cap:
-            return Refused(Refusal.CAP_REACHED, next_reset(view.now, "day"))
-        if pool.period == "month" and view.units_in_period + pool.reserve_units > pool.free_units:
-            return Refused(Refusal.CAP_REACHED, next_reset(view.now, "month"))
-    cost_usd = intent.max_cost_usd
-    if intent.grounded:
-        cost_usd += search_cost_usd(pool, view.units_in_period, pool.reserve_units)
-    if view.spent_usd + cost_usd > limits.daily_spend_usd:
-        return Refused(Refusal.SPEND_REACHED, next_reset(view.now, "day"))
-    if view.requests_last_minute >= limits.requests_per_minute:
-        return Refused(Refusal.RATE_LIMITED, view.minute_frees_at or view.now + timedelta(seconds=60))
-    return Admitted(cost_usd)
+        return Refused(
+            Unanswered.BLOCKED_BY_GOOGLE,
+            gemini_reason("blocked_by_google", at=view.blocked_until),
+            view.blocked_until,
+        )
+    if call.request.grounded and (full := _used_up(view, billed)) is not None:
+        return full
+    cost_usd = most_token_cost_usd(billed, call.request, view.quota_day)
+    if call.request.grounded:
+        cost_usd += search_cost_usd(billed.pool, view.units_in_period, billed.pool.reserve_units)
+    if (spent := _spent(view, call, cost_usd)) is not None:
+        return spent
+    if view.requests_last_minute >= view.settings.requests_per_minute:
+        frees_at = view.minute_frees_at or view.now + timedelta(seconds=60)
+        return Refused(Unanswered.RATE_LIMITED, gemini_reason("time_is_up"), frees_at)
+    return Admitted(cost_usd, billed)
 
 
-@dataclass(frozen=True, slots=True)
-class QuotaStatus:
-    """The ledger's day for people: units of the configured model's pool, and USD of the whole project.
+def billed_model(view: LedgerView, asked: GeminiModel) -> GeminiModel | Reason:
+    """The model whose price and pool hold for a request to `asked`, or why none may be asked.
 
-    `used` were sent, `reserved` hold a place; `remaining` is what the cap still allows. A request needs
-    `units_per_request` of them.
+    Another model that answered is billed from then on, if the row `gemini` accepts it and the registry knows it.
     """
+    if view.billed_as is None:
+        return asked
+    if view.billed_as not in view.settings.accept_models:
+        return replaced_reason(asked.name, view.billed_as)
+    known = find_model(view.billed_as)
+    return known or gemini_reason("accepted_model_unknown", model=view.billed_as)
 
-    model: str
-    unit: str
-    quota_day: date
-    used: int
-    reserved: int
-    cap: int
-    resets_at: datetime
-    spent_usd: Decimal
-    spend_limit_usd: Decimal
-    blocked_until: datetime | None
-    units_per_request: int = 1
 
-    @property
-    def remaining(self) -> int:
-        """Units that may still be reserved in this period."""
-        return max(self.cap - self.used - self.reserved, 0)
+def replaced_reason(asked: str, answered: str) -> Reason:
+    """Why nothing more is asked once another model has answered."""
+    return gemini_reason("model_replaced", asked=asked, answered=answered)
 
-    @property
-    def cap_reached(self) -> bool:
-        """No further grounded request may go out before `resets_at`."""
-        return self.remaining < self.units_per_request
+
+def _stored(view: LedgerView, call: Call, asked: GeminiModel) -> Admission | None:
+    """What a paid reply decides; None if there is none and a request may be made."""
+    if view.replay is None:
+        return Refused(Unanswered.NOT_STORED, gemini_reason("not_stored")) if call.only_replay else None
+    other = answering_model(asked.name, view.replay.model_version)
+    if other is None or other in view.settings.accept_models:
+        return Replay(view.replay)
+    return Refused(Unanswered.MODEL_REPLACED, replaced_reason(asked.name, other))
+
+
+def _used_up(view: LedgerView, billed: GeminiModel) -> Refused | None:
+    pool, settings = billed.pool, view.settings
+    cap = settings.daily_grounding_cap
+    if view.units_today + pool.reserve_units > cap:
+        return _until(view, Unanswered.CAP_REACHED, "day", f"cap_is_reached_{pool.unit}", cap=cap)
+    if not settings.paid_grounding and view.units_in_period + pool.reserve_units > pool.free_units:
+        key = f"free_units_are_used_{pool.unit}"
+        return _until(view, Unanswered.CAP_REACHED, pool.period, key, free=pool.free_units)
+    return None
+
+
+def _spent(view: LedgerView, call: Call, cost_usd: Decimal) -> Refused | None:
+    settings, domain = view.settings, call.claim.step.domain
+    if view.spent_usd + cost_usd > usd(settings.daily_spend_usd):
+        return _until(view, Unanswered.SPEND_REACHED, "day", "day_is_spent", limit=settings.daily_spend_usd)
+    month = settings.monthly_spend_usd
+    if month is not None and (view.month_spent_usd or Decimal(0)) + cost_usd > usd(month):
+        return _until(view, Unanswered.SPEND_REACHED, "month", "month_is_spent", limit=month)
+    share = settings.shares.get(domain)
+    if share is not None and view.domain_spent_usd + cost_usd > usd(share):
+        return _until(view, Unanswered.SPEND_REACHED, "day", "share_is_spent", limit=share, domain=domain)
+    return None
+
+
+def usd(setting: float) -> Decimal:
+    """An amount as a person wrote it."""
+    return Decimal(str(setting))
+
+
+def _until(
+    view: LedgerView, why: Unanswered, period: Literal["day", "month"], key: str, **values: Any
+) -> Refused:
+    at = next_reset(view.now, period)
+    return Refused(why, gemini_reason(key, day=view.quota_day, at=at, **values), at)

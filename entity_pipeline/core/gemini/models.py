@@ -261,3 +261,13 @@ def is_same_model(asked: str, answered: str | None) -> bool:
         re.fullmatch(re.escape(asked) + r"(-\d[\d-]*|-preview[\w.-]*|-exp[\w.-]*|@[\w.-]+)?", name)
         is not None
     )
+
+
+def answering_model(asked: str, version: str | None) -> str | None:
+    """Which other model a reply's `modelVersion` names: by its name in the registry, else as it was given.
+
+    None when it is the one that was asked for, or when the reply names none.
+    """
+    if version is None or is_same_model(asked, version):
+        return None
+    return next((name for name in MODELS if is_same_model(name, version)), version.removeprefix("models/"))

@@ -4,14 +4,13 @@ The ledger reads this row itself (`resources/gemini`); a caller never brings a l
 replies is in that domain's settings.
 """
 
-from decimal import Decimal
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from entity_pipeline.core.gemini.ledger import Limits
 from entity_pipeline.core.settings import Count, SettingsModel, UsdPerDay
 
+KeepRequests = Literal["full", "sealed", "none"]
 ModelName = Annotated[str, Field(min_length=1, max_length=100)]
 
 
@@ -31,12 +30,5 @@ class GeminiSettings(SettingsModel):
     shares: dict[str, UsdPerDay] = Field(default_factory=dict)
     # Models beside GEMINI_MODEL whose replies may be used.
     accept_models: list[ModelName] = Field(default_factory=list)
-
-
-def limits_of(settings: GeminiSettings) -> Limits:
-    """The part of the settings that the ledger enforces."""
-    return Limits(
-        daily_grounding_cap=settings.daily_grounding_cap,
-        requests_per_minute=settings.requests_per_minute,
-        daily_spend_usd=Decimal(str(settings.daily_spend_usd)),
-    )
+    # The texts of requests in the ledger: open, sealed with GEMINI_REQUEST_KEYS (left out without keys), or left out.
+    keep_requests: KeepRequests = "sealed"

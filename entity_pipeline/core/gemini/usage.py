@@ -6,7 +6,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from entity_pipeline.core.gemini.models import GeminiModel, GroundingPool
+from entity_pipeline.core.gemini.models import GeminiModel, GroundingPool, answering_model, find_model
+from entity_pipeline.core.gemini.request import Request
 
 _MILLION = Decimal(1_000_000)
 _MICRODOLLAR = Decimal("0.000001")
@@ -26,7 +27,7 @@ class TokenUsage:
 
 
 def read_usage(body: Mapping[str, Any]) -> TokenUsage:
-    """Token counts of a raw reply; whatever is absent or is no sensible number counts as 0."""
+    """Token counts of a raw reply; what is absent or not a sensible number counts as 0."""
     raw = body.get("usageMetadata")
     counts: Mapping[str, Any] = raw if isinstance(raw, Mapping) else {}
 
@@ -63,6 +64,12 @@ def token_cost_usd(model: GeminiModel, usage: TokenUsage, day: date) -> Decimal:
     return (cost / _MILLION).quantize(_MICRODOLLAR)
 
 
+def most_token_cost_usd(model: GeminiModel, request: Request, day: date) -> Decimal:
+    """The most that the tokens of a request can cost, in USD."""
+    most = TokenUsage(prompt=request.most_prompt_tokens, output=request.generation.max_output_tokens)
+    return token_cost_usd(model, most, day)
+
+
 def search_cost_usd(pool: GroundingPool, units_before: int, units: int) -> Decimal:
     """The fee for `units` of grounding when `units_before` of the period's free allowance were used."""
     free_left = max(pool.free_units - units_before, 0)
@@ -81,3 +88,44 @@ class SpendDay:
     grounded_requests: int
     search_queries: int
     cost_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyFigures:
+    """What a reply says of itself, read once: for the ledger and for the trace.
+
+    `billed_as` is None when the model that answered is the one that was asked. `units` are those of the answering
+    model's pool.
+    """
+
+    usage: TokenUsage
+    search_queries: int
+    model_version: str | None
+    billed_as: str | None
+    token_cost_usd: Decimal
+    units: int
+    pool: GroundingPool
+
+    def cost_usd(self, units_before: int) -> Decimal:
+        """What the request cost, when so many units of the period were used before it."""
+        return self.token_cost_usd + search_cost_usd(self.pool, units_before, self.units)
+
+
+def read_figures(body: Mapping[str, Any], request: Request, expected: GeminiModel, day: date) -> ReplyFigures:
+    """Read a raw reply to `request`; it costs what the answering model costs, or `expected` if it names none."""
+    usage, version = read_usage(body), _version(body)
+    other = answering_model(request.model, version)
+    if version is None and expected.name != request.model:
+        other = expected.name
+    billed = (find_model(other) if other else find_model(request.model)) or expected
+    queries = count_search_queries(body) if request.grounded else 0
+    units = 0 if not request.grounded else 1 if billed.pool.unit == "prompt" else queries
+    cost = token_cost_usd(billed, usage, day)
+    return ReplyFigures(usage, queries, version, other, cost, units, billed.pool)
+
+
+def _version(body: Mapping[str, Any]) -> str | None:
+    """The model that a reply names, as a text column takes it: without NUL and lone surrogates."""
+    version = body.get("modelVersion")
+    shown = "".join(filter(str.isprintable, version[:200])) if isinstance(version, str) else ""
+    return shown if shown.strip() else None

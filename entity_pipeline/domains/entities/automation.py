@@ -11,7 +11,6 @@ import dagster as dg
 
 from entity_pipeline.core.failures import PipelineFailure
 from entity_pipeline.core.gemini.access import GeminiAccess
-from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import Closed, Gate, SettingsAccess
 from entity_pipeline.domains.entities import KEY, jobs
@@ -81,7 +80,7 @@ def enrichment_schedule(
     if isinstance(gate, Closed):
         return dg.SkipReason(str(gate.reason))
     gemini.sweep()
-    quota = gemini.quota(limits_of(settings.readable(GeminiSettings)))
+    quota = gemini.quota()
     now = datetime.now(UTC)
     in_flight = jobs.RUNS.in_flight(context.instance, jobs.ENRICHMENT)
     with assets_db.connection() as connection:

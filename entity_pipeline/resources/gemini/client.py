@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from entity_pipeline.core.deadlines import within
-from entity_pipeline.core.gemini.access import Prompt
 from entity_pipeline.core.gemini.ledger import CALL_LIMIT_S
+from entity_pipeline.core.gemini.request import Request
 from entity_pipeline.core.jsonb import read_json
 from entity_pipeline.resources.gemini.errors import ErrorKind, GeminiError, classify_error
 from entity_pipeline.resources.gemini.transport import bounded_event_hooks
 
 GRACE_S = 2.0  # on top of the call's limit, for the ends that the transport notices itself
-_SHORTEST_KEY = 16  # what a local server is given may be a word that answers hold
+_SHORTEST_KEY = 16  # a local server's key may be a word that occurs in answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,31 +68,32 @@ class GeminiClient:
             ),
         )
 
-    def send(self, model: str, prompt: Prompt, *, grounded: bool) -> Exchange:
+    def send(self, request: Request) -> Exchange:
         """One request, one answer. Never raises for anything the other side does."""
         try:
-            return within(CALL_LIMIT_S + GRACE_S, lambda: self._send(model, prompt, grounded))
+            return within(CALL_LIMIT_S + GRACE_S, lambda: self._send(request))
         except TimeoutError:
             return Lost(f"TimeoutError: no whole answer within {CALL_LIMIT_S} s")
 
-    def _send(self, model: str, prompt: Prompt, grounded: bool) -> Exchange:
+    def _send(self, request: Request) -> Exchange:
         import httpx2
         from google.genai import errors
 
         types = self._types
         config = types.GenerateContentConfig(
-            system_instruction=prompt.system,
-            temperature=prompt.temperature,
-            max_output_tokens=prompt.max_output_tokens,
-            thinking_config=types.ThinkingConfig(thinking_budget=prompt.thinking_budget),
-            tools=[types.Tool(google_search=types.GoogleSearch())] if grounded else None,
+            system_instruction=request.system,
+            temperature=request.generation.temperature,
+            max_output_tokens=request.generation.max_output_tokens,
+            thinking_config=types.ThinkingConfig(thinking_budget=request.generation.thinking_budget),
+            tools=[types.Tool(google_search=types.GoogleSearch())] if request.grounded else None,
             automatic_continuation=False,
             should_return_http_response=True,
         )
+        turn = types.Content(role="user", parts=[types.Part(text=part.text) for part in request.parts])
         try:
-            answer = self._client.models.generate_content(model=model, contents=prompt.text, config=config)
+            answer = self._client.models.generate_content(model=request.model, contents=turn, config=config)
         except errors.APIError as error:
-            return classify_error(error.code or 0, error.details, grounded, self._hidden)
+            return classify_error(error.code or 0, error.details, request.grounded, self._hidden)
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
             return Unsent(self._hidden(f"{type(error).__name__}: {error}"))
         except (httpx2.HTTPError, ValueError, RecursionError) as error:
@@ -114,4 +115,4 @@ def _decode(text: str) -> Body | GeminiError:
         body = None
     if isinstance(body, dict):
         return Body(body)
-    return GeminiError(ErrorKind.OVERLOADED, 200, "UNREADABLE", "The answer is no JSON object.")
+    return GeminiError(ErrorKind.OVERLOADED, 200, "UNREADABLE", "The answer is not a JSON object.")

@@ -1,23 +1,25 @@
-"""What an error answer of Gemini means for the next request. Pure: judged from status and body only.
+"""What an error answer of Gemini means for the next request. Pure: judged by status and keys, never by the message.
 
-The surprising fact: a per-day 429 also says "retry in 28 s", so the delay is never believed before the
-`quotaId` is known.
+The message may quote what was sent, and so words of strangers. A per-day 429 also says "retry in 28 s", so the delay
+is only believed when `quotaId` is of another kind.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 DEFAULT_WAIT_S = 60.0
 LONGEST_WAIT_S = 600.0
+# `reason` of google.rpc.ErrorInfo in a 400 that is about the key and not about the request.
+_KEY_REASONS = frozenset({"API_KEY_INVALID", "API_KEY_EXPIRED"})
 
 
 class ErrorKind(StrEnum):
     """What to do next, by the kind of answer."""
 
-    QUOTA_MINUTE = "quota_minute"  # wait as told, then try again
+    QUOTA_MINUTE = "quota_minute"  # wait as long as it says, then try again
     QUOTA_DAY = "quota_day"  # nothing more before the Pacific midnight
     GROUNDING_EXHAUSTED = "grounding_exhausted"  # nothing more before the pool's period ends
     OVERLOADED = "overloaded"  # 5xx or an unreadable answer: try again, three attempts in all
@@ -61,11 +63,11 @@ def classify_error(
     error = body.get("error", body) if isinstance(body, Mapping) else {}
     if not isinstance(error, Mapping):
         error = {}
-    status, message = said(error.get("status")), said(error.get("message"))
+    status, message, details = said(error.get("status")), said(error.get("message")), _details(error)
     if code == 429:
-        return _classify_429(status, message, error.get("details"), grounded, said)
-    wrong_address = 300 <= code < 400
-    if wrong_address or code in (401, 403, 404) or (code == 400 and "api key" in message.lower()):
+        return _classify_429(status, message, details, grounded, said)
+    about_the_key = code == 400 and any(item.get("reason") in _KEY_REASONS for item in details)
+    if 300 <= code < 400 or code in (401, 403, 404) or about_the_key:
         kind = ErrorKind.MISCONFIGURED
     elif 400 <= code < 500 and code != 408:
         kind = ErrorKind.REFUSED
@@ -75,11 +77,12 @@ def classify_error(
 
 
 def _classify_429(
-    status: str, message: str, raw_details: Any, grounded: bool, said: Callable[[Any], str]
+    status: str,
+    message: str,
+    details: Sequence[Mapping[str, Any]],
+    grounded: bool,
+    said: Callable[[Any], str],
 ) -> GeminiError:
-    details = (
-        [item for item in raw_details if isinstance(item, Mapping)] if isinstance(raw_details, list) else []
-    )
     quota_ids = [
         said(violation.get("quotaId"))
         for item in details
@@ -90,16 +93,26 @@ def _classify_429(
     daily = next((quota_id for quota_id in quota_ids if "PerDay" in quota_id), None)
     if daily:
         return GeminiError(ErrorKind.QUOTA_DAY, 429, status, message, quota_id=daily)
-    only_help = bool(details) and all(_text(item.get("@type")).endswith("Help") for item in details)
+    only_help = bool(details) and all(_text(item.get("@type")).endswith(".Help") for item in details)
     if grounded and only_help:
         return GeminiError(ErrorKind.GROUNDING_EXHAUSTED, 429, status, message)
-    told = next(
+    asked_to_wait = next(
         (wait for item in details if (wait := _seconds(item.get("retryDelay"))) is not None), DEFAULT_WAIT_S
     )
     quota_id = quota_ids[0] if quota_ids else None
     return GeminiError(
-        ErrorKind.QUOTA_MINUTE, 429, status, message, quota_id=quota_id, wait_s=min(told, LONGEST_WAIT_S)
+        ErrorKind.QUOTA_MINUTE,
+        429,
+        status,
+        message,
+        quota_id=quota_id,
+        wait_s=min(asked_to_wait, LONGEST_WAIT_S),
     )
+
+
+def _details(error: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    raw = error.get("details")
+    return [item for item in raw if isinstance(item, Mapping)] if isinstance(raw, list) else []
 
 
 def _seconds(delay: Any) -> float | None:

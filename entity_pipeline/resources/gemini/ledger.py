@@ -5,35 +5,36 @@ READ COMMITTED gives the next statement a snapshot taken after the lock was won,
 count the same free place. A server that defaults to a stricter level would oversell.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 from psycopg import ClientCursor, Connection
 from psycopg.rows import dict_row
 
+from entity_pipeline.core.gemini.call import Call, CallKind, EventId, Step
 from entity_pipeline.core.gemini.ledger import (
     STALE_AFTER_S,
     Admitted,
-    CallIntent,
-    EventId,
     InFlight,
     LedgerView,
-    Limits,
-    QuotaStatus,
     Refused,
     Replay,
-    StoredReply,
     admit,
+    billed_model,
 )
 from entity_pipeline.core.gemini.models import MODELS, GeminiModel
-from entity_pipeline.core.gemini.quota_day import next_reset
-from entity_pipeline.core.gemini.usage import TokenUsage, search_cost_usd
+from entity_pipeline.core.gemini.outcomes import StoredReply
+from entity_pipeline.core.gemini.quota import QuotaStatus, quota_status
+from entity_pipeline.core.gemini.settings import GeminiSettings
+from entity_pipeline.core.gemini.usage import ReplyFigures
 from entity_pipeline.core.jsonb import jsonb_text
 from entity_pipeline.core.ports import Database
+from entity_pipeline.core.reasons import Reason
+from entity_pipeline.core.settings import Closed, SettingsRow, gate, readable
 from entity_pipeline.resources.gemini.ledger_sql import (
     BEGIN,
     COUNT_ANSWERED,
@@ -53,14 +54,31 @@ from entity_pipeline.resources.gemini.ledger_sql import (
     VIEW,
 )
 
+_MODELS = json.dumps(
+    {
+        name: {
+            "pool": model.pool.name,
+            "units": 1 if model.pool.unit == "prompt" else None,
+            "held": model.pool.reserve_units,
+            "by_month": model.pool.period == "month",
+        }
+        for name, model in MODELS.items()
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Reserved:
-    """A place under the cap: one row, to be marked sent before the request leaves."""
+    """A place under the cap: one row, to be marked sent before the request leaves.
+
+    `model` is the one whose price and pool hold, and `settings` are those under which it was given.
+    """
 
     event_id: EventId
     quota_day: date
     units_before: int
+    model: GeminiModel
+    settings: GeminiSettings
 
 
 class Ledger:
@@ -70,104 +88,66 @@ class Ledger:
         self._database = database
 
     def reserve(
-        self,
-        intent: CallIntent,
-        limits: Limits,
-        model: GeminiModel,
-        attempt: int,
-        run_id: str,
-        claim: str | None = None,
+        self, call: Call, attempt: int, run_id: str, claim: str | None = None
     ) -> Reserved | Replay | InFlight | Refused:
-        """One place under all limits, an already paid reply, or the reason why not.
+        """One place under all limits for a request to a model of the registry, a paid reply, or the reason why not.
 
-        `claim` is unique to the request that is to be made: who asks again because the answer was lost, for
-        example with the connection after the commit, is given the place that it already holds.
+        `claim` is unique to the request that is to be made: a caller that retries after losing the response (for
+        example with the connection, after the commit) gets the place that it already holds.
         """
-        parameters = _pool_parameters(model) | {
-            "pipeline": intent.pipeline,
-            "step": intent.step,
-            "subject": intent.subject,
-            "kind": intent.kind,
-            "config_hash": intent.config_hash,
-            "consumed": intent.consumed_event_id,
-            "claim": claim,
-        }
+        asked, values = MODELS[call.request.model], _values(call, attempt, run_id, claim)
         with self._transaction() as connection:
-            view = _read_view(connection, BEGIN + VIEW, parameters)
+            view = _read_view(connection, BEGIN + VIEW, values)
             if view.claimed_until is not None and view.claimed_until <= view.now:
                 connection.execute(SWEEP, [STALE_AFTER_S])
-                view = _read_view(connection, VIEW, parameters)
-            decision = admit(view, intent, limits, model.pool)
+                view = _read_view(connection, VIEW, values)
+            decision = admit(view, call, asked)
             if isinstance(decision, InFlight):
-                held = connection.execute(HELD, parameters).fetchone()
-                return decision if held is None else Reserved(held[0], held[1], view.units_in_period)
+                return _held(connection, values, view, asked) or decision
             if not isinstance(decision, Admitted):
                 return decision
-            row = (
-                ClientCursor(connection)
-                .execute(
-                    RESERVE_AND_COMMIT,
-                    {
-                        "now": view.now,
-                        "pipeline": intent.pipeline,
-                        "step": intent.step,
-                        "kind": intent.kind,
-                        "subject": intent.subject,
-                        "model": intent.model,
-                        "grounded": intent.grounded,
-                        "quota_day": view.quota_day,
-                        "input_hash": intent.input_hash,
-                        "config_hash": intent.config_hash,
-                        "attempt": attempt,
-                        "cost_usd": decision.cost_usd,
-                        "run_id": run_id,
-                        "claim": claim,
-                    },
-                )
-                .fetchone()
-            )
+            billed = decision.model
+            values |= {
+                "read_at": view.now,
+                "quota_day": view.quota_day,
+                "billed_as": billed.name if billed is not asked else None,
+                "cost_usd": decision.cost_usd,
+            }
+            row = ClientCursor(connection).execute(RESERVE_AND_COMMIT, values).fetchone()
             assert row is not None
-            return Reserved(row[0], view.quota_day, view.units_in_period)
+            return Reserved(row[0], view.quota_day, view.units_in_period, billed, view.settings)
 
-    def mark_sent(self, event_id: EventId) -> bool:
+    def mark_sent(self, event_id: EventId, request: Mapping[str, Any]) -> bool:
         """From here on the request counts as used. False: the place was lost, so nothing may be sent.
 
-        For the holder of the place alone, who may ask again when the answer was lost.
+        `request` is what is kept of it. Only the holder of the place may call this, again too if the answer was lost.
         """
+        values = [event_id, STALE_AFTER_S, jsonb_text(request)]
         with self._database.connection() as connection:
-            return connection.execute(MARK_SENT, [event_id, STALE_AFTER_S]).fetchone() == (True,)
+            return connection.execute(MARK_SENT, values).fetchone() == (True,)
 
     def settle(
-        self,
-        reserved: Reserved,
-        model: GeminiModel,
-        *,
-        body: Mapping[str, Any],
-        model_version: str | None,
-        usage: TokenUsage,
-        search_queries: int,
-        token_cost_usd: Decimal,
-        grounded: bool,
-        latency_ms: int,
+        self, reserved: Reserved, body: Mapping[str, Any], figures: ReplyFigures, latency_ms: int
     ) -> None:
         """Keep the reply and what it cost. Late is fine: a swept row is settled all the same."""
-        units = 0 if not grounded else 1 if model.pool.unit == "prompt" else search_queries
-        cost = token_cost_usd + search_cost_usd(model.pool, reserved.units_before, units)
-        parameters = {
+        same_pool = figures.pool == reserved.model.pool
+        values = {
             "id": reserved.event_id,
             "reply": jsonb_text(body),
-            "model_version": model_version,
-            "search_queries": search_queries,
-            "prompt": usage.prompt,
-            "cached": usage.cached,
-            "output": usage.output,
-            "thoughts": usage.thoughts,
-            "tool": usage.tool,
-            "cost_usd": cost,
+            "model_version": figures.model_version,
+            "billed_as": figures.billed_as,
+            "search_queries": figures.search_queries,
+            "prompt": figures.usage.prompt,
+            "cached": figures.usage.cached,
+            "output": figures.usage.output,
+            "thoughts": figures.usage.thoughts,
+            "tool": figures.usage.tool,
+            # What is used of a pool that was not looked at is not known: nothing, as long as no other model answers.
+            "cost_usd": figures.cost_usd(reserved.units_before if same_pool else 0),
             "latency_ms": latency_ms,
         }
         with self._database.connection() as connection:
-            connection.execute(SETTLE, parameters)
+            connection.execute(SETTLE, values)
 
     def fail(
         self,
@@ -207,11 +187,16 @@ class Ledger:
         with self._database.connection() as connection:
             return int(connection.execute(SWEEP, [STALE_AFTER_S]).rowcount)
 
-    def status(self, limits: Limits, model: GeminiModel) -> QuotaStatus:
+    def status(self, model: GeminiModel, step: Step | None = None) -> QuotaStatus:
         """Today's figures for people and for planning; takes no lock."""
+        values = {
+            "models": _MODELS,
+            "model": model.name,
+            "pipeline": step and step.pipeline,
+            "domain": step and step.domain,
+        }
         with self._database.connection() as connection:
-            row = connection.cursor(row_factory=dict_row).execute(STATUS, _pool_parameters(model)).fetchone()
-        return quota_status(row, limits, model)
+            return quota_status(_read_view(connection, STATUS, values), model, step)
 
     def count_answered(self, since: datetime) -> int:
         """Grounded requests that ended in a reply since an instant."""
@@ -220,13 +205,12 @@ class Ledger:
         return int(row[0]) if row else 0
 
     def stored_replies(
-        self, pipeline: str, step: str, config_hash: str, subjects: Sequence[str]
+        self, step: Step, kind: CallKind, config_hash: str, subjects: Sequence[str]
     ) -> frozenset[str]:
-        """Those of the subjects whose review is paid for: it would be replayed and not asked for."""
+        """Those of the subjects whose reply is paid for: it would be replayed and not asked for."""
+        values = [step.pipeline, step.name, list(subjects), str(kind), config_hash]
         with self._database.connection() as connection:
-            rows = connection.execute(
-                STORED_SUBJECTS, [pipeline, step, list(subjects), config_hash]
-            ).fetchall()
+            rows = connection.execute(STORED_SUBJECTS, values).fetchall()
         return frozenset(row[0] for row in rows)
 
     def count_sent(self, since: datetime) -> tuple[int, int]:
@@ -257,54 +241,62 @@ class Ledger:
             )
 
 
-def quota_status(row: Mapping[str, Any], limits: Limits, model: GeminiModel) -> QuotaStatus:
-    """Figures of the period as a value; a monthly pool also closes the day when the month is used up."""
-    pool, today = model.pool, row["units_today"]
-    cap = limits.daily_grounding_cap
-    period: Literal["day", "month"] = "day"
-    if pool.period == "month":
-        month_left = pool.free_units - (row["units_in_period"] - today)
-        if month_left < cap:
-            cap, period = max(month_left, 0), "month"
-    return QuotaStatus(
-        model=model.name,
-        unit=pool.unit,
-        quota_day=row["today"],
-        used=today - row["reserved_today"],
-        reserved=row["reserved_today"],
-        cap=cap,
-        resets_at=next_reset(row["read_at"], period),
-        spent_usd=row["spent_usd"],
-        spend_limit_usd=limits.daily_spend_usd,
-        blocked_until=row["held_until"],
-        units_per_request=pool.reserve_units,
-    )
-
-
-def _pool_parameters(model: GeminiModel) -> dict[str, Any]:
+def _values(call: Call, attempt: int, run_id: str, claim: str | None) -> dict[str, Any]:
+    """What the statements of a reservation need to know of the call, by the names that they have there."""
+    step = call.claim.step
     return {
-        "units_of_request": 1 if model.pool.unit == "prompt" else None,
-        "reserve_units": model.pool.reserve_units,
-        "by_month": model.pool.period == "month",
-        "models_of_other_pools": [name for name, other in MODELS.items() if other.pool != model.pool],
+        "models": _MODELS,
+        "model": call.request.model,
+        "grounded": call.request.grounded,
+        "domain": step.domain,
+        "pipeline": step.pipeline,
+        "step": step.name,
+        "kind": str(call.claim.kind),
+        "subject": call.claim.subject,
+        "input_hash": call.input_hash,
+        "config_hash": call.config_hash,
+        "consumed": call.consumed_event_id,
+        "attempt": attempt,
+        "run_id": run_id,
+        "claim": claim,
     }
 
 
-def _read_view(connection: Connection[Any], statements: str, parameters: Mapping[str, Any]) -> LedgerView:
-    """Run the statements, the last of which is VIEW, in one round trip: the lock is held for shorter."""
+def _held(
+    connection: Connection[Any], values: Mapping[str, Any], view: LedgerView, asked: GeminiModel
+) -> Reserved | None:
+    """The place that this very request already holds."""
+    row = connection.execute(HELD, values).fetchone()
+    if row is None:
+        return None
+    billed = billed_model(view, asked)
+    model = asked if isinstance(billed, Reason) else billed
+    return Reserved(row[0], row[1], view.units_in_period, model, view.settings)
+
+
+def _read_view(connection: Connection[Any], statements: str, values: Mapping[str, Any]) -> LedgerView:
+    """Run the statements, the last of which is VIEW or STATUS, in one round trip: the lock is held for shorter."""
     cursor = ClientCursor(connection, row_factory=dict_row)
-    row = cursor.execute(statements, parameters).set_result(-1).fetchone()
+    row = cursor.execute(statements, values).set_result(-1).fetchone()
     assert row is not None
     replay = None
     if row["unused_reply"] is not None:
         stored = connection.execute(REPLY, [row["unused_reply"]]).fetchone()
         replay = StoredReply(*stored) if stored is not None else None
+    limits = SettingsRow(row["limits_are_on"], row["limits"]) if row["has_limits"] else None
+    opened = gate(GeminiSettings, {GeminiSettings.row: limits} if limits is not None else {})
     return LedgerView(
         now=row["read_at"],
         quota_day=row["today"],
+        settings=readable(GeminiSettings, limits) if isinstance(opened, Closed) else opened.settings,
+        closed=opened.reason if isinstance(opened, Closed) else None,
+        billed_as=row["billed_as"],
         units_in_period=row["units_in_period"],
         units_today=row["units_today"],
+        reserved_today=row["reserved_today"],
         spent_usd=row["spent_usd"],
+        month_spent_usd=row["month_spent_usd"],
+        domain_spent_usd=row["domain_spent_usd"],
         requests_last_minute=row["requests_last_minute"],
         minute_frees_at=_later(row["minute_began_at"], 60),
         blocked_until=row["held_until"],

@@ -12,11 +12,10 @@ from typing import Any
 from psycopg.rows import class_row
 
 from entity_pipeline.core.gemini.access import RecentReplies
-from entity_pipeline.core.gemini.ledger import EventId
+from entity_pipeline.core.gemini.call import EventId, Step
 from entity_pipeline.core.gemini.models import is_same_model
 from entity_pipeline.core.gemini.usage import SpendDay
 from entity_pipeline.core.ports import Database
-from entity_pipeline.core.settings import PLATFORM
 from entity_pipeline.resources.gemini.ledger_sql import EVENTS, RECENT_REPLIES
 
 _DAY = "coalesce(quota_day, (created_at at time zone 'America/Los_Angeles')::date)"
@@ -71,19 +70,18 @@ def spend_of_day(database: Database, day: date) -> list[SpendDay]:
     return [spent for spent in spend_since(database, day) if spent.quota_day == day]
 
 
-def entries_of(database: Database, pipeline: str, step: str, subject: str, limit: int) -> list[LedgerEntry]:
+def entries_of(database: Database, step: Step, subject: str, limit: int) -> list[LedgerEntry]:
     """The requests made for one account, newest first."""
-    parameters = {"pipeline": pipeline, "step": step, "subject": subject, "limit": limit}
+    parameters = {"pipeline": step.pipeline, "step": step.name, "subject": subject, "limit": limit}
     with database.connection() as connection:
         return list(connection.cursor(row_factory=class_row(LedgerEntry)).execute(_OF_SUBJECT, parameters))
 
 
 def recent_replies(database: Database, model: str, since: datetime) -> RecentReplies:
-    """What this pipeline's grounded requests to `model` since then were answered with."""
+    """What our grounded requests to `model` since then were answered with, of all domains."""
+    values = {"model": model, "since": since}
     with database.connection() as connection:
-        rows = connection.execute(
-            RECENT_REPLIES, {"pipeline": PLATFORM, "model": model, "since": since}
-        ).fetchall()
+        rows = connection.execute(RECENT_REPLIES, values).fetchall()
     versions = sorted({row[0] for row in rows if row[0] is not None})
     return RecentReplies(
         grounded=sum(row[1] for row in rows),

@@ -1,11 +1,11 @@
-"""The ledger's statements on `gemini_usage_events`; an installation whose columns differ changes this file, and the
-functions in `migrations/assets/20260101000800_ledger_writes.sql`, which count and write.
+"""The ledger's statements on `gemini_usage_events`. An installation whose columns differ changes this file and the
+functions in `migrations/assets/20261129020120_gemini_ledger_limits.sql`, which count and write.
 
-Surprising: the clock is the database's, read once in a statement, so that no machine's own clock matters.
-`clock_timestamp()` and not `now()`: a transaction that waited for the lock would go by the time it began.
+The clock is the database's, read once per statement, so that no machine's own clock matters. It is `clock_timestamp()`
+on purpose: after waiting for the lock, `now()` would still be the time at which the transaction began.
 """
 
-# A server that defaults to a stricter level would count in a snapshot of before the lock.
+# A server that defaults to a stricter level would count in a snapshot taken before the lock.
 # Not flushed: if the server dies, a place that was not marked sent may be gone, and then nothing is sent for it.
 # MARK_SENT is flushed, and with it all that was written before.
 BEGIN = """
@@ -19,23 +19,25 @@ EVENTS = """(select id, created_at, quota_day, pipeline, step, model, state, gro
   prompt_tokens, cached_tokens, output_tokens, thoughts_tokens, tool_tokens, cost_usd::numeric as cost_usd,
   latency_ms, error, metadata from gemini_usage_events) as events"""
 
-_POOL = """units_of_request => %(units_of_request)s, reserve_units => %(reserve_units)s, by_month => %(by_month)s,
-  models_of_other_pools => %(models_of_other_pools)s"""
+_MODEL = (
+    "models => %(models)s::jsonb, of_model => %(model)s, of_pipeline => %(pipeline)s, of_domain => %(domain)s"
+)
 
 VIEW = f"""
-select * from entity_pipeline_ledger_view({_POOL}, of_pipeline => %(pipeline)s, of_step => %(step)s,
-  of_subject => %(subject)s, of_kind => %(kind)s, of_config_hash => %(config_hash)s, consumed => %(consumed)s)
+select * from entity_pipeline_ledger_view_2({_MODEL}, of_step => %(step)s, of_subject => %(subject)s,
+  of_kind => %(kind)s, of_config_hash => %(config_hash)s, consumed => %(consumed)s)
 """
 
-STATUS = f"select * from entity_pipeline_ledger_view({_POOL})"
+STATUS = f"select * from entity_pipeline_ledger_view_2({_MODEL})"
 
 REPLY = "select id::text, reply, model_version, input_hash from gemini_usage_events where id = %s"
 
 RESERVE_AND_COMMIT = """
-select place::text from entity_pipeline_ledger_reserve(read_at => %(now)s, today => %(quota_day)s,
+select place::text from entity_pipeline_ledger_reserve_2(read_at => %(read_at)s, today => %(quota_day)s,
   of_pipeline => %(pipeline)s, of_step => %(step)s, of_kind => %(kind)s, of_subject => %(subject)s,
-  of_model => %(model)s, is_grounded => %(grounded)s, of_input => %(input_hash)s, of_config => %(config_hash)s,
-  nth_attempt => %(attempt)s, most_usd => %(cost_usd)s, of_run => %(run_id)s, of_claim => %(claim)s);
+  of_model => %(model)s, billed_as => %(billed_as)s, is_grounded => %(grounded)s, of_input => %(input_hash)s,
+  of_config => %(config_hash)s, nth_attempt => %(attempt)s, most_usd => %(cost_usd)s, of_run => %(run_id)s,
+  of_claim => %(claim)s);
 commit
 """
 
@@ -45,12 +47,12 @@ where pipeline = %(pipeline)s and step = %(step)s and subject = %(subject)s and 
   and metadata->>'claim' = %(claim)s
 """
 
-MARK_SENT = "select entity_pipeline_ledger_mark_sent(%s, %s)"
+MARK_SENT = "select entity_pipeline_ledger_mark_sent_2(%s, %s, %s::jsonb)"
 
 SETTLE = """
-select entity_pipeline_ledger_settle(%(id)s, kept => %(reply)s, answered_by => %(model_version)s,
-  searches => %(search_queries)s, prompt => %(prompt)s, cached => %(cached)s, output => %(output)s,
-  thoughts => %(thoughts)s, tool => %(tool)s, paid_usd => %(cost_usd)s, took_ms => %(latency_ms)s)
+select entity_pipeline_ledger_settle_2(%(id)s, kept => %(reply)s, answered_by => %(model_version)s,
+  billed_as => %(billed_as)s, searches => %(search_queries)s, prompt => %(prompt)s, cached => %(cached)s,
+  output => %(output)s, thoughts => %(thoughts)s, tool => %(tool)s, paid_usd => %(cost_usd)s, took_ms => %(latency_ms)s)
 """
 
 SWEEP = """
@@ -77,7 +79,7 @@ where id = %(id)s and state = any(%(from_states)s)
 STORED_SUBJECTS = """
 select distinct subject from gemini_usage_events
 where pipeline = %s and step = %s and subject = any(%s) and state = 'settled' and reply is not null
-  and metadata->>'kind' = 'review' and metadata->>'config_hash' = %s
+  and metadata->>'kind' = %s and metadata->>'config_hash' = %s
 """
 
 COUNT_ANSWERED = """
@@ -89,9 +91,11 @@ select count(*), count(*) filter (where grounded) from gemini_usage_events
 where created_at >= %s and state not in ('reserved', 'released')
 """
 
+# Other pipelines leave `input_hash` empty: the column is ours.
 RECENT_REPLIES = """
 select model_version, count(*)::int, (count(*) filter (where coalesce(search_queries, 0) = 0))::int
 from gemini_usage_events
-where pipeline = %(pipeline)s and model = %(model)s and grounded and state = 'settled' and created_at > %(since)s
+where input_hash is not null and model = %(model)s and grounded and state = 'settled'
+  and created_at > %(since)s
 group by 1
 """

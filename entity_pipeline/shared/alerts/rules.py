@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from entity_pipeline.core.gemini.access import RecentReplies
-from entity_pipeline.core.gemini.ledger import QuotaStatus
+from entity_pipeline.core.gemini.quota import QuotaStatus
 from entity_pipeline.core.notifications import Message, NotifySettings
 
 RECOVERED_AFTER = timedelta(hours=1)

@@ -13,7 +13,6 @@ import dagster as dg
 
 from entity_pipeline.core.failures import ConfigurationFailure, PipelineFailure
 from entity_pipeline.core.gemini.access import GeminiAccess
-from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
 from entity_pipeline.core.notifications import Notifications, NotifySettings, NotSent, notify_settings
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import Open, SettingsAccess
@@ -92,7 +91,7 @@ def look(
     limits, unreadable = notify_settings(notify.settings if notify is not None else None)
     facts = AlertFacts(
         failing=failing,
-        quota=known(lambda: gemini.quota(limits_of(settings.readable(GeminiSettings)))),
+        quota=known(gemini.quota),
         waiting=known(lambda: _asked(assets_db, stored.waiting_accounts)),
         replies=known(lambda: gemini.recent_replies(datetime.now(UTC) - _LOOKED_AT)),
         pool=known(lambda: _asked(assets_db, stored.pool)) if opened.instagram_backfill_enabled else None,

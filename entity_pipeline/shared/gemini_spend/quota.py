@@ -13,11 +13,9 @@ from typing import Any
 import dagster as dg
 
 from entity_pipeline.core.gemini.access import GeminiAccess
-from entity_pipeline.core.gemini.ledger import QuotaStatus
-from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
+from entity_pipeline.core.gemini.quota import QuotaStatus
 from entity_pipeline.core.gemini.usage import SpendDay
 from entity_pipeline.core.patience import patiently
-from entity_pipeline.core.settings import SettingsAccess
 from entity_pipeline.shared.gemini_spend.spend_daily import GROUP, gemini_spend_daily
 from entity_pipeline.shared.reporting.charts import columns_by_day
 from entity_pipeline.shared.reporting.metadata import (
@@ -40,9 +38,7 @@ HISTORY_DAYS = 30
     tags={"database": "assets"},
 )
 def gemini_quota(
-    context: dg.AssetExecutionContext,
-    gemini: dg.ResourceParam[GeminiAccess],
-    settings: dg.ResourceParam[SettingsAccess],
+    context: dg.AssetExecutionContext, gemini: dg.ResourceParam[GeminiAccess]
 ) -> dg.MaterializeResult:
     """What today's quota of Gemini is used for, what is left of it, and when it opens again.
 
@@ -52,8 +48,7 @@ def gemini_quota(
     - **A re-run** only brings it up to date. `spend_schedule` does so five minutes past each hour, also while every
       domain is switched off; `entity-pipeline quota` has the figures to the second.
     """
-    limits = limits_of(patiently(partial(settings.readable, GeminiSettings)))
-    status = patiently(partial(gemini.quota, limits))
+    status = patiently(gemini.quota)
     since = status.quota_day - timedelta(days=HISTORY_DAYS - 1)
     kept = patiently(partial(gemini.spend, since))
     today = patiently(partial(gemini.spend_of_day, status.quota_day))

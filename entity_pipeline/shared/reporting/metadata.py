@@ -8,7 +8,7 @@ from typing import Any
 
 import dagster as dg
 
-from entity_pipeline.core.gemini.ledger import QuotaStatus
+from entity_pipeline.core.gemini.quota import QuotaStatus
 from entity_pipeline.shared.reporting.charts import as_image
 
 OWNERS = ["team:data-engineering"]

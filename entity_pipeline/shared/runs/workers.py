@@ -16,12 +16,12 @@ from typing import Generic, Protocol, TypeVar
 
 import dagster as dg
 
-from entity_pipeline.core.gemini.access import GeminiAccess, Unanswered
+from entity_pipeline.core.gemini.access import GeminiAccess
+from entity_pipeline.core.gemini.outcomes import Unanswered
 from entity_pipeline.core.patience import patiently
 from entity_pipeline.core.settings import Closed, SettingsAccess
 from entity_pipeline.domains.entities.reviews.review import (
     IN_FLIGHT,
-    OTHER_MODEL,
     Done,
     Stopped,
 )
@@ -63,7 +63,7 @@ class Reviews(Protocol[AnyKey_contra]):
 
 
 class ReviewSession(Generic[Key]):
-    """Works through accounts; `outcomes`, `other_models` and `held_because` say what came of it."""
+    """Works through accounts; `outcomes` and `held_because` say how it ended."""
 
     def __init__(self, reviewer: Reviews[Key], settings: SettingsAccess, concurrency: int) -> None:
         self._reviewer = reviewer
@@ -74,7 +74,6 @@ class ReviewSession(Generic[Key]):
         self._unavailable_in_a_row = 0
         self._finished: SimpleQueue[_Worker[Key]] = SimpleQueue()
         self.outcomes: Counter[str] = Counter()
-        self.other_models: set[str] = set()
         self.held_because = ""
 
     def work_through(self, accounts: list[Key]) -> None:
@@ -177,12 +176,6 @@ class ReviewSession(Generic[Key]):
             self.held_because = self.held_because or f"{result.detail}{until}"
             return
         self.outcomes[result.outcome] += 1
-        if result.outcome == OTHER_MODEL:
-            self.other_models.add(str(result.model_version))
-            self._stop.set()
-            self.held_because = (
-                f"Gemini answered with {result.model_version} in place of {self._reviewer.gemini.model}."
-            )
         self._unavailable_in_a_row = self._unavailable_in_a_row + 1 if result.unavailable else 0
         if self._unavailable_in_a_row >= OUTAGE_AFTER:
             self._stop.set()

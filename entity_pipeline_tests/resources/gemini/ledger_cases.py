@@ -2,15 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
 
-from entity_pipeline.core.gemini.ledger import CallIntent, EventId, Limits
+from entity_pipeline.core.gemini.call import Call, CallKind, Claim, EventId, Step
+from entity_pipeline.core.gemini.ledger import Refused
 from entity_pipeline.core.gemini.models import MODELS, GeminiModel
-from entity_pipeline.core.gemini.usage import TokenUsage
+from entity_pipeline.core.gemini.outcomes import Unanswered
+from entity_pipeline.core.gemini.quota import QuotaStatus
+from entity_pipeline.core.gemini.request import Generation, Request, Text, Tool
+from entity_pipeline.core.gemini.settings import GeminiSettings
+from entity_pipeline.core.gemini.usage import ReplyFigures, TokenUsage
 from entity_pipeline.core.ports import Database
 from entity_pipeline.resources.gemini.ledger import Ledger, Reserved
 
@@ -18,67 +25,142 @@ Connection = psycopg.Connection[Any]
 
 FLASH = MODELS["gemini-2.5-flash"]
 MONTHLY = MODELS["gemini-3.8-flash"]
-LIMITS = Limits(daily_grounding_cap=1_000, requests_per_minute=10_000, daily_spend_usd=Decimal(100))
+LIMITS = GeminiSettings(daily_grounding_cap=1_000, requests_per_minute=10_000, daily_spend_usd=100.0)
 CENT = Decimal("0.01")
 PACIFIC_TODAY = "(now() at time zone 'America/Los_Angeles')::date"
-REVIEW = CallIntent(
-    pipeline="entity_enrichment",
-    step="instagram_account_review",
-    kind="review",
-    subject="brand.kr",
-    model=FLASH.name,
-    grounded=True,
-    input_hash="input-1",
-    config_hash="config-1",
-    max_cost_usd=CENT,
-)
+STEP = Step("entities", "entity_enrichment", "instagram_account_review")
+SENT: Mapping[str, Any] = {"model": FLASH.name}
 BODY: Mapping[str, Any] = {"candidates": [{"finishReason": "STOP"}], "modelVersion": FLASH.name}
 
 
-def capped(cap: int) -> Limits:
-    return replace(LIMITS, daily_grounding_cap=cap)
+class Kind(CallKind):
+    """What the calls of these tests are for."""
+
+    REVIEW = "review"
+    REPAIR = "repair"
 
 
-def about(subject: str, **changes: Any) -> CallIntent:
-    return replace(REVIEW, subject=subject, **changes)
+# Its tokens cost at most a cent.
+REVIEW = Call(
+    claim=Claim(STEP, Kind.REVIEW, "brand.kr"),
+    request=Request(
+        model=FLASH.name,
+        system="",
+        parts=(Text(""),),
+        tools=(Tool.GOOGLE_SEARCH,),
+        generation=Generation(max_output_tokens=4_000),
+    ),
+    input_hash="input-1",
+    config_hash="config-1",
+)
+
+
+def capped(cap: int) -> GeminiSettings:
+    return LIMITS.model_copy(update={"daily_grounding_cap": cap})
+
+
+def limited(**changes: Any) -> GeminiSettings:
+    return GeminiSettings.model_validate(LIMITS.model_dump() | changes)
+
+
+def limit(database: Database, settings: GeminiSettings = LIMITS, *, is_enabled: bool | None = True) -> None:
+    """Write the row `gemini`."""
+    with database.connection() as connection:
+        connection.execute(
+            "insert into pipeline_settings (platform, is_enabled, settings) values ('gemini', %s, %s) "
+            "on conflict (platform) do update set is_enabled = excluded.is_enabled, settings = excluded.settings",
+            [is_enabled, Jsonb(settings.model_dump(mode="json"))],
+        )
+
+
+def varied(call: Call, **changes: Any) -> Call:
+    """The call with some of its parts changed, by names of the ledger's columns."""
+    claim, request = call.claim, call.request
+    step = replace(
+        claim.step,
+        pipeline=changes.pop("pipeline", claim.step.pipeline),
+        name=changes.pop("step", claim.step.name),
+        domain=changes.pop("domain", claim.step.domain),
+    )
+    claim = Claim(step, changes.pop("kind", claim.kind), changes.pop("subject", claim.subject))
+    grounded = changes.pop("grounded", request.grounded)
+    request = replace(
+        request,
+        model=changes.pop("model", request.model),
+        tools=(Tool.GOOGLE_SEARCH,) if grounded else (),
+    )
+    return replace(call, claim=claim, request=request, **changes)
+
+
+def about(subject: str, **changes: Any) -> Call:
+    return varied(REVIEW, subject=subject, **changes)
 
 
 def ask(
-    ledger: Ledger, intent: CallIntent = REVIEW, limits: Limits = LIMITS, model: GeminiModel = FLASH
+    ledger: Ledger, call: Call = REVIEW, limits: GeminiSettings | None = LIMITS, model: GeminiModel = FLASH
 ) -> Any:
-    return ledger.reserve(intent, limits, model, 1, "run-1")
+    """Ask for a place, under these limits or, with None, under those that are stored."""
+    if limits is not None:
+        limit(ledger._database, limits)
+    return ledger.reserve(call if model is FLASH else varied(call, model=model.name), 1, "run-1")
 
 
 def reserved(
-    ledger: Ledger, intent: CallIntent = REVIEW, limits: Limits = LIMITS, model: GeminiModel = FLASH
+    ledger: Ledger, call: Call = REVIEW, limits: GeminiSettings | None = LIMITS, model: GeminiModel = FLASH
 ) -> Reserved:
-    place = ask(ledger, intent, limits, model)
+    place = ask(ledger, call, limits, model)
     assert isinstance(place, Reserved), place
     return place
 
 
-def sent(ledger: Ledger, intent: CallIntent = REVIEW, model: GeminiModel = FLASH) -> Reserved:
-    place = reserved(ledger, intent, model=model)
-    assert ledger.mark_sent(place.event_id)
+def refusal(answer: Any) -> tuple[Unanswered, datetime | None]:
+    """Why nothing may go out, and until when."""
+    assert isinstance(answer, Refused), answer
+    assert str(answer.reason)
+    return answer.why, answer.retry_at
+
+
+def quota_of(
+    ledger: Ledger, limits: GeminiSettings | None = LIMITS, model: GeminiModel = FLASH
+) -> QuotaStatus:
+    if limits is not None:
+        limit(ledger._database, limits)
+    return ledger.status(model)
+
+
+def sent(
+    ledger: Ledger, call: Call = REVIEW, limits: GeminiSettings | None = LIMITS, model: GeminiModel = FLASH
+) -> Reserved:
+    place = reserved(ledger, call, limits, model)
+    assert ledger.mark_sent(place.event_id, SENT)
     return place
 
 
-def settle(ledger: Ledger, place: Reserved, model: GeminiModel = FLASH, **changes: Any) -> None:
-    answer: dict[str, Any] = {
-        "body": BODY,
-        "model_version": FLASH.name,
+def figures(model: GeminiModel = FLASH, *, grounded: bool = True, **changes: Any) -> ReplyFigures:
+    """The figures of an answer with two searches."""
+    queries = changes.get("search_queries", 2)
+    values: dict[str, Any] = {
         "usage": TokenUsage(prompt=85, cached=5, output=28, thoughts=54, tool=132),
-        "search_queries": 2,
+        "search_queries": queries,
+        "model_version": FLASH.name,
+        "billed_as": None,
         "token_cost_usd": Decimal("0.000230"),
-        "grounded": True,
-        "latency_ms": 1_234,
+        "units": 0 if not grounded else 1 if model.pool.unit == "prompt" else queries,
+        "pool": model.pool,
     }
-    ledger.settle(place, model, **answer | changes)
+    return ReplyFigures(**values | changes)
 
 
-def settled(ledger: Ledger, intent: CallIntent = REVIEW, model: GeminiModel = FLASH) -> Reserved:
-    place = sent(ledger, intent, model)
-    settle(ledger, place, model, grounded=intent.grounded)
+def settle(ledger: Ledger, place: Reserved, model: GeminiModel = FLASH, **changes: Any) -> None:
+    body = changes.pop("body", BODY)
+    ledger.settle(place, body, figures(model, **changes), changes.pop("latency_ms", 1_234))
+
+
+def settled(
+    ledger: Ledger, call: Call = REVIEW, limits: GeminiSettings | None = LIMITS, model: GeminiModel = FLASH
+) -> Reserved:
+    place = sent(ledger, call, limits, model)
+    settle(ledger, place, model, grounded=call.request.grounded)
     return place
 
 

@@ -1,46 +1,40 @@
-"""One process of the races: its threads reserve and mark sent, round by round, as told on standard input.
+"""One process of the races: its threads reserve and mark sent, round by round, as standard input says.
 
-Arguments: database URL, a name, number of threads, cap. A line ``ROUND apart`` gives each thread accounts of
-its own, ``ROUND together`` gives all threads of all processes the same few more than the cap, in a circle that
-they enter at different places. Answers with one line of JSON.
+Arguments: database URL, a name, number of threads, and the stored cap. A line ``ROUND apart`` gives each thread
+accounts of its own, ``ROUND together`` gives all threads of all processes the same few more than the cap, in a
+circle that they enter at different places. Answers with one line of JSON.
 """
 
 import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from decimal import Decimal
 
-from entity_pipeline.core.gemini.ledger import CallIntent, Limits, Refused
-from entity_pipeline.core.gemini.models import MODELS
+from entity_pipeline.core.gemini.ledger import Refused
 from entity_pipeline.resources.gemini.ledger import Ledger, Reserved
 from entity_pipeline.resources.postgres import open_database
+from entity_pipeline_tests.resources.gemini.ledger_cases import FLASH, SENT, about
 
 _MOST_CONNECTIONS = 16
 _SPARE = 10
-_FLASH = MODELS["gemini-2.5-flash"]
 
 
 def main(url: str, name: str, threads: int, cap: int) -> None:
-    limits = Limits(daily_grounding_cap=cap, requests_per_minute=1_000_000, daily_spend_usd=Decimal(100))
-
     def take_places(ledger: Ledger, prefix: str, first: int) -> tuple[list[str], int]:
         """The accounts that were sent for until the cap refused, and how often the ledger was asked."""
         sent: list[str] = []
         for asked in range(10 * cap):
             subject = f"{prefix}_{(first + asked) % (cap + _SPARE)}"
-            intent = CallIntent(
-                "race", "review", "review", subject, _FLASH.name, True, "i", "c", Decimal("0.0001")
-            )
-            place = ledger.reserve(intent, limits, _FLASH, 1, name)
+            call = about(subject, pipeline="race", step="review")
+            place = ledger.reserve(call, 1, name)
             if isinstance(place, Refused):
                 return sent, asked + 1
-            if isinstance(place, Reserved) and ledger.mark_sent(place.event_id):
+            if isinstance(place, Reserved) and ledger.mark_sent(place.event_id, SENT):
                 sent.append(subject)
         raise AssertionError("the cap never refused")
 
     with open_database(url, max_connections=min(threads, _MOST_CONNECTIONS)) as database:
         ledger = Ledger(database)
-        ledger.status(limits, _FLASH)
+        ledger.status(FLASH)
         with ThreadPoolExecutor(threads) as pool:
             sys.stdout.write("ready\n")
             sys.stdout.flush()

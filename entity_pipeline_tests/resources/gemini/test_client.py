@@ -8,11 +8,13 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from threading import Thread
 
 import pytest
 
-from entity_pipeline.core.gemini.access import Prompt
+from entity_pipeline.core.gemini.request import Generation, Text, Tool
+from entity_pipeline.core.gemini.request import Request as GeminiRequest
 from entity_pipeline.resources.gemini import GeminiResource, transport
 from entity_pipeline.resources.gemini.client import Body, Exchange, GeminiClient, Lost, Unsent
 from entity_pipeline.resources.gemini.errors import ErrorKind, GeminiError
@@ -23,7 +25,13 @@ from entity_pipeline_tests.standins import GeminiStandin
 
 KEY = "secret-key-0123456789"
 MODEL = "gemini-2.5-flash"
-PROMPT = Prompt(system="Be exact.", text='Who is {"username": "브랜드.kr"}?', max_output_tokens=1_024)
+ASKED = GeminiRequest(
+    model=MODEL,
+    system="Be exact.",
+    parts=(Text('Who is {"username": "브랜드.kr"}?'),),
+    tools=(Tool.GOOGLE_SEARCH,),
+    generation=Generation(max_output_tokens=1_024),
+)
 ANSWER = {"candidates": [{"content": {"parts": [{"text": "ok"}]}}], "unknownField": {"kept": True}}
 
 
@@ -54,7 +62,7 @@ def client_of(url: str) -> Iterator[GeminiClient]:
 def exchange(*replies: Reply, grounded: bool = True) -> tuple[Exchange, list[Request]]:
     recorder = Recorder(*replies)
     with LoopbackServer(recorder) as server, client_of(server.url) as client:
-        return client.send(MODEL, PROMPT, grounded=grounded), recorder.requests
+        return client.send(ASKED if grounded else replace(ASKED, tools=())), recorder.requests
 
 
 @contextmanager
@@ -91,8 +99,8 @@ def test_a_grounded_request_on_the_wire_is_the_documented_one() -> None:
     assert request.query == {}
     assert request.headers["x-goog-api-key"] == KEY
     assert json.loads(request.body) == {
-        "contents": [{"parts": [{"text": PROMPT.text}], "role": "user"}],
-        "systemInstruction": {"parts": [{"text": PROMPT.system}], "role": "user"},
+        "contents": [{"parts": [{"text": ASKED.text}], "role": "user"}],
+        "systemInstruction": {"parts": [{"text": ASKED.system}], "role": "user"},
         "tools": [{"googleSearch": {}}],
         "generationConfig": {
             "temperature": 0.0,
@@ -184,7 +192,7 @@ def test_a_dropped_connection_is_lost_and_not_tried_again() -> None:
 
 def test_a_refused_connection_is_provably_unsent(closed_port: int) -> None:
     with client_of(f"http://127.0.0.1:{closed_port}") as client:
-        answer = client.send(MODEL, PROMPT, grounded=True)
+        answer = client.send(ASKED)
     assert isinstance(answer, Unsent)
     assert "ConnectError" in answer.message
 
@@ -201,7 +209,7 @@ def test_a_body_beyond_four_megabytes_is_given_up(size: int, whole: bool) -> Non
 
 def test_a_body_shorter_than_announced_is_lost() -> None:
     with raw_server(HEAD, b'{"candidates": []}', hangs_up=True) as url, client_of(url) as client:
-        answer = client.send(MODEL, PROMPT, grounded=True)
+        answer = client.send(ASKED)
     assert isinstance(answer, Lost)
     assert "RemoteProtocolError" in answer.message
 
@@ -210,7 +218,7 @@ def test_a_body_that_drips_is_given_up_at_the_call_limit(monkeypatch: pytest.Mon
     monkeypatch.setattr(transport, "CALL_LIMIT_S", 0.5)
     started = time.monotonic()
     with raw_server(HEAD, *[b" "] * 400, pause_s=0.02) as url, client_of(url) as client:
-        answer = client.send(MODEL, PROMPT, grounded=True)
+        answer = client.send(ASKED)
     assert isinstance(answer, Lost)
     assert "no whole answer within 0.5 s" in answer.message
     assert 0.4 < time.monotonic() - started < 3
@@ -222,7 +230,7 @@ def test_headers_that_drip_are_given_up_at_the_call_limit(monkeypatch: pytest.Mo
     started = time.monotonic()
     drops = [b"HTTP/1.1 200 OK\r\n", *[b"X-A: b\r\n"] * 100]
     with raw_server(*drops, pause_s=0.02, hangs_up=True) as url, client_of(url) as client:
-        answer = client.send(MODEL, PROMPT, grounded=True)
+        answer = client.send(ASKED)
         took_s = time.monotonic() - started
     assert answer == Lost("TimeoutError: no whole answer within 0.5 s")
     assert 0.4 < took_s < 1.8
@@ -252,7 +260,7 @@ def test_an_answer_that_quotes_the_key_is_kept_without_it(reply: Reply) -> None:
 def test_a_key_so_short_that_it_is_a_word_is_not_looked_for() -> None:
     with LoopbackServer(Recorder(json_reply({"name": "local brand"}))) as server:
         client = GeminiClient("local", server.url)
-        assert client.send(MODEL, PROMPT, grounded=True) == Body({"name": "local brand"})
+        assert client.send(ASKED) == Body({"name": "local brand"})
         client.close()
 
 
@@ -267,7 +275,7 @@ def test_a_body_that_falls_silent_is_given_up_long_before_its_claim_ends(
     monkeypatch.setattr(transport, "SILENCE_LIMIT_S", 0.3)
     started = time.monotonic()
     with raw_server(HEAD, b"{") as url, client_of(url) as client:
-        answer = client.send(MODEL, PROMPT, grounded=True)
+        answer = client.send(ASKED)
     assert isinstance(answer, Lost)
     assert "ReadTimeout" in answer.message
     assert time.monotonic() - started < 9  # the limit in force otherwise is 10
@@ -276,7 +284,7 @@ def test_a_body_that_falls_silent_is_given_up_long_before_its_claim_ends(
 def test_a_server_that_never_answers_is_given_up_at_the_call_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("entity_pipeline.resources.gemini.client.CALL_LIMIT_S", 0.3)
     with raw_server() as url, client_of(url) as client:
-        answer = client.send(MODEL, PROMPT, grounded=True)
+        answer = client.send(ASKED)
     assert isinstance(answer, Lost)
     assert "ReadTimeout" in answer.message
 
@@ -288,7 +296,7 @@ def test_the_key_is_in_no_repr_and_no_log_line(caplog: pytest.LogCaptureFixture)
     with caplog.at_level(logging.DEBUG):
         recorder = Recorder(json_reply(ANSWER), trouble("per_day"), unknown_model(MODEL), Reply(drop=True))
         with LoopbackServer(recorder) as server, client_of(server.url) as client:
-            answers = [client.send(MODEL, PROMPT, grounded=True) for _ in range(4)]
+            answers = [client.send(ASKED) for _ in range(4)]
             texts = [repr(client), str(client), repr(answers)]
     assert len(caplog.records) > 4
     texts += [repr(resource), str(resource), caplog.text]
@@ -311,7 +319,7 @@ def test_a_proxy_of_the_environment_does_not_see_a_server_named_explicitly(
 def test_one_client_serves_many_threads() -> None:
     with GeminiStandin(latency_ms=5) as standin, client_of(standin.url) as client:
         with ThreadPoolExecutor(8) as pool:
-            answers = list(pool.map(lambda _: client.send(MODEL, PROMPT, grounded=True), range(40)))
+            answers = list(pool.map(lambda _: client.send(ASKED), range(40)))
         assert all(isinstance(answer, Body) for answer in answers)
         assert standin.requests["grounded"] == 40
 

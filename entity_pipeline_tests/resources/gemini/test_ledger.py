@@ -20,10 +20,12 @@ from entity_pipeline_tests.resources.gemini.ledger_cases import (
     FLASH,
     LIMITS,
     REVIEW,
+    SENT,
     about,
     ask,
     capped,
     grow_old,
+    quota_of,
     reserved,
     row_of,
     sent,
@@ -37,7 +39,7 @@ Connection = psycopg.Connection[Any]
 
 def test_a_reservation_is_one_row_that_says_everything(ledger: Ledger, assets_db: ClonedDatabase) -> None:
     before = datetime.now(UTC)
-    place = ledger.reserve(REVIEW, LIMITS, FLASH, 2, "run-7", "attempt-1")
+    place = ledger.reserve(REVIEW, 2, "run-7", "attempt-1")
     assert isinstance(place, Reserved)
     row = row_of(assets_db, place.event_id)
     assert row["created_at"] == row["state_changed_at"]
@@ -53,6 +55,8 @@ def test_a_reservation_is_one_row_that_says_everything(ledger: Ledger, assets_db
         "input_hash": "input-1",
         "attempt": 2,
         "cost_usd": CENT,
+        "billed_model": None,
+        "request": None,
         "metadata": {"kind": "review", "config_hash": "config-1", "run_id": "run-7", "claim": "attempt-1"},
         "reply": None,
         "error": None,
@@ -107,7 +111,7 @@ def test_a_request_without_an_answer_ends_with_its_reason(
     row = row_of(assets_db, place.event_id)
     assert (row["state"], row["cost_usd"]) == (state, cost_usd)
     assert row["error"]["kind"] in ("overloaded", "lost", "unsent")
-    assert ledger.status(LIMITS, FLASH).used == counts
+    assert quota_of(ledger, LIMITS, FLASH).used == counts
 
 
 @pytest.mark.parametrize("late", ["fail", "mark_unknown", "release", "mark_sent", "settle"])
@@ -117,7 +121,7 @@ def test_a_settled_row_is_final(ledger: Ledger, assets_db: ClonedDatabase, late:
     if late == "settle":
         settle(ledger, place, body={"other": 1}, token_cost_usd=Decimal(1))
     elif late == "mark_sent":
-        assert not ledger.mark_sent(place.event_id)
+        assert not ledger.mark_sent(place.event_id, SENT)
     elif late == "release":
         ledger.release(place.event_id, {"kind": "unsent"})
     else:
@@ -126,7 +130,7 @@ def test_a_settled_row_is_final(ledger: Ledger, assets_db: ClonedDatabase, late:
 
 
 _LATE: dict[str, Callable[[Ledger, Reserved], object]] = {
-    "sent": lambda ledger, place: ledger.mark_sent(place.event_id),
+    "sent": lambda ledger, place: ledger.mark_sent(place.event_id, SENT),
     "settled": settle,
     "failed": lambda ledger, place: ledger.fail(place.event_id, {"kind": "late"}, 1),
     "unknown": lambda ledger, place: ledger.mark_unknown(place.event_id, {"kind": "late"}, 1),
@@ -158,33 +162,33 @@ def test_a_place_is_given_back_before_and_after_it_was_marked_sent(ledger: Ledge
     for take in (reserved, sent):
         place = take(ledger)
         ledger.release(place.event_id, {"kind": "unsent"})
-        assert ledger.status(capped(1), FLASH).remaining == 1
+        assert quota_of(ledger, capped(1), FLASH).remaining == 1
 
 
 def test_a_reservation_of_yesterday_is_not_sent_today(ledger: Ledger, assets: Connection) -> None:
     place = reserved(ledger)
     assets.execute("update gemini_usage_events set quota_day = quota_day - 1")
-    assert not ledger.mark_sent(place.event_id)
+    assert not ledger.mark_sent(place.event_id, SENT)
 
 
 def test_a_reservation_older_than_the_limit_is_not_sent(ledger: Ledger, assets_db: ClonedDatabase) -> None:
     place = reserved(ledger)
     grow_old(assets_db, 91)
-    assert not ledger.mark_sent(place.event_id)
+    assert not ledger.mark_sent(place.event_id, SENT)
     assert states(assets_db) == ["reserved"]
 
 
 def test_a_reservation_just_within_the_limit_is_sent(ledger: Ledger, assets_db: ClonedDatabase) -> None:
     place = reserved(ledger)
     grow_old(assets_db, 80)
-    assert ledger.mark_sent(place.event_id)
+    assert ledger.mark_sent(place.event_id, SENT)
 
 
 def test_a_swept_reservation_is_never_sent(ledger: Ledger, assets_db: ClonedDatabase) -> None:
     place = reserved(ledger)
     grow_old(assets_db)
     assert ledger.sweep() == 1
-    assert not ledger.mark_sent(place.event_id)
+    assert not ledger.mark_sent(place.event_id, SENT)
     assert states(assets_db) == ["released"]
 
 
@@ -203,7 +207,7 @@ def test_the_sweep_frees_what_was_not_sent_and_counts_what_was(
     assert (counted["state"], counted["cost_usd"]) == ("unknown", CENT)
     assert counted["error"] == {"kind": "stale", "message": "no answer was recorded; counted as used"}
     assert row_of(assets_db, young.event_id)["state"] == "sent"
-    assert ledger.status(LIMITS, FLASH).used == 2
+    assert quota_of(ledger, LIMITS, FLASH).used == 2
     assert ledger.sweep() == 0
 
 
@@ -232,4 +236,4 @@ def test_an_error_that_comes_after_the_sweep_is_kept_all_the_same(
 def test_without_a_connection_to_the_ledger_there_is_no_place(closed_port: int) -> None:
     url = f"postgresql://nobody@127.0.0.1:{closed_port}/assets"
     with open_database(url) as database, pytest.raises(DatabaseUnavailable, match="can't be reached"):
-        ask(Ledger(database))
+        ask(Ledger(database), limits=None)

@@ -2,7 +2,6 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -10,12 +9,13 @@ from uuid import uuid4
 import pytest
 
 from entity_pipeline.core.failures import DatabaseUnavailable
-from entity_pipeline.core.gemini.access import Answered, NotAnswered
-from entity_pipeline.core.gemini.ledger import STALE_AFTER_S, InFlight, Refusal, Refused, Replay
+from entity_pipeline.core.gemini.ledger import STALE_AFTER_S, InFlight, Refused, Replay
+from entity_pipeline.core.gemini.outcomes import Answered, NotAnswered, Unanswered
 from entity_pipeline.resources import shared_pools
-from entity_pipeline.resources.gemini import MeteredCall
 from entity_pipeline.resources.gemini.client import Body
+from entity_pipeline.resources.gemini.kept_requests import RequestKeeper
 from entity_pipeline.resources.gemini.ledger import Ledger, Reserved
+from entity_pipeline.resources.gemini.metered_call import MeteredCall
 from entity_pipeline.resources.postgres import PooledDatabase, open_database
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.fakes.stop import ImpatientStop
@@ -24,17 +24,21 @@ from entity_pipeline_tests.resources.gemini.ledger_cases import (
     FLASH,
     LIMITS,
     REVIEW,
+    SENT,
     Connection,
+    Kind,
     about,
     ask,
     capped,
     grow_old,
+    quota_of,
     reserved,
     row_of,
     sent,
     settle,
     settled,
     states,
+    varied,
 )
 
 
@@ -43,7 +47,7 @@ def test_an_open_request_is_a_claim_on_its_account(
     ledger: Ledger, assets_db: ClonedDatabase, state: str
 ) -> None:
     place = reserved(ledger) if state == "reserved" else sent(ledger)
-    answer = ask(ledger, replace(REVIEW, kind="repair", grounded=False, config_hash="other"))
+    answer = ask(ledger, varied(REVIEW, kind=Kind.REPAIR, grounded=False, config_hash="other"))
     changed_at = row_of(assets_db, place.event_id)["state_changed_at"]
     assert answer == InFlight(changed_at + timedelta(seconds=STALE_AFTER_S))
 
@@ -51,7 +55,7 @@ def test_an_open_request_is_a_claim_on_its_account(
 @pytest.mark.parametrize("change", [{"subject": "other"}, {"step": "other"}, {"pipeline": "other"}])
 def test_a_claim_is_on_one_account_and_step(ledger: Ledger, change: dict[str, str]) -> None:
     reserved(ledger)
-    assert reserved(ledger, replace(REVIEW, **change))
+    assert reserved(ledger, varied(REVIEW, **change))
 
 
 @pytest.mark.parametrize("end", ["released", "failed", "unknown"])
@@ -80,7 +84,7 @@ def test_of_two_workers_that_ask_for_one_account_one_gets_a_place(ledger: Ledger
 
 def test_a_paid_reply_is_used_again_although_the_profile_has_changed(ledger: Ledger) -> None:
     place = settled(ledger)
-    answer = ask(ledger, replace(REVIEW, input_hash="input-2"))
+    answer = ask(ledger, varied(REVIEW, input_hash="input-2"))
     assert isinstance(answer, Replay)
     assert (answer.reply.event_id, answer.reply.body) == (place.event_id, BODY)
     assert (answer.reply.input_hash, answer.reply.model_version) == ("input-1", FLASH.name)
@@ -102,17 +106,17 @@ def test_a_replay_needs_no_quota(ledger: Ledger) -> None:
 )
 def test_a_reply_to_another_question_is_not_used(ledger: Ledger, change: dict[str, str]) -> None:
     settled(ledger)
-    assert isinstance(ask(ledger, replace(REVIEW, **change)), Reserved)
+    assert isinstance(ask(ledger, varied(REVIEW, **change)), Reserved)
 
 
 def test_a_reply_that_the_account_already_holds_is_not_used_again(ledger: Ledger) -> None:
     first = settled(ledger)
-    again = replace(REVIEW, consumed_event_id=first.event_id)
+    again = varied(REVIEW, consumed_event_id=first.event_id)
     second = settled(ledger, again)
     replayed = ask(ledger, again)
     assert isinstance(replayed, Replay)
     assert replayed.reply.event_id == second.event_id
-    assert isinstance(ask(ledger, replace(REVIEW, consumed_event_id=second.event_id)), Reserved)
+    assert isinstance(ask(ledger, varied(REVIEW, consumed_event_id=second.event_id)), Reserved)
 
 
 def test_of_several_unused_replies_the_newest_is_used(ledger: Ledger, assets_db: ClonedDatabase) -> None:
@@ -141,7 +145,7 @@ def test_a_late_reply_is_used_although_the_account_is_being_asked_about_again(
 
 def test_a_consumed_reply_that_is_gone_from_the_ledger_is_asked_for_anew(ledger: Ledger) -> None:
     settled(ledger)
-    assert isinstance(ask(ledger, replace(REVIEW, consumed_event_id=str(uuid4()))), Reserved)
+    assert isinstance(ask(ledger, varied(REVIEW, consumed_event_id=str(uuid4()))), Reserved)
 
 
 class Crash(BaseException):
@@ -186,7 +190,7 @@ def call(ledger: Ledger, google: Google, *, dies_after_sending: bool = False) ->
     place = ask(ledger)
     if not isinstance(place, Reserved):
         return place
-    if ledger.mark_sent(place.event_id):
+    if ledger.mark_sent(place.event_id, SENT):
         google.answer()
         if dies_after_sending:
             raise Crash
@@ -217,7 +221,7 @@ def test_a_crash_after_any_statement_costs_no_second_paid_reply_and_no_place(
     call(ledger, google)
     assert google.paid == paid_after
     assert sorted(states(assets_db)) == sorted(rows)
-    assert ledger.status(LIMITS, FLASH).used == used
+    assert quota_of(ledger, LIMITS, FLASH).used == used
     assert isinstance(call(ledger, google), Replay)
     assert google.paid == paid_after
 
@@ -229,7 +233,7 @@ def test_a_crash_while_waiting_for_the_answer_counts_both_requests(assets_db: Cl
     grow_old(assets_db)
     call(ledger, google)
     assert google.paid == 2
-    assert ledger.status(LIMITS, FLASH).used == 2
+    assert quota_of(ledger, LIMITS, FLASH).used == 2
 
 
 class LosingLedger(Ledger):
@@ -262,10 +266,9 @@ def asked_once(ledger: Ledger, google: Google) -> Answered | NotAnswered:
 
     return MeteredCall(
         ledger=ledger,
+        keeper=RequestKeeper(None),
         send=send,
-        model=FLASH,
-        intent=REVIEW,
-        limits=LIMITS,
+        call=REVIEW,
         run_id="run-1",
         stop=ImpatientStop(),
         deadline=datetime.now(UTC) + timedelta(hours=1),
@@ -329,13 +332,13 @@ def test_a_connection_that_ends_while_nobody_uses_it_costs_no_place_and_no_secon
 
 def test_only_who_made_a_claim_is_given_its_place_again(ledger: Ledger) -> None:
     def asked(claim: str | None) -> Any:
-        return ledger.reserve(REVIEW, LIMITS, FLASH, 1, "run-1", claim)
+        return ledger.reserve(REVIEW, 1, "run-1", claim)
 
     place = asked("ours")
     assert asked("ours").event_id == place.event_id
     assert isinstance(asked("another"), InFlight)
     assert isinstance(asked(None), InFlight)
-    assert ledger.mark_sent(place.event_id)
+    assert ledger.mark_sent(place.event_id, SENT)
     assert isinstance(asked("ours"), InFlight)
 
 
@@ -356,6 +359,6 @@ def test_a_stale_place_of_another_account_counts_until_it_is_swept(
     grow_old(assets_db)
     held = ask(ledger, about("other"), capped(1))
     assert isinstance(held, Refused)
-    assert held.refusal is Refusal.CAP_REACHED
+    assert held.why is Unanswered.CAP_REACHED
     assert ledger.sweep() == 1
     assert reserved(ledger, about("other"), capped(1))

@@ -1,13 +1,13 @@
 """The exact instants at which the ledger changes its mind: limits in seconds, midnights, days of 23 and 25 hours."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
 
-from entity_pipeline.core.gemini.ledger import Refusal, Refused
+from entity_pipeline.core.gemini.ledger import Refused
+from entity_pipeline.core.gemini.outcomes import Unanswered
 from entity_pipeline.resources.gemini.ledger import Ledger, Reserved
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.resources.gemini.ledger_cases import (
@@ -15,10 +15,14 @@ from entity_pipeline_tests.resources.gemini.ledger_cases import (
     FLASH,
     LIMITS,
     MONTHLY,
+    SENT,
     about,
     add_event,
     ask,
     capped,
+    limited,
+    quota_of,
+    refusal,
     reserved,
     sent,
 )
@@ -39,11 +43,11 @@ def ledger(clock: SimulatedClock, assets_db: ClonedDatabase) -> Ledger:
 
 
 def test_the_clock_of_the_test_is_the_clock_of_the_ledger(ledger: Ledger, clock: SimulatedClock) -> None:
-    assert ledger.status(LIMITS, FLASH).quota_day.isoformat() == "2026-06-10"
+    assert quota_of(ledger, LIMITS, FLASH).quota_day.isoformat() == "2026-06-10"
     clock.set(pacific("2026-06-10 23:59:59.999"))
-    assert ledger.status(LIMITS, FLASH).quota_day.isoformat() == "2026-06-10"
+    assert quota_of(ledger, LIMITS, FLASH).quota_day.isoformat() == "2026-06-10"
     clock.advance(0.001)
-    assert ledger.status(LIMITS, FLASH).quota_day.isoformat() == "2026-06-11"
+    assert quota_of(ledger, LIMITS, FLASH).quota_day.isoformat() == "2026-06-11"
 
 
 @pytest.mark.parametrize(
@@ -55,7 +59,7 @@ def test_a_place_can_be_sent_or_swept_but_never_both(
     place = reserved(ledger)
     clock.advance(age_s)
     assert ledger.sweep() == swept
-    assert ledger.mark_sent(place.event_id) is may_leave
+    assert ledger.mark_sent(place.event_id, SENT) is may_leave
 
 
 def test_what_was_swept_is_not_swept_again(ledger: Ledger, clock: SimulatedClock) -> None:
@@ -63,16 +67,16 @@ def test_what_was_swept_is_not_swept_again(ledger: Ledger, clock: SimulatedClock
     for rows in (1, 0):
         clock.advance(91)
         assert ledger.sweep() == rows
-    assert ledger.status(LIMITS, FLASH).used == 1
+    assert quota_of(ledger, LIMITS, FLASH).used == 1
 
 
 def test_the_minute_ends_after_sixty_seconds(ledger: Ledger, clock: SimulatedClock) -> None:
-    one_a_minute = replace(LIMITS, requests_per_minute=1)
+    one_a_minute = limited(requests_per_minute=1)
     began = clock.now
     reserved(ledger, about("a"), one_a_minute)
     clock.advance(59.999)
     answer = ask(ledger, about("b"), one_a_minute)
-    assert answer == Refused(Refusal.RATE_LIMITED, began + timedelta(seconds=60))
+    assert refusal(answer) == (Unanswered.RATE_LIMITED, began + timedelta(seconds=60))
     clock.advance(0.001)
     assert reserved(ledger, about("b"), one_a_minute)
 
@@ -81,7 +85,7 @@ def test_a_block_ends_at_its_instant(ledger: Ledger, clock: SimulatedClock) -> N
     until = clock.now + timedelta(seconds=30)
     ledger.fail(sent(ledger).event_id, {"kind": "exhausted"}, 1, until)
     clock.set(until - MOMENT)
-    assert ask(ledger) == Refused(Refusal.BLOCKED_BY_GOOGLE, until)
+    assert refusal(ask(ledger)) == (Unanswered.BLOCKED_BY_GOOGLE, until)
     clock.set(until)
     assert reserved(ledger)
 
@@ -98,8 +102,8 @@ DAYS = [
 def test_a_limit_of_the_day_holds_from_midnight_to_midnight(
     ledger: Ledger, clock: SimulatedClock, first: str, following: str, hours: int, limit: str
 ) -> None:
-    limits = capped(1) if limit == "cap" else replace(LIMITS, daily_spend_usd=CENT)
-    refusal = Refusal.CAP_REACHED if limit == "cap" else Refusal.SPEND_REACHED
+    limits = capped(1) if limit == "cap" else limited(daily_spend_usd=CENT)
+    why = Unanswered.CAP_REACHED if limit == "cap" else Unanswered.SPEND_REACHED
     begins, ends = pacific(first), pacific(following)
     assert ends - begins == timedelta(hours=hours)
     clock.set(begins - MOMENT)
@@ -107,10 +111,10 @@ def test_a_limit_of_the_day_holds_from_midnight_to_midnight(
     clock.set(begins)
     place = reserved(ledger, about("today"), limits)
     assert place.quota_day.isoformat() == first[:10]
-    assert ledger.mark_sent(place.event_id)
+    assert ledger.mark_sent(place.event_id, SENT)
     for at in (begins + timedelta(hours=2, minutes=30), ends - MOMENT):
         clock.set(at)
-        assert ask(ledger, about("late"), limits) == Refused(refusal, ends)
+        assert refusal(ask(ledger, about("late"), limits)) == (why, ends)
     clock.set(ends)
     assert reserved(ledger, about("tomorrow"), limits)
 
@@ -121,7 +125,7 @@ def test_a_place_of_the_last_moment_of_the_day_is_not_sent_after_midnight(
     clock.set(pacific("2026-11-01 23:59:59.999"))
     place = reserved(ledger)
     clock.advance(0.001)
-    assert not ledger.mark_sent(place.event_id)
+    assert not ledger.mark_sent(place.event_id, SENT)
 
 
 @pytest.mark.parametrize(
@@ -164,6 +168,6 @@ def test_the_month_of_queries_ends_at_the_pacific_midnight(
     )
     clock.set(ends - MOMENT)
     asked = about("a", model=MONTHLY.name)
-    assert ask(ledger, asked, limits, MONTHLY) == Refused(Refusal.CAP_REACHED, ends)
+    assert refusal(ask(ledger, asked, limits, MONTHLY)) == (Unanswered.CAP_REACHED, ends)
     clock.set(ends)
     assert reserved(ledger, asked, limits, MONTHLY)

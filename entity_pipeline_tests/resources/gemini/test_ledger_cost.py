@@ -6,13 +6,20 @@ from entity_pipeline.resources.gemini.ledger import Ledger
 from entity_pipeline.resources.postgres import open_database
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.reliability.kill_wire import PostgresWire, Watch
-from entity_pipeline_tests.resources.gemini.ledger_cases import FLASH, LIMITS, about, add_event, settled
+from entity_pipeline_tests.resources.gemini.ledger_cases import (
+    FLASH,
+    LIMITS,
+    about,
+    add_event,
+    quota_of,
+    settled,
+)
 
 
 def test_a_request_is_four_round_trips(assets_db: ClonedDatabase) -> None:
     watch = Watch()
     with PostgresWire("db", assets_db.url, lambda: watch) as wire, open_database(wire.url) as database:
-        settled(Ledger(database))
+        settled(Ledger(database), limits=None)
     words = ["pg_advisory_xact_lock", "ledger_reserve", "ledger_mark_sent", "ledger_settle"]
     assert len(watch.points) == len(words)
     assert all(word in point for word, point in zip(words, watch.points, strict=True))
@@ -39,6 +46,6 @@ def test_nothing_of_a_request_reads_the_whole_table_although_its_plans_are_of_wh
         with database.connection() as connection:
             before = whole_reads(connection)
         settled(ledger)
-        ledger.status(LIMITS, FLASH)
+        quota_of(ledger, LIMITS, FLASH)
         with database.connection() as connection:
             assert whole_reads(connection) == before

@@ -12,7 +12,7 @@ from entity_pipeline import migrations
 from entity_pipeline.resources.gemini.ledger import Ledger
 from entity_pipeline.resources.postgres import open_database
 from entity_pipeline.sandbox.postgres import EmbeddedPostgres
-from entity_pipeline_tests.resources.gemini.ledger_cases import BODY, about, reserved, sent, settled
+from entity_pipeline_tests.resources.gemini.ledger_cases import BODY, SENT, about, reserved, sent, settled
 
 
 @pytest.fixture
@@ -60,4 +60,4 @@ def test_what_was_marked_sent_outlives_the_server_and_what_does_not_outlive_it_i
             paid.event_id: ("settled", BODY),
             on_the_wire.event_id: ("sent", None),
         }
-        assert not ledger.mark_sent(lost.event_id)
+        assert not ledger.mark_sent(lost.event_id, SENT)

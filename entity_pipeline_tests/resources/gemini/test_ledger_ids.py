@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -21,12 +20,15 @@ from entity_pipeline_tests.resources.gemini.ledger_cases import (
     FLASH,
     LIMITS,
     REVIEW,
+    STEP,
     about,
     ask,
+    quota_of,
     reserved,
     row_of,
     sent,
     settled,
+    varied,
 )
 
 IDS = [
@@ -73,9 +75,9 @@ def test_a_request_goes_its_ways_by_its_id(theirs: PooledDatabase) -> None:
     ledger.release(released.event_id, {})
     ends = {place.event_id: row_of(theirs, place.event_id)["state"] for place in (failed, unknown, released)}
     assert list(ends.values()) == ["failed", "unknown", "released"]
-    [entry] = entries_of(theirs, REVIEW.pipeline, REVIEW.step, REVIEW.subject, 10)
+    [entry] = entries_of(theirs, STEP, "brand.kr", 10)
     assert entry.id == first.event_id
-    assert ledger.status(LIMITS, FLASH).used == 3
+    assert quota_of(ledger, LIMITS, FLASH).used == 3
 
 
 def test_a_paid_reply_is_used_once(theirs: PooledDatabase) -> None:
@@ -84,7 +86,7 @@ def test_a_paid_reply_is_used_once(theirs: PooledDatabase) -> None:
     replayed = ask(ledger)
     assert isinstance(replayed, Replay)
     assert replayed.reply.event_id == first.event_id
-    again = replace(REVIEW, consumed_event_id=first.event_id)
+    again = varied(REVIEW, consumed_event_id=first.event_id)
     second = settled(ledger, again)
     replayed = ask(ledger, again)
     assert isinstance(replayed, Replay)
@@ -93,7 +95,7 @@ def test_a_paid_reply_is_used_once(theirs: PooledDatabase) -> None:
 
 def test_who_lost_the_answer_is_given_the_same_place(theirs: PooledDatabase) -> None:
     def asked(claim: str) -> Any:
-        return Ledger(theirs).reserve(REVIEW, LIMITS, FLASH, 1, "run-1", claim)
+        return Ledger(theirs).reserve(REVIEW, 1, "run-1", claim)
 
     assert asked("ours").event_id == asked("ours").event_id
     assert isinstance(asked("another"), InFlight)
@@ -107,7 +109,7 @@ def test_what_is_no_id_of_the_table_costs_no_second_payment(
     with installed_on(database_server, column) as (database, _):
         ledger = Ledger(database)
         paid = settled(ledger)
-        replayed = ask(ledger, replace(REVIEW, consumed_event_id=of_another_table))
+        replayed = ask(ledger, varied(REVIEW, consumed_event_id=of_another_table))
         assert isinstance(replayed, Replay)
         assert replayed.reply.event_id == paid.event_id
         assert reserved(ledger, about("another", consumed_event_id=of_another_table))

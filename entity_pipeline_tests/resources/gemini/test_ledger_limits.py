@@ -1,6 +1,5 @@
 """What counts against the cap, and the limits beside it: budget, rate, month, and Google's own blocks."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -8,7 +7,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from entity_pipeline.core.gemini.ledger import Refusal, Refused
+from entity_pipeline.core.gemini.ledger import Refused
+from entity_pipeline.core.gemini.outcomes import Unanswered
 from entity_pipeline.core.gemini.quota_day import next_reset, quota_day
 from entity_pipeline.resources.gemini.ledger import Ledger, Reserved
 from entity_pipeline_tests.databases import ClonedDatabase
@@ -18,11 +18,14 @@ from entity_pipeline_tests.resources.gemini.ledger_cases import (
     LIMITS,
     MONTHLY,
     PACIFIC_TODAY,
+    SENT,
     about,
     add_event,
     ask,
     capped,
     grow_old,
+    limited,
+    quota_of,
     reserved,
     row_of,
     sent,
@@ -33,10 +36,10 @@ from entity_pipeline_tests.resources.gemini.ledger_cases import (
 Connection = psycopg.Connection[Any]
 
 
-def refused(ledger: Ledger, refusal: Refusal, **asked: Any) -> datetime:
+def refused(ledger: Ledger, refusal: Unanswered, **asked: Any) -> datetime:
     answer = ask(ledger, **asked)
     assert isinstance(answer, Refused), answer
-    assert answer.refusal is refusal
+    assert answer.why is refusal
     return answer.retry_at
 
 
@@ -44,7 +47,7 @@ def test_the_cap_is_used_to_the_last_place(ledger: Ledger, assets_db: ClonedData
     for name in ("a", "b"):
         reserved(ledger, about(name), capped(3))
     settled(ledger, about("c"))
-    retry_at = refused(ledger, Refusal.CAP_REACHED, intent=about("d"), limits=capped(3))
+    retry_at = refused(ledger, Unanswered.CAP_REACHED, call=about("d"), limits=capped(3))
     assert retry_at == next_reset(datetime.now(UTC))
     assert reserved(ledger, about("d"), capped(4)).units_before == 3
     assert reserved(ledger, about("e", grounded=False), capped(4))
@@ -92,10 +95,10 @@ def test_searches_of_other_pipelines_count_on_their_pacific_day(
         "alter table gemini_usage_events alter model drop not null"
     )  # as where we only added columns
     add_event(assets, **columns)
-    status = ledger.status(capped(1), FLASH)
+    status = quota_of(ledger, capped(1), FLASH)
     assert status.used == counts
     if counts:
-        refused(ledger, Refusal.CAP_REACHED, limits=capped(1))
+        refused(ledger, Unanswered.CAP_REACHED, limits=capped(1))
     else:
         assert reserved(ledger, limits=capped(1)).units_before == 0
 
@@ -103,20 +106,20 @@ def test_searches_of_other_pipelines_count_on_their_pacific_day(
 def test_our_own_requests_of_yesterday_do_not_count_today(ledger: Ledger, assets: Connection) -> None:
     settled(ledger)
     assets.execute("update gemini_usage_events set quota_day = quota_day - 1")
-    assert ledger.status(capped(1), FLASH).remaining == 1
+    assert quota_of(ledger, capped(1), FLASH).remaining == 1
     assert reserved(ledger, about("other"), capped(1)).units_before == 0
 
 
 def test_the_budget_of_the_day_holds_the_estimate_until_the_real_cost_is_known(
     ledger: Ledger, assets_db: ClonedDatabase
 ) -> None:
-    two_cents = replace(LIMITS, daily_spend_usd=2 * CENT)
+    two_cents = limited(daily_spend_usd=2 * CENT)
     first = sent(ledger, about("a"))
     reserved(ledger, about("b"), two_cents)
-    retry_at = refused(ledger, Refusal.SPEND_REACHED, intent=about("c"), limits=two_cents)
+    retry_at = refused(ledger, Unanswered.SPEND_REACHED, call=about("c"), limits=two_cents)
     assert retry_at == next_reset(datetime.now(UTC))
     settle(ledger, first, token_cost_usd=Decimal("0.000001"))
-    refused(ledger, Refusal.SPEND_REACHED, intent=about("c"), limits=two_cents)
+    refused(ledger, Unanswered.SPEND_REACHED, call=about("c"), limits=two_cents)
     ledger.release(row_id(assets_db, "b"), {})
     reserved(ledger, about("c"), two_cents)
 
@@ -145,7 +148,7 @@ def test_what_other_pipelines_spend_today_comes_out_of_the_same_budget(
 ) -> None:
     add_event(assets, cost_usd=Decimal(100), **columns)
     if counts:
-        refused(ledger, Refusal.SPEND_REACHED)
+        refused(ledger, Unanswered.SPEND_REACHED)
     else:
         assert reserved(ledger)
 
@@ -166,20 +169,20 @@ def test_a_search_beyond_the_free_allowance_settles_with_its_fee(
 
 
 def sent_under(ledger: Ledger, subject: str) -> Reserved:
-    place = reserved(ledger, about(subject), capped(2_000))
-    assert ledger.mark_sent(place.event_id)
+    place = reserved(ledger, about(subject), limited(daily_grounding_cap=2_000, paid_grounding=True))
+    assert ledger.mark_sent(place.event_id, SENT)
     return place
 
 
 def test_a_full_minute_is_free_again_when_its_first_request_is_a_minute_old(
     ledger: Ledger, assets_db: ClonedDatabase, assets: Connection
 ) -> None:
-    two_a_minute = replace(LIMITS, requests_per_minute=2)
+    two_a_minute = limited(requests_per_minute=2)
     add_event(assets, grounded=False)
     first = reserved(ledger, about("a"), two_a_minute)
     oldest = assets.execute("select min(created_at) from gemini_usage_events").fetchone()
     assert oldest is not None
-    retry_at = refused(ledger, Refusal.RATE_LIMITED, intent=about("b"), limits=two_a_minute)
+    retry_at = refused(ledger, Unanswered.RATE_LIMITED, call=about("b"), limits=two_a_minute)
     assert retry_at == oldest[0] + timedelta(seconds=60)
     ledger.release(first.event_id, {})
     second = reserved(ledger, about("b"), two_a_minute)
@@ -189,28 +192,28 @@ def test_a_full_minute_is_free_again_when_its_first_request_is_a_minute_old(
 
 def test_a_month_of_queries_is_counted_from_its_first_pacific_day(ledger: Ledger, assets: Connection) -> None:
     first_of_month = (f"date_trunc('month', {PACIFIC_TODAY})::date",)
-    asked = {"intent": about("a", model=MONTHLY.name), "limits": capped(1_000_000), "model": MONTHLY}
+    asked = {"call": about("a", model=MONTHLY.name), "limits": capped(1_000_000), "model": MONTHLY}
     add_event(assets, model="gemini-3.6-flash", quota_day=first_of_month, search_queries=4_992)
     add_event(assets, model="gemini-2.5-flash", quota_day=first_of_month, search_queries=9_000)
     add_event(assets, model=MONTHLY.name, quota_day=(f"{first_of_month[0]} - 1",), search_queries=9_000)
     place = reserved(ledger, **asked)
     assert place.units_before == 4_992
-    month_end = refused(ledger, Refusal.CAP_REACHED, **{**asked, "intent": about("b", model=MONTHLY.name)})
+    month_end = refused(ledger, Unanswered.CAP_REACHED, **{**asked, "call": about("b", model=MONTHLY.name)})
     assert month_end == next_reset(datetime.now(UTC), "month")
-    status = ledger.status(capped(1_000_000), MONTHLY)
+    status = quota_of(ledger, capped(1_000_000), MONTHLY)
     assert (status.remaining, status.cap_reached, status.resets_at) == (0, True, month_end)
-    ledger.mark_sent(place.event_id)
+    ledger.mark_sent(place.event_id, SENT)
     settle(ledger, place, MONTHLY, search_queries=3)
-    assert ledger.status(capped(1_000_000), MONTHLY).remaining == 5
-    refused(ledger, Refusal.CAP_REACHED, **{**asked, "intent": about("b", model=MONTHLY.name)})
+    assert quota_of(ledger, capped(1_000_000), MONTHLY).remaining == 5
+    refused(ledger, Unanswered.CAP_REACHED, **{**asked, "call": about("b", model=MONTHLY.name)})
 
 
 def test_the_daily_cap_of_a_monthly_pool_opens_again_at_midnight(ledger: Ledger, assets: Connection) -> None:
     add_event(assets, model=MONTHLY.name, search_queries=95)
-    status = ledger.status(capped(100), MONTHLY)
+    status = quota_of(ledger, capped(100), MONTHLY)
     assert (status.used, status.remaining, status.cap_reached) == (95, 5, True)
     assert status.resets_at == next_reset(datetime.now(UTC))
-    tomorrow = refused(ledger, Refusal.CAP_REACHED, limits=capped(100), model=MONTHLY)
+    tomorrow = refused(ledger, Unanswered.CAP_REACHED, limits=capped(100), model=MONTHLY)
     assert tomorrow == status.resets_at
 
 
@@ -223,7 +226,7 @@ def test_the_figures_for_people_equal_the_rows(ledger: Ledger, assets: Connectio
     reserved(ledger, about("f"))
     settled(ledger, about("g", grounded=False))
     add_event(assets, cost_usd=Decimal("1.5"))
-    status = ledger.status(capped(8), FLASH)
+    status = quota_of(ledger, capped(8), FLASH)
     assert (status.used, status.reserved, status.cap, status.remaining) == (5, 1, 8, 2)
     sums = assets.execute("select sum(cost_usd), count(*) from gemini_usage_events where state <> 'released'")
     spent_usd, _ = sums.fetchone() or (None, None)
@@ -254,15 +257,15 @@ def test_a_block_of_google_holds_every_request_of_the_pool(
 ) -> None:
     until = datetime.now(UTC) + expected
     ledger.fail(sent(ledger).event_id, {"kind": kind}, 1, blocked_until=until)
-    assert refused(ledger, Refusal.BLOCKED_BY_GOOGLE) == until
-    assert refused(ledger, Refusal.BLOCKED_BY_GOOGLE, intent=about("other", grounded=False)) == until
-    assert ledger.status(LIMITS, FLASH).blocked_until == until
+    assert refused(ledger, Unanswered.BLOCKED_BY_GOOGLE) == until
+    assert refused(ledger, Unanswered.BLOCKED_BY_GOOGLE, call=about("other", grounded=False)) == until
+    assert quota_of(ledger, LIMITS, FLASH).blocked_until == until
     lite = about("a", model="gemini-2.5-flash-lite")
-    assert refused(ledger, Refusal.BLOCKED_BY_GOOGLE, intent=lite) == until
+    assert refused(ledger, Unanswered.BLOCKED_BY_GOOGLE, call=lite) == until
     assert reserved(ledger, about("b", model=MONTHLY.name), model=MONTHLY)
     assets.execute("update gemini_usage_events set blocked_until = now() - interval '1 second'")
     assert reserved(ledger)
-    assert ledger.status(LIMITS, FLASH).blocked_until is None
+    assert quota_of(ledger, LIMITS, FLASH).blocked_until is None
 
 
 def test_the_longest_of_several_blocks_counts(ledger: Ledger) -> None:
@@ -270,7 +273,7 @@ def test_the_longest_of_several_blocks_counts(ledger: Ledger) -> None:
     first, second = sent(ledger, about("a")), sent(ledger, about("b"))
     ledger.fail(first.event_id, {}, 1, blocked_until=late)
     ledger.fail(second.event_id, {}, 1, blocked_until=soon)
-    assert refused(ledger, Refusal.BLOCKED_BY_GOOGLE) == late
+    assert refused(ledger, Unanswered.BLOCKED_BY_GOOGLE) == late
 
 
 def test_what_a_dead_process_left_of_the_account_is_closed_even_when_nothing_more_may_go_out(
@@ -278,5 +281,5 @@ def test_what_a_dead_process_left_of_the_account_is_closed_even_when_nothing_mor
 ) -> None:
     place = sent(ledger, about("a"))
     grow_old(assets_db)
-    refused(ledger, Refusal.CAP_REACHED, intent=about("a"), limits=capped(1))
+    refused(ledger, Unanswered.CAP_REACHED, call=about("a"), limits=capped(1))
     assert row_of(assets_db, place.event_id)["state"] == "unknown"

@@ -6,9 +6,8 @@ Repeat a run with `--hypothesis-seed`; LEDGER_MODEL_RUNS=500 asks for more than 
 
 import os
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -24,18 +23,23 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from entity_pipeline.core.gemini.ledger import EventId, InFlight, Refusal, Refused, Replay
+from entity_pipeline.core.gemini.call import EventId
+from entity_pipeline.core.gemini.ledger import InFlight, Refused, Replay
 from entity_pipeline.core.gemini.models import GeminiModel
+from entity_pipeline.core.gemini.outcomes import Unanswered
 from entity_pipeline.resources.gemini.ledger import Ledger, Reserved
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.resources.gemini.ledger_cases import (
     FLASH,
-    LIMITS,
     MONTHLY,
     REVIEW,
+    SENT,
     add_event,
-    ask,
+    limit,
+    limited,
+    refusal,
     settle,
+    varied,
 )
 from entity_pipeline_tests.resources.gemini.simulated_clock import PACIFIC, SimulatedClock, pacific
 
@@ -158,21 +162,24 @@ class LedgerMachine(RuleBasedStateMachine):
         return rows[-1 - nth % len(rows)]
 
     def ask(self, subject: str, grounded: bool = True) -> Any:
-        intent = replace(
+        call = varied(
             REVIEW,
             subject=subject,
             grounded=grounded,
             model=self.model.name,
             consumed_event_id=self.consumed.get(subject),
         )
-        limits = replace(LIMITS, daily_grounding_cap=self.cap, daily_spend_usd=Decimal(1_000_000))
-        return ask(self.ledger, intent, limits, self.model)
+        return self.ledger.reserve(call, 1, "run-1")
+
+    def write_the_cap(self) -> None:
+        limit(self.ledger._database, limited(daily_grounding_cap=self.cap, daily_spend_usd=1_000_000.0))
 
     # What happens
 
     @initialize(start=st.sampled_from(STARTS))
     def begin(self, start: str) -> None:
         self.clock.set(pacific(start))
+        self.write_the_cap()
 
     @rule(subject=SUBJECTS, grounded=st.sampled_from([True, True, True, False]))
     def reserve(self, subject: str, grounded: bool) -> None:
@@ -190,10 +197,10 @@ class LedgerMachine(RuleBasedStateMachine):
         elif claims:
             assert answer == InFlight(claims[0].changed_at + STALE)
         elif self.blocked_until is not None and self.blocked_until > self.clock.now:
-            assert answer == Refused(Refusal.BLOCKED_BY_GOOGLE, self.blocked_until)
+            assert refusal(answer) == (Unanswered.BLOCKED_BY_GOOGLE, self.blocked_until)
         elif grounded and not room:
             assert isinstance(answer, Refused), answer
-            assert answer.refusal is Refusal.CAP_REACHED
+            assert answer.why is Unanswered.CAP_REACHED
             if self.cap - used < self.places(1):
                 assert answer.retry_at == self.clock.next_midnight
         else:
@@ -209,7 +216,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def mark_sent(self, nth: int) -> None:
         row, now = self.chosen(nth), self.clock.now
         leaves = row.state == "reserved" and row.day == self.clock.today and row.changed_at > now - STALE
-        assert self.ledger.mark_sent(row.place.event_id) == leaves
+        assert self.ledger.mark_sent(row.place.event_id, SENT) == leaves
         if leaves:
             self.change(row, "sent")
             self.seen_by_google[self.clock.today] += row.units
@@ -288,6 +295,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def change_the_cap(self, data: st.DataObject) -> None:
         self.cap = data.draw(st.sampled_from(self.caps))
+        self.write_the_cap()
 
     @rule(seconds=st.sampled_from([0.001, 30, 59.999, 89.999, 90, 3_600, 7_200]))
     def wait(self, seconds: float) -> None:
@@ -361,7 +369,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_figures_for_people_are_those_of_the_model(self) -> None:
-        status = self.ledger.status(replace(LIMITS, daily_grounding_cap=self.cap), self.model)
+        status = self.ledger.status(self.model)
         assert status.quota_day == self.clock.today
         assert status.used + status.reserved == self.units_today
         assert status.remaining // status.units_per_request == self.room
@@ -375,6 +383,7 @@ class LedgerMachine(RuleBasedStateMachine):
             self.clock.set(self.blocked_until)
         assert not [row for row in self.stored() if row[2] in OPEN]
         self.cap = max(self.caps)
+        self.write_the_cap()
         room, taken = self.room, 0
         while isinstance(self.ask(f"new_{taken}"), Reserved):
             taken += 1

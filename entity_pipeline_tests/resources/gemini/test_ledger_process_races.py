@@ -16,6 +16,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.pgbouncer import transaction_pooler
@@ -55,6 +56,10 @@ def _hear(racer: Racer) -> str:
 
 def _race(url: str, assets: psycopg.Connection[Any], way: str) -> None:
     asked, began = 0, time.monotonic()
+    assets.execute(
+        "update pipeline_settings set settings = %s where platform = 'gemini'",
+        [Jsonb({"daily_grounding_cap": CAP, "requests_per_minute": 1_000_000})],
+    )
     with ExitStack() as stack:
         racers = [stack.enter_context(_racer(url, f"process-{number}")) for number in range(PROCESSES)]
         assert [_hear(racer) for racer in racers] == ["ready"] * PROCESSES

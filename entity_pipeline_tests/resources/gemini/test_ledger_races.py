@@ -11,20 +11,21 @@ import psycopg
 from entity_pipeline.core.gemini.ledger import Refused
 from entity_pipeline.resources.gemini.ledger import Ledger, Reserved
 from entity_pipeline_tests.databases import ClonedDatabase
-from entity_pipeline_tests.resources.gemini.ledger_cases import about, ask, capped, states
+from entity_pipeline_tests.resources.gemini.ledger_cases import SENT, about, ask, capped, limit, states
 
 THREADS, ATTEMPTS, CAP = 8, 40, 50
 
 
 def race(database: ClonedDatabase) -> list[Any]:
     ledger = Ledger(database)
+    limit(database, capped(CAP))
 
     def worker(number: int) -> list[Any]:
         answers = []
         for nth in range(ATTEMPTS):
-            answers.append(ask(ledger, about(f"account_{number}_{nth}"), capped(CAP)))
+            answers.append(ask(ledger, about(f"account_{number}_{nth}"), None))
             if isinstance(answers[-1], Reserved):
-                ledger.mark_sent(answers[-1].event_id)
+                ledger.mark_sent(answers[-1].event_id, SENT)
         return answers
 
     with ThreadPoolExecutor(THREADS) as pool:
@@ -53,23 +54,18 @@ def test_a_server_that_defaults_to_repeatable_read_does_not_oversell(
 
 _RESERVES = """
 import sys
-from decimal import Decimal
-from entity_pipeline.core.gemini.models import MODELS
-from entity_pipeline.core.gemini.ledger import CallIntent, Limits
-from entity_pipeline.resources.gemini.ledger import Ledger, Reserved
+from entity_pipeline.resources.gemini.ledger import Ledger
 from entity_pipeline.resources.postgres import open_database
+from entity_pipeline_tests.resources.gemini.ledger_cases import FLASH, about
 
 url, name = sys.argv[1:]
-flash = MODELS["gemini-2.5-flash"]
-limits = Limits(daily_grounding_cap=30, requests_per_minute=10_000, daily_spend_usd=Decimal(100))
 with open_database(url) as database:
     ledger = Ledger(database)
-    ledger.status(limits, flash)
+    ledger.status(FLASH)
     print("ready", flush=True)
     sys.stdin.readline()
     for nth in range(20):
-        intent = CallIntent("p", "s", "review", f"{name}_{nth}", flash.name, True, "i", "c", Decimal(0))
-        print(type(ledger.reserve(intent, limits, flash, 1, name)).__name__, flush=True)
+        print(type(ledger.reserve(about(f"{name}_{nth}"), 1, name)).__name__, flush=True)
 """
 
 
@@ -84,6 +80,7 @@ def _child(url: str, name: str) -> "subprocess.Popen[str]":
 
 
 def test_processes_that_race_for_places_get_exactly_the_cap(assets_db: ClonedDatabase) -> None:
+    limit(assets_db, capped(30))
     children = [_child(assets_db.url, f"process_{number}") for number in range(3)]
     for child in children:
         assert child.stdout is not None

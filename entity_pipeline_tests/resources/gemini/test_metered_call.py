@@ -1,8 +1,7 @@
 """`MeteredCall`: every answer of the ledger and of Gemini, and the rows and words that come of it."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from threading import Event, Timer
@@ -12,18 +11,21 @@ from uuid import uuid4
 import pytest
 
 from entity_pipeline.core.failures import DatabaseUnavailable, ModelUnavailable
-from entity_pipeline.core.gemini.access import Answered, NotAnswered, Unanswered
-from entity_pipeline.core.gemini.ledger import EventId, InFlight, Refusal, Refused, Replay, StoredReply
+from entity_pipeline.core.gemini.call import EventId
+from entity_pipeline.core.gemini.ledger import InFlight, Refused, Replay
 from entity_pipeline.core.gemini.models import MODELS, GeminiModel
+from entity_pipeline.core.gemini.outcomes import Answered, NotAnswered, StoredReply, Unanswered, gemini_reason
 from entity_pipeline.core.gemini.quota_day import next_reset
-from entity_pipeline.core.gemini.usage import TokenUsage
-from entity_pipeline.resources import gemini
-from entity_pipeline.resources.gemini import MeteredCall
+from entity_pipeline.core.gemini.settings import GeminiSettings
+from entity_pipeline.core.gemini.usage import ReplyFigures, TokenUsage
+from entity_pipeline.resources.gemini import metered_call
 from entity_pipeline.resources.gemini.client import Body, Exchange, Lost, Unsent
 from entity_pipeline.resources.gemini.errors import ErrorKind, GeminiError
+from entity_pipeline.resources.gemini.kept_requests import RequestKeeper
+from entity_pipeline.resources.gemini.metered_call import MeteredCall
 from entity_pipeline_tests.fakes.ledger import FakeLedger
 from entity_pipeline_tests.fakes.stop import ImpatientStop
-from entity_pipeline_tests.resources.gemini.ledger_cases import FLASH, LIMITS, REVIEW
+from entity_pipeline_tests.resources.gemini.ledger_cases import FLASH, REVIEW, varied
 
 ANSWER = Body(
     {
@@ -38,6 +40,7 @@ REFUSED = GeminiError(ErrorKind.REFUSED, 400, "INVALID_ARGUMENT", "Unsupported."
 NOT_FOUND = GeminiError(ErrorKind.MISCONFIGURED, 404, "NOT_FOUND", "models/x is not found.")
 PER_DAY = GeminiError(ErrorKind.QUOTA_DAY, 429, "RESOURCE_EXHAUSTED", "Quota.", "PerDay")
 EXHAUSTED = GeminiError(ErrorKind.GROUNDING_EXHAUSTED, 429, "RESOURCE_EXHAUSTED", "Exhausted.")
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
 AWAY = DatabaseUnavailable("The database is away.")
 
 
@@ -49,8 +52,12 @@ def seconds_from_now(seconds: float) -> datetime:
     return datetime.now(UTC) + timedelta(seconds=seconds)
 
 
+def refused(why: Unanswered, seconds: float) -> Refused:
+    return Refused(why, gemini_reason("blocked_by_google", at=NOW), seconds_from_now(seconds))
+
+
 def rate_limited(seconds: float) -> Refused:
-    return Refused(Refusal.RATE_LIMITED, seconds_from_now(seconds))
+    return refused(Unanswered.RATE_LIMITED, seconds)
 
 
 class Gemini:
@@ -72,20 +79,23 @@ def run(
     stop: Event | None = None,
     time_left_s: float = 3_600,
     model: GeminiModel = FLASH,
-    **intent: Any,
+    **changes: Any,
 ) -> tuple[Answered | NotAnswered, Gemini]:
     send = Gemini(ledger, exchanges)
     call = MeteredCall(
         ledger=ledger,  # type: ignore[arg-type]
+        keeper=RequestKeeper(None),
         send=send,
-        model=model,
-        intent=replace(REVIEW, **intent),
-        limits=LIMITS,
+        call=varied(REVIEW, **{"model": model.name} | changes),
         run_id="run-1",
         stop=stop or ImpatientStop(),
         deadline=seconds_from_now(time_left_s),
     )
     return call.run(), send
+
+
+def said(answer: Answered | NotAnswered) -> tuple[Unanswered, str]:
+    return reason(answer), str(answer.detail)  # type: ignore[union-attr]
 
 
 def reason(answer: Answered | NotAnswered) -> Unanswered:
@@ -101,22 +111,26 @@ def test_an_answer_is_settled_in_its_row_and_returned() -> None:
     assert answer == Answered(reply, replayed=False)
     assert send.seen == [["sent"]]
     assert (row.state, row.attempt, row.run_id) == ("settled", 1, "run-1")
-    settled = dict(row.settled)
-    assert 0 <= settled.pop("latency_ms") < 5_000
-    assert settled == {
-        "body": ANSWER.body,
-        "model_version": "gemini-2.5-flash-001",
-        "usage": TokenUsage(prompt=1_000_000, thoughts=100_000),
-        "search_queries": 2,
-        "token_cost_usd": Decimal("0.55"),
-        "grounded": True,
-    }
+    assert (row.body, row.request) == (ANSWER.body, REVIEW.request.settings())
+    assert row.latency_ms is not None
+    assert 0 <= row.latency_ms < 5_000
+    assert row.figures == ReplyFigures(
+        usage=TokenUsage(prompt=1_000_000, thoughts=100_000),
+        search_queries=2,
+        model_version="gemini-2.5-flash-001",
+        billed_as=None,
+        token_cost_usd=Decimal("0.55"),
+        units=1,
+        pool=FLASH.pool,
+    )
 
 
 def test_queries_are_counted_only_where_a_search_was_asked_for() -> None:
     ledger = FakeLedger()
     run(ledger, ANSWER, grounded=False)
-    assert ledger.rows[0].settled["search_queries"] == 0
+    figures = ledger.rows[0].figures
+    assert figures is not None
+    assert (figures.search_queries, figures.units) == (0, 0)
 
 
 @pytest.mark.parametrize("version", [None, 7, ["x"]])
@@ -134,11 +148,13 @@ def test_a_version_of_nothing_names_no_model(version: str) -> None:
 
 
 def test_a_version_is_kept_as_a_text_column_takes_it() -> None:
-    answer, _ = run(FakeLedger(), Body({"modelVersion": "gemini-2.5\x00-flash\ud800" + "x" * 1_000}))
-    assert isinstance(answer, Answered)
-    assert answer.reply.model_version is not None
-    assert answer.reply.model_version.startswith("gemini-2.5-flashx")
-    assert len(answer.reply.model_version) <= 200
+    ledger = FakeLedger()
+    run(ledger, Body({"modelVersion": "gemini-2.5\x00-flash\ud800" + "x" * 1_000}))
+    figures = ledger.rows[0].figures
+    assert figures is not None
+    assert figures.model_version is not None
+    assert figures.model_version.startswith("gemini-2.5-flashx")
+    assert len(figures.model_version) <= 200
 
 
 def test_a_paid_reply_is_returned_without_a_request() -> None:
@@ -152,29 +168,31 @@ def test_a_paid_reply_is_returned_without_a_request() -> None:
 def test_an_account_that_another_worker_asks_for_is_left_to_it() -> None:
     until = seconds_from_now(90)
     answer, send = run(FakeLedger(InFlight(until)))
-    assert answer == NotAnswered(Unanswered.IN_FLIGHT, "Another worker is asking for this account.", until)
+    assert answer == NotAnswered(Unanswered.IN_FLIGHT, gemini_reason("in_flight"), until)
     assert send.seen == []
 
 
 @pytest.mark.parametrize(
-    ("refusal", "sentence"),
+    "why",
     [
-        (Refusal.CAP_REACHED, "The grounding cap of the quota period is reached."),
-        (Refusal.SPEND_REACHED, "The spending limit of the quota day is reached."),
-        (Refusal.BLOCKED_BY_GOOGLE, "Google refuses further requests until then."),
+        Unanswered.CLOSED,
+        Unanswered.MODEL_REPLACED,
+        Unanswered.CAP_REACHED,
+        Unanswered.SPEND_REACHED,
+        Unanswered.BLOCKED_BY_GOOGLE,
+        Unanswered.NOT_STORED,
     ],
 )
-def test_a_refusal_for_the_day_is_reported_at_once(refusal: Refusal, sentence: str) -> None:
-    until = seconds_from_now(3_000)
-    stop = ImpatientStop()
-    answer, send = run(FakeLedger(Refused(refusal, until)), stop=stop)
-    assert answer == NotAnswered(Unanswered(refusal.value), sentence, until)
+def test_a_refusal_is_reported_at_once_as_the_ledger_gives_it(why: Unanswered) -> None:
+    full, stop = refused(why, 3_000), ImpatientStop()
+    answer, send = run(FakeLedger(full), stop=stop)
+    assert answer == NotAnswered(why, full.reason, full.retry_at)
     assert (send.seen, stop.waits) == ([], [])
 
 
-@pytest.mark.parametrize("refusal", [Refusal.CAP_REACHED, Refusal.SPEND_REACHED])
-def test_a_cap_or_budget_is_not_waited_for_however_soon_it_opens(refusal: Refusal) -> None:
-    answer, _ = run(FakeLedger(Refused(refusal, seconds_from_now(1))), ANSWER)
+@pytest.mark.parametrize("refusal", [Unanswered.CAP_REACHED, Unanswered.SPEND_REACHED])
+def test_a_cap_or_budget_is_not_waited_for_however_soon_it_opens(refusal: Unanswered) -> None:
+    answer, _ = run(FakeLedger(refused(refusal, 1)), ANSWER)
     assert reason(answer) == refusal.value
 
 
@@ -190,7 +208,7 @@ def test_a_full_minute_beyond_the_deadline_ends_the_call() -> None:
     stop = ImpatientStop()
     full = rate_limited(30)
     answer, send = run(FakeLedger(full), stop=stop, time_left_s=20)
-    assert answer == NotAnswered(Unanswered.STOPPED, "The step's time is up.", full.retry_at)
+    assert answer == NotAnswered(Unanswered.RATE_LIMITED, full.reason, full.retry_at)
     assert (send.seen, stop.waits) == ([], [])
 
 
@@ -210,7 +228,7 @@ def test_an_overloaded_model_is_asked_again_with_a_row_each() -> None:
 def test_after_three_overloaded_answers_the_account_is_put_off() -> None:
     ledger, stop = FakeLedger(), ImpatientStop()
     answer, send = run(ledger, OVERLOADED, OVERLOADED, OVERLOADED, stop=stop)
-    assert answer == NotAnswered(Unanswered.OVERLOADED, "HTTP 503 UNAVAILABLE: The model is overloaded.")
+    assert said(answer) == (Unanswered.OVERLOADED, "HTTP 503 UNAVAILABLE: The model is overloaded.")
     assert len(send.seen) == 3
     assert ledger.states == ["failed"] * 3
     assert [row.attempt for row in ledger.rows] == [1, 2, 3]
@@ -226,7 +244,10 @@ def test_an_unreadable_success_may_have_been_paid_and_is_tried_again() -> None:
 
 
 def test_a_full_minute_at_google_is_noted_for_all_and_waited_for() -> None:
-    ledger, stop = FakeLedger(None, Refused(Refusal.BLOCKED_BY_GOOGLE, seconds_from_now(28))), ImpatientStop()
+    ledger, stop = (
+        FakeLedger(None, refused(Unanswered.BLOCKED_BY_GOOGLE, 28)),
+        ImpatientStop(),
+    )
     before = datetime.now(UTC)
     answer, send = run(ledger, per_minute(28), ANSWER, stop=stop)
     assert isinstance(answer, Answered)
@@ -246,7 +267,7 @@ def test_three_full_minutes_at_google_put_the_account_off_until_then() -> None:
 
 @pytest.mark.parametrize(("wait_s", "time_left_s"), [(130, 3_600), (60, 30)])
 def test_a_long_block_or_one_beyond_the_deadline_is_reported(wait_s: float, time_left_s: float) -> None:
-    blocked = Refused(Refusal.BLOCKED_BY_GOOGLE, seconds_from_now(wait_s))
+    blocked = refused(Unanswered.BLOCKED_BY_GOOGLE, wait_s)
     answer, send = run(FakeLedger(None, blocked), per_minute(wait_s), time_left_s=time_left_s)
     assert isinstance(answer, NotAnswered)
     assert (answer.reason, answer.retry_at) == (Unanswered.BLOCKED_BY_GOOGLE, blocked.retry_at)
@@ -269,8 +290,10 @@ def test_a_used_up_quota_holds_everybody_until_its_period_ends(
     ledger = FakeLedger()
     answer, send = run(ledger, *[OVERLOADED] * earlier, error, model=MODELS[model])
     reset = next_reset(datetime.now(UTC), period)
+    assert isinstance(answer, NotAnswered)
+    assert (answer.reason, answer.retry_at) == (Unanswered.BLOCKED_BY_GOOGLE, reset)
     said = f"HTTP 429 RESOURCE_EXHAUSTED: {error.message}"
-    assert answer == NotAnswered(Unanswered.BLOCKED_BY_GOOGLE, f"Google's quota is used up ({said}).", reset)
+    assert str(answer.detail) == f"Google's quota is used up ({said})."
     assert ledger.rows[-1].blocked_until == reset
     assert len(send.seen) == earlier + 1
 
@@ -289,14 +312,14 @@ def test_an_unknown_model_ends_the_run_with_what_to_do() -> None:
 def test_a_request_that_can_never_work_is_not_repeated() -> None:
     ledger = FakeLedger()
     answer, _ = run(ledger, REFUSED)
-    assert answer == NotAnswered(Unanswered.REFUSED, "HTTP 400 INVALID_ARGUMENT: Unsupported.")
+    assert said(answer) == (Unanswered.REFUSED, "HTTP 400 INVALID_ARGUMENT: Unsupported.")
     assert ledger.states == ["failed"]
 
 
 def test_a_lost_answer_counts_and_is_not_asked_for_again() -> None:
     ledger = FakeLedger()
     answer, send = run(ledger, Lost("ReadTimeout: timed out"))
-    assert answer == NotAnswered(Unanswered.NO_REPLY, "Gemini gave no whole answer (ReadTimeout: timed out).")
+    assert said(answer) == (Unanswered.NO_REPLY, "Gemini gave no whole answer (ReadTimeout: timed out).")
     assert ledger.states == ["unknown"]
     assert len(send.seen) == 1
 
@@ -304,7 +327,7 @@ def test_a_lost_answer_counts_and_is_not_asked_for_again() -> None:
 def test_a_request_that_never_left_gives_its_place_back() -> None:
     ledger = FakeLedger()
     answer, _ = run(ledger, Unsent("ConnectError: refused"))
-    assert answer == NotAnswered(Unanswered.UNREACHABLE, "Gemini can't be reached (ConnectError: refused).")
+    assert said(answer) == (Unanswered.UNREACHABLE, "Gemini can't be reached (ConnectError: refused).")
     assert ledger.states == ["released"]
 
 
@@ -318,7 +341,7 @@ def test_a_lost_place_is_never_sent_and_asked_for_again() -> None:
 def test_places_that_are_lost_again_and_again_end_the_call() -> None:
     ledger = FakeLedger(marks=[False] * 9)
     answer, send = run(ledger)
-    assert answer == NotAnswered(Unanswered.OVERLOADED, "The ledger is too slow: nothing was sent.")
+    assert said(answer) == (Unanswered.OVERLOADED, "The ledger is too slow: nothing was sent.")
     assert (send.seen, ledger.states) == ([], ["released"] * 3)
 
 
@@ -332,14 +355,14 @@ class SlowOnce(FakeLedger):
     def monotonic(self) -> float:
         return self._now
 
-    def mark_sent(self, event_id: EventId) -> bool:
+    def mark_sent(self, event_id: EventId, request: Mapping[str, Any]) -> bool:
         self._now = 21.0
-        return super().mark_sent(event_id)
+        return super().mark_sent(event_id, request)
 
 
 def test_a_process_that_slept_after_marking_does_not_send(monkeypatch: pytest.MonkeyPatch) -> None:
     ledger = SlowOnce()
-    monkeypatch.setattr(gemini, "time", ledger)
+    monkeypatch.setattr(metered_call, "time", ledger)
     answer, send = run(ledger, ANSWER)
     assert isinstance(answer, Answered)
     assert send.seen == [["unknown", "sent"]]
@@ -382,7 +405,7 @@ def test_a_run_that_is_stopping_asks_nothing() -> None:
     stop, ledger = ImpatientStop(), FakeLedger()
     stop.set()
     answer, send = run(ledger, stop=stop)
-    assert answer == NotAnswered(Unanswered.STOPPED, "The run is stopping.")
+    assert said(answer) == (Unanswered.STOPPED, "The run is stopping.")
     assert (send.seen, ledger.rows) == ([], ())
 
 
@@ -395,7 +418,7 @@ class LongPauses:
 
 @pytest.mark.parametrize("waits_for", ["rate limit", "another attempt"])
 def test_a_stop_ends_every_wait_at_once(waits_for: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gemini, "random", LongPauses())
+    monkeypatch.setattr(metered_call, "random", LongPauses())
     ledger = FakeLedger(rate_limited(50)) if waits_for == "rate limit" else FakeLedger()
     stop, started = Event(), time.monotonic()
     timer = Timer(0.05, stop.set)
@@ -404,3 +427,55 @@ def test_a_stop_ends_every_wait_at_once(waits_for: str, monkeypatch: pytest.Monk
     timer.join()
     assert reason(answer) is Unanswered.STOPPED
     assert time.monotonic() - started < 10
+
+
+LITE = MODELS["gemini-3.5-flash-lite"]
+OF_LITE = Body({**ANSWER.body, "modelVersion": "gemini-3.5-flash-lite"})
+
+
+def test_a_reply_of_another_model_is_kept_at_that_models_price_and_not_given_on() -> None:
+    ledger = FakeLedger()
+    answer, send = run(ledger, OF_LITE)
+    assert isinstance(answer, NotAnswered)
+    assert (answer.reason, answer.retry_at) == (Unanswered.MODEL_REPLACED, None)
+    assert str(answer.detail).startswith(
+        "Gemini answered with gemini-3.5-flash-lite in place of gemini-2.5-flash"
+    )
+    [row] = ledger.rows
+    assert (row.state, len(send.seen)) == ("settled", 1)
+    assert row.figures is not None
+    assert (row.figures.billed_as, row.figures.pool, row.figures.units) == (LITE.name, LITE.pool, 2)
+    dear, _ = run(FakeLedger(), Body({**ANSWER.body, "modelVersion": "gemini-3.8-flash"}))
+    assert reason(dear) is Unanswered.MODEL_REPLACED
+
+
+def test_a_reply_of_another_model_costs_what_that_model_costs() -> None:
+    ledger = FakeLedger()
+    run(ledger, Body({**ANSWER.body, "modelVersion": "gemini-2.5-flash-lite"}))
+    [row] = ledger.rows
+    assert row.figures is not None
+    assert (row.figures.token_cost_usd, row.figures.units) == (Decimal("0.14"), 1)
+
+
+def test_a_reply_of_an_accepted_model_is_an_answer() -> None:
+    accepting = GeminiSettings(accept_models=[LITE.name])
+    ledger = FakeLedger(settings=accepting, billed=LITE)
+    answer, _ = run(ledger, OF_LITE)
+    assert isinstance(answer, Answered)
+    assert answer.reply.model_version == LITE.name
+    assert ledger.rows[0].figures is not None
+    assert ledger.rows[0].figures.billed_as == LITE.name
+    unnamed = FakeLedger(settings=accepting, billed=LITE)
+    run(unnamed, Body({"usageMetadata": ANSWER.body["usageMetadata"]}))
+    assert unnamed.rows[0].figures is not None
+    assert unnamed.rows[0].figures.billed_as == LITE.name
+
+
+@pytest.mark.parametrize("how", ["full", "sealed", "none"])
+def test_what_was_sent_is_kept_before_it_leaves_as_the_row_says(how: Any) -> None:
+    ledger = FakeLedger(settings=GeminiSettings(keep_requests=how))
+    run(ledger, ANSWER)
+    [row] = ledger.rows
+    assert row.request is not None
+    assert row.request["generation"]["max_output_tokens"] == 4_000
+    assert ("system" in row.request) is (how == "full")

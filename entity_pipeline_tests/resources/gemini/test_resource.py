@@ -10,17 +10,33 @@ import dagster as dg
 import pytest
 
 from entity_pipeline.core.failures import ConfigurationFailure, DatabaseUnavailable, ModelUnavailable
-from entity_pipeline.core.gemini.access import Answered, GeminiAccess, NotAnswered, Prompt, Unanswered
+from entity_pipeline.core.gemini.access import GeminiAccess
+from entity_pipeline.core.gemini.call import Call
+from entity_pipeline.core.gemini.outcomes import Answered, NotAnswered, Unanswered
+from entity_pipeline.core.gemini.request import Text
+from entity_pipeline.core.gemini.usage import most_token_cost_usd
 from entity_pipeline.resources import postgres
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.postgres import PostgresResource
 from entity_pipeline.sandbox.gemini_standin import INVALID_KEY
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.fakes.stop import ImpatientStop
-from entity_pipeline_tests.resources.gemini.ledger_cases import LIMITS, REVIEW, about, capped, row_of, states
+from entity_pipeline_tests.resources.gemini.ledger_cases import (
+    FLASH,
+    REVIEW,
+    Kind,
+    capped,
+    limit,
+    row_of,
+    states,
+    varied,
+)
 from entity_pipeline_tests.standins import GeminiStandin
 
-PROMPT = Prompt(system="Be exact.", text='Who is {"username": "somebody.kr"}?')
+QUESTION = replace(
+    REVIEW,
+    request=replace(REVIEW.request, system="Be exact.", parts=(Text('Who is {"username": "somebody.kr"}?'),)),
+)
 
 
 @pytest.fixture
@@ -41,9 +57,9 @@ def resource(database: ClonedDatabase | str, base_url: str, **changes: Any) -> G
     return GeminiResource(assets_db=PostgresResource(url=url), **settings | changes)
 
 
-def ask(gemini: GeminiAccess, intent: Any = REVIEW, limits: Any = LIMITS) -> Answered | NotAnswered:
+def ask(gemini: GeminiAccess, call: Call = QUESTION) -> Answered | NotAnswered:
     deadline = datetime.now(UTC) + timedelta(minutes=5)
-    return gemini.ask(intent, PROMPT, limits, run_id="run-1", stop=ImpatientStop(), deadline=deadline)
+    return gemini.ask(call, run_id="run-1", stop=ImpatientStop(), deadline=deadline)
 
 
 def test_a_question_is_paid_once_and_replayed_afterwards(
@@ -63,19 +79,22 @@ def test_a_question_is_paid_once_and_replayed_afterwards(
         usage["promptTokenCount"],
         usage["thoughtsTokenCount"],
     )
-    assert Decimal(0) < row["cost_usd"] <= gemini.max_cost_usd(PROMPT)
-    assert gemini.quota(capped(10)).remaining == 9
-    today = gemini.quota(LIMITS).quota_day
+    assert Decimal(0) < row["cost_usd"] <= most_token_cost_usd(FLASH, QUESTION.request, row["quota_day"])
+    assert (row["request"]["model"], row["billed_model"]) == ("gemini-2.5-flash", None)
+    limit(assets_db, capped(10))
+    assert gemini.quota().remaining == 9
+    today = gemini.quota().quota_day
     assert gemini.roll_up_spend(today) == 1
     assert [(day.requests, day.cost_usd) for day in gemini.spend(today)] == [(1, row["cost_usd"])]
     gemini.teardown_after_execution(dg.build_init_resource_context())
-    assert isinstance(ask(gemini, about("other")), Answered)
+    assert isinstance(ask(gemini, varied(QUESTION, subject="other")), Answered)
     gemini.teardown_after_execution(dg.build_init_resource_context())
 
 
 def test_the_cap_holds_to_the_last_request(assets_db: ClonedDatabase, standin: GeminiStandin) -> None:
     gemini = resource(assets_db, standin.url)
-    answers = [ask(gemini, about(f"account_{nth}"), capped(3)) for nth in range(5)]
+    limit(assets_db, capped(3))
+    answers = [ask(gemini, varied(QUESTION, subject=f"account_{nth}")) for nth in range(5)]
     assert [isinstance(answer, Answered) for answer in answers] == [True] * 3 + [False] * 2
     assert isinstance(answers[-1], NotAnswered)
     assert answers[-1].reason is Unanswered.CAP_REACHED
@@ -86,7 +105,8 @@ def test_a_question_without_search_is_not_counted_as_one(
     assets_db: ClonedDatabase, standin: GeminiStandin
 ) -> None:
     gemini = resource(assets_db, standin.url)
-    answer = ask(gemini, replace(REVIEW, kind="repair", grounded=False), capped(0))
+    limit(assets_db, capped(0))
+    answer = ask(gemini, varied(QUESTION, kind=Kind.REPAIR, grounded=False))
     assert isinstance(answer, Answered)
     assert standin.requests["grounded"] == 0
     assert row_of(assets_db, answer.reply.event_id)["search_queries"] == 0
@@ -107,7 +127,7 @@ def test_a_missing_key_is_told_before_anything_is_sent(assets_db: ClonedDatabase
 
 def test_a_model_without_a_known_price_is_not_asked(assets_db: ClonedDatabase, nobody: str) -> None:
     gemini = resource(assets_db, nobody, model_name="gemini-9-ultra")
-    for action in (lambda: ask(gemini), lambda: gemini.max_cost_usd(PROMPT), lambda: gemini.quota(LIMITS)):
+    for action in (lambda: ask(gemini, varied(QUESTION, model="gemini-9-ultra")), gemini.quota):
         with pytest.raises(ConfigurationFailure, match="GEMINI_MODEL is 'gemini-9-ultra', whose prices"):
             action()
     assert states(assets_db) == []
@@ -119,7 +139,8 @@ def test_an_unreachable_server_costs_no_place(assets_db: ClonedDatabase, nobody:
     assert isinstance(answer, NotAnswered)
     assert answer.reason is Unanswered.UNREACHABLE
     assert states(assets_db) == ["released"]
-    assert gemini.quota(capped(1)).remaining == 1
+    limit(assets_db, capped(1))
+    assert gemini.quota().remaining == 1
 
 
 def test_without_the_ledger_nothing_is_sent(
@@ -127,23 +148,15 @@ def test_without_the_ledger_nothing_is_sent(
 ) -> None:
     monkeypatch.setattr(postgres, "_DIAGNOSE_AFTER_S", 0.01)
     gemini = resource(f"postgresql://nobody@127.0.0.1:{closed_port}/assets", standin.url)
-    for action in (lambda: ask(gemini), gemini.sweep, lambda: gemini.quota(LIMITS)):
+    for action in (lambda: ask(gemini), gemini.sweep, gemini.quota):
         with pytest.raises(DatabaseUnavailable):
             action()
     assert standin.requests["total"] == 0
 
 
-def test_the_dearest_answer_is_priced_by_bytes_and_the_output_limit(
-    assets_db: ClonedDatabase, nobody: str
-) -> None:
-    gemini = resource(assets_db, nobody)
-    prompt = Prompt(system="한", text="x" * 999_997, max_output_tokens=100_000)
-    assert gemini.max_cost_usd(prompt) == Decimal("0.30") + Decimal("0.25")
-
-
 def test_sweeping_closes_what_a_dead_process_left_open(assets_db: ClonedDatabase, nobody: str) -> None:
     gemini = resource(assets_db, nobody)
-    gemini.ledger.reserve(REVIEW, LIMITS, gemini._registered_model(), 1, "dead run")
+    gemini.ledger.reserve(REVIEW, 1, "dead run")
     with assets_db.connection() as connection:
         connection.execute("update gemini_usage_events set state_changed_at = now() - interval '91 seconds'")
     assert gemini.sweep() == 1

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from entity_pipeline.core.gemini.access import RecentReplies
-from entity_pipeline.core.gemini.ledger import QuotaStatus
+from entity_pipeline.core.gemini.quota import QuotaStatus
 from entity_pipeline.core.notifications import NotifySettings
 from entity_pipeline.shared.alerts.rules import (
     WHAT_TO_DO,

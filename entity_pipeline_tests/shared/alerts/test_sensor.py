@@ -452,8 +452,17 @@ def test_recent_replies_are_ours_answered_and_of_the_configured_model(assets_db:
         for pipeline, model, version, queries, grounded, state, hours in rows:
             connection.execute(
                 "insert into gemini_usage_events (pipeline, step, model, model_version, search_queries, grounded, "
-                "state, created_at) values (%s, 's', %s, %s, %s, %s, %s, now() - %s * interval '1 hour')",
-                [pipeline, model, version, queries, grounded, state, hours],
+                "state, created_at, input_hash) values (%s, 's', %s, %s, %s, %s, %s, now() - %s * '1 h'::interval, %s)",
+                [
+                    pipeline,
+                    model,
+                    version,
+                    queries,
+                    grounded,
+                    state,
+                    hours,
+                    None if pipeline == "other" else "h",
+                ],
             )
     found = recent_replies(assets_db, "gemini-2.5-flash", datetime.now(UTC) - timedelta(days=1))
     assert (found.grounded, found.without_search) == (3, 2)

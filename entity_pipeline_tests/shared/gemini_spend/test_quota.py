@@ -12,14 +12,12 @@ import dagster as dg
 import pytest
 
 from entity_pipeline.admin.gemini_quota import history_begins, quota_figures, spent_days
-from entity_pipeline.core.gemini.ledger import QuotaStatus
-from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
+from entity_pipeline.core.gemini.quota import QuotaStatus
 from entity_pipeline.core.gemini.usage import SpendDay
 from entity_pipeline.definitions import defs
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.gemini.ledger_reading import spend_since
 from entity_pipeline.resources.postgres import PostgresResource
-from entity_pipeline.resources.settings_store import SettingsStore
 from entity_pipeline.shared.gemini_spend.quota import HISTORY_DAYS, by_day, day_in_words
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.domains.entities.graph import Graph, graph, plain
@@ -73,8 +71,7 @@ def test_the_figures_are_those_of_the_ledger_and_of_the_page(installation: Graph
     shown = spend(installation)
 
     gemini = GeminiResource(assets_db=PostgresResource(url=installation.assets_db.url), api_key="")
-    settings = SettingsStore(assets_db=gemini.assets_db, operation_db=gemini.assets_db)
-    status = gemini.quota(limits_of(settings.readable(GeminiSettings)))
+    status = gemini.quota()
     kept = gemini.spend(history_begins(status.quota_day))
     rows = spent_days(status.quota_day, kept, partial(spend_since, gemini.assets_db))
     page = quota_figures(status, rows, 0, now)

@@ -13,10 +13,10 @@ from uuid import UUID
 import pytest
 
 from entity_pipeline.core.failures import DatabaseUnavailable, ModelUnavailable
-from entity_pipeline.core.gemini.access import Unanswered
+from entity_pipeline.core.gemini.outcomes import Unanswered
 from entity_pipeline.core.patience import patiently
 from entity_pipeline.core.settings import Closed, Open
-from entity_pipeline.domains.entities.reviews.review import IN_FLIGHT, OTHER_MODEL, Done, Stopped
+from entity_pipeline.domains.entities.reviews.review import IN_FLIGHT, Done, Stopped
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.shared.runs import workers as module
 from entity_pipeline.shared.runs.workers import OUTAGE_AFTER, ReviewSession
@@ -57,7 +57,7 @@ def test_accounts_are_reviewed_in_the_order_given() -> None:
     reviewer, work = through(ACCOUNTS)
     assert reviewer.reviewed == ACCOUNTS
     assert work.outcomes == {"reviewed": 30}
-    assert (work.held_because, work.other_models) == ("", set())
+    assert work.held_because == ""
 
 
 def test_nothing_to_do_is_done_at_once() -> None:
@@ -126,12 +126,12 @@ def test_an_answer_in_between_means_there_is_no_outage() -> None:
     assert (work.outcomes, work.held_because) == ({"reviewed": 3, "deferred:overloaded": 27}, "")
 
 
-def test_another_model_stops_the_run_after_the_account_that_showed_it() -> None:
-    other = Done(OTHER_MODEL, model_version="gemini-3.6-flash")
-    reviewer, work = through(ACCOUNTS, {ACCOUNTS[1]: [other]})
+def test_another_model_lets_no_further_account_in_and_counts_none() -> None:
+    replaced = Stopped(Unanswered.MODEL_REPLACED, "Gemini answered with gemini-9.", None)
+    reviewer, work = through(ACCOUNTS, {ACCOUNTS[1]: [replaced]})
     assert reviewer.reviewed == ACCOUNTS[:2]
-    assert work.other_models == {"gemini-3.6-flash"}
-    assert work.held_because == "Gemini answered with gemini-3.6-flash in place of gemini-2.5-flash."
+    assert work.outcomes == {"reviewed": 1}
+    assert work.held_because == "Gemini answered with gemini-9."
 
 
 def test_accounts_of_another_worker_come_again_after_all_others() -> None:
@@ -221,8 +221,8 @@ def test_a_signal_while_a_stopped_run_waits_for_its_last_accounts_takes_nothing_
         time.sleep(0.05)
         return REVIEWED
 
-    other = Done(OTHER_MODEL, model_version="gemini-3.6-flash")
-    reviewer = FakeReviewer({ACCOUNTS[0]: [slowly], ACCOUNTS[1]: [other]})
+    stopped = Stopped(Unanswered.STOPPED, "The run is stopping.", None)
+    reviewer = FakeReviewer({ACCOUNTS[0]: [slowly], ACCOUNTS[1]: [stopped]})
     with pytest.raises(KeyboardInterrupt, match="1 accounts at work were finished"):
         session(reviewer, concurrency=2).work_through(ACCOUNTS)
     assert reviewer.finished[-1] == ACCOUNTS[0]

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from psycopg import Connection
 
-from entity_pipeline.core.gemini.ledger import QuotaStatus
+from entity_pipeline.core.gemini.quota import QuotaStatus
 from entity_pipeline.core.instagram.settings import InstagramSettings
 from entity_pipeline.core.settings import Closed, Gate, SettingsAccess
 from entity_pipeline.domains.entities.accounts.logic.plan import HoldOff, Launch, plan, used_up

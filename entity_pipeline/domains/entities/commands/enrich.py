@@ -7,7 +7,6 @@ import click
 from rich.console import Console
 
 from entity_pipeline.core.failures import InputRejected
-from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
 from entity_pipeline.domains.entities.commands.pipeline import pipeline
 from entity_pipeline.domains.entities.commands.status import print_quota
 from entity_pipeline.domains.entities.commands.summary import print_summary
@@ -29,7 +28,7 @@ def enrich(days: Sequence[date] | None, *, limit: int | None, refresh: str, dry_
             click.echo(f"At most {calls} {paid} would be made for the accounts that are known now.")
             print_quota(
                 console,
-                stages.services.gemini.quota(limits_of(stages.services.settings.readable(GeminiSettings))),
+                stages.services.gemini.quota(),
             )
             return
         stages.intake()

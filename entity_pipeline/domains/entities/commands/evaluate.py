@@ -20,7 +20,6 @@ from entity_pipeline.cli.services import services
 from entity_pipeline.cli.settings import assign, who
 from entity_pipeline.core.failures import ConfigurationFailure, InputRejected
 from entity_pipeline.core.gemini.access import stand_in_host
-from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
 from entity_pipeline.core.settings import Closed, SettingsAccess, parse
 from entity_pipeline.core.settings_change import Assignment
 from entity_pipeline.domains.entities.commands.evaluation_report import (
@@ -43,7 +42,7 @@ from entity_pipeline.domains.entities.evaluation.queries.evaluations import NewE
 from entity_pipeline.domains.entities.links.logic.decide import RULES_VERSION
 from entity_pipeline.domains.entities.reviews import prompts
 from entity_pipeline.domains.entities.reviews.logic.input_hash import SCHEMA_VERSION
-from entity_pipeline.domains.entities.reviews.question import PIPELINE, STEP, review_config_hash
+from entity_pipeline.domains.entities.reviews.question import STEP, ReviewKind, review_config_hash
 from entity_pipeline.domains.entities.settings import EntitySettings
 
 _SHOWN = 20
@@ -83,7 +82,6 @@ def evaluate(file: Path, wish: Wish) -> None:
             built.gemini,
             settings,
             accounts,
-            limits=lambda: limits_of(built.settings.readable(GeminiSettings)),
             run_id=f"evaluate-{uuid4()}",
             only_stored=stored if wish.replay else None,
         )
@@ -181,7 +179,7 @@ def _settings(stored: SettingsAccess, *, paying: bool) -> EntitySettings:
 
 def _stored(gemini: Any, handles: Sequence[str]) -> frozenset[str]:
     found: frozenset[str] = gemini.ledger.stored_replies(
-        PIPELINE, STEP, review_config_hash(gemini.model), handles
+        STEP, ReviewKind.REVIEW, review_config_hash(gemini.model), handles
     )
     return found
 
@@ -208,7 +206,7 @@ def _announce(
         f"At most {accounts - stored:,} paid calls with search would be made, and one without for each reply "
         "that can't be read."
     )
-    print_quota(console, built.gemini.quota(limits_of(built.settings.readable(GeminiSettings))))
+    print_quota(console, built.gemini.quota())
 
 
 def _work(

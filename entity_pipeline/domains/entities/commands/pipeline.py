@@ -12,7 +12,6 @@ from entity_pipeline.cli.runs import Runner, dagster_instance
 from entity_pipeline.cli.services import services
 from entity_pipeline.cli.shell import current_shell
 from entity_pipeline.core.failures import ConfigurationFailure
-from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
 from entity_pipeline.core.patience import patiently, patiently_on
 from entity_pipeline.core.ports import JobRunner
 from entity_pipeline.core.settings import Closed, Open
@@ -117,7 +116,7 @@ class Pipeline:
     def _chosen(self, limit: int | None, refresh: str) -> tuple[dict[date, int], int]:
         """How many accounts of which cohorts, the most-tagged of all cohorts first, and how many in all."""
         settings, now = self.settings, datetime.now(UTC)
-        quota = self.services.gemini.quota(limits_of(self.services.settings.readable(GeminiSettings)))
+        quota = self.services.gemini.quota()
         affordable = quota.remaining // quota.units_per_request
         most = affordable if limit is None else min(limit, affordable)
         if refresh != "none":

@@ -7,8 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from entity_pipeline.cli.services import services
-from entity_pipeline.core.gemini.ledger import QuotaStatus
-from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
+from entity_pipeline.core.gemini.quota import QuotaStatus
 from entity_pipeline.core.settings import Closed
 from entity_pipeline.domains.entities.accounts.queries.enrichment import (
     cohort_progress,
@@ -34,7 +33,7 @@ def show_status() -> None:
             reasons = held_reasons(connection, cohorts)
         click.echo(str(state.reason) if isinstance(state, Closed) else "The pipeline is switched on.")
         if not isinstance(state, Closed):
-            print_quota(console, built.gemini.quota(limits_of(built.settings.readable(GeminiSettings))))
+            print_quota(console, built.gemini.quota())
     table = Table("cohort", "accounts", "reviews pending", "of these due now", "undecided", title="Cohorts")
     for item in progress:
         cells = (item.accounts, item.reviews_pending, item.reviews_due, item.undecided)
@@ -50,9 +49,7 @@ def show_quota() -> None:
         state = built.settings.gate(EntitySettings)
         if isinstance(state, Closed):
             click.echo(str(state.reason))
-        print_quota(
-            Console(soft_wrap=True), built.gemini.quota(limits_of(built.settings.readable(GeminiSettings)))
-        )
+        print_quota(Console(soft_wrap=True), built.gemini.quota())
 
 
 def print_quota(console: Console, quota: QuotaStatus) -> None:

@@ -8,8 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from entity_pipeline.core.gemini.ledger import QuotaStatus
-from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
+from entity_pipeline.core.gemini.quota import QuotaStatus
 from entity_pipeline.domains.entities.accounts.queries.enrichment import (
     cohort_progress,
     held_reasons,
@@ -66,7 +65,7 @@ def summarise(stages: Pipeline) -> Summary:
         held=Counter(held),
         calls=calls,
         grounded_calls=grounded_calls,
-        quota=built.gemini.quota(limits_of(built.settings.readable(GeminiSettings))),
+        quota=built.gemini.quota(),
     )
 
 

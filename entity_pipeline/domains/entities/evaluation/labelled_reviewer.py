@@ -4,14 +4,13 @@ They go through the ledger under the pipeline's own name and step, so a reply th
 replayed by the other.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from threading import Event, Lock
 from uuid import UUID
 
-from entity_pipeline.core.gemini.access import STOPS_THE_RUN, GeminiAccess, NotAnswered, Unanswered
-from entity_pipeline.core.gemini.ledger import Limits
+from entity_pipeline.core.gemini.access import GeminiAccess
+from entity_pipeline.core.gemini.outcomes import STOPS_THE_RUN, NotAnswered, Unanswered
 from entity_pipeline.core.patience import patiently_on
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import Open, S, SettingsAccess, SettingsModel, SettingsRow
@@ -19,14 +18,12 @@ from entity_pipeline.domains.entities.evaluation.logic.judging import NOT_COVERE
 from entity_pipeline.domains.entities.evaluation.logic.labelled_accounts import Labelled
 from entity_pipeline.domains.entities.links.queries.catalog_rows import load_account_of
 from entity_pipeline.domains.entities.models import Account
-from entity_pipeline.domains.entities.reviews.question import Asker, NotUnderstood, OtherModel
-from entity_pipeline.domains.entities.reviews.review import IN_FLIGHT, OTHER_MODEL, Done, Stopped
+from entity_pipeline.domains.entities.reviews.question import Asker, NotUnderstood
+from entity_pipeline.domains.entities.reviews.review import IN_FLIGHT, Done, Stopped
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.shared.runs.workers import ReviewSession
 
 LONGEST = timedelta(hours=12)
-_NOTHING = Limits(daily_grounding_cap=0, requests_per_minute=0, daily_spend_usd=Decimal(0))
-_NEVER = datetime.min.replace(tzinfo=UTC)
 _NOBODY = UUID(int=0)
 
 
@@ -43,25 +40,16 @@ class LabelledReviewer:
         settings: EntitySettings,
         accounts: Iterable[Labelled],
         *,
-        limits: Callable[[], Limits],
         run_id: str,
         only_stored: Collection[str] | None = None,
     ) -> None:
-        paying = only_stored is None
         self.gemini = gemini
         self.stop = Event()
         self.deadline = datetime.now(UTC) + LONGEST
         self._operation_db = operation_db
         self._labelled: Mapping[str, Labelled] = {account.handle: account for account in accounts}
         self._only_stored = only_stored
-        # A replay never waits: a deadline that is over says so.
-        self._asker = Asker(
-            gemini,
-            limits if paying else nothing_at_all,
-            run_id,
-            self.stop,
-            self.deadline if paying else _NEVER,
-        )
+        self._asker = Asker(gemini, run_id, self.stop, self.deadline, only_replay=only_stored is not None)
         self._answers: dict[str, LabelledAnswer] = {}
         self._replayed: set[str] = set()
         self._lock = Lock()
@@ -100,8 +88,6 @@ class LabelledReviewer:
         if isinstance(answer, NotAnswered):
             return self._not_answered(handle, answer)
         version = answer.reply.model_version
-        if isinstance(answer, OtherModel):
-            return self._keep(handle, OTHER_MODEL, version)
         if answer.replayed:
             with self._lock:
                 self._replayed.add(handle)
@@ -117,7 +103,7 @@ class LabelledReviewer:
         if self._only_stored is not None:
             return Done(NOT_COVERED)
         if answer.reason in STOPS_THE_RUN:
-            return Stopped(answer.reason, answer.detail, answer.retry_at)
+            return Stopped(answer.reason, str(answer.detail), answer.retry_at)
         if answer.reason is Unanswered.IN_FLIGHT:
             return Done(IN_FLIGHT)
         if answer.reason is Unanswered.REFUSED:
@@ -130,11 +116,6 @@ class LabelledReviewer:
         with self._lock:
             self._answers[handle] = answer or LabelledAnswer(self._labelled[handle], outcome)
         return Done(outcome, model_version=version)
-
-
-def nothing_at_all() -> Limits:
-    """Limits under which the ledger replays what is stored and lets nothing out."""
-    return _NOTHING
 
 
 class NotHeld:

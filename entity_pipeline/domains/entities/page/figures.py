@@ -21,7 +21,7 @@ from entity_pipeline.domains.entities.page.account_values import AccountFigures
 from entity_pipeline.domains.entities.page.download import download
 from entity_pipeline.domains.entities.page.queue_values import Counts, QueuePage, QueueQuery
 from entity_pipeline.domains.entities.page.scheduler import SchedulerFigures, scheduler_figures
-from entity_pipeline.domains.entities.reviews.question import PIPELINE, STEP
+from entity_pipeline.domains.entities.reviews.question import STEP
 from entity_pipeline.domains.entities.settings import EntitySettings, Thresholds
 
 CACHED_S = 15.0
@@ -68,7 +68,7 @@ class EntityFigures:
         if found.handle is None:  # Gemini was never asked about it
             return found.model_copy(update={"ledger": [], "cost_usd": accounts.NOTHING_USD})
         with suppress(PipelineFailure):
-            cost = subject_cost(self._at, PIPELINE, STEP, found.handle)
+            cost = subject_cost(self._at, STEP, found.handle)
             return found.model_copy(update={"ledger": cost.rows, "cost_usd": cost.cost_usd})
         return found
 

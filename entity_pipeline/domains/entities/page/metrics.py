@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from entity_pipeline.admin.installation import Installation
 from entity_pipeline.admin.metrics.part import Asking, Described, MetricsPart, Samples, by_value, one
-from entity_pipeline.core.gemini.access import Unanswered
+from entity_pipeline.core.gemini.outcomes import Unanswered
 from entity_pipeline.core.ports import Database
 from entity_pipeline.domains.entities.accounts.logic.standing import WAITS_FOR_REVIEW, AccountState
 from entity_pipeline.domains.entities.accounts.queries.metric_counts import (

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -15,8 +14,7 @@ import dagster as dg
 from pydantic import Field
 
 from entity_pipeline.core.gemini.access import GeminiAccess
-from entity_pipeline.core.gemini.ledger import Limits, QuotaStatus
-from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
+from entity_pipeline.core.gemini.quota import QuotaStatus
 from entity_pipeline.core.patience import patiently, patiently_on
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import Closed, SettingsAccess
@@ -33,6 +31,7 @@ from entity_pipeline.domains.entities.accounts.queries.enrichment import (
 )
 from entity_pipeline.domains.entities.partitions import cohort_range, daily_partitions, pending_by_cohort
 from entity_pipeline.domains.entities.profiles.asset import instagram_profiles
+from entity_pipeline.domains.entities.reviews.question import STEP
 from entity_pipeline.domains.entities.reviews.review import Reviewer
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.domains.entities.tables import database_of, table_metadata
@@ -88,7 +87,7 @@ class ReviewConfig(dg.Config):
             MODEL_CHECK,
             asset="gemini_reviews",
             blocking=True,
-            description="Every reply names the configured model. Another one has another price and another quota.",
+            description="No other model answers than the configured one, or one of accept_models.",
         ),
         dg.AssetCheckSpec(
             UNGROUNDED_CHECK,
@@ -178,7 +177,6 @@ class _Work:
     """What one run did. `quota` is None when the gate was closed and the ledger not asked."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
-    other_models: AbstractSet[str] = frozenset()
     held_because: str = ""
     would_be_asked: int = 0
     quota: QuotaStatus | None = None
@@ -198,15 +196,10 @@ def _work(
     if isinstance(gate, Closed):
         return _Work(held_because=str(gate.reason))
     patiently(gemini.sweep)
-
-    def limits() -> Limits:
-        return limits_of(settings.readable(GeminiSettings))
-
     reviewer = Reviewer(
         operation_db=operation_db,
         gemini=gemini,
         settings=gate.settings,
-        limits=limits,
         run_id=run_id,
         refresh=config.refresh,
         stop=Event(),
@@ -216,14 +209,13 @@ def _work(
     again = (account for account in finished if reviewer.wants(account))
     chosen = list(islice(chain(waiting, again), config.limit))
     if config.dry_run:
-        return _Work(would_be_asked=len(chosen), quota=patiently(lambda: gemini.quota(limits())))
+        return _Work(would_be_asked=len(chosen), quota=patiently(partial(gemini.quota, STEP)))
     session = ReviewSession(reviewer, settings, gate.settings.concurrency)
     session.work_through(chosen)
     return _Work(
         outcomes=session.outcomes,
-        other_models=session.other_models,
         held_because=session.held_because,
-        quota=patiently(lambda: gemini.quota(limits())),
+        quota=patiently(partial(gemini.quota, STEP)),
     )
 
 
@@ -233,9 +225,9 @@ def _check_results(work: _Work, model: str) -> Iterator[dg.AssetCheckResult]:
     quota = work.quota
     yield dg.AssetCheckResult(
         check_name=MODEL_CHECK,
-        passed=not work.other_models,
+        passed=quota is None or not quota.is_replaced,
         severity=dg.AssetCheckSeverity.ERROR,
-        metadata={"asked_for": model, "answered_by": ", ".join(sorted(work.other_models)) or model},
+        metadata={"asked_for": model, "answered_by": (quota and quota.answered_by) or model},
     )
     yield dg.AssetCheckResult(
         check_name=UNGROUNDED_CHECK,

@@ -5,25 +5,33 @@ what is used.
 """
 
 import secrets
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from threading import Event
 from typing import Any
 
-from entity_pipeline.core.gemini.access import STOPS_THE_RUN, Answered, GeminiAccess, NotAnswered, Prompt
-from entity_pipeline.core.gemini.ledger import CallIntent, EventId, Limits, StoredReply
-from entity_pipeline.core.gemini.models import is_same_model
+from entity_pipeline.core.gemini.access import GeminiAccess
+from entity_pipeline.core.gemini.call import Call, CallKind, Claim, EventId, Step
+from entity_pipeline.core.gemini.outcomes import STOPS_THE_RUN, Answered, NotAnswered, StoredReply
 from entity_pipeline.core.gemini.reply_body import read_body
+from entity_pipeline.core.gemini.request import Request, Text, Tool
 from entity_pipeline.domains.entities.models import Account, Grounding
 from entity_pipeline.domains.entities.reviews import prompts
 from entity_pipeline.domains.entities.reviews.logic.grounding import assess_grounding
 from entity_pipeline.domains.entities.reviews.logic.input_hash import SCHEMA_VERSION, config_hash, input_hash
 from entity_pipeline.domains.entities.reviews.logic.reply import ParsedReply, Unparseable, parse_reply
 from entity_pipeline.domains.entities.reviews.logic.review_call import ReviewInputs
+from entity_pipeline.domains.entities.settings import EntitySettings
 
-PIPELINE = "entity_enrichment"
-STEP = "instagram_account_review"
+STEP = Step(EntitySettings.name, EntitySettings.row, "instagram_account_review")
+
+
+class ReviewKind(CallKind):
+    """What is asked about an account: its review, or a review whose form is mended without a search."""
+
+    REVIEW = "review"
+    REPAIR = "repair"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +39,7 @@ class Question:
     """What is sent for one account, and the inputs by which it is the same question as another."""
 
     facts: Mapping[str, Any]
-    prompt: Prompt
+    request: Request
     inputs: ReviewInputs
     config_hash: str
 
@@ -55,32 +63,25 @@ class NotUnderstood:
     replayed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class OtherModel:
-    """Another model answered than the one that was asked; its answer is not used."""
-
-    reply: StoredReply
-
-
 @dataclass(frozen=True)
 class Asker:
-    """Asks within `limits`, read for each call, until `deadline` or `stop`. Safe for threads."""
+    """Asks until `deadline` or `stop`; with `only_replay` nothing is paid for. Safe for threads."""
 
     gemini: GeminiAccess
-    limits: Callable[[], Limits]
     run_id: str
     stop: Event
     deadline: datetime
+    only_replay: bool = False
 
     def question(self, account: Account) -> Question:
         """The question about an account whose handle is usable."""
         facts = account_facts(account)
         prompt = prompts.review_prompt(facts, secrets.token_hex(16))
-        return _question(facts, prompt, self.gemini.model, {})
+        return _question(facts, prompt, self.gemini.model, (Tool.GOOGLE_SEARCH,))
 
     def ask(
         self, handle: str, question: Question, consumed: EventId | None
-    ) -> Understood | NotUnderstood | OtherModel | NotAnswered:
+    ) -> Understood | NotUnderstood | NotAnswered:
         """Ask once, and once more without search if the reply can't be read but may still hold a review.
 
         `consumed` is the paid reply that the account already holds; any later one is replayed.
@@ -89,12 +90,9 @@ class Asker:
             ModelUnavailable: no request will work.
             DatabaseUnavailable: the ledger is away for longer than we wait.
         """
-        answer = self._send("review", handle, question, consumed)
+        answer = self._send(ReviewKind.REVIEW, handle, question, consumed)
         if isinstance(answer, NotAnswered):
             return answer
-        version = answer.reply.model_version
-        if version is not None and not is_same_model(self.gemini.model, version):
-            return OtherModel(answer.reply)
         reply = read_body(answer.reply.body)
         parsed = parse_reply(reply, handle=handle, bio=question.facts.get("bio"))
         if isinstance(parsed, Unparseable) and parsed.worth_repair:
@@ -110,39 +108,33 @@ class Asker:
         return Understood(answer.reply, parsed, grounding, answer.replayed)
 
     def _send(
-        self, kind: str, handle: str, question: Question, consumed: EventId | None
+        self, kind: ReviewKind, handle: str, question: Question, consumed: EventId | None
     ) -> Answered | NotAnswered:
-        intent = CallIntent(
-            pipeline=PIPELINE,
-            step=STEP,
-            kind=kind,
-            subject=handle,
-            model=self.gemini.model,
-            grounded=kind == "review",
+        call = Call(
+            claim=Claim(STEP, kind, handle),
+            request=question.request,
             input_hash=question.inputs.input_hash,
             config_hash=question.config_hash,
-            max_cost_usd=self.gemini.max_cost_usd(question.prompt),
             consumed_event_id=consumed,
+            only_replay=self.only_replay,
         )
-        return self.gemini.ask(
-            intent, question.prompt, self.limits(), run_id=self.run_id, stop=self.stop, deadline=self.deadline
-        )
+        return self.gemini.ask(call, run_id=self.run_id, stop=self.stop, deadline=self.deadline)
 
     def _repair(
         self, handle: str, facts: Mapping[str, Any], event_id: EventId, text: str
     ) -> ParsedReply | Unparseable | NotAnswered:
         prompt = prompts.repair_prompt(facts, text, secrets.token_hex(16))
         # Bound to the reply that it repairs: after a crash it is found again, and for no other reply.
-        question = _question(facts, prompt, self.gemini.model, {"mends": str(event_id)})
-        repaired = self._send("repair", handle, question, None)
+        question = _question(facts, prompt, self.gemini.model, (), {"mends": str(event_id)})
+        repaired = self._send(ReviewKind.REPAIR, handle, question, None)
         if isinstance(repaired, NotAnswered):
             return repaired
         return parse_reply(read_body(repaired.reply.body), handle=handle, bio=facts.get("bio"))
 
 
 def review_config_hash(model: str) -> str:
-    """The hash of what all reviews have in common now; `CallIntent.config_hash` of each."""
-    return _question({}, prompts.template(prompts.REVIEW), model, {}).config_hash
+    """The hash of what all reviews have in common now; `Call.config_hash` of each."""
+    return _question({}, prompts.template(prompts.REVIEW), model, (Tool.GOOGLE_SEARCH,)).config_hash
 
 
 def account_facts(account: Account) -> dict[str, Any]:
@@ -157,19 +149,18 @@ def account_facts(account: Account) -> dict[str, Any]:
 
 
 def _question(
-    facts: Mapping[str, Any], rendered: prompts.Prompt, model: str, bound_to: Mapping[str, str]
+    facts: Mapping[str, Any],
+    prompt: prompts.Prompt,
+    model: str,
+    tools: tuple[Tool, ...],
+    bound_to: Mapping[str, str] | None = None,
 ) -> Question:
-    prompt = Prompt(rendered.system, rendered.text)
-    config = {
-        "max_output_tokens": prompt.max_output_tokens,
-        "thinking_budget": prompt.thinking_budget,
-        "temperature": prompt.temperature,
-        **bound_to,
-    }
-    hashed = input_hash(facts, rendered.version, SCHEMA_VERSION, model, config)
+    request = Request(model=model, system=prompt.system, parts=(Text(prompt.text),), tools=tools)
+    config = {**asdict(request.generation), **(bound_to or {})}
+    hashed = input_hash(facts, prompt.version, SCHEMA_VERSION, model, config)
     return Question(
         facts=facts,
-        prompt=prompt,
-        inputs=ReviewInputs(model, rendered.version, SCHEMA_VERSION, hashed),
-        config_hash=config_hash(rendered.version, SCHEMA_VERSION, model, config),
+        request=request,
+        inputs=ReviewInputs(model, prompt.version, SCHEMA_VERSION, hashed),
+        config_hash=config_hash(prompt.version, SCHEMA_VERSION, model, config),
     )

@@ -11,8 +11,8 @@ from threading import Event
 from typing import Any
 from uuid import UUID
 
-from entity_pipeline.core.gemini.access import STOPS_THE_RUN, GeminiAccess, NotAnswered, Unanswered
-from entity_pipeline.core.gemini.ledger import Limits
+from entity_pipeline.core.gemini.access import GeminiAccess
+from entity_pipeline.core.gemini.outcomes import STOPS_THE_RUN, NotAnswered, Unanswered
 from entity_pipeline.core.jsonb import json_object
 from entity_pipeline.core.patience import patiently
 from entity_pipeline.core.ports import Database
@@ -36,14 +36,12 @@ from entity_pipeline.domains.entities.reviews.logic.review_call import ReviewCal
 from entity_pipeline.domains.entities.reviews.question import (
     Asker,
     NotUnderstood,
-    OtherModel,
     Understood,
 )
 from entity_pipeline.domains.entities.settings import EntitySettings
 
 STAGE = "gemini_review"
 IN_FLIGHT = "in_flight"
-OTHER_MODEL = "failed:other_model"
 
 # The name of an account's result in counts and reports.
 Outcome = str
@@ -74,7 +72,6 @@ class Reviewer:
     operation_db: Database
     gemini: GeminiAccess
     settings: EntitySettings
-    limits: Callable[[], Limits]
     run_id: str
     refresh: str
     stop: Event
@@ -84,8 +81,8 @@ class Reviewer:
 
     @property
     def asker(self) -> Asker:
-        """Asks within those limits."""
-        return Asker(self.gemini, self.limits, self.run_id, self.stop, self.deadline)
+        """Asks until the run stops."""
+        return Asker(self.gemini, self.run_id, self.stop, self.deadline)
 
     def under(self, settings: EntitySettings) -> "Reviewer":
         """The same under settings that were changed since."""
@@ -110,7 +107,7 @@ class Reviewer:
         answer = self.asker.ask(account.handle, question, consumed_event_id(previous))
         if isinstance(answer, NotAnswered):
             if answer.reason in STOPS_THE_RUN:
-                return Stopped(answer.reason, answer.detail, answer.retry_at)
+                return Stopped(answer.reason, str(answer.detail), answer.retry_at)
             if answer.reason is Unanswered.IN_FLIGHT:
                 return Done(IN_FLIGHT)
             record, done = _unanswered(answer, question.inputs, previous)
@@ -153,16 +150,12 @@ class Reviewer:
 
     def _answered(
         self,
-        answer: Understood | NotUnderstood | OtherModel,
+        answer: Understood | NotUnderstood,
         inputs: ReviewInputs,
         previous: ReviewRecord | None,
     ) -> tuple[ReviewRecord, Done]:
         """The review, or why the reply holds none."""
         version, event_id = answer.reply.model_version, answer.reply.event_id
-        if isinstance(answer, OtherModel):
-            call = ReviewCall.of(inputs, model_version=version, event_id=event_id)
-            record = failed_record(self._other_model(version), call, previous=previous)
-            return record, Done(OTHER_MODEL, model_version=version)
         # A replayed reply was made from the inputs of its own time.
         inputs = replace(inputs, input_hash=answer.reply.input_hash)
         call = ReviewCall.of(inputs, model_version=version, event_id=event_id)
@@ -176,14 +169,6 @@ class Reviewer:
         )
         outcome = "reviewed" if answer.grounding.grounded else "reviewed:ungrounded"
         return record, Done(outcome + (":replayed" if answer.replayed else ""), model_version=version)
-
-    def _other_model(self, version: str | None) -> ReviewError:
-        """Thresholds and prompt were made for the configured model, so another one's answer is not used."""
-        return ReviewError(
-            "other_model",
-            f"Gemini answered with {version} in place of {self.gemini.model}: set GEMINI_MODEL to the model "
-            "that is meant, then run `entity-pipeline enrich --refresh stale`.",
-        )
 
     def _write(self, account_id: UUID, stored: Mapping[str, Any], done: Done) -> Done:
         def write() -> bool:
@@ -200,7 +185,7 @@ def _unanswered(
     answer: NotAnswered, inputs: ReviewInputs, previous: ReviewRecord | None
 ) -> tuple[ReviewRecord, Done]:
     """A request that Gemini refuses will never succeed; any other may later."""
-    error = ReviewError(answer.reason.value, answer.detail)
+    error = ReviewError(answer.reason.value, str(answer.detail))
     if answer.reason is Unanswered.REFUSED:
         return failed_record(error, ReviewCall.of(inputs), previous=previous), Done("failed:refused")
     record = deferred_record(

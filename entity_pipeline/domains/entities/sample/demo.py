@@ -7,7 +7,7 @@ as a person would. A further run on the same state finds nothing to do.
 import os
 from collections.abc import Iterator
 
-from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
+from entity_pipeline.core.gemini.settings import GeminiSettings
 from entity_pipeline.core.settings_change import Assignment, edit_of
 from entity_pipeline.domains.entities.commands.pipeline import Pipeline
 from entity_pipeline.domains.entities.commands.summary import Summary, print_summary
@@ -66,7 +66,7 @@ class EntityDemo:
 
     def _raise_cap_once(self) -> None:
         store = self._demo.services.settings
-        quota = self._demo.services.gemini.quota(limits_of(store.readable(GeminiSettings)))
+        quota = self._demo.services.gemini.quota()
         row = store.row(GeminiSettings)
         if not (quota.cap_reached and row.updated_by == DEMO.label and quota.cap == SMALL_CAP):
             return

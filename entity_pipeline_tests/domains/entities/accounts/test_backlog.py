@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from entity_pipeline.core.gemini.ledger import QuotaStatus
+from entity_pipeline.core.gemini.quota import QuotaStatus
 from entity_pipeline.core.settings import Closed, Open
 from entity_pipeline.domains.entities.accounts.backlog import Backlog, Wanted
 from entity_pipeline.domains.entities.accounts.enrichment_queue import correct

@@ -1,12 +1,11 @@
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from entity_pipeline.core.gemini.access import NotAnswered, Unanswered
-from entity_pipeline.core.gemini.ledger import Limits
-from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
+from entity_pipeline.core.gemini.outcomes import NotAnswered, Unanswered, gemini_reason
 from entity_pipeline.core.settings import Closed, Open
 from entity_pipeline.domains.entities.evaluation.labelled_reviewer import (
     LabelledReviewer,
@@ -15,7 +14,7 @@ from entity_pipeline.domains.entities.evaluation.labelled_reviewer import (
 )
 from entity_pipeline.domains.entities.evaluation.logic.labelled_accounts import Labelled
 from entity_pipeline.domains.entities.models import AccountType
-from entity_pipeline.domains.entities.reviews.question import PIPELINE, STEP, review_config_hash
+from entity_pipeline.domains.entities.reviews.question import STEP, ReviewKind, review_config_hash
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.postgres import PostgresResource
@@ -28,9 +27,7 @@ from entity_pipeline_tests.standins import GeminiStandin
 
 SETTINGS = EntitySettings()
 
-
-def limits() -> Limits:
-    return limits_of(GeminiSettings(requests_per_minute=10_000))
+BUSY, FULL = gemini_reason("no_answer"), gemini_reason("time_is_up")
 
 
 HANDLES = ["prada", "timberland", "garbledreply.madeup", "nobody.here"]
@@ -59,7 +56,6 @@ def evaluated(operation_db: Any, gemini: Any, **options: Any) -> tuple[LabelledR
         gemini,
         SETTINGS,
         accounts(*HANDLES),
-        limits=limits,
         run_id="e",
         **options,
     )
@@ -86,7 +82,7 @@ def test_a_reply_is_paid_for_once_and_replayed_without_paying_afterwards(
     paid = standin.requests["total"]
     again, _ = evaluated(operation_db, resource)
     stored = resource.ledger.stored_replies(
-        PIPELINE, STEP, review_config_hash(resource.model), [*HANDLES, "zara"]
+        STEP, ReviewKind.REVIEW, review_config_hash(resource.model), [*HANDLES, "zara"]
     )
     assert stored == set(HANDLES)
     replay, _ = evaluated(operation_db, resource, only_stored=stored)
@@ -112,11 +108,16 @@ def test_a_reply_under_another_prompt_or_step_is_none(
     evaluated(operation_db, resource)
     hashed = review_config_hash(resource.model)
     assert (
-        resource.ledger.stored_replies(PIPELINE, STEP, review_config_hash("gemini-3.6-flash"), HANDLES)
+        resource.ledger.stored_replies(
+            STEP, ReviewKind.REVIEW, review_config_hash("gemini-3.6-flash"), HANDLES
+        )
         == set()
     )
-    assert resource.ledger.stored_replies(PIPELINE, "other", hashed, HANDLES) == set()
-    assert resource.ledger.stored_replies(PIPELINE, STEP, hashed, ["zara"]) == set()
+    assert (
+        resource.ledger.stored_replies(replace(STEP, name="other"), ReviewKind.REVIEW, hashed, HANDLES)
+        == set()
+    )
+    assert resource.ledger.stored_replies(STEP, ReviewKind.REVIEW, hashed, ["zara"]) == set()
 
 
 def test_an_evaluation_writes_no_row_but_the_ledgers(
@@ -138,7 +139,7 @@ def test_what_the_accounts_row_knows_is_told_to_the_model(operation_db: ClonedDa
     with operation_db.connection() as connection:
         connection.execute("insert into instagram_accounts (username, bio) values ('@Prada', 'Since 1913')")
     fake = FakeGemini({"prada": [grounded_body("prada")]})
-    reviewer = LabelledReviewer(operation_db, fake, SETTINGS, accounts("prada"), run_id="e", limits=limits)
+    reviewer = LabelledReviewer(operation_db, fake, SETTINGS, accounts("prada"), run_id="e")
     reviewer.review("prada")
     assert "Since 1913" in fake.prompts[0].text
     assert fake.asked[0].consumed_event_id is None
@@ -148,33 +149,28 @@ def test_what_the_accounts_row_knows_is_told_to_the_model(operation_db: ClonedDa
     ("replies", "outcome"),
     [
         ([broken_body("prada"), body_of(fenced())], "reviewed"),
-        ([broken_body("prada"), NotAnswered(Unanswered.OVERLOADED, "busy")], "failed:broken_json"),
+        ([broken_body("prada"), NotAnswered(Unanswered.OVERLOADED, BUSY)], "failed:broken_json"),
         ([refused_body()], "failed:refused"),
-        ([{**grounded_body("prada"), "modelVersion": "gemini-9"}], "failed:other_model"),
-        ([NotAnswered(Unanswered.REFUSED, "no")], "failed:refused"),
-        ([NotAnswered(Unanswered.OVERLOADED, "busy")], "not_covered"),
+        ([NotAnswered(Unanswered.REFUSED, BUSY)], "failed:refused"),
+        ([NotAnswered(Unanswered.OVERLOADED, BUSY)], "not_covered"),
     ],
-    ids=["mended", "unmended", "safety", "other model", "refused", "overloaded"],
+    ids=["mended", "unmended", "safety", "refused", "overloaded"],
 )
 def test_every_reply_has_an_outcome(operation_db: ClonedDatabase, replies: list[Any], outcome: str) -> None:
     fake = FakeGemini({"prada": replies})
-    reviewer = LabelledReviewer(operation_db, fake, SETTINGS, accounts("prada"), run_id="e", limits=limits)
+    reviewer = LabelledReviewer(operation_db, fake, SETTINGS, accounts("prada"), run_id="e")
     work_through(reviewer, FakeSettings(Open(SETTINGS)), 1, ["prada"])
     assert outcomes(reviewer) == {"prada": outcome}
 
 
 def test_a_used_up_cap_and_a_closed_gate_end_it_with_what_there_is(operation_db: ClonedDatabase) -> None:
-    full = NotAnswered(Unanswered.CAP_REACHED, "The cap is reached.")
+    full = NotAnswered(Unanswered.CAP_REACHED, FULL)
     fake = FakeGemini({"prada": [grounded_body("prada")], "zara": [full]})
-    reviewer = LabelledReviewer(
-        operation_db, fake, SETTINGS, accounts("prada", "zara", "fila"), run_id="e", limits=limits
-    )
+    reviewer = LabelledReviewer(operation_db, fake, SETTINGS, accounts("prada", "zara", "fila"), run_id="e")
     held = work_through(reviewer, FakeSettings(Open(SETTINGS)), 1, ["prada", "zara", "fila"])
-    assert held == "The cap is reached."
+    assert held == str(FULL)
     assert Counter(outcomes(reviewer).values()) == {"reviewed": 1, "not_covered": 2}
-    closed = LabelledReviewer(
-        operation_db, FakeGemini(), SETTINGS, accounts("prada"), run_id="e", limits=limits
-    )
+    closed = LabelledReviewer(operation_db, FakeGemini(), SETTINGS, accounts("prada"), run_id="e")
     assert (
         work_through(closed, FakeSettings(Closed.because("Switched off.")), 1, ["prada"]) == "Switched off."
     )

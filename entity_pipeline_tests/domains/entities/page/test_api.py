@@ -17,7 +17,6 @@ from starlette.testclient import TestClient
 from entity_pipeline.admin.app import create_app
 from entity_pipeline.assembly import DOMAINS
 from entity_pipeline.core.audit import PAGE_ACTOR
-from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
 from entity_pipeline.core.settings import PLATFORM
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.postgres import PostgresResource
@@ -237,7 +236,7 @@ def test_the_quota_is_the_ledgers_to_the_unit(
         {"day": today[0]},
     )
     resource = GeminiResource(assets_db=PostgresResource(url=assets_db.url), api_key="k")
-    theirs = resource.quota(limits_of(GeminiSettings()))
+    theirs = resource.quota()
     found = api.get("/api/v1/quota").json()
     for name in ("used", "reserved", "remaining", "cap", "cap_reached", "model", "unit"):
         assert found[name] == getattr(theirs, name), name

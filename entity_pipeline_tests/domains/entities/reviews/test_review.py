@@ -1,4 +1,4 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import Any
@@ -8,10 +8,9 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from entity_pipeline.core.failures import DatabaseUnavailable, ModelUnavailable
-from entity_pipeline.core.gemini.access import STOPS_THE_RUN, NotAnswered, Unanswered
-from entity_pipeline.core.gemini.ledger import Limits
-from entity_pipeline.core.gemini.settings import GeminiSettings, limits_of
-from entity_pipeline.domains.entities.reviews.review import OTHER_MODEL, Done, Reviewer, Stopped
+from entity_pipeline.core.gemini.ledger import replaced_reason
+from entity_pipeline.core.gemini.outcomes import STOPS_THE_RUN, NotAnswered, Unanswered, gemini_reason
+from entity_pipeline.domains.entities.reviews.review import Done, Reviewer, Stopped
 from entity_pipeline.domains.entities.sample.truth import load_truth
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.resources.gemini import GeminiResource
@@ -24,6 +23,7 @@ from entity_pipeline_tests.fakes.gemini import FakeGemini, Outcome, Replayed, ev
 from entity_pipeline_tests.standins import GeminiStandin
 
 HANDLE = "gentlemonster"
+WHY = gemini_reason("no_answer")
 SOON = datetime(2099, 1, 1, 8, tzinfo=UTC)
 FIRST_EVENT, SECOND_EVENT = event_id(HANDLE, 1), event_id(HANDLE, 2)
 
@@ -61,13 +61,11 @@ def reviewer(
     refresh: str = "none",
     run_id: str = "run-1",
     stop: Event | None = None,
-    limits: Callable[[], Limits] | None = None,
 ) -> Reviewer:
     return Reviewer(
         operation_db=database,
         gemini=gemini,
         settings=EntitySettings(),
-        limits=limits or (lambda: limits_of(GeminiSettings())),
         run_id=run_id,
         refresh=refresh,
         stop=stop or Event(),
@@ -80,7 +78,7 @@ def asking(*outcomes: Outcome | Replayed) -> FakeGemini:
 
 
 def kinds(gemini: FakeGemini) -> list[str]:
-    return [intent.kind for intent in gemini.asked]
+    return [call.claim.kind for call in gemini.asked]
 
 
 def test_a_review_is_asked_for_once_and_written_with_its_evidence(operation_db: ClonedDatabase) -> None:
@@ -95,7 +93,7 @@ def test_a_review_is_asked_for_once_and_written_with_its_evidence(operation_db: 
     assert record["usage_event_id"] == str(FIRST_EVENT)
     assert record["input_hash"] == gemini.asked[0].input_hash
     assert record["run_id"] == "run-1"
-    assert gemini.asked[0].grounded
+    assert gemini.asked[0].request.grounded
     assert '"username": "gentlemonster"' in gemini.prompts[0].text
     assert "안경" in gemini.prompts[0].text
     assert '"tagged_in_posts": 7' in gemini.prompts[0].text
@@ -111,19 +109,12 @@ def test_a_review_without_search_results_is_kept_and_says_so(operation_db: Clone
     assert record["confidence"] < record["raw_confidence"]
 
 
-def test_another_models_word_gets_no_further_and_is_asked_for_again_once_that_model_is_configured(
-    operation_db: ClonedDatabase,
-) -> None:
+def test_an_account_stays_as_it_was_while_another_model_answers(operation_db: ClonedDatabase) -> None:
     account = add(operation_db)
-    other = {**grounded_body(HANDLE), "modelVersion": "gemini-3.5-flash-lite"}
-    done = reviewer(operation_db, asking(other)).review(account)
-    assert done == Done(OTHER_MODEL, model_version="gemini-3.5-flash-lite")
-    record = review_of(operation_db, account)
-    assert (record["status"], record["error"]["reason"]) == ("failed", "other_model")
-    assert "set GEMINI_MODEL" in record["error"]["detail"]
-    configured = FakeGemini({HANDLE: [other]}, model="gemini-3.5-flash-lite")
-    again = reviewer(operation_db, configured, refresh="stale").review(account)
-    assert again == Done("reviewed", model_version="gemini-3.5-flash-lite")
+    replaced = NotAnswered(Unanswered.MODEL_REPLACED, replaced_reason("gemini-2.5-flash", "gemini-9"))
+    stopped = reviewer(operation_db, asking(replaced)).review(account)
+    assert stopped == Stopped(Unanswered.MODEL_REPLACED, str(replaced.detail), None)
+    assert review_of(operation_db, account) == {}
 
 
 def test_a_broken_reply_is_mended_by_one_ungrounded_call_and_proven_by_the_first(
@@ -133,7 +124,7 @@ def test_a_broken_reply_is_mended_by_one_ungrounded_call_and_proven_by_the_first
     done = reviewer(operation_db, gemini).review(account)
     assert isinstance(done, Done)
     assert done.outcome == "reviewed"
-    assert [(intent.kind, intent.grounded) for intent in gemini.asked] == [
+    assert [(call.claim.kind, call.request.grounded) for call in gemini.asked] == [
         ("review", True),
         ("repair", False),
     ]
@@ -149,7 +140,7 @@ def test_a_broken_reply_is_mended_by_one_ungrounded_call_and_proven_by_the_first
     ("outcomes", "reason", "calls"),
     [
         ([broken_body(HANDLE), broken_body(HANDLE)], "truncated_or_broken", 2),
-        ([broken_body(HANDLE), NotAnswered(Unanswered.NO_REPLY, "lost")], "truncated_or_broken", 2),
+        ([broken_body(HANDLE), NotAnswered(Unanswered.NO_REPLY, WHY)], "truncated_or_broken", 2),
         ([refused_body()], "refused", 1),
         ([grounded_body(HANDLE, block="No JSON.")] * 2, "no_json", 2),
         ([{"candidates": []}], "not_a_reply", 1),
@@ -171,10 +162,10 @@ def test_a_reply_that_gives_no_review_is_a_final_failure_with_its_reason(
 
 def test_a_request_that_gemini_refuses_is_final(operation_db: ClonedDatabase) -> None:
     account = add(operation_db)
-    done = reviewer(operation_db, asking(NotAnswered(Unanswered.REFUSED, "HTTP 400: odd"))).review(account)
+    done = reviewer(operation_db, asking(NotAnswered(Unanswered.REFUSED, WHY))).review(account)
     assert done == Done("failed:refused")
     record = review_of(operation_db, account)
-    assert (record["status"], record["error"]) == ("failed", {"reason": "refused", "detail": "HTTP 400: odd"})
+    assert (record["status"], record["error"]) == ("failed", {"reason": "refused", "detail": str(WHY)})
 
 
 @pytest.mark.parametrize("reason", [Unanswered.OVERLOADED, Unanswered.NO_REPLY])
@@ -185,7 +176,7 @@ def test_no_answer_puts_the_account_off_longer_each_time_and_three_make_it_final
     waits = []
     for attempt in (1, 2, 3):
         before = datetime.now(UTC)
-        done = reviewer(operation_db, asking(NotAnswered(reason, "busy"))).review(account)
+        done = reviewer(operation_db, asking(NotAnswered(reason, WHY))).review(account)
         assert done == Done(f"deferred:{reason}", unavailable=True)
         record = review_of(operation_db, account)
         assert record["attempts"] == attempt
@@ -213,7 +204,7 @@ def make_due(database: ClonedDatabase, account: UUID) -> None:
 def test_a_network_that_is_down_is_not_held_against_the_account(operation_db: ClonedDatabase) -> None:
     account = add(operation_db)
     for _ in range(5):
-        answer = NotAnswered(Unanswered.UNREACHABLE, "no route")
+        answer = NotAnswered(Unanswered.UNREACHABLE, WHY)
         assert reviewer(operation_db, asking(answer)).review(account) == Done(
             "deferred:unreachable", unavailable=True
         )
@@ -224,13 +215,13 @@ def test_a_network_that_is_down_is_not_held_against_the_account(operation_db: Cl
 
 def test_the_time_that_google_names_is_kept(operation_db: ClonedDatabase) -> None:
     account = add(operation_db)
-    reviewer(operation_db, asking(NotAnswered(Unanswered.OVERLOADED, "busy", SOON))).review(account)
+    reviewer(operation_db, asking(NotAnswered(Unanswered.OVERLOADED, WHY, SOON))).review(account)
     assert review_of(operation_db, account)["next_attempt_at"] == "2099-01-01T08:00:00+00:00"
 
 
 def test_an_account_that_another_worker_asks_for_is_left_to_it(operation_db: ClonedDatabase) -> None:
     account = add(operation_db)
-    done = reviewer(operation_db, asking(NotAnswered(Unanswered.IN_FLIGHT, "claimed"))).review(account)
+    done = reviewer(operation_db, asking(NotAnswered(Unanswered.IN_FLIGHT, WHY))).review(account)
     assert done == Done("in_flight")
     assert review_of(operation_db, account) == {}
 
@@ -241,8 +232,8 @@ def test_what_concerns_every_account_stops_the_run_and_leaves_the_account_as_it_
     operation_db: ClonedDatabase, reason: Unanswered, before: list[Outcome]
 ) -> None:
     account = add(operation_db)
-    gemini = asking(*before, NotAnswered(reason, "enough", SOON))
-    assert reviewer(operation_db, gemini).review(account) == Stopped(reason, "enough", SOON)
+    gemini = asking(*before, NotAnswered(reason, WHY, SOON))
+    assert reviewer(operation_db, gemini).review(account) == Stopped(reason, str(WHY), SOON)
     assert review_of(operation_db, account) == {}
 
 
@@ -307,7 +298,7 @@ def test_a_refresh_of_stale_reviews_asks_only_where_an_input_changed(operation_d
 
 def test_a_refresh_that_fails_keeps_the_review_it_was_to_renew(operation_db: ClonedDatabase) -> None:
     account = add(operation_db)
-    gemini = asking(grounded_body(HANDLE), NotAnswered(Unanswered.OVERLOADED, "busy"), refused_body())
+    gemini = asking(grounded_body(HANDLE), NotAnswered(Unanswered.OVERLOADED, WHY), refused_body())
     reviewer(operation_db, gemini).review(account)
     good = review_of(operation_db, account)
     for reason in ("overloaded", "refused"):
@@ -415,13 +406,3 @@ def test_a_build_of_the_model_and_a_reply_without_a_model_are_taken(
     assert reviewer(operation_db, gemini).review(add(operation_db)) == Done(
         "reviewed", model_version=answered
     )
-
-
-def test_the_ledger_hears_the_limits_as_they_are_at_each_call(operation_db: ClonedDatabase) -> None:
-    gemini, caps = FakeGemini({HANDLE: (body_of(fenced()),), "zara": (body_of(fenced()),)}), iter([7, 5])
-    reviewing = reviewer(
-        operation_db, gemini, limits=lambda: limits_of(GeminiSettings(daily_grounding_cap=next(caps)))
-    )
-    reviewing.review(add(operation_db))
-    reviewing.review(add(operation_db, username="zara"))
-    assert [limits.daily_grounding_cap for limits in gemini.limits] == [7, 5]

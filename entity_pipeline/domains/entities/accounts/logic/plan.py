@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from entity_pipeline.core.gemini.ledger import QuotaStatus
+from entity_pipeline.core.gemini.quota import QuotaStatus
 from entity_pipeline.core.reasons import Reason
 from entity_pipeline.core.settings import Closed, Gate
 from entity_pipeline.domains.entities.reasons import because
@@ -76,12 +76,5 @@ def plan(
 
 
 def used_up(quota: QuotaStatus) -> HoldOff | None:
-    """Why no account may be reviewed now, whichever waits."""
-    closed = {"day": quota.quota_day, "at": quota.resets_at}
-    if quota.blocked_until is not None:
-        return HoldOff(Reason(GEMINI, "blocked_by_google", {"until": quota.blocked_until}))
-    if quota.cap_reached:
-        return HoldOff(Reason(GEMINI, "cap_reached", {**closed, "cap": quota.cap}))
-    if quota.spent_usd >= quota.spend_limit_usd:
-        return HoldOff(Reason(GEMINI, "spend_reached", {**closed, "limit": quota.spend_limit_usd}))
-    return None
+    """Why nothing may be asked now, whatever waits."""
+    return HoldOff(quota.closed) if quota.closed is not None else None

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from entity_pipeline.core.clock import read_utc, utc_text, whole_second
-from entity_pipeline.core.gemini.ledger import EventId
+from entity_pipeline.core.gemini.call import EventId
 from entity_pipeline.core.jsonb import json_object, json_text
 from entity_pipeline.domains.entities.models import Grounding, Verdict
 from entity_pipeline.domains.entities.reviews.logic.calibration import Calibrated

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from entity_pipeline.core.gemini.ledger import EventId
+from entity_pipeline.core.gemini.call import EventId
 from entity_pipeline.core.jsonb import json_text
 
 

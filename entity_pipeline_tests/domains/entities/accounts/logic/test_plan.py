@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entity_pipeline.core.gemini.ledger import QuotaStatus
+from entity_pipeline.core.gemini.quota import QuotaStatus
 from entity_pipeline.core.settings import Closed, Gate, Open
 from entity_pipeline.domains.entities.accounts.logic.plan import (
     HoldOff,
