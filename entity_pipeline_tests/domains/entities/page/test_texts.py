@@ -3,7 +3,7 @@
 import pytest
 
 from entity_pipeline.admin.texts import LANGUAGES, texts_of
-from entity_pipeline.core.gemini.access import Unanswered
+from entity_pipeline.core.gemini.outcomes import Unanswered
 from entity_pipeline.core.reasons import Language
 from entity_pipeline.domains.entities.accounts.logic.standing import AccountState
 from entity_pipeline.domains.entities.links.logic.holds import HoldReason
