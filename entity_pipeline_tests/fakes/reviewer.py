@@ -5,49 +5,43 @@ from datetime import UTC, datetime, timedelta
 from threading import Event, Lock
 from uuid import UUID
 
-from entity_pipeline.domains.entities.reviews.review import Done, Stopped
 from entity_pipeline.domains.entities.settings import EntitySettings
-from entity_pipeline_tests.fakes.gemini import FakeGemini
+from entity_pipeline.shared.runs.workers import Done, Result
 
-Result = Done | Stopped | BaseException | Callable[[], "Result"]
+Planned = Result | BaseException | Callable[[], "Planned"]
 
 
 class FakeReviewer:
-    """Outcomes are used up in order, an account each; who is not named is reviewed.
+    """The outcomes of an account are used up in order; an account that is not named is reviewed.
 
-    `reviewed` lists the accounts in the order they began, `finished` in the order they ended; `most_at_once`
-    tells how many ran at the same time, `settings` under which each account was begun.
+    `reviewed` lists the accounts in the order in which they began, `finished` in the order in which they ended;
+    `most_at_once` is how many ran at the same time, `settings` those under which each account was begun.
     """
 
     def __init__(
         self,
-        outcomes: Mapping[UUID, Sequence[Result]] | None = None,
+        outcomes: Mapping[UUID, Sequence[Planned]] | None = None,
         *,
         deadline: datetime | None = None,
-        model: str = "gemini-2.5-flash",
     ) -> None:
         self._left = {account: list(results) for account, results in (outcomes or {}).items()}
         self._running = 0
         self._lock = Lock()
         self.stop = Event()
         self.deadline = deadline or datetime.now(UTC) + timedelta(minutes=1)
-        self.gemini = FakeGemini(model=model)
         self.reviewed: list[UUID] = []
         self.finished: list[UUID] = []
         self.most_at_once = 0
         self.settings: list[EntitySettings] = []
 
-    def under(self, settings: EntitySettings) -> "FakeReviewer":
-        self.settings.append(settings)
-        return self
-
-    def review(self, account_id: UUID) -> Done | Stopped:
+    def review(self, account_id: UUID, settings: EntitySettings) -> Result:
         with self._lock:
             self.reviewed.append(account_id)
+            self.settings.append(settings)
             self._running += 1
             self.most_at_once = max(self.most_at_once, self._running)
             left = self._left.get(account_id)
-            result: Result = left.pop(0) if left else Done("reviewed", model_version="gemini-2.5-flash")
+            result: Planned = left.pop(0) if left else Done("reviewed")
         try:
             while callable(result):
                 result = result()

@@ -1,33 +1,27 @@
-"""One run's reviews: some threads, the gate asked before each account, and one reason to stop.
+"""Do jobs with some threads: a gate before each job, one reason to stop, and a calm end on a signal.
 
-Surprising: a thread serves one account and is a daemon. The main thread alone hears a signal, at any line: only
-`SimpleQueue` waits without a lock that such an exception would leave taken (an interrupted `join` takes a living
-thread for dead), and a request that hangs must not keep the process from ending.
+What a job does and whose settings its gate reads does not belong here. Each thread does one job and is a daemon, so
+that a request that hangs can't keep the process from ending. Signals arrive in the main thread at any line, and only
+`SimpleQueue.get` is safe to interrupt: `Thread.join`, interrupted, reports a living thread as dead.
 """
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
-from typing import Generic, Protocol, TypeVar
+from typing import TypeVar
 
 import dagster as dg
 
-from entity_pipeline.core.gemini.access import GeminiAccess
-from entity_pipeline.core.gemini.outcomes import Unanswered
 from entity_pipeline.core.patience import patiently
-from entity_pipeline.core.settings import Closed, SettingsAccess
-from entity_pipeline.domains.entities.reviews.review import (
-    IN_FLIGHT,
-    Done,
-    Stopped,
-)
-from entity_pipeline.domains.entities.settings import EntitySettings
+from entity_pipeline.core.settings import Closed, S, SettingsAccess
 
-# So many accounts without an answer, one after the other, mean that Gemini is down and not that they are odd.
+# This many jobs in a row without an answer mean that the outside system is down, and not that the jobs are odd.
 OUTAGE_AFTER = 10
 CLAIM_POLL_S = 1.0
 # After a signal: most requests answer within 8 s, and orchestrators kill after 30 s.
@@ -35,58 +29,95 @@ STOP_WITHIN_S = 20.0
 # Ctrl-C outside of a Dagster step; Ctrl-C, SIGTERM and *Terminate* of the UI inside of one.
 INTERRUPTIONS = (KeyboardInterrupt, dg.DagsterExecutionInterruptedError)
 
-
-Key = TypeVar("Key")
-AnyKey_contra = TypeVar("AnyKey_contra", contravariant=True)
+Item = TypeVar("Item")
 
 
-class Reviews(Protocol[AnyKey_contra]):
-    """Reviews one account at a time, safe for threads: for the catalog by its id, for an evaluation by its handle."""
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A job is finished. `outcome` names its result in counts; `unavailable`: no answer came, maybe an outage."""
 
-    @property
-    def gemini(self) -> GeminiAccess:
-        """Whose model is asked."""
-
-    @property
-    def stop(self) -> Event:
-        """Set when nothing new may begin."""
-
-    @property
-    def deadline(self) -> datetime:
-        """No account begins after it."""
-
-    def under(self, settings: EntitySettings) -> "Reviews[AnyKey_contra]":
-        """The same under settings that were changed since: a cap lowered in the middle of a run holds at once."""
-
-    def review(self, account: AnyKey_contra, /) -> Done | Stopped:
-        """Bring one account's review up to date."""
+    outcome: str
+    unavailable: bool = False
 
 
-class ReviewSession(Generic[Key]):
-    """Works through accounts; `outcomes` and `held_because` say how it ended."""
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Another process is doing the job."""
 
-    def __init__(self, reviewer: Reviews[Key], settings: SettingsAccess, concurrency: int) -> None:
-        self._reviewer = reviewer
-        self._settings = settings
-        self._stop = reviewer.stop
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """No further job may begin, and this one has changed nothing; `because` is a sentence.
+
+    With `at_once` the jobs at work stop too, where they ask for something new; else they may finish.
+    """
+
+    because: str
+    retry_at: datetime | None = None
+    at_once: bool = True
+
+
+Result = Done | Elsewhere | Stopped
+Job = Callable[[], Result]
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """How the sentences of a run name its jobs, the outside system, and what became of a job without an answer."""
+
+    jobs: str
+    system: str
+    unanswered: str
+
+
+def gated_jobs(
+    items: Iterable[Item],
+    work: Callable[[Item, S], Result],
+    settings: SettingsAccess,
+    model: type[S],
+    *,
+    stop: Event,
+    deadline: datetime,
+) -> list[Job]:
+    """A job for each item. It asks the gate first, so that a change in the middle of a run counts from the next job."""
+
+    def job(item: Item) -> Result:
+        if stop.is_set():
+            return Stopped("The run is stopping.")
+        gate = patiently(partial(settings.gate, model), sleep=stop.wait)
+        if isinstance(gate, Closed):
+            return Stopped(str(gate.reason))
+        if datetime.now(UTC) >= deadline:
+            return Stopped("The step's time is up; the next run goes on.")
+        return work(item, gate.settings)
+
+    return [partial(job, item) for item in items]
+
+
+class Workers:
+    """Does the jobs of a run. `outcomes` and `held_because` say how it ended; `stop` is set when it ends."""
+
+    def __init__(self, stop: Event, concurrency: int, words: Words) -> None:
+        self._stop = stop
         self._concurrency = concurrency
-        self._quota_is_used_up = False
+        self._words = words
+        self._is_drained = False
         self._unavailable_in_a_row = 0
-        self._finished: SimpleQueue[_Worker[Key]] = SimpleQueue()
+        self._finished: SimpleQueue[_Worker] = SimpleQueue()
         self.outcomes: Counter[str] = Counter()
         self.held_because = ""
 
-    def work_through(self, accounts: list[Key]) -> None:
-        """Review the accounts in order until they, the quota or the time are used up.
+    def work_through(self, jobs: Sequence[Job]) -> None:
+        """Do the jobs in order until all are done or one says to stop.
 
-        Accounts that another worker is asking for come again at the end: it may have died, and its claim then
-        runs out. An interruption lets the requests that are on the wire come home first, `STOP_WITHIN_S` at
-        most, so that nothing paid is lost; its text is then what came of them.
+        A job that another process is doing comes again at the end: that process may have died, and its claim then
+        expires. An interruption waits for the jobs at work first, `STOP_WITHIN_S` at most, so that nothing paid is
+        lost; its text says how many were finished.
         """
-        at_work: set[_Worker[Key]] = set()
+        at_work: set[_Worker] = set()
         try:
             try:
-                self._all(accounts, at_work)
+                self._all(list(jobs), at_work)
             except Exception:
                 self._finish(at_work)
                 raise
@@ -94,47 +125,47 @@ class ReviewSession(Generic[Key]):
         except INTERRUPTIONS as interruption:
             raise type(interruption)(self._come_home(at_work)) from None
 
-    def _all(self, accounts: list[Key], at_work: "set[_Worker[Key]]") -> None:
-        while accounts and self._may_go_on():
-            claimed = self._once_through(accounts, at_work)
-            if claimed and claimed == accounts:
+    def _all(self, jobs: list[Job], at_work: "set[_Worker]") -> None:
+        while jobs and self._may_go_on():
+            elsewhere = self._once_through(jobs, at_work)
+            if elsewhere and elsewhere == jobs:
                 self._stop.wait(CLAIM_POLL_S)
-            accounts = claimed
-        if accounts:
-            self.outcomes["in_flight_elsewhere"] += len(accounts)
+            jobs = elsewhere
+        if jobs:
+            self.outcomes["in_flight_elsewhere"] += len(jobs)
 
-    def _finish(self, at_work: "set[_Worker[Key]]") -> None:
+    def _finish(self, at_work: "set[_Worker]") -> None:
         self._stop.set()
         while at_work:
             worker = self._finished.get()
             at_work.discard(worker)
-            self._note(worker.outcome())
+            self._note(worker.result())
 
-    def _once_through(self, accounts: list[Key], at_work: "set[_Worker[Key]]") -> list[Key]:
-        """One pass; returns the accounts that another worker holds."""
-        queue, claimed = iter(accounts), set()
+    def _once_through(self, jobs: list[Job], at_work: "set[_Worker]") -> list[Job]:
+        """One pass; returns the jobs that another process is doing."""
+        queue, elsewhere = iter(jobs), set()
         while not self._stop.is_set():
             while (
                 len(at_work) < self._concurrency
                 and self._may_go_on()
-                and (account := next(queue, None)) is not None
+                and (job := next(queue, None)) is not None
             ):
-                worker = _Worker(account, self._one, self._finished)
+                worker = _Worker(job, self._finished)
                 at_work.add(worker)
                 worker.start()
             if not at_work:
                 break
             worker = self._finished.get()
             at_work.discard(worker)
-            result = worker.outcome()
-            if isinstance(result, Done) and result.outcome == IN_FLIGHT:
-                claimed.add(worker.account)
+            result = worker.result()
+            if isinstance(result, Elsewhere):
+                elsewhere.add(worker.job)
             else:
                 self._note(result)
-        return [account for account in accounts if account in claimed]
+        return [job for job in jobs if job in elsewhere]
 
-    def _come_home(self, at_work: "set[_Worker[Key]]") -> str:
-        """Wait for what is on the wire, begin nothing, and say what came of it. Further signals change nothing."""
+    def _come_home(self, at_work: "set[_Worker]") -> str:
+        """Wait for the jobs at work, start nothing new, and report. Further signals are ignored."""
         self._stop.set()
         started = {worker for worker in at_work if worker.ident is not None}
         at_work.clear()
@@ -143,74 +174,60 @@ class ReviewSession(Generic[Key]):
             with suppress(Empty, *INTERRUPTIONS):
                 self._finished.get(timeout=max(deadline - time.monotonic(), 0.0))
             waiting = {worker for worker in waiting if not worker.has_ended}
-        sentence = (
-            f"Stopped by a signal or a person: {len(started) - len(waiting)} accounts at work were finished"
-        )
+        finished = f"{len(started) - len(waiting)} {self._words.jobs} at work were finished"
+        sentence = f"Stopped by a signal or a person: {finished}"
         if waiting:
             sentence += (
-                f", {len(waiting)} got no answer within {STOP_WITHIN_S:.0f} s and count as used in the ledger"
+                f", {len(waiting)} got no answer within {STOP_WITHIN_S:.0f} s and {self._words.unanswered}"
             )
         return f"{sentence}. The next run goes on."
 
     def _may_go_on(self) -> bool:
-        return not (self._stop.is_set() or self._quota_is_used_up)
+        return not (self._stop.is_set() or self._is_drained)
 
-    def _one(self, account: Key) -> Done | Stopped:
-        if self._stop.is_set():
-            return Stopped(Unanswered.STOPPED, "The run is stopping.", None)
-        gate = patiently(lambda: self._settings.gate(EntitySettings), sleep=self._stop.wait)
-        if isinstance(gate, Closed):
-            return Stopped(Unanswered.STOPPED, str(gate.reason), None)
-        if datetime.now(UTC) >= self._reviewer.deadline:
-            return Stopped(Unanswered.STOPPED, "The step's time is up; the next run goes on.", None)
-        return self._reviewer.under(gate.settings).review(account)
-
-    def _note(self, result: Done | Stopped) -> None:
+    def _note(self, result: Result) -> None:
+        if isinstance(result, Elsewhere):
+            self.outcomes["in_flight_elsewhere"] += 1
+            return
         if isinstance(result, Stopped):
-            # A used-up quota lets no new account in; what is paid for may still be repaired and written.
-            if result.reason is Unanswered.STOPPED:
+            if result.at_once:
                 self._stop.set()
             else:
-                self._quota_is_used_up = True
+                self._is_drained = True
             until = f" Next try: {result.retry_at:%Y-%m-%d %H:%M} UTC." if result.retry_at else ""
-            self.held_because = self.held_because or f"{result.detail}{until}"
+            self.held_because = self.held_because or f"{result.because}{until}"
             return
         self.outcomes[result.outcome] += 1
         self._unavailable_in_a_row = self._unavailable_in_a_row + 1 if result.unavailable else 0
         if self._unavailable_in_a_row >= OUTAGE_AFTER:
             self._stop.set()
-            self.held_because = f"{OUTAGE_AFTER} accounts in a row got no answer: Gemini seems to be down."
+            jobs, system = self._words.jobs, self._words.system
+            self.held_because = f"{OUTAGE_AFTER} {jobs} in a row got no answer: {system} seems to be down."
 
 
-class _Worker(Thread, Generic[Key]):
-    """Reviews one account and says in `finished` that it is done."""
+class _Worker(Thread):
+    """Does one job and puts itself into `finished` afterwards."""
 
-    def __init__(
-        self,
-        account: Key,
-        review: Callable[[Key], Done | Stopped],
-        finished: "SimpleQueue[_Worker[Key]]",
-    ) -> None:
-        super().__init__(name="review", daemon=True)
-        self.account = account
-        self._review = review
+    def __init__(self, job: Job, finished: "SimpleQueue[_Worker]") -> None:
+        super().__init__(name="worker", daemon=True)
+        self.job = job
         self._finished = finished
-        self._result: Done | Stopped | BaseException | None = None
+        self._result: Result | BaseException | None = None
 
     def run(self) -> None:
         try:
-            self._result = self._review(self.account)
-        except BaseException as error:  # noqa: BLE001 - it is the main thread's, in `outcome`
+            self._result = self.job()
+        except BaseException as error:  # noqa: BLE001 - raised in the main thread, by `result`
             self._result = error
         self._finished.put(self)
 
     @property
     def has_ended(self) -> bool:
-        """Whether there is an outcome."""
+        """Whether there is a result."""
         return self._result is not None
 
-    def outcome(self) -> Done | Stopped:
-        """What came of it, once `finished` has it; raises what the review raised."""
-        if isinstance(self._result, Done | Stopped):
+    def result(self) -> Result:
+        """The result, once `finished` has the worker; raises what the job raised."""
+        if isinstance(self._result, Done | Elsewhere | Stopped):
             return self._result
-        raise self._result or RuntimeError("the review has not ended")
+        raise self._result or RuntimeError("the job has not ended")

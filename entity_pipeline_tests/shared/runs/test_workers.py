@@ -1,4 +1,4 @@
-"""The session of one run. What becomes of a single account is in `test_reviewing.py`."""
+"""The workers of one run, with reviews as their jobs. What a single review does is in `reviews/test_review.py`."""
 
 import os
 import signal
@@ -7,26 +7,32 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from threading import Event
-from typing import Any
 from uuid import UUID
 
 import pytest
 
 from entity_pipeline.core.failures import DatabaseUnavailable, ModelUnavailable
-from entity_pipeline.core.gemini.outcomes import Unanswered
 from entity_pipeline.core.patience import patiently
 from entity_pipeline.core.settings import Closed, Open
-from entity_pipeline.domains.entities.reviews.review import IN_FLIGHT, Done, Stopped
+from entity_pipeline.domains.entities.reviews.review import WORDS
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.shared.runs import workers as module
-from entity_pipeline.shared.runs.workers import OUTAGE_AFTER, ReviewSession
-from entity_pipeline_tests.fakes.reviewer import FakeReviewer, Result
+from entity_pipeline.shared.runs.workers import (
+    OUTAGE_AFTER,
+    Done,
+    Elsewhere,
+    Result,
+    Stopped,
+    Workers,
+    gated_jobs,
+)
+from entity_pipeline_tests.fakes.reviewer import FakeReviewer, Planned
 from entity_pipeline_tests.fakes.settings import FakeSettings
 
 ACCOUNTS = [UUID(int=number) for number in range(1, 31)]
 OPEN = Open(EntitySettings())
 NO_ANSWER = Done("deferred:overloaded", unavailable=True)
-REVIEWED = Done("reviewed", model_version="gemini-2.5-flash")
+REVIEWED = Done("reviewed")
 
 
 @pytest.fixture(autouse=True)
@@ -34,19 +40,45 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CLAIM_POLL_S", 0.01)
 
 
-def session(
-    reviewer: FakeReviewer, settings: FakeSettings | None = None, *, concurrency: int = 1
-) -> ReviewSession:
-    as_reviewer: Any = reviewer
-    return ReviewSession(as_reviewer, settings or FakeSettings(OPEN), concurrency)
+class Session:
+    """The workers of one run that reviews accounts."""
+
+    def __init__(self, reviewer: FakeReviewer, settings: FakeSettings, concurrency: int) -> None:
+        self._reviewer = reviewer
+        self._settings = settings
+        self._workers = Workers(reviewer.stop, concurrency, WORDS)
+
+    def work_through(self, accounts: Sequence[UUID]) -> None:
+        reviewer = self._reviewer
+        jobs = gated_jobs(
+            accounts,
+            reviewer.review,
+            self._settings,
+            EntitySettings,
+            stop=reviewer.stop,
+            deadline=reviewer.deadline,
+        )
+        self._workers.work_through(jobs)
+
+    @property
+    def outcomes(self) -> Counter[str]:
+        return self._workers.outcomes
+
+    @property
+    def held_because(self) -> str:
+        return self._workers.held_because
+
+
+def session(reviewer: FakeReviewer, settings: FakeSettings | None = None, *, concurrency: int = 1) -> Session:
+    return Session(reviewer, settings or FakeSettings(OPEN), concurrency)
 
 
 def through(
     accounts: Sequence[UUID],
-    outcomes: dict[UUID, list[Result]] | None = None,
+    outcomes: dict[UUID, list[Planned]] | None = None,
     *,
     concurrency: int = 1,
-) -> tuple[FakeReviewer, ReviewSession]:
+) -> tuple[FakeReviewer, Session]:
     reviewer = FakeReviewer(outcomes)
     work = session(reviewer, concurrency=concurrency)
     work.work_through(list(accounts))
@@ -98,7 +130,7 @@ def test_a_gate_that_nobody_can_read_stops_the_run_and_loses_no_count(
 
 def test_the_cap_stops_the_run_and_says_when_to_go_on() -> None:
     at = datetime(2026, 3, 3, 8, tzinfo=UTC)
-    reached = Stopped(Unanswered.CAP_REACHED, "The cap is reached.", at)
+    reached = Stopped("The cap is reached.", at, at_once=False)
     reviewer, work = through(ACCOUNTS, {ACCOUNTS[4]: [reached]})
     assert reviewer.reviewed == ACCOUNTS[:5]
     assert work.outcomes == {"reviewed": 4}
@@ -127,7 +159,7 @@ def test_an_answer_in_between_means_there_is_no_outage() -> None:
 
 
 def test_another_model_lets_no_further_account_in_and_counts_none() -> None:
-    replaced = Stopped(Unanswered.MODEL_REPLACED, "Gemini answered with gemini-9.", None)
+    replaced = Stopped("Gemini answered with gemini-9.", at_once=False)
     reviewer, work = through(ACCOUNTS, {ACCOUNTS[1]: [replaced]})
     assert reviewer.reviewed == ACCOUNTS[:2]
     assert work.outcomes == {"reviewed": 1}
@@ -135,7 +167,7 @@ def test_another_model_lets_no_further_account_in_and_counts_none() -> None:
 
 
 def test_accounts_of_another_worker_come_again_after_all_others() -> None:
-    elsewhere = Done(IN_FLIGHT)
+    elsewhere = Elsewhere()
     a, b, c = ACCOUNTS[:3]
     reviewer, work = through([a, b, c], {a: [elsewhere, elsewhere, Done("unchanged")], b: [elsewhere]})
     assert reviewer.reviewed == [a, b, c, a, b, a]
@@ -144,13 +176,13 @@ def test_accounts_of_another_worker_come_again_after_all_others() -> None:
 
 def test_accounts_that_another_worker_still_holds_at_the_end_are_counted() -> None:
     a, b = ACCOUNTS[:2]
-    reached = Stopped(Unanswered.CAP_REACHED, "The cap is reached.", None)
-    reviewer, work = through([a, b], {a: [Done(IN_FLIGHT)], b: [reached]})
+    reached = Stopped("The cap is reached.", None, at_once=False)
+    reviewer, work = through([a, b], {a: [Elsewhere()], b: [reached]})
     assert reviewer.reviewed == [a, b]
     assert work.outcomes == {"in_flight_elsewhere": 1}
 
 
-def test_a_failure_of_everything_lets_running_accounts_finish_and_is_told() -> None:
+def test_a_failure_of_everything_lets_running_accounts_finish_and_is_raised() -> None:
     started = Event()
 
     def slowly() -> Result:
@@ -158,7 +190,7 @@ def test_a_failure_of_everything_lets_running_accounts_finish_and_is_told() -> N
         time.sleep(0.05)
         return REVIEWED
 
-    def fail() -> Result:
+    def fail() -> Planned:
         started.wait(5)
         return ModelUnavailable("Gemini refuses every request.")
 
@@ -221,7 +253,7 @@ def test_a_signal_while_a_stopped_run_waits_for_its_last_accounts_takes_nothing_
         time.sleep(0.05)
         return REVIEWED
 
-    stopped = Stopped(Unanswered.STOPPED, "The run is stopping.", None)
+    stopped = Stopped("The run is stopping.")
     reviewer = FakeReviewer({ACCOUNTS[0]: [slowly], ACCOUNTS[1]: [stopped]})
     with pytest.raises(KeyboardInterrupt, match="1 accounts at work were finished"):
         session(reviewer, concurrency=2).work_through(ACCOUNTS)
@@ -263,3 +295,19 @@ def test_settings_that_change_in_the_middle_hold_from_the_next_account_on() -> N
     reviewer = FakeReviewer()
     session(reviewer, FakeSettings(OPEN, OPEN, lowered)).work_through(ACCOUNTS[:4])
     assert reviewer.settings == [OPEN.settings, OPEN.settings, lowered.settings, lowered.settings]
+
+
+def test_a_stop_that_is_not_at_once_lets_the_jobs_at_work_ask_for_more() -> None:
+    seen = []
+
+    def slowly() -> Result:
+        time.sleep(0.05)
+        seen.append(reviewer.stop.is_set())
+        return REVIEWED
+
+    reached = Stopped("The cap is reached.", None, at_once=False)
+    reviewer = FakeReviewer({ACCOUNTS[0]: [slowly], ACCOUNTS[1]: [reached]})
+    work = session(reviewer, concurrency=2)
+    work.work_through(ACCOUNTS)
+    assert seen == [False]
+    assert (work.outcomes, work.held_because) == ({"reviewed": 1}, "The cap is reached.")

@@ -10,7 +10,7 @@ from threading import Event, Lock
 from uuid import UUID
 
 from entity_pipeline.core.gemini.access import GeminiAccess
-from entity_pipeline.core.gemini.outcomes import STOPS_THE_RUN, NotAnswered, Unanswered
+from entity_pipeline.core.gemini.outcomes import NotAnswered, Unanswered
 from entity_pipeline.core.patience import patiently_on
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import Open, S, SettingsAccess, SettingsModel, SettingsRow
@@ -19,9 +19,9 @@ from entity_pipeline.domains.entities.evaluation.logic.labelled_accounts import 
 from entity_pipeline.domains.entities.links.queries.catalog_rows import load_account_of
 from entity_pipeline.domains.entities.models import Account
 from entity_pipeline.domains.entities.reviews.question import Asker, NotUnderstood
-from entity_pipeline.domains.entities.reviews.review import IN_FLIGHT, Done, Stopped
+from entity_pipeline.domains.entities.reviews.review import WORDS, ended_by, outcome_of
 from entity_pipeline.domains.entities.settings import EntitySettings
-from entity_pipeline.shared.runs.workers import ReviewSession
+from entity_pipeline.shared.runs.workers import Done, Result, Workers, gated_jobs
 
 LONGEST = timedelta(hours=12)
 _NOBODY = UUID(int=0)
@@ -68,12 +68,8 @@ class LabelledReviewer:
         """Answers that cost nothing."""
         return len(self._replayed)
 
-    def under(self, settings: EntitySettings) -> "LabelledReviewer":
-        """Itself: the settings are those of its beginning, while the ledger's limits are read for each call."""
-        return self
-
-    def review(self, handle: str, /) -> Done | Stopped:
-        """Ask about one account; what is known of it is read, and nothing is written.
+    def review(self, handle: str, _: EntitySettings) -> Result:
+        """Ask about one account; its row is read, and nothing is written.
 
         Raises:
             ModelUnavailable: no request will work.
@@ -87,35 +83,30 @@ class LabelledReviewer:
         answer = self._asker.ask(handle, self._asker.question(account), None)
         if isinstance(answer, NotAnswered):
             return self._not_answered(handle, answer)
-        version = answer.reply.model_version
         if answer.replayed:
             with self._lock:
                 self._replayed.add(handle)
         if isinstance(answer, NotUnderstood):
-            return self._keep(handle, f"failed:{answer.why.reason.value}", version)
-        review, grounding = answer.parsed.review, answer.grounding
-        outcome = "reviewed" if grounding.grounded else "reviewed:ungrounded"
+            return self._keep(handle, f"failed:{answer.why.reason.value}")
+        outcome = outcome_of(answer)
+        labelled = self._labelled[handle]
         return self._keep(
-            handle, outcome, version, LabelledAnswer(self._labelled[handle], outcome, review, grounding)
+            handle, outcome, LabelledAnswer(labelled, outcome, answer.parsed.review, answer.grounding)
         )
 
-    def _not_answered(self, handle: str, answer: NotAnswered) -> Done | Stopped:
+    def _not_answered(self, handle: str, answer: NotAnswered) -> Result:
         if self._only_stored is not None:
             return Done(NOT_COVERED)
-        if answer.reason in STOPS_THE_RUN:
-            return Stopped(answer.reason, str(answer.detail), answer.retry_at)
-        if answer.reason is Unanswered.IN_FLIGHT:
-            return Done(IN_FLIGHT)
+        if ended := ended_by(answer):
+            return ended
         if answer.reason is Unanswered.REFUSED:
-            return self._keep(handle, "failed:refused", None)
+            return self._keep(handle, "failed:refused")
         return Done(f"unanswered:{answer.reason.value}", unavailable=True)
 
-    def _keep(
-        self, handle: str, outcome: str, version: str | None, answer: LabelledAnswer | None = None
-    ) -> Done:
+    def _keep(self, handle: str, outcome: str, answer: LabelledAnswer | None = None) -> Done:
         with self._lock:
             self._answers[handle] = answer or LabelledAnswer(self._labelled[handle], outcome)
-        return Done(outcome, model_version=version)
+        return Done(outcome)
 
 
 class NotHeld:
@@ -141,6 +132,9 @@ def work_through(
     reviewer: LabelledReviewer, settings: SettingsAccess, concurrency: int, handles: Sequence[str]
 ) -> str:
     """Review the handles; returns why it ended early, or nothing."""
-    session = ReviewSession[str](reviewer, settings, concurrency)
-    session.work_through(list(handles))
-    return session.held_because
+    jobs = gated_jobs(
+        handles, reviewer.review, settings, EntitySettings, stop=reviewer.stop, deadline=reviewer.deadline
+    )
+    workers = Workers(reviewer.stop, concurrency, WORDS)
+    workers.work_through(jobs)
+    return workers.held_because

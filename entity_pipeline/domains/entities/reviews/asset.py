@@ -1,13 +1,13 @@
 """`gemini_reviews`: each account's review, asked once and kept as it arrives."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import chain, islice
 from threading import Event
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 import dagster as dg
@@ -23,6 +23,8 @@ from entity_pipeline.domains.entities import KEY
 from entity_pipeline.domains.entities.accounts.enrichment_queue import QueueKeeper, correct
 from entity_pipeline.domains.entities.accounts.queries.backlog import listed_reviews
 from entity_pipeline.domains.entities.accounts.queries.enrichment import (
+    CohortProgress,
+    CohortRange,
     cohort_progress,
     pending_reviews,
     review_samples,
@@ -32,7 +34,7 @@ from entity_pipeline.domains.entities.accounts.queries.enrichment import (
 from entity_pipeline.domains.entities.partitions import cohort_range, daily_partitions, pending_by_cohort
 from entity_pipeline.domains.entities.profiles.asset import instagram_profiles
 from entity_pipeline.domains.entities.reviews.question import STEP
-from entity_pipeline.domains.entities.reviews.review import Reviewer
+from entity_pipeline.domains.entities.reviews.review import WORDS, Reviewer
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.domains.entities.tables import database_of, table_metadata
 from entity_pipeline.shared.reporting.charts import AMBER, GREEN, GREY, RED, bars_by_name
@@ -44,7 +46,7 @@ from entity_pipeline.shared.reporting.metadata import (
     rows_table,
 )
 from entity_pipeline.shared.reporting.partitions import green_when_finished
-from entity_pipeline.shared.runs.workers import ReviewSession
+from entity_pipeline.shared.runs.workers import Workers, gated_jobs
 
 STEP_LIMIT = timedelta(minutes=50)
 MODEL_CHECK = "model_is_the_one_asked_for"
@@ -121,46 +123,36 @@ def gemini_reviews(
     """
     cohorts = cohort_range(context.partition_keys)
     now = datetime.now(UTC)
-    waiting = patiently_on(
-        operation_db, lambda database: pending_reviews(database, cohorts, now, config.limit)
-    )
+    candidates = _candidates(operation_db, cohorts, config, now)
     patiently(
         lambda: correct(
             operation_db,
             assets_db,
             partial(listed_reviews, cohorts=cohorts, now=now, limit=config.limit),
-            waiting,
+            candidates.waiting,
         )
     )
-    finished = (
-        patiently_on(operation_db, lambda database: reviewed_accounts(database, cohorts, now))
-        if config.refresh != "none"
-        else []
-    )
     with tracing.step("gemini_reviews"), QueueKeeper(operation_db, assets_db) as keeper:
-        work = _work(context.run.run_id, config, waiting, finished, operation_db, settings, gemini, keeper)
-    progress, samples, statuses = patiently_on(
-        operation_db,
-        lambda database: (
-            cohort_progress(database, cohorts, datetime.now(UTC)),
-            review_samples(database, cohorts),
-            status_counts(database, cohorts, "gemini_review", "status"),
-        ),
-    )
+        reviewer = Reviewer(
+            operation_db=operation_db,
+            gemini=gemini,
+            run_id=context.run.run_id,
+            refresh=config.refresh,
+            stop=Event(),
+            deadline=datetime.now(UTC) + STEP_LIMIT,
+            note=keeper.note,
+        )
+        work = _work(reviewer, config, candidates, settings)
     if work.held_because:
         context.log.warning(f"Stopped before the end: {work.held_because}")
+    progress, report = patiently_on(operation_db, lambda database: _report(database, cohorts))
     metadata = {
         "accounts_done": sum(work.outcomes.values()),
         **({"would_be_asked": work.would_be_asked} if config.dry_run else {}),
         "accounts_pending": sum(item.reviews_pending for item in progress),
         "held_because": work.held_because or "nothing",
-        "reviews_picture": drawn(
-            bars_by_name("Accounts of the cohorts by review", _bars(statuses)),
-            "Accounts of the cohorts by the state of their review",
-        ),
         "this_run": counts_table(work.outcomes),
-        "all_of_the_cohorts": counts_table(statuses, "status"),
-        "sample": rows_table(samples),
+        **report,
         **quota_metadata(work.quota),
     }
     yield from _check_results(work, gemini.model)
@@ -168,13 +160,46 @@ def gemini_reviews(
     yield from green_when_finished(context, "gemini_reviews", pending, metadata)
 
 
+def _report(
+    connection: Any, cohorts: CohortRange
+) -> tuple[list[CohortProgress], dict[str, dg.MetadataValue]]:
+    statuses = status_counts(connection, cohorts, "gemini_review", "status")
+    return cohort_progress(connection, cohorts, datetime.now(UTC)), {
+        "reviews_picture": drawn(
+            bars_by_name("Accounts of the cohorts by review", _bars(statuses)),
+            "Accounts of the cohorts by the state of their review",
+        ),
+        "all_of_the_cohorts": counts_table(statuses, "status"),
+        "sample": rows_table(review_samples(connection, cohorts)),
+    }
+
+
 def _bars(statuses: Mapping[str, int]) -> list[tuple[str, int, str]]:
     return [(status, count, _COLOURS.get(status, GREY)) for status, count in statuses.items()]
 
 
 @dataclass(frozen=True)
-class _Work:
-    """What one run did. `quota` is None when the gate was closed and the ledger not asked."""
+class _Candidates:
+    """The accounts to review: those that wait, and finished ones that a refresh may do again."""
+
+    waiting: Sequence[UUID]
+    finished: Sequence[UUID]
+
+
+def _candidates(
+    operation_db: Database, cohorts: CohortRange, config: ReviewConfig, now: datetime
+) -> _Candidates:
+    return _Candidates(
+        patiently_on(operation_db, lambda database: pending_reviews(database, cohorts, now, config.limit)),
+        patiently_on(operation_db, lambda database: reviewed_accounts(database, cohorts, now))
+        if config.refresh != "none"
+        else [],
+    )
+
+
+@dataclass(frozen=True)
+class _ReviewWork:
+    """What one run did. `quota` is None if the gate was closed and the ledger not asked."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     held_because: str = ""
@@ -183,43 +208,27 @@ class _Work:
 
 
 def _work(
-    run_id: str,
-    config: ReviewConfig,
-    waiting: list[UUID],
-    finished: list[UUID],
-    operation_db: Database,
-    settings: SettingsAccess,
-    gemini: GeminiAccess,
-    keeper: QueueKeeper,
-) -> _Work:
+    reviewer: Reviewer, config: ReviewConfig, candidates: _Candidates, settings: SettingsAccess
+) -> _ReviewWork:
     gate = patiently(partial(settings.gate, EntitySettings))
     if isinstance(gate, Closed):
-        return _Work(held_because=str(gate.reason))
-    patiently(gemini.sweep)
-    reviewer = Reviewer(
-        operation_db=operation_db,
-        gemini=gemini,
-        settings=gate.settings,
-        run_id=run_id,
-        refresh=config.refresh,
-        stop=Event(),
-        deadline=datetime.now(UTC) + STEP_LIMIT,
-        note=keeper.note,
-    )
-    again = (account for account in finished if reviewer.wants(account))
-    chosen = list(islice(chain(waiting, again), config.limit))
+        return _ReviewWork(held_because=str(gate.reason))
+    patiently(reviewer.gemini.sweep)
+    again = (account for account in candidates.finished if reviewer.wants(account))
+    chosen = list(islice(chain(candidates.waiting, again), config.limit))
+    quota = partial(reviewer.gemini.quota, STEP)
     if config.dry_run:
-        return _Work(would_be_asked=len(chosen), quota=patiently(partial(gemini.quota, STEP)))
-    session = ReviewSession(reviewer, settings, gate.settings.concurrency)
-    session.work_through(chosen)
-    return _Work(
-        outcomes=session.outcomes,
-        held_because=session.held_because,
-        quota=patiently(partial(gemini.quota, STEP)),
+        return _ReviewWork(would_be_asked=len(chosen), quota=patiently(quota))
+    workers = Workers(reviewer.stop, gate.settings.concurrency, WORDS)
+    workers.work_through(
+        gated_jobs(
+            chosen, reviewer.review, settings, EntitySettings, stop=reviewer.stop, deadline=reviewer.deadline
+        )
     )
+    return _ReviewWork(outcomes=workers.outcomes, held_because=workers.held_because, quota=patiently(quota))
 
 
-def _check_results(work: _Work, model: str) -> Iterator[dg.AssetCheckResult]:
+def _check_results(work: _ReviewWork, model: str) -> Iterator[dg.AssetCheckResult]:
     ungrounded = sum(count for name, count in work.outcomes.items() if name.startswith("reviewed:ungrounded"))
     reviewed = sum(count for name, count in work.outcomes.items() if name.startswith("reviewed"))
     quota = work.quota

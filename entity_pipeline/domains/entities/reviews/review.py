@@ -7,6 +7,7 @@ finds the reply there and goes on from it. How a reply is understood does not be
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from threading import Event
 from typing import Any
 from uuid import UUID
@@ -39,30 +40,20 @@ from entity_pipeline.domains.entities.reviews.question import (
     Understood,
 )
 from entity_pipeline.domains.entities.settings import EntitySettings
+from entity_pipeline.shared.runs.workers import Done, Elsewhere, Result, Stopped, Words
 
 STAGE = "gemini_review"
-IN_FLIGHT = "in_flight"
-
-# The name of an account's result in counts and reports.
-Outcome = str
+WORDS = Words(jobs="accounts", system="Gemini", unanswered="count as used in the ledger")
 
 
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """Nothing more can be asked in this run; the account is left as it was."""
+class ReviewOutcome(StrEnum):
+    """The results of one account in counts and reports; failures and deferrals have their reason behind a colon."""
 
-    reason: Unanswered
-    detail: str
-    retry_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """This run is done with the account. `unavailable`: Gemini gave no answer, which may be an outage."""
-
-    outcome: Outcome
-    unavailable: bool = False
-    model_version: str | None = None
+    REVIEWED = "reviewed"
+    UNGROUNDED = "reviewed:ungrounded"
+    UNCHANGED = "unchanged"
+    GONE = "gone"
+    METADATA_UNUSABLE = "metadata_unusable"
 
 
 @dataclass(frozen=True)
@@ -71,25 +62,20 @@ class Reviewer:
 
     operation_db: Database
     gemini: GeminiAccess
-    settings: EntitySettings
     run_id: str
     refresh: str
     stop: Event
     deadline: datetime
     note: Callable[[UUID], object] = field(default=lambda _: None, repr=False)
-    """Told each account that was written, for the list."""
+    """Called with each account that was written, for the list."""
 
     @property
     def asker(self) -> Asker:
         """Asks until the run stops."""
         return Asker(self.gemini, self.run_id, self.stop, self.deadline)
 
-    def under(self, settings: EntitySettings) -> "Reviewer":
-        """The same under settings that were changed since."""
-        return replace(self, settings=settings)
-
-    def review(self, account_id: UUID) -> Done | Stopped:
-        """Bring one account's review up to date.
+    def review(self, account_id: UUID, settings: EntitySettings) -> Result:
+        """Bring one account's review up to date, under the settings as they are now.
 
         Raises:
             ModelUnavailable: no request will work.
@@ -97,22 +83,20 @@ class Reviewer:
         """
         account = patiently(lambda: self._load(account_id), sleep=self.stop.wait)
         if account is None:
-            return Done("gone")
+            return Done(ReviewOutcome.GONE)
         if account.handle is None:
             return self._give_up(account)
         question = self.asker.question(account)
         previous = ReviewRecord.from_json(account.enrichment.get(STAGE))
         if not self._wanted(account, previous, question.inputs):
-            return Done("unchanged")
+            return Done(ReviewOutcome.UNCHANGED)
         answer = self.asker.ask(account.handle, question, consumed_event_id(previous))
         if isinstance(answer, NotAnswered):
-            if answer.reason in STOPS_THE_RUN:
-                return Stopped(answer.reason, str(answer.detail), answer.retry_at)
-            if answer.reason is Unanswered.IN_FLIGHT:
-                return Done(IN_FLIGHT)
+            if ended := ended_by(answer):
+                return ended
             record, done = _unanswered(answer, question.inputs, previous)
         else:
-            record, done = self._answered(answer, question.inputs, previous)
+            record, done = _answered(answer, question.inputs, previous, settings)
         return self._write(account_id, record.of_run(self.run_id).to_json(), done)
 
     def _load(self, account_id: UUID) -> Account | None:
@@ -148,37 +132,49 @@ class Reviewer:
         done = Done("failed:invalid_username")
         return self._write(account.id, record.of_run(self.run_id).to_json(), done)
 
-    def _answered(
-        self,
-        answer: Understood | NotUnderstood,
-        inputs: ReviewInputs,
-        previous: ReviewRecord | None,
-    ) -> tuple[ReviewRecord, Done]:
-        """The review, or why the reply holds none."""
-        version, event_id = answer.reply.model_version, answer.reply.event_id
-        # A replayed reply was made from the inputs of its own time.
-        inputs = replace(inputs, input_hash=answer.reply.input_hash)
-        call = ReviewCall.of(inputs, model_version=version, event_id=event_id)
-        if isinstance(answer, NotUnderstood):
-            error = ReviewError(answer.why.reason.value, answer.why.detail)
-            record = failed_record(error, call, previous=previous)
-            return record, Done(f"failed:{error.reason}", model_version=version)
-        scores = calibrate(answer.parsed.review, answer.grounding, self.settings)
-        record = reviewed_record(
-            answer.parsed, answer.grounding, scores, call, previous=previous, at=datetime.now(UTC)
-        )
-        outcome = "reviewed" if answer.grounding.grounded else "reviewed:ungrounded"
-        return record, Done(outcome + (":replayed" if answer.replayed else ""), model_version=version)
-
     def _write(self, account_id: UUID, stored: Mapping[str, Any], done: Done) -> Done:
         def write() -> bool:
             with self.operation_db.connection() as connection:
                 return write_stage(connection, account_id, STAGE, stored)
 
         if not patiently(write):
-            return replace(done, outcome="metadata_unusable")
+            return replace(done, outcome=ReviewOutcome.METADATA_UNUSABLE)
         self.note(account_id)
         return done
+
+
+def ended_by(answer: NotAnswered) -> Elsewhere | Stopped | None:
+    """What no reply means for the run; None if it concerns only this account."""
+    if answer.reason in STOPS_THE_RUN:
+        # When a quota is used up, what is already paid for may still be repaired and written.
+        is_at_once = answer.reason is Unanswered.STOPPED
+        return Stopped(str(answer.detail), answer.retry_at, at_once=is_at_once)
+    return Elsewhere() if answer.reason is Unanswered.IN_FLIGHT else None
+
+
+def _answered(
+    answer: Understood | NotUnderstood,
+    inputs: ReviewInputs,
+    previous: ReviewRecord | None,
+    settings: EntitySettings,
+) -> tuple[ReviewRecord, Done]:
+    """The review, or why the reply holds none."""
+    # A replayed reply was made from the inputs of its own time.
+    inputs = replace(inputs, input_hash=answer.reply.input_hash)
+    call = ReviewCall.of(inputs, model_version=answer.reply.model_version, event_id=answer.reply.event_id)
+    if isinstance(answer, NotUnderstood):
+        error = ReviewError(answer.why.reason.value, answer.why.detail)
+        return failed_record(error, call, previous=previous), Done(f"failed:{error.reason}")
+    scores = calibrate(answer.parsed.review, answer.grounding, settings)
+    record = reviewed_record(
+        answer.parsed, answer.grounding, scores, call, previous=previous, at=datetime.now(UTC)
+    )
+    return record, Done(outcome_of(answer) + (":replayed" if answer.replayed else ""))
+
+
+def outcome_of(answer: Understood) -> ReviewOutcome:
+    """Whether the review rests on a search."""
+    return ReviewOutcome.REVIEWED if answer.grounding.grounded else ReviewOutcome.UNGROUNDED
 
 
 def _unanswered(
