@@ -19,7 +19,7 @@ from entity_pipeline.domains.entities.evaluation.logic.labelled_accounts import 
 from entity_pipeline.domains.entities.links.queries.catalog_rows import load_account_of
 from entity_pipeline.domains.entities.models import Account
 from entity_pipeline.domains.entities.reviews.question import Asker, NotUnderstood
-from entity_pipeline.domains.entities.reviews.review import WORDS, ended_by, outcome_of
+from entity_pipeline.domains.entities.reviews.review import WORDS, ReviewOutcome, ended_by
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.shared.runs.workers import Done, Result, Workers, gated_jobs
 
@@ -88,7 +88,7 @@ class LabelledReviewer:
                 self._replayed.add(handle)
         if isinstance(answer, NotUnderstood):
             return self._keep(handle, f"failed:{answer.why.reason.value}")
-        outcome = outcome_of(answer)
+        outcome = ReviewOutcome.REVIEWED if answer.grounding.grounded else ReviewOutcome.UNGROUNDED
         labelled = self._labelled[handle]
         return self._keep(
             handle, outcome, LabelledAnswer(labelled, outcome, answer.parsed.review, answer.grounding)

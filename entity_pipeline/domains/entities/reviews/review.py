@@ -169,12 +169,8 @@ def _answered(
     record = reviewed_record(
         answer.parsed, answer.grounding, scores, call, previous=previous, at=datetime.now(UTC)
     )
-    return record, Done(outcome_of(answer) + (":replayed" if answer.replayed else ""))
-
-
-def outcome_of(answer: Understood) -> ReviewOutcome:
-    """Whether the review rests on a search."""
-    return ReviewOutcome.REVIEWED if answer.grounding.grounded else ReviewOutcome.UNGROUNDED
+    outcome = ReviewOutcome.REVIEWED if answer.grounding.grounded else ReviewOutcome.UNGROUNDED
+    return record, Done(outcome + (":replayed" if answer.replayed else ""))
 
 
 def _unanswered(
