@@ -108,6 +108,25 @@ def test_every_path_that_is_named_exists(page: Path) -> None:
             assert any((place / span).exists() for place in places) or next(PACKAGE.rglob(span), None), span
 
 
+def test_the_architecture_names_every_folder() -> None:
+    named = set(_SPAN.findall(_section(ROOT / "docs" / "architecture.md", "## The idea of the layout")))
+    tops = [
+        PACKAGE,
+        PACKAGE / "core",
+        PACKAGE / "resources",
+        PACKAGE / "shared",
+        *(PACKAGE / "domains").iterdir(),
+    ]
+    folders = {
+        folder.relative_to(ROOT).as_posix() + "/"
+        for top in tops
+        if top.is_dir()
+        for folder in top.iterdir()
+        if (folder / "__init__.py").exists()
+    }
+    assert folders - {"entity_pipeline/domains/"} <= named
+
+
 def test_the_shape_of_a_domain_is_that_of_the_tree() -> None:
     shown = _INDENTED.search(_text(ROOT / "docs" / "adding-a-domain.md"))
     assert shown is not None

@@ -38,7 +38,7 @@ VERBS = (
     Verb("settings", f"{_HERE}.settings_group:settings", "Show and change the rows of pipeline_settings."),
     Verb(
         "quota",
-        "entity_pipeline.domains.entities.commands.verbs:quota",
+        f"{_HERE}.quota:quota",
         "Show today's use of the Gemini quota, and what was spent.",
     ),
     Verb(

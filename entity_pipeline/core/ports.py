@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any, Protocol
 
 from entity_pipeline.core.schema_needs import SchemaNeeds
+from entity_pipeline.core.settings import SettingsAccess
 
 
 class Database(Protocol):
@@ -25,10 +26,11 @@ class Database(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Databases:
-    """The two databases of an installation."""
+    """The two databases of an installation, and the settings in them."""
 
     assets: Database
     operation: Database
+    settings: SettingsAccess
 
 
 class SchemaAccess(Protocol):

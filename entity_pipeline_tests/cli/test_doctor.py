@@ -8,7 +8,8 @@ import psycopg
 import pytest
 from cryptography.fernet import Fernet
 
-from entity_pipeline.cli.doctor import clock_findings, model_findings
+from entity_pipeline.cli.checks.databases import clock_findings
+from entity_pipeline.cli.checks.outside import model_findings
 from entity_pipeline.core.findings import Finding
 from entity_pipeline.resources.instagram.pool import add_account
 from entity_pipeline.resources.instagram.session_secrets import SessionSecrets

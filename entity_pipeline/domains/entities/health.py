@@ -4,6 +4,7 @@ What keeps runs from working does not belong here; see `schema.py`. `enrichment_
 without any error: where Dagster's daemon does not run, nothing sweeps.
 """
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, timedelta
 from typing import Any
@@ -12,9 +13,12 @@ import psycopg
 from psycopg import sql
 
 from entity_pipeline.core.findings import Finding
+from entity_pipeline.core.instagram.settings import InstagramSettings
 from entity_pipeline.core.ports import Databases
+from entity_pipeline.core.settings import Closed
 from entity_pipeline.domains.entities.accounts.queries.account_facts import server_clock
 from entity_pipeline.domains.entities.accounts.queries.queue_rows import read_sweep
+from entity_pipeline.domains.entities.settings import EntitySettings
 
 _EXAMPLES = 3
 # Names of a very large catalog take long to normalise; the check gives up after this time.
@@ -60,7 +64,19 @@ def evaluations_can_be_kept(databases: Databases) -> Iterator[Finding]:
         yield from _warnings(evaluation_problems(connection))
 
 
-CHECKS = (rows_are_unique, list_is_up_to_date, evaluations_can_be_kept)
+def backfill_may_look(databases: Databases) -> Iterator[Finding]:
+    """Whether the profile backfill is on, and where it goes."""
+    instagram = databases.settings.gate(InstagramSettings)
+    if not databases.settings.readable(EntitySettings).instagram_backfill_enabled:
+        yield Finding("ok", "The profile backfill is switched off; reviews go on without it.")
+    elif isinstance(instagram, Closed):
+        yield Finding("warn", f"The profile backfill waits: {instagram.reason}")
+    else:
+        where = os.environ.get("INSTAGRAM_BASE_URL") or "Instagram"
+        yield Finding("ok", f"The profile backfill is on and goes to {where}.")
+
+
+CHECKS = (rows_are_unique, list_is_up_to_date, evaluations_can_be_kept, backfill_may_look)
 
 
 def _warnings(sentences: Iterator[str]) -> Iterator[Finding]:

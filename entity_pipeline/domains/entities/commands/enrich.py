@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime
 import click
 from rich.console import Console
 
+from entity_pipeline.cli.quota import print_quota
 from entity_pipeline.core.failures import InputRejected
 from entity_pipeline.domains.entities.commands.pipeline import pipeline
-from entity_pipeline.domains.entities.commands.status import print_quota
 from entity_pipeline.domains.entities.commands.summary import print_summary
 from entity_pipeline.domains.entities.partitions import FIRST_DAY, last_day
 

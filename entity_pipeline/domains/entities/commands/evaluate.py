@@ -16,6 +16,7 @@ import click
 from rich.console import Console
 
 from entity_pipeline.cli.progress import review_progress
+from entity_pipeline.cli.quota import print_quota
 from entity_pipeline.cli.services import services
 from entity_pipeline.cli.settings import assign, who
 from entity_pipeline.core.failures import ConfigurationFailure, InputRejected
@@ -28,7 +29,6 @@ from entity_pipeline.domains.entities.commands.evaluation_report import (
     print_list,
     simulated_sentence,
 )
-from entity_pipeline.domains.entities.commands.status import print_quota
 from entity_pipeline.domains.entities.evaluation.labelled_reviewer import (
     LabelledReviewer,
     NotHeld,

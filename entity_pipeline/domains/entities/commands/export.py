@@ -15,13 +15,13 @@ from typing import Any, BinaryIO, Literal
 import click
 from pydantic import ValidationError
 
+from entity_pipeline.cli.services import database as named_database
 from entity_pipeline.core.failures import ConfigurationFailure, InputRejected
 from entity_pipeline.core.ports import Database
 from entity_pipeline.domains.entities.accounts.queries.queue_rows import read_sweep
 from entity_pipeline.domains.entities.page.exports import csv_chunks, export_rows
 from entity_pipeline.domains.entities.page.queue import LIST_IS_HIDDEN
 from entity_pipeline.domains.entities.page.queue_values import QueueQuery, QueueRow
-from entity_pipeline.resources.postgres import open_database
 
 Form = Literal["csv", "jsonl"]
 _ENDINGS: Mapping[str, Form] = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
@@ -37,8 +37,8 @@ def export(file: Path | None, form: Form | None, filters: Mapping[str, str | Non
     query = query_of(filters)
     chosen = form or form_of(file)
     with (
-        open_database(os.environ["ASSETS_DATABASE_URL"]) as assets_db,
-        open_database(os.environ["OPERATION_DATABASE_URL"]) as operation_db,
+        named_database("assets") as assets_db,
+        named_database("operation") as operation_db,
     ):
         counted = _Counted(export_rows(assets_db, operation_db, query))
         first = next(counted)

@@ -1,13 +1,12 @@
 """`import-posts`: posts from files into `raw_posts`, as the collector would have stored them."""
 
-import os
 from pathlib import Path
 
 import click
 
+from entity_pipeline.cli.services import database as named_database
 from entity_pipeline.core.failures import InputRejected
 from entity_pipeline.domains.entities.tags.queries.post_import import import_posts
-from entity_pipeline.resources.postgres import open_database
 
 _SHOWN = 20
 
@@ -18,7 +17,7 @@ def import_from(path: Path) -> None:
     Raises:
         InputRejected: there is nothing to import, or nothing of it could be read.
     """
-    with open_database(os.environ["ASSETS_DATABASE_URL"]) as database, database.connection() as connection:
+    with named_database("assets") as database, database.connection() as connection:
         counts = import_posts(connection, path)
     for bad in counts.bad_rows[:_SHOWN]:
         click.echo(f"not imported: {bad}", err=True)

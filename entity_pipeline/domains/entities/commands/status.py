@@ -1,4 +1,4 @@
-"""`status` and `quota`: what is pending, what was decided, what it cost."""
+"""`status`: what is pending and what was decided."""
 
 from datetime import UTC, datetime
 
@@ -6,8 +6,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from entity_pipeline.cli.quota import print_quota
 from entity_pipeline.cli.services import services
-from entity_pipeline.core.gemini.quota import QuotaStatus
 from entity_pipeline.core.settings import Closed
 from entity_pipeline.domains.entities.accounts.queries.enrichment import (
     cohort_progress,
@@ -41,30 +41,6 @@ def show_status() -> None:
     console.print(table)
     for stage, counts in (("reviews", reviews), ("links", decisions), ("held because", reasons)):
         console.print(_counts(stage, counts))
-
-
-def show_quota() -> None:
-    """Print today's figures of the ledger."""
-    with services() as built:
-        state = built.settings.gate(EntitySettings)
-        if isinstance(state, Closed):
-            click.echo(str(state.reason))
-        print_quota(Console(soft_wrap=True), built.gemini.quota())
-
-
-def print_quota(console: Console, quota: QuotaStatus) -> None:
-    """The quota day in a few lines; times in UTC and in the zone of this machine."""
-    unit = "grounded prompts" if quota.unit == "prompt" else "search queries"
-    resets = f"{quota.resets_at:%Y-%m-%d %H:%M} UTC ({quota.resets_at.astimezone():%H:%M %Z} here)"
-    console.print(
-        f"Pacific day {quota.quota_day}: {quota.used} of {quota.cap} {unit} used, {quota.reserved} reserved, "
-        f"{quota.remaining} left; opens again {resets}."
-    )
-    if quota.cap_reached:
-        console.print("[bold]The cap is reached.[/bold]")
-    if quota.blocked_until is not None:
-        console.print(f"[bold]Google refuses requests until {quota.blocked_until:%Y-%m-%d %H:%M} UTC.[/bold]")
-    console.print(f"Spent today: {quota.spent_usd:.4f} of {quota.spend_limit_usd} USD, model {quota.model}.")
 
 
 def _counts(stage: str, counts: dict[str, int]) -> Table:

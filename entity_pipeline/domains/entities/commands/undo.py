@@ -1,21 +1,19 @@
 """`undo`: take automatic writes back."""
 
-import os
-
 import click
 from rich.console import Console
 from rich.table import Table
 
+from entity_pipeline.cli.services import database
 from entity_pipeline.domains.entities.accounts.enrichment_queue import QueueKeeper
 from entity_pipeline.domains.entities.links.undo import undo
-from entity_pipeline.resources.postgres import open_database
 
 
 def undo_writes(run_id: str | None, account: str | None) -> None:
     """Undo one run or one account, and list what people changed since and therefore stays."""
     with (
-        open_database(os.environ["OPERATION_DATABASE_URL"]) as operation_db,
-        open_database(os.environ["ASSETS_DATABASE_URL"]) as assets_db,
+        database("operation") as operation_db,
+        database("assets") as assets_db,
         QueueKeeper(operation_db, assets_db) as keeper,
         operation_db.connection() as connection,
     ):

@@ -130,15 +130,6 @@ def undo(run_id: str | None, account: str | None) -> None:
     undo_writes(run_id, account)
 
 
-@click.command()
-@with_databases
-def quota() -> None:
-    """Show today's use of the Gemini grounding quota, and what was spent."""
-    from entity_pipeline.domains.entities.commands.status import show_quota
-
-    show_quota()
-
-
 _HERE = "entity_pipeline.domains.entities.commands"
 COMMANDS = DomainCommands(
     verbs=(

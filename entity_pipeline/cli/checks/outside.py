@@ -1,0 +1,103 @@
+"""Checks of the outside systems that domains share. Nothing here asks anything that costs money."""
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+
+from entity_pipeline.cli.checks.databases import connection_to
+from entity_pipeline.cli.services import services
+from entity_pipeline.core.findings import Finding
+from entity_pipeline.core.gemini.models import find_model, retirement_notice
+from entity_pipeline.core.instagram.settings import InstagramSettings, InstagramWindows
+from entity_pipeline.core.settings import Closed
+from entity_pipeline.core.text.web_address import web_address
+from entity_pipeline.resources.instagram.pool import unreadable_accounts
+from entity_pipeline.resources.postgres import open_database
+
+# What the project's rules hold prudent for one real Instagram account.
+_PRUDENT = InstagramWindows(per_hour=200)
+
+
+def addresses_are_urls() -> Iterator[Finding]:
+    """Servers of one's own; a mistake would only show with the first request."""
+    for name in ("GEMINI_BASE_URL", "INSTAGRAM_BASE_URL"):
+        if (url := os.environ.get(name)) and web_address(url) is None:
+            yield Finding("error", f"{name} must be a URL such as http://127.0.0.1:8000.")
+
+
+def gemini_is_configured() -> Iterator[Finding]:
+    """The model is known, and there is a key."""
+    with services() as built:
+        name = built.gemini.model
+    yield from model_findings(name, datetime.now(UTC).date())
+    if find_model(name) is None:
+        return
+    if os.environ.get("GEMINI_API_KEY"):
+        where = os.environ.get("GEMINI_BASE_URL") or "Google"
+        yield Finding("ok", f"A Gemini key is set; requests go to {where}.")
+    else:
+        yield Finding("error", "GEMINI_API_KEY is not set: set it to a key of your Google project.")
+
+
+def model_findings(name: str, today: date) -> Iterator[Finding]:
+    """Whether the registry knows the model, and from 30 days before it retires, that it does."""
+    model = find_model(name)
+    if model is None:
+        yield Finding(
+            "error",
+            f"GEMINI_MODEL is '{name}', which core/gemini/models.py does not know: choose another or add it.",
+        )
+    elif (notice := retirement_notice(model, today)) is not None:
+        yield Finding("warn", str(notice.reason))
+
+
+def instagram_is_asked_slowly() -> Iterator[Finding]:
+    """The windows are prudent where real accounts are used."""
+    with services() as built:
+        gate = built.settings.gate(InstagramSettings)
+    if isinstance(gate, Closed):
+        return
+    windows = gate.settings.windows
+    hasty = windows.gap_s < _PRUDENT.gap_s or any(
+        getattr(windows, name) > getattr(_PRUDENT, name) for name in ("per_minute", "per_hour", "per_day")
+    )
+    if hasty and not os.environ.get("INSTAGRAM_BASE_URL"):
+        yield Finding(
+            "warn",
+            (
+                "The windows of instagram allow more than 2 s apart, 20 a minute, 200 an hour and 1,000 a day: "
+                "Instagram may lock accounts."
+            ),
+        )
+
+
+def pool_is_readable() -> Iterator[Finding]:
+    """Every account of the pool has a session that can be opened."""
+    with connection_to("assets") as assets:
+        unreadable = unreadable_accounts(assets, os.environ.get("INSTAGRAM_SESSION_KEYS"))
+    for username, reason in unreadable.items():
+        yield Finding("error", f"'{username}' of the pool can't be used: {reason}")
+
+
+def pictures_are_stored() -> Iterator[Finding]:
+    """The bucket takes an object, shows it and deletes it."""
+    names = ("R2_ENDPOINT_URL", "R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY", "R2_BUCKET", "R2_PUBLIC_BASE_URL")
+    missing = [name for name in names if not os.environ.get(name)]
+    if missing:
+        yield Finding("warn", f"Pictures are not stored: set {', '.join(missing)}.")
+        return
+    with services() as built:
+        built.r2.check()
+    yield Finding("ok", f"The bucket {os.environ['R2_BUCKET']} stores, shows and deletes an object.")
+
+
+def dagster_is_kept() -> Iterator[Finding]:
+    """Dagster's own database answers."""
+    if os.environ.get("DAGSTER_POSTGRES_URL") and os.environ.get("DAGSTER_HOME"):
+        with open_database(os.environ["DAGSTER_POSTGRES_URL"]) as database, database.connection():
+            yield Finding("ok", "Dagster's own database answers.")
+    else:
+        yield Finding(
+            "warn",
+            "DAGSTER_HOME and DAGSTER_POSTGRES_URL are not set: `enrich` works, but its runs are not kept.",
+        )
