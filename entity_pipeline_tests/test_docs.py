@@ -15,7 +15,10 @@ import pytest
 from entity_pipeline.assembly import DOMAINS
 from entity_pipeline.cli.main import build
 from entity_pipeline.core.gemini.models import MODELS, PRICES_READ_ON
+from entity_pipeline.core.gemini.settings import GeminiSettings
+from entity_pipeline.core.instagram.settings import InstagramSettings
 from entity_pipeline.core.notifications import NotifySettings
+from entity_pipeline.core.settings import SettingsModel
 from entity_pipeline.definitions import build_definitions
 from entity_pipeline.domains.entities.automation import schedules, sensors
 from entity_pipeline.domains.entities.jobs import jobs
@@ -184,10 +187,12 @@ def test_the_readme_configures_every_variable() -> None:
     assert configured == variables
 
 
-def test_the_settings_table_has_every_key_with_its_default() -> None:
-    shown = {row[0].strip("`"): row[1].strip("`") for row in _rows(_section(README, "### Settings"))[1:]}
-    defaults = EntitySettings().model_dump(mode="json")
-    assert {name: json.loads(value) for name, value in shown.items()} == defaults
+@pytest.mark.parametrize("model", [EntitySettings, GeminiSettings, InstagramSettings])
+def test_the_settings_tables_have_every_key_with_its_default(model: type[SettingsModel]) -> None:
+    _, _, its_own = _section(README, "### Settings").partition(f"**`{model.name}`**")
+    table = its_own.strip().split("\n\n")[1]
+    shown = {row[0].strip("`"): row[1].strip("`") for row in _rows(table)[1:]}
+    assert {name: json.loads(value) for name, value in shown.items()} == model().model_dump(mode="json")
 
 
 def test_the_alerts_page_has_every_alert_with_what_to_do_and_every_setting_with_its_default() -> None:

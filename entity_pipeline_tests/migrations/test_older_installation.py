@@ -129,7 +129,13 @@ def test_our_row_is_switched_off_even_where_the_column_defaults_to_on(older: tup
         rows = connection.execute(
             "select platform, is_enabled, updated_by is null from pipeline_settings order by 1"
         ).fetchall()
-    assert rows == [("entity_enrichment", False, True), ("pinterest", True, False)]
+    assert rows == [
+        ("entity_enrichment", False, True),
+        ("gemini", True, True),
+        ("instagram", True, True),
+        ("notify", True, True),
+        ("pinterest", True, False),
+    ]
 
 
 def test_a_switch_that_a_person_set_before_the_migration_stays(older: tuple[str, str]) -> None:
@@ -142,7 +148,7 @@ def test_a_switch_that_a_person_set_before_the_migration_stays(older: tuple[str,
         row = connection.execute(
             "select is_enabled, settings from pipeline_settings where platform = 'entity_enrichment'"
         ).fetchone()
-    assert row == (True, {"concurrency": 2})
+    assert row == (True, {"concurrency": 2, "shared_rows": True})
 
 
 def test_the_history_of_others_neither_stops_ours_nor_is_stopped_by_it(older: tuple[str, str]) -> None:
