@@ -49,7 +49,6 @@ from entity_pipeline.shared.reporting.partitions import EMPTY_COHORT, days_in_wo
 STEP_LIMIT = timedelta(minutes=10)
 FACES = 12
 POOL_CHECK = "instagram_can_be_looked_at"
-DOMAIN = "entities"
 _SWITCHED_OFF = (
     "The profile backfill is switched off: `entity-pipeline settings set instagram terms_acknowledged=true` and "
     "`entity-pipeline settings set entities instagram_backfill_enabled=true` switch it on."
@@ -115,7 +114,7 @@ def instagram_profiles(
             waiting,
         )
     )
-    session = instagram.session(DOMAIN)
+    session = instagram.session(KEY)
     backfiller = Backfiller(
         operation_db, session, ProfilePictures(session, r2), deadline=datetime.now(UTC) + STEP_LIMIT
     )

@@ -374,9 +374,9 @@ def test_an_instagram_that_is_gone_and_a_store_that_is_down_do_not_hold_the_revi
         small_sample(installation)
         installation.run("intake_job", MONDAY, TUESDAY)
         installation.run("enrichment_job", MONDAY, None, enrichment_config(10))
-        assert table(installation.metadata("instagram_profiles", MONDAY), "pictures") == {
-            "not_stored:No such bucket.": 3
-        }
+        metadata = installation.metadata("instagram_profiles", MONDAY)
+        assert table(metadata, "pictures") == {"not_stored:No such bucket.": 1, "left_out:storage_is_down": 2}
+        assert metadata["pictures_held_because"] == "No such bucket."
         installation.instagram.close()
         installation.run("enrichment_job", TUESDAY, None, enrichment_config(10))
         assert installation.green("gemini_reviews") == {MONDAY.isoformat(), TUESDAY.isoformat()}
