@@ -19,6 +19,9 @@ from entity_pipeline.domains.entities.page.queue import queue_counts, queue_page
 from entity_pipeline.domains.entities.page.queue_values import QueueQuery, QueueSort
 from entity_pipeline.sandbox.postgres import EmbeddedPostgres
 
+Connections = tuple[psycopg.Connection[Any], psycopg.Connection[Any]]
+"""To the assets and the operation database."""
+
 LIMIT_MS = 150.0
 DEEP_PAGES = 5
 FILTERS: dict[str, dict[str, Any]] = {
@@ -46,37 +49,37 @@ FILTERS: dict[str, dict[str, Any]] = {
 }
 
 
-def deep(connection: psycopg.Connection[Any], query: QueueQuery) -> QueueQuery | None:
+def deep(connections: Connections, query: QueueQuery) -> QueueQuery | None:
     """The query of the last page before DEEP_PAGES, each of the largest size."""
     at = query.model_copy(update={"limit": 200})
     for _ in range(DEEP_PAGES):
-        page = queue_page(connection, at)
+        page = queue_page(*connections, at)
         if page.next_cursor is None:
             break
         at = at.model_copy(update={"cursor": page.next_cursor})
     return query.model_copy(update={"cursor": at.cursor}) if at.cursor else None
 
 
-def measure(connection: psycopg.Connection[Any], console: Console) -> float:
+def measure(connections: Connections, console: Console) -> float:
     """Print the table; returns the slowest page in ms."""
-    empty_ms, _ = timed(lambda: queue_page(connection, QueueQuery(search="zzzz")), 15)
+    empty_ms, _ = timed(lambda: queue_page(*connections, QueueQuery(search="zzzz")), 15)
     table = Table(
         "filter", "order", "rows", "first", "deep", "previous", title=f"ms; an empty page: {empty_ms:.1f}"
     )
     slowest = 0.0
     for (name, filters), order in product(FILTERS.items(), QueueSort):
         query = QueueQuery.model_validate({**filters, "sort": order})
-        first_ms, page = timed(lambda query=query: queue_page(connection, query))  # type: ignore[misc]
+        first_ms, page = timed(lambda query=query: queue_page(*connections, query))  # type: ignore[misc]
         row = [first_ms]
-        if (far := deep(connection, query)) is not None:
-            far_ms, far_page = timed(lambda far=far: queue_page(connection, far))  # type: ignore[misc]
+        if (far := deep(connections, query)) is not None:
+            far_ms, far_page = timed(lambda far=far: queue_page(*connections, far))  # type: ignore[misc]
             back = query.model_copy(update={"cursor": far_page.previous_cursor})
-            row += [far_ms, timed(lambda back=back: queue_page(connection, back))[0]]  # type: ignore[misc]
+            row += [far_ms, timed(lambda back=back: queue_page(*connections, back))[0]]  # type: ignore[misc]
         slowest = max(slowest, *row)
         marked = [f"{ms:.1f}{' !' if ms > LIMIT_MS else ''}" for ms in row] + [""] * (3 - len(row))
         table.add_row(name, order.value, str(len(page.rows)), *marked)
     console.print(table)
-    counts_ms, _ = timed(lambda: queue_counts(connection), 3)
+    counts_ms, _ = timed(lambda: queue_counts(connections[0]), 3)
     console.print(
         f"slowest page {slowest:.1f} ms, {slowest / empty_ms:.1f} times an empty one; counts {counts_ms:.0f} ms"
     )
@@ -84,8 +87,11 @@ def measure(connection: psycopg.Connection[Any], console: Console) -> float:
 
 
 def main(postgres: EmbeddedPostgres, console: Console) -> None:
-    with psycopg.connect(postgres.url("operation"), autocommit=True, prepare_threshold=None) as connection:
-        slowest = measure(connection, console)
+    with (
+        psycopg.connect(postgres.url("assets"), autocommit=True, prepare_threshold=None) as assets,
+        psycopg.connect(postgres.url("operation"), autocommit=True, prepare_threshold=None) as operation,
+    ):
+        slowest = measure((assets, operation), console)
     if slowest > LIMIT_MS:
         raise SystemExit(f"A page took more than {LIMIT_MS:.0f} ms.")
 

@@ -32,7 +32,10 @@ def measure(postgres: EmbeddedPostgres, console: Console) -> None:
             file = Path(out) / "accounts.csv"
             ended = subprocess.run(
                 [sys.executable, "-c", _EXPORT, str(file), search],
-                env={"OPERATION_DATABASE_URL": postgres.url("operation")},
+                env={
+                    "ASSETS_DATABASE_URL": postgres.url("assets"),
+                    "OPERATION_DATABASE_URL": postgres.url("operation"),
+                },
                 capture_output=True,
                 text=True,
                 check=True,

@@ -11,6 +11,7 @@ processors the two halves of intake share them with the server, so other work on
 
 import argparse
 import json
+import math
 import os
 import subprocess
 import sys
@@ -32,6 +33,7 @@ from rich.table import Table
 
 from entity_pipeline import migrations
 from entity_pipeline.core.text.handles import Rejection, normalise_username
+from entity_pipeline.domains.entities.accounts.enrichment_queue import sweep
 from entity_pipeline.domains.entities.accounts.intake import take_in
 from entity_pipeline.domains.entities.partitions import FIRST_DAY
 from entity_pipeline.domains.entities.tags.queries.tagged_usernames import recount_days
@@ -48,8 +50,8 @@ _ROW = """
 
 _ROWS_ALONE = (
     (0, "tagged_usernames", "day, username"),
+    (0, "enrichment_queue", "account_id"),
     (1, "instagram_accounts", "username"),
-    (1, "enrichment_queue", "account_id"),
 )
 
 
@@ -74,10 +76,12 @@ def functions(urls: list[str], _: int, days: int) -> dict[str, Any]:
         counts = list(recount_days(reader, writer, first, last, first_partition=FIRST_DAY))
         tagged_s = time.perf_counter() - began
         brought = take_in(reader, guard, writers, [day.day for day in counts], last)
+        listed = sweep(writers[0], reader, give_up_at=math.inf)
     return {
         "posts": sum(day.posts for day in counts),
         "tagged_usernames, s": round(tagged_s, 2),
         "rows written": sum(day.rows.inserted + day.rows.updated + day.rows.deleted for day in counts),
+        "accounts listed": listed.corrected,
         "accounts written": sum(day.inserted + day.updated for day in brought.values()),
     }
 
@@ -194,9 +198,9 @@ def _empty(urls: list[str]) -> None:
         with _connect(urls[database]) as connection:
             connection.execute(f"truncate {table} cascade; drop table if exists copy_of_{table}")
     with _connect(urls[0]) as connection:
-        connection.execute("truncate tagged_days")
+        connection.execute("truncate tagged_days, intake_days")
     with _connect(urls[1]) as connection:
-        connection.execute("truncate intake_days; drop schema if exists dlt_bench cascade")
+        connection.execute("drop schema if exists dlt_bench cascade")
         connection.execute("checkpoint")
 
 

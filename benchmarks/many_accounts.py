@@ -4,6 +4,7 @@ For `admin_queue.py`, `metrics_scrape.py` and `export_accounts.py`: a folder tha
 """
 
 import argparse
+import math
 import tempfile
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from machine import described
 from rich.console import Console
 
 from entity_pipeline import migrations
+from entity_pipeline.domains.entities.accounts.enrichment_queue import compare, sweep
 from entity_pipeline.sandbox.ownership import SharedServers
 from entity_pipeline.sandbox.postgres import EmbeddedPostgres
 
@@ -70,8 +72,20 @@ def fill(connection: psycopg.Connection[Any], accounts: int) -> float:
         values = {"first": first, "last": last, "reviewed": accounts * 6 // 10}
         connection.execute(_ACCOUNTS, values)
     connection.execute("vacuum analyze instagram_accounts")
-    connection.execute("vacuum analyze enrichment_queue")
     return time.perf_counter() - began
+
+
+def listing(operation: psycopg.Connection[Any], assets: psycopg.Connection[Any], console: Console) -> None:
+    """Follow the accounts that were made, and say how long a first sweep, an idle one and a comparison take."""
+    began = time.perf_counter()
+    report = sweep(operation, assets, give_up_at=math.inf)
+    console.print(f"sweep: {report.corrected:,} accounts listed in {time.perf_counter() - began:.1f} s")
+    if report.corrected:
+        assets.execute("vacuum analyze enrichment_queue")
+    for follow in (sweep, compare):
+        began = time.perf_counter()
+        follow(operation, assets, give_up_at=math.inf)
+        console.print(f"{follow.__name__}, nothing new: {time.perf_counter() - began:.2f} s")
 
 
 def timed(action: Callable[[], Any], times: int = 5) -> tuple[float, Any]:
@@ -101,9 +115,13 @@ def run(what: str, measure: Measure, before: Measure = lambda _postgres, _consol
         postgres = EmbeddedPostgres(folder, databases=("assets", "operation"))
         with SharedServers(folder, [postgres]):
             migrations.migrate(postgres.url("assets"), postgres.url("operation"))
-            with psycopg.connect(postgres.url("operation"), autocommit=True) as connection:
-                if connection.execute("select exists (select from enrichment_queue)").fetchone() != (True,):
+            with (
+                psycopg.connect(postgres.url("operation"), autocommit=True) as connection,
+                psycopg.connect(postgres.url("assets"), autocommit=True) as assets,
+            ):
+                if connection.execute("select exists (select from instagram_accounts)").fetchone() != (True,):
                     before(postgres, console)
                     seconds = fill(connection, options.accounts)
                     console.print(f"{options.accounts:,} accounts made in {seconds:.0f} s")
+                listing(connection, assets, console)
             measure(postgres, console)

@@ -30,11 +30,11 @@ TABLES = {
         "gemini_usage_events": f"{_NEW_ID}, 'subject', t.subject || '_' || k, 'quota_day', t.quota_day + k, "
         "'created_at', t.created_at + k * interval '1 day'",
         "instagram_request_log": f"{_NEW_ID}, 'requested_at', t.requested_at + k * interval '1 hour'",
+        "enrichment_queue": "'account_id', gen_random_uuid(), 'handle', t.handle || '_' || k",
     },
     "operation": {
         "instagram_accounts": f"{_NEW_ID}, 'username', t.username || '_' || k, 'artist_id', null, 'group_id', null, "
         "'brand_id', case when t.brand_id is not null then gen_random_uuid() end",
-        "enrichment_queue": "'account_id', gen_random_uuid(), 'handle', t.handle || '_' || k",
         "brands": _CATALOG,
         "artists": _CATALOG,
         "admin_audit_log": f"{_NEW_ID}, 'target_id', gen_random_uuid(), "

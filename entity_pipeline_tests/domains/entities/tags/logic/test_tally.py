@@ -1,3 +1,4 @@
+import hashlib
 import json
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
@@ -219,3 +220,28 @@ def test_posts_out_of_order_are_refused_before_a_day_comes_out_twice() -> None:
 
 def test_no_posts_are_no_days() -> None:
     assert list(tally_by_day([], DAY)) == []
+
+
+GOLDEN: list[Any] = [
+    ["nike", "Nike", "@nike", "https://www.instagram.com/NIKE/?hl=en"],
+    ["ｎｉｋｅ", " puma ", "a.b_c", "_a", "0"],
+    ["nıke", "nike\u200b", "ΝIKE", "한글", "a..b", ".a", "a.", "explore", "x" * 31, "", " ", "@"],
+    ["https://evil.example/nike", "instagram.com/p/abc", "instagram.com/nike/tagged/"],
+    [None, 7, 1.5, True, ["nike"], {"username": "nike"}],
+    [],
+    None,
+    "nike",
+    {"0": "nike"},
+    7,
+]
+# By version of the rules: what the golden cases come to. A version that was released is never changed.
+GOLDEN_RESULTS = {"3": "e20c936324adfc0c"}
+
+
+def test_rules_that_count_the_golden_cases_otherwise_have_another_version() -> None:
+    day = tally(*(of_json(json.dumps(tags), number) for number, tags in enumerate(GOLDEN, start=1)))
+    counts = {name: getattr(day.counts, name) for name in TagCounts.__slots__}
+    result = json.dumps([by_username(day), counts], sort_keys=True, default=str)
+    assert hashlib.sha256(result.encode()).hexdigest()[:16] == GOLDEN_RESULTS[tagging.RULES], (
+        "what is counted has changed: raise RULES in tags/logic/tally.py, and note the result under the new version"
+    )

@@ -156,6 +156,20 @@ def test_a_state_lasts_as_long_as_the_rows_do(posts: Connection, assets_db: Clon
     assert after[NEXT] == first[NEXT]
 
 
+def test_days_counted_under_the_hash_of_an_earlier_release_are_counted_once_more_and_change_nothing(
+    posts: Connection, assets_db: ClonedDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recount(assets_db)
+    before, states = rows(posts), day_states(posts, [DAY, NEXT])
+    posts.execute("update tagged_days set rules = '0123456789abcdef'")
+    assert known_days(posts, DAY, NEXT) == {}
+    assert [day.rows for day in recount(assets_db)] == [DayCounts(0, 0, 0, 3), DayCounts(0, 0, 0, 3)]
+    assert rows(posts) == before
+    assert day_states(posts, [DAY, NEXT]) == states, "the accounts need not be taken in again"
+    monkeypatch.delattr(tagged_usernames, "read_tagged_posts")
+    recount(assets_db)
+
+
 def test_a_count_that_fails_is_not_noted(
     posts: Connection, assets_db: ClonedDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
