@@ -140,7 +140,7 @@ def test_what_the_accounts_row_knows_is_told_to_the_model(operation_db: ClonedDa
         connection.execute("insert into instagram_accounts (username, bio) values ('@Prada', 'Since 1913')")
     fake = FakeGemini({"prada": [grounded_body("prada")]})
     reviewer = LabelledReviewer(operation_db, fake, SETTINGS, accounts("prada"), run_id="e")
-    reviewer.review("prada")
+    reviewer.review("prada", SETTINGS)
     assert "Since 1913" in fake.prompts[0].text
     assert fake.asked[0].consumed_event_id is None
 

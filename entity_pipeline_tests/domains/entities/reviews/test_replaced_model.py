@@ -12,11 +12,11 @@ from entity_pipeline.core.gemini.models import MODELS
 from entity_pipeline.core.settings import Open
 from entity_pipeline.domains.entities.accounts.logic.plan import HoldOff, PendingAccount, plan
 from entity_pipeline.domains.entities.reviews.question import STEP
-from entity_pipeline.domains.entities.reviews.review import Reviewer
+from entity_pipeline.domains.entities.reviews.review import WORDS, Reviewer
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.postgres import PostgresResource
-from entity_pipeline.shared.runs.workers import ReviewSession
+from entity_pipeline.shared.runs.workers import Workers, gated_jobs
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.domains.entities.reviews.test_review import add, review_of
 from entity_pipeline_tests.fakes.settings import FakeSettings
@@ -47,19 +47,26 @@ def process(assets_db: ClonedDatabase, standin: GeminiStandin, model: str = ASKE
     )
 
 
-def run(operation_db: ClonedDatabase, gemini: GeminiResource, accounts: list[UUID]) -> ReviewSession[UUID]:
+def run(operation_db: ClonedDatabase, gemini: GeminiResource, accounts: list[UUID]) -> Workers:
     reviewer = Reviewer(
         operation_db=operation_db,
         gemini=gemini,
-        settings=SETTINGS,
         run_id="run",
         refresh="none",
         stop=Event(),
         deadline=datetime.now(UTC) + timedelta(minutes=5),
     )
-    session = ReviewSession[UUID](reviewer, FakeSettings(Open(SETTINGS)), THREADS)
-    session.work_through(accounts)
-    return session
+    jobs = gated_jobs(
+        accounts,
+        reviewer.review,
+        FakeSettings(Open(SETTINGS)),
+        EntitySettings,
+        stop=reviewer.stop,
+        deadline=reviewer.deadline,
+    )
+    workers = Workers(reviewer.stop, THREADS, WORDS)
+    workers.work_through(jobs)
+    return workers
 
 
 def tick(gemini: GeminiResource) -> Any:
@@ -94,7 +101,7 @@ def test_the_first_reply_of_a_successor_holds_everything_until_it_is_accepted_an
     for _ in range(TICKS):
         decision = tick(gemini)
         assert isinstance(decision, HoldOff)
-        assert "accept_models" in decision.reason
+        assert "accept_models" in str(decision.reason)
     for _ in range(5):  # a person's command or a backfill, which ask without the schedule
         assert run(operation_db, gemini, accounts).outcomes.total() == 0
     assert standin.requests["total"] == paid

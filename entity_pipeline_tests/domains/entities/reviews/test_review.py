@@ -10,11 +10,12 @@ from psycopg.types.json import Jsonb
 from entity_pipeline.core.failures import DatabaseUnavailable, ModelUnavailable
 from entity_pipeline.core.gemini.ledger import replaced_reason
 from entity_pipeline.core.gemini.outcomes import STOPS_THE_RUN, NotAnswered, Unanswered, gemini_reason
-from entity_pipeline.domains.entities.reviews.review import Done, Reviewer, Stopped
+from entity_pipeline.domains.entities.reviews.review import Reviewer
 from entity_pipeline.domains.entities.sample.truth import load_truth
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.postgres import PostgresResource
+from entity_pipeline.shared.runs.workers import Done, Elsewhere, Result, Stopped
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.domains.entities.review_bodies import broken_body, grounded_body, refused_body
 from entity_pipeline_tests.domains.entities.reviews.logic.gemini_replies import body_of, fenced
@@ -54,6 +55,19 @@ def review_of(database: ClonedDatabase, account_id: UUID) -> dict[str, Any]:
     return row[0] or {}
 
 
+class OneReviewer:
+    """Reviews under the default settings."""
+
+    def __init__(self, reviewer: Reviewer) -> None:
+        self._reviewer = reviewer
+
+    def review(self, account_id: UUID) -> Result:
+        return self._reviewer.review(account_id, EntitySettings())
+
+    def wants(self, account_id: UUID) -> bool:
+        return self._reviewer.wants(account_id)
+
+
 def reviewer(
     database: Any,
     gemini: Any,
@@ -61,15 +75,16 @@ def reviewer(
     refresh: str = "none",
     run_id: str = "run-1",
     stop: Event | None = None,
-) -> Reviewer:
-    return Reviewer(
-        operation_db=database,
-        gemini=gemini,
-        settings=EntitySettings(),
-        run_id=run_id,
-        refresh=refresh,
-        stop=stop or Event(),
-        deadline=datetime.now(UTC) + timedelta(minutes=1),
+) -> OneReviewer:
+    return OneReviewer(
+        Reviewer(
+            operation_db=database,
+            gemini=gemini,
+            run_id=run_id,
+            refresh=refresh,
+            stop=stop or Event(),
+            deadline=datetime.now(UTC) + timedelta(minutes=1),
+        )
     )
 
 
@@ -84,7 +99,7 @@ def kinds(gemini: FakeGemini) -> list[str]:
 def test_a_review_is_asked_for_once_and_written_with_its_evidence(operation_db: ClonedDatabase) -> None:
     account, gemini = add(operation_db, bio="안경"), asking(grounded_body(HANDLE))
     done = reviewer(operation_db, gemini).review(account)
-    assert done == Done("reviewed", model_version="gemini-2.5-flash")
+    assert done == Done("reviewed")
     record = review_of(operation_db, account)
     assert record["status"] == "reviewed"
     assert record["review"]["name_ko"] == "젠틀몬스터"
@@ -113,7 +128,7 @@ def test_an_account_stays_as_it_was_while_another_model_answers(operation_db: Cl
     account = add(operation_db)
     replaced = NotAnswered(Unanswered.MODEL_REPLACED, replaced_reason("gemini-2.5-flash", "gemini-9"))
     stopped = reviewer(operation_db, asking(replaced)).review(account)
-    assert stopped == Stopped(Unanswered.MODEL_REPLACED, str(replaced.detail), None)
+    assert stopped == Stopped(str(replaced.detail), at_once=False)
     assert review_of(operation_db, account) == {}
 
 
@@ -222,7 +237,7 @@ def test_the_time_that_google_names_is_kept(operation_db: ClonedDatabase) -> Non
 def test_an_account_that_another_worker_asks_for_is_left_to_it(operation_db: ClonedDatabase) -> None:
     account = add(operation_db)
     done = reviewer(operation_db, asking(NotAnswered(Unanswered.IN_FLIGHT, WHY))).review(account)
-    assert done == Done("in_flight")
+    assert done == Elsewhere()
     assert review_of(operation_db, account) == {}
 
 
@@ -233,7 +248,8 @@ def test_what_concerns_every_account_stops_the_run_and_leaves_the_account_as_it_
 ) -> None:
     account = add(operation_db)
     gemini = asking(*before, NotAnswered(reason, WHY, SOON))
-    assert reviewer(operation_db, gemini).review(account) == Stopped(reason, str(WHY), SOON)
+    is_at_once = reason is Unanswered.STOPPED
+    assert reviewer(operation_db, gemini).review(account) == Stopped(str(WHY), SOON, at_once=is_at_once)
     assert review_of(operation_db, account) == {}
 
 
@@ -273,7 +289,7 @@ def test_a_refresh_of_all_asks_again_and_once_a_run(operation_db: ClonedDatabase
     reviewer(operation_db, gemini).review(account)
     again = reviewer(operation_db, gemini, refresh="all", run_id="run-2")
     assert again.wants(account)
-    assert again.review(account) == Done("reviewed", model_version="gemini-2.5-flash")
+    assert again.review(account) == Done("reviewed")
     assert gemini.asked[1].consumed_event_id == FIRST_EVENT
     assert review_of(operation_db, account)["review"]["name_en"] == "Renamed"
     assert review_of(operation_db, account)["usage_event_id"] == str(SECOND_EVENT)
@@ -343,7 +359,7 @@ def test_metadata_that_became_unusable_meanwhile_is_not_destroyed(operation_db: 
         return grounded_body(HANDLE)
 
     done = reviewer(operation_db, asking(replace_meanwhile)).review(account)
-    assert done == Done("metadata_unusable", model_version="gemini-2.5-flash")
+    assert done == Done("metadata_unusable")
     with operation_db.connection() as connection:
         assert connection.execute("select metadata from instagram_accounts").fetchone() == ([1],)
 
@@ -403,6 +419,4 @@ def test_a_build_of_the_model_and_a_reply_without_a_model_are_taken(
 ) -> None:
     body = {key: value for key, value in grounded_body(HANDLE).items() if key != "modelVersion"}
     gemini = asking({**body, "modelVersion": answered} if answered else body)
-    assert reviewer(operation_db, gemini).review(add(operation_db)) == Done(
-        "reviewed", model_version=answered
-    )
+    assert reviewer(operation_db, gemini).review(add(operation_db)) == Done("reviewed")
