@@ -26,13 +26,11 @@ from rich.console import Console
 from entity_pipeline import migrations
 from entity_pipeline.definitions import build_definitions
 from entity_pipeline.domains.entities.accounts.enrichment_queue import sweep
-from entity_pipeline.domains.entities.accounts.queue_asset import changed_accounts_sensor
-from entity_pipeline.domains.entities.automation import enrichment_schedule, sensors
+from entity_pipeline.domains.entities.automation import enrichment_schedule
 from entity_pipeline.domains.entities.checks import checks
 from entity_pipeline.domains.entities.partitions import FIRST_DAY
 from entity_pipeline.sandbox.ownership import SharedServers
 from entity_pipeline.sandbox.postgres import EmbeddedPostgres
-from entity_pipeline.shared.alerts.sensor import alerts_sensor
 from entity_pipeline.shared.runs.tags import range_tags
 
 LIMIT_S = 1.0
@@ -213,7 +211,7 @@ def year_of_runs(installation: Installation, instance: dg.DagsterInstance, runs:
 
 def measure(installation: Installation, instance: dg.DagsterInstance, console: Console) -> float:
     """Print a line each; returns the slowest in seconds."""
-    by_name = {sensor.name: sensor for sensor in [*sensors, changed_accounts_sensor, alerts_sensor]}
+    by_name = {sensor.name: sensor for sensor in installation.definitions.get_repository_def().sensor_defs}
     rows: list[tuple[str, float, str]] = []
 
     def note(name: str, action: Callable[[], str], times: int = TIMES) -> None:

@@ -20,13 +20,14 @@ from entity_pipeline.core.instagram.settings import InstagramSettings
 from entity_pipeline.core.notifications import NotifySettings
 from entity_pipeline.core.settings import SettingsModel
 from entity_pipeline.definitions import build_definitions
+from entity_pipeline.domains.entities import alerts
 from entity_pipeline.domains.entities.automation import schedules, sensors
 from entity_pipeline.domains.entities.jobs import jobs
 from entity_pipeline.domains.entities.links.logic.holds import HoldReason
 from entity_pipeline.domains.entities.partitions import FIRST_DAY
 from entity_pipeline.domains.entities.reviews.question import STEP
 from entity_pipeline.domains.entities.settings import EntitySettings
-from entity_pipeline.shared.alerts.rules import WHAT_TO_DO
+from entity_pipeline.shared.alerts import sources
 from entity_pipeline_tests.needs import TABLES
 
 ROOT = Path(__file__).parent.parent
@@ -197,9 +198,10 @@ def test_the_settings_tables_have_every_key_with_its_default(model: type[Setting
 
 def test_the_alerts_page_has_every_alert_with_what_to_do_and_every_setting_with_its_default() -> None:
     page = ROOT / "docs" / "alerts.md"
-    rows = _rows(_section(page, "## What is told"))[1:]
+    rows = _rows(_section(page, "## What is sent"))[1:]
     assert {kind.strip("`"): what_to_do.replace("`", "") for kind, _, what_to_do in rows} == {
-        kind.value: sentence.replace("`", "") for kind, sentence in WHAT_TO_DO.items()
+        kind: sentence.replace("`", "").replace("{schedule}", "its schedule")
+        for kind, sentence in _what_to_do().items()
     }
     settings = {row[0].strip("`"): row[1:] for row in _rows(_section(page, "## Settings"))[1:]}
     defaults = {name: float(default.strip("`")) for name, (default, _) in settings.items()}
@@ -207,6 +209,18 @@ def test_the_alerts_page_has_every_alert_with_what_to_do_and_every_setting_with_
     for name, field in NotifySettings.model_fields.items():
         [most] = [bound.le for bound in field.metadata if hasattr(bound, "le")]
         assert settings[name][1].endswith(f", {most:,}"), name
+
+
+def _what_to_do() -> dict[str, str]:
+    """What to do about each alert, by `source/kind`; `domain` stands for any domain."""
+    shared = {"gemini": sources.gemini, "instagram": sources.instagram, "notify": sources.notify}
+    found = {
+        f"{name}/{kind}": sentence
+        for name, source in shared.items()
+        for kind, sentence in source.WHAT_TO_DO.items()
+    }
+    found |= {f"domain/{kind}": sentence for kind, sentence in sources.runs.WHAT_TO_DO.items()}
+    return found | {f"entities/{kind}": sentence for kind, sentence in alerts.WHAT_TO_DO.items()}
 
 
 def test_the_rules_page_has_every_hold_reason_with_its_sentence() -> None:

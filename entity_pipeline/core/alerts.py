@@ -5,15 +5,15 @@ one domain: each domain and each shared service has a source of its own.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 
 from entity_pipeline.core.gemini.access import GeminiAccess
 from entity_pipeline.core.notifications import NotifySettings
 from entity_pipeline.core.ports import Database
-from entity_pipeline.core.settings import SettingsAccess
+from entity_pipeline.core.settings import DomainSettings, SettingsAccess
 
 _KEY = re.compile(r"[a-z][a-z0-9_]*/[a-z][a-z0-9_]*(:.+)?", re.DOTALL)
 
@@ -51,14 +51,19 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a source may look at. `now` is the clock of the assets database, `limits` the row `notify`.
+    """What a source may look at.
 
-    `decided_at` says when a schedule of that name last decided anything, be it to wait; for a schedule that never
-    did, since when it has been watched.
+    Attributes:
+        now: the time on the clock of the assets database.
+        limits: the row `notify`; a key that can't be read has its default.
+        open_domains: the settings of each domain whose gate is open, by the domain's key.
+        decided_at: when a schedule of that name last decided anything, be it to wait; for a schedule that never did,
+            since when it has been watched.
     """
 
     now: datetime
     limits: NotifySettings
+    open_domains: Mapping[str, DomainSettings]
     assets_db: Database
     operation_db: Database
     settings: SettingsAccess
@@ -69,10 +74,15 @@ class Look:
 class AlertSource(Protocol):
     """A function that gives every alert that is true now, whether it was sent before or not.
 
-    It is asked every minute, so it looks at few rows. A `PipelineFailure` that it raises becomes a sentence on the
-    sensor's tick; what it yielded before holds, and so do the alerts of all other sources. A domain's source is
-    asked only while the gate of the domain is open.
+    It is asked every minute, so it looks at few rows. What it raises becomes a sentence on the sensor's tick; what it
+    yielded before holds, and so do the alerts of all other sources. A domain's source is asked only while the gate of
+    the domain is open.
     """
 
     def __call__(self, look: Look, /) -> Iterable[Alert]:
         """The alerts that are true now."""
+
+
+def in_words(at: datetime) -> str:
+    """A moment as alerts write it."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

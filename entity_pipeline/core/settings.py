@@ -66,6 +66,10 @@ class DomainSettings(SettingsModel):
         del shared
         return None
 
+    def works_with(self, shared: "type[SettingsModel]") -> bool:
+        """Whether the domain, set as it is, makes use of what the shared row is about."""
+        return shared in type(self).uses
+
 
 class Shared(Protocol):
     """Reads a shared row."""

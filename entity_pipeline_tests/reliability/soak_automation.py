@@ -15,7 +15,7 @@ import dagster as dg
 from entity_pipeline.domains.entities import automation
 from entity_pipeline_tests.reliability.soak_installation import Launched
 
-EVERY_FIVE_MINUTES = [sensor for sensor in automation.sensors if sensor.name != "switch_off_sensor"]
+EVERY_FIVE_MINUTES = automation.sensors
 
 
 @dataclass

@@ -9,11 +9,10 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from entity_pipeline.core.failures import PipelineFailure
 from entity_pipeline.core.gemini.access import GeminiAccess
 from entity_pipeline.core.ports import Database
-from entity_pipeline.core.settings import Closed, Gate, SettingsAccess
-from entity_pipeline.domains.entities import KEY, jobs
+from entity_pipeline.core.settings import Closed, SettingsAccess
+from entity_pipeline.domains.entities import jobs
 from entity_pipeline.domains.entities.accounts.backlog import Backlog, wanted_by_a_tick
 from entity_pipeline.domains.entities.accounts.logic.plan import HoldOff
 from entity_pipeline.domains.entities.accounts.queries.intake import unadopted_days
@@ -21,8 +20,8 @@ from entity_pipeline.domains.entities.links.queries.catalog_rows import attachab
 from entity_pipeline.domains.entities.partitions import FIRST_DAY, every_cohort, last_day
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.domains.entities.tags.queries.raw_posts import ChangeCursor, changed_days
+from entity_pipeline.shared.runs.gate import gate_of
 from entity_pipeline.shared.runs.requests import requests_for
-from entity_pipeline.shared.runs.tags import DOMAIN_TAG
 from entity_pipeline.shared.runs.unfinished import RunWindow
 
 POSTS_PER_TICK = 100_000
@@ -41,7 +40,7 @@ def new_posts_sensor(
     settings: dg.ResourceParam[SettingsAccess],
 ) -> dg.SensorResult | dg.SkipReason:
     """Watch `raw_posts` by (updated_at, id), and the runs it asked for: the cursor has moved on without them."""
-    gate = _gate(settings)
+    gate = gate_of(settings, EntitySettings)
     if isinstance(gate, Closed):
         return dg.SkipReason(str(gate.reason))
     now = datetime.now(UTC)
@@ -76,7 +75,7 @@ def enrichment_schedule(
     gemini: dg.ResourceParam[GeminiAccess],
 ) -> list[dg.RunRequest] | dg.SkipReason:
     """One run for each cohort that has accounts among the chosen ones."""
-    gate = _gate(settings)
+    gate = gate_of(settings, EntitySettings)
     if isinstance(gate, Closed):
         return dg.SkipReason(str(gate.reason))
     gemini.sweep()
@@ -111,7 +110,7 @@ def catalog_links_sensor(
     settings: dg.ResourceParam[SettingsAccess],
 ) -> dg.SensorResult | dg.SkipReason:
     """Look for reviewed but undecided accounts."""
-    gate = _gate(settings)
+    gate = gate_of(settings, EntitySettings)
     if isinstance(gate, Closed):
         return dg.SkipReason(str(gate.reason))
     now = datetime.now(UTC)
@@ -140,7 +139,7 @@ def unfinished_runs_sensor(
     context: dg.SensorEvaluationContext, settings: dg.ResourceParam[SettingsAccess]
 ) -> dg.SensorResult | dg.SkipReason:
     """A run with a limit of zero counts what is pending, and turns the cohort green where that is nothing."""
-    gate = _gate(settings)
+    gate = gate_of(settings, EntitySettings)
     if isinstance(gate, Closed):
         return dg.SkipReason(str(gate.reason))
     now = datetime.now(UTC)
@@ -159,35 +158,5 @@ def unfinished_runs_sensor(
     return dg.SensorResult(run_requests=requests, cursor=cursor)
 
 
-@dg.sensor(
-    minimum_interval_seconds=30,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="While the pipeline is switched off, cancels runs in the queue. Running ones stop by themselves.",
-)
-def switch_off_sensor(
-    context: dg.SensorEvaluationContext, settings: dg.ResourceParam[SettingsAccess]
-) -> dg.SkipReason:
-    """Empty the queue of this pipeline's runs while the gate is closed."""
-    gate = _gate(settings)
-    if not isinstance(gate, Closed):
-        return dg.SkipReason("The pipeline is switched on.")
-    queued = context.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED]))
-    ours = [
-        run for run in queued if run.tags.get(DOMAIN_TAG) == KEY or run.job_name in jobs.RUNS.assets_of_job
-    ]
-    for run in ours:
-        context.instance.run_coordinator.cancel_run(run.run_id)
-    cancelled = f"{len(ours)} queued runs were cancelled" if ours else "No run was in the queue"
-    return dg.SkipReason(f"{gate.reason} {cancelled}.")
-
-
-sensors = [new_posts_sensor, catalog_links_sensor, unfinished_runs_sensor, switch_off_sensor]
+sensors = [new_posts_sensor, catalog_links_sensor, unfinished_runs_sensor]
 schedules = [enrichment_schedule]
-
-
-def _gate(settings: SettingsAccess) -> Gate[EntitySettings]:
-    """The gate; closed with the reason when it can't be read."""
-    try:
-        return settings.gate(EntitySettings)
-    except PipelineFailure as failure:
-        return Closed.because(str(failure))

@@ -16,7 +16,6 @@ from entity_pipeline.domains.entities.profiles.asset import instagram_profiles
 from entity_pipeline.domains.entities.reviews.asset import gemini_reviews
 from entity_pipeline.domains.entities.tags.asset import tagged_usernames
 from entity_pipeline.domains.entities.tags.raw_posts import raw_posts
-from entity_pipeline.shared.alerts.sensor import alerts_sensor
 
 
 def entities_definitions() -> dg.Definitions:
@@ -33,6 +32,6 @@ def entities_definitions() -> dg.Definitions:
         ],
         asset_checks=checks,
         jobs=jobs,
-        sensors=[*sensors, changed_accounts_sensor, alerts_sensor],
+        sensors=[*sensors, changed_accounts_sensor],
         schedules=[*schedules, enrichment_queue_schedule],
     )

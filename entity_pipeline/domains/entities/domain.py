@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from entity_pipeline.core.alerts import AlertSource
 from entity_pipeline.core.domain import Domain, HealthCheck
 from entity_pipeline.domains.entities import KEY
 from entity_pipeline.domains.entities.schema import NEEDS
@@ -44,6 +45,13 @@ def page() -> Any:
     return EntitiesPage
 
 
+def alerts() -> AlertSource:
+    """What it tells people."""
+    from entity_pipeline.domains.entities.alerts import entity_alerts
+
+    return entity_alerts
+
+
 entities = Domain(
     key=KEY,
     summary="Turn accounts tagged in Instagram posts into a catalog of artists, brands and groups.",
@@ -51,6 +59,7 @@ entities = Domain(
     definitions=definitions,
     needs=NEEDS,
     health=health,
+    alerts=alerts,
     commands=commands,
     sample=sample,
     page=page,

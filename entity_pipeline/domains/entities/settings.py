@@ -59,3 +59,9 @@ class EntitySettings(DomainSettings):
     def refused_beside(self, shared: Shared) -> Reason | None:
         """The backfill is switched on only by a person who has acknowledged Instagram's terms."""
         return shared(InstagramSettings).held_because() if self.instagram_backfill_enabled else None
+
+    def works_with(self, shared: type[SettingsModel]) -> bool:
+        """Instagram only while the profile backfill is on."""
+        return super().works_with(shared) and (
+            shared is not InstagramSettings or self.instagram_backfill_enabled
+        )

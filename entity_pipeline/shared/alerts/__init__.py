@@ -1,0 +1,5 @@
+"""Alerts to people: one sensor asks every source, and sends what is due, each alert once per channel.
+
+What a source looks at belongs to the source: the shared ones are in `sources`, and a domain has its own in
+`domains/<domain>/alerts.py`. The channels are `resources/notifications.py`.
+"""

@@ -6,7 +6,8 @@ from datetime import datetime
 from entity_pipeline.core.ports import Database
 
 _RECENT = """
-select alert, max(true_at), max(sent_at) from pipeline_alerts group by alert order by max(true_at) desc, alert limit %s
+select alert, max(true_at), max(sent_at) from pipeline_alerts where strpos(split_part(alert, ':', 1), '/') > 0
+group by alert order by max(true_at) desc, alert limit %s
 """
 
 

@@ -1,20 +1,20 @@
-"""Every statement that touches `pipeline_alerts`, and what alerts look at in other tables.
+"""Every statement that touches `pipeline_alerts`.
 
-Several rows are locked in one order, channel and alert, so that two daemons never wait for each other.
-Surprising: a claim is taken on the row as it was read. Whoever reads first and comes second finds it changed.
+Several rows are locked in one order, channel and alert, so that two daemons never wait for each other. A claim is
+taken on the row as it was read: a daemon that read first and claims second finds the row changed.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from psycopg import Connection
 
-from entity_pipeline.shared.alerts.rules import Pool, Told, Waiting
+from entity_pipeline.shared.alerts.rules import SentAlert
 
 CLAIM_LASTS = timedelta(minutes=2)
 _KEPT = timedelta(days=90)
 
-_TOLD = "select alert, true_at, sent_at, claimed_until from pipeline_alerts where channel = %s"
+_SENT_BY = "select alert, true_at, sent_at, claimed_until from pipeline_alerts where channel = %s"
 _CLAIM_NEW = """
 insert into pipeline_alerts (alert, channel, true_at, claimed_until)
 values (%(alert)s, %(channel)s, clock_timestamp(), clock_timestamp() + %(lasts)s)
@@ -28,7 +28,7 @@ where alert = %(alert)s and channel = %(channel)s and sent_at is not distinct fr
   and coalesce(claimed_until <= clock_timestamp(), true)
 returning alert
 """
-_SENT = """
+_NOTE_SENT = """
 with these as (
   select alert, channel from pipeline_alerts where channel = %(channel)s and alert = any(%(alerts)s)
   order by channel, alert for update
@@ -44,31 +44,32 @@ with these as (
 update pipeline_alerts as a set true_at = clock_timestamp()
 from these where a.alert = these.alert and a.channel = these.channel
 """
-_FORGET = "delete from pipeline_alerts where true_at < clock_timestamp() - %s"
-
-_WAITING = (
-    "select count(*)::int, min(created_at) from enrichment_queue where state in ('pending', 'deferred')"
-)
-# One that cools comes back by itself; one whose route a person disabled does not.
-_POOL = """
-select count(*)::int, (count(*) filter (where a.state in ('active', 'cooling') and r.state <> 'disabled'))::int
-from instagram_pool_accounts a join instagram_routes r on r.name = a.route
-where a.state <> 'disabled'
+# Keys without a domain are those of earlier releases; a migration has copied them.
+_FORGET = """
+delete from pipeline_alerts
+where true_at < clock_timestamp() - %s or strpos(split_part(alert, ':', 1), '/') = 0
 """
 
 
-def told_by(connection: Connection, channel: str) -> dict[str, Told]:
+def sent_by(connection: Connection, channel: str) -> dict[str, SentAlert]:
     """What is stored of every alert of a channel, by key."""
-    return {row[0]: Told(*row[1:]) for row in connection.execute(_TOLD, [channel])}
+    return {row[0]: SentAlert(*row[1:]) for row in connection.execute(_SENT_BY, [channel])}
 
 
-def claim(connection: Connection, channel: str, keys: Sequence[str], told: Mapping[str, Told]) -> set[str]:
-    """Those of the alerts that are ours to send within `CLAIM_LASTS`; `told` is what the choice was made from."""
+def claim(
+    connection: Connection, channel: str, keys: Sequence[str], seen: Mapping[str, SentAlert]
+) -> set[str]:
+    """Those of the alerts that are ours to send within `CLAIM_LASTS`; `seen` is what the choice was made from."""
     ours = set()
     for key in keys:
-        seen = told.get(key)
-        statement = _CLAIM_AGAIN if seen else _CLAIM_NEW
-        values = {"alert": key, "channel": channel, "lasts": CLAIM_LASTS, "sent_at": seen and seen.sent_at}
+        before = seen.get(key)
+        statement = _CLAIM_AGAIN if before else _CLAIM_NEW
+        values = {
+            "alert": key,
+            "channel": channel,
+            "lasts": CLAIM_LASTS,
+            "sent_at": before and before.sent_at,
+        }
         if connection.execute(statement, values).fetchone():
             ours.add(key)
     return ours
@@ -76,32 +77,10 @@ def claim(connection: Connection, channel: str, keys: Sequence[str], told: Mappi
 
 def note_sent(connection: Connection, channel: str, keys: Sequence[str]) -> None:
     """They were sent; the claim ends."""
-    connection.execute(_SENT, {"channel": channel, "alerts": list(keys)})
+    connection.execute(_NOTE_SENT, {"channel": channel, "alerts": list(keys)})
 
 
 def note_true(connection: Connection, channels: Sequence[str], keys: Sequence[str]) -> None:
-    """They are true still; what was not true for a long time is forgotten."""
+    """They are still true. What has not been true for a long time is forgotten."""
     connection.execute(_STILL_TRUE, {"channels": list(channels), "alerts": list(keys)})
     connection.execute(_FORGET, [_KEPT])
-
-
-def waiting_accounts(connection: Connection) -> Waiting:
-    """How many accounts wait for a review, due or put off, and since when the oldest does."""
-    row = connection.execute(_WAITING).fetchone()
-    assert row is not None
-    return Waiting(*row)
-
-
-def pool(connection: Connection) -> Pool:
-    """The operator's Instagram accounts."""
-    row = connection.execute(_POOL).fetchone()
-    assert row is not None
-    return Pool(*row)
-
-
-def database_now(connection: Connection) -> datetime:
-    """The clock that `pipeline_alerts` goes by."""
-    row = connection.execute("select clock_timestamp()").fetchone()
-    assert row is not None
-    at: datetime = row[0]
-    return at

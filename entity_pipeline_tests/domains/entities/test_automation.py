@@ -91,7 +91,7 @@ class Tick:
         }
 
     def sensor(self, name: str) -> Any:
-        sensor = next(item for item in automation.sensors if item.name == name)
+        sensor = next(item for item in DEFINITIONS.get_repository_def().sensor_defs if item.name == name)
         needed = {key: self._resources[key] for key in sensor.required_resource_keys}
         with dg.build_sensor_context(
             instance=self.instance, cursor=self.cursor, resources=needed, definitions=DEFINITIONS
@@ -468,10 +468,10 @@ def test_switching_off_empties_the_queue_and_leaves_what_runs(
         return found.status.value
 
     data = tick.sensor("switch_off_sensor")
-    assert data.skip_message == "Switched off. 3 queued runs were cancelled."
+    assert data.skip_message == "entities: Switched off. 3 queued runs were cancelled."
     assert [status(run) for run in queued] == ["CANCELED"] * 3
     assert (status(started), status(spend)) == ("STARTED", "QUEUED")
-    assert tick.sensor("switch_off_sensor").skip_message == "Switched off. No run was in the queue."
+    assert tick.sensor("switch_off_sensor").skip_message == "entities: Switched off. No run was in the queue."
 
 
 def test_while_the_pipeline_is_on_the_queue_is_left_alone(
@@ -479,7 +479,7 @@ def test_while_the_pipeline_is_on_the_queue_is_left_alone(
 ) -> None:
     queued = running(instance, "enrichment_job", MONDAY, status=dg.DagsterRunStatus.QUEUED)
     tick = Tick(assets_db, operation_db, instance)
-    assert tick.sensor("switch_off_sensor").skip_message == "The pipeline is switched on."
+    assert tick.sensor("switch_off_sensor").skip_message == "Every domain is switched on."
     found = instance.get_run_by_id(queued.run_id)
     assert found is not None
     assert found.status is dg.DagsterRunStatus.QUEUED

@@ -1,47 +1,39 @@
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Barrier
-from typing import Any
+from typing import Any, ClassVar
 
 import dagster as dg
 import pytest
-from dagster._core.scheduler.instigation import TickData, TickStatus
-from dagster_shared.error import SerializableErrorInfo
 
-from entity_pipeline.core.failures import ConfigurationFailure, DatabaseUnavailable
+from entity_pipeline.core.alerts import Alert, AlertSource, Look
+from entity_pipeline.core.domain import Domain
+from entity_pipeline.core.failures import DatabaseUnavailable
 from entity_pipeline.core.gemini.access import RecentReplies
-from entity_pipeline.core.notifications import NotifySettings, NotSent
-from entity_pipeline.core.settings import Open, SettingsRow
+from entity_pipeline.core.notifications import NotifySettings
+from entity_pipeline.core.settings import Closed, DomainSettings, Gate, Open, S, SettingsRow, gate
 from entity_pipeline.definitions import build_definitions
+from entity_pipeline.domains.entities.accounts.enrichment_queue import sweep_all
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.gemini.ledger_reading import recent_replies
 from entity_pipeline.resources.postgres import PostgresResource
 from entity_pipeline.resources.registry import resources_of_environment
 from entity_pipeline.resources.settings_store import SettingsStore
-from entity_pipeline.shared.alerts import store as stored
-from entity_pipeline.shared.alerts.rules import AlertFacts, FailingJob, Pool
-from entity_pipeline.shared.alerts.sensor import (
-    PAGE,
-    SCHEDULE,
-    alerts_sensor,
-    failing_jobs,
-    last_decision,
-    tell,
-)
+from entity_pipeline.shared.alerts.sensor import alerts_sensor
+from entity_pipeline.shared.runs.owners import RunOwners, owners
+from entity_pipeline_tests.cli.settings_row import put_rows
 from entity_pipeline_tests.databases import ClonedDatabase
-from entity_pipeline_tests.fakes.database import FlakyDatabase, FollowedDatabase
 from entity_pipeline_tests.fakes.gemini import FakeGemini
 from entity_pipeline_tests.fakes.notifications import FakeNotifications
 from entity_pipeline_tests.fakes.settings import FakeSettings
-from entity_pipeline_tests.settings_rows import entities_gate, put_rows
+from entity_pipeline_tests.shared.alerts.looks import AWAY, Away
+from entity_pipeline_tests.shared.runs.two_domains import LAKES, RIVERS, end, job_run
 
 DEFINITIONS = build_definitions(dict.fromkeys(resources_of_environment(), "unused"))
-LIMITS = NotifySettings()
-EMPTY_POOL = AlertFacts(pool=Pool(2, 0))
-WELL = AlertFacts(pool=Pool(2, 1))
+SENSOR = next(sensor for sensor in DEFINITIONS.sensors or [] if sensor.name == "alerts_sensor")
+MODEL = "gemini-2.5-flash-lite"
+BAD = dg.DagsterRunStatus.FAILURE
 
 
 @pytest.fixture
@@ -52,186 +44,12 @@ def instance(fast_path: Path) -> Iterator[dg.DagsterInstance]:
         yield made
 
 
-def later(database: ClonedDatabase, by: timedelta) -> None:
-    """As if everything that is stored had happened earlier."""
-    with database.connection() as connection:
-        connection.execute(
-            "update pipeline_alerts set true_at = true_at - %(by)s, sent_at = sent_at - %(by)s, "
-            "claimed_until = claimed_until - %(by)s",
-            {"by": by},
-        )
-
-
-def titles(notifications: FakeNotifications) -> list[tuple[str, str]]:
-    return [(channel, message.title) for channel, message in notifications.sent]
-
-
-TOLD = ("webhook", "entity_pipeline: pool empty")
-
-
-def test_an_alert_is_told_once_and_again_after_a_day(assets_db: ClonedDatabase) -> None:
-    channel = FakeNotifications()
-    assert "1 told by webhook" in tell(assets_db, channel, EMPTY_POOL, LIMITS)
-    for _ in range(25):
-        tell(assets_db, channel, EMPTY_POOL, LIMITS)
-        later(assets_db, timedelta(minutes=55))
-    assert titles(channel) == [TOLD]
-    later(assets_db, timedelta(minutes=55))
-    with assets_db.connection() as connection:
-        stored.note_true(connection, ["webhook"], ["pool_empty"])
-    later(assets_db, timedelta(minutes=55))
-    tell(assets_db, channel, EMPTY_POOL, LIMITS)
-    assert titles(channel) == [TOLD, TOLD]
-
-
-def test_an_alert_is_told_again_after_a_recovery_and_not_when_it_swings(assets_db: ClonedDatabase) -> None:
-    channel = FakeNotifications()
-    tell(assets_db, channel, EMPTY_POOL, LIMITS)
-    later(assets_db, timedelta(minutes=50))
-    tell(assets_db, channel, WELL, LIMITS)
-    tell(assets_db, channel, EMPTY_POOL, LIMITS)
-    assert titles(channel) == [TOLD]
-    later(assets_db, timedelta(minutes=61))
-    tell(assets_db, channel, WELL, LIMITS)
-    tell(assets_db, channel, EMPTY_POOL, LIMITS)
-    assert titles(channel) == [TOLD, TOLD]
-
-
-def test_of_many_processes_one_tells(assets_db: ClonedDatabase) -> None:
-    channels = [FakeNotifications() for _ in range(6)]
-    start = Barrier(len(channels))
-
-    def work(channel: FakeNotifications) -> None:
-        start.wait(20)
-        tell(assets_db, channel, EMPTY_POOL, LIMITS)
-
-    for _ in range(5):
-        with ThreadPoolExecutor(len(channels)) as threads:
-            list(threads.map(work, channels))
-        later(assets_db, timedelta(days=2))
-    assert sum(len(channel.sent) for channel in channels) == 5
-
-
-def test_who_read_before_another_told_does_not_tell_again(assets_db: ClonedDatabase) -> None:
-    with assets_db.connection() as connection:
-        before = stored.told_by(connection, "webhook")
-        tell(assets_db, FakeNotifications(), EMPTY_POOL, LIMITS)
-        assert stored.claim(connection, "webhook", ["pool_empty"], before) == set()
-        later(assets_db, timedelta(days=2))
-        before = stored.told_by(connection, "webhook")
-        tell(assets_db, FakeNotifications(), EMPTY_POOL, LIMITS)
-        assert stored.claim(connection, "webhook", ["pool_empty"], before) == set()
-
-
-def test_a_claim_that_ran_out_is_taken_up_by_one(assets_db: ClonedDatabase) -> None:
-    with assets_db.connection() as connection:
-        assert stored.claim(connection, "webhook", ["pool_empty"], {}) == {"pool_empty"}
-        later(assets_db, stored.CLAIM_LASTS)
-        before = stored.told_by(connection, "webhook")
-        assert stored.claim(connection, "webhook", ["pool_empty"], before) == {"pool_empty"}
-        assert stored.claim(connection, "webhook", ["pool_empty"], before) == set()
-
-
-def test_what_is_true_again_and_could_not_be_told_is_still_to_be_told(assets_db: ClonedDatabase) -> None:
-    channel = FakeNotifications(outcomes={"webhook": [None, NotSent("Away.")]})
-    tell(assets_db, channel, EMPTY_POOL, LIMITS)
-    later(assets_db, timedelta(minutes=61))
-    tell(assets_db, channel, EMPTY_POOL, LIMITS)
-    assert titles(channel) == [TOLD]
-    later(assets_db, stored.CLAIM_LASTS)
-    tell(assets_db, channel, EMPTY_POOL, LIMITS)
-    assert titles(channel) == [TOLD, TOLD]
-
-
-class _Killed(BaseException):
-    """The process dies here."""
-
-
-@pytest.mark.parametrize("first", ["new", "a reminder"])
-def test_a_process_that_dies_while_it_tells_leaves_it_to_another(
-    assets_db: ClonedDatabase, first: str
-) -> None:
-    if first == "a reminder":
-        tell(assets_db, FakeNotifications(), EMPTY_POOL, LIMITS)
-        later(assets_db, timedelta(days=2))
-    with pytest.raises(_Killed):
-        tell(assets_db, FakeNotifications(outcomes={"webhook": [_Killed()]}), EMPTY_POOL, LIMITS)
-    another = FakeNotifications()
-    tell(assets_db, another, EMPTY_POOL, LIMITS)
-    assert another.sent == [], "the claim holds"
-    later(assets_db, stored.CLAIM_LASTS)
-    tell(assets_db, another, EMPTY_POOL, LIMITS)
-    assert titles(another) == [TOLD]
-
-
-@pytest.mark.parametrize(
-    "failure", [NotSent("Away."), ConfigurationFailure("Refused.")], ids=["away", "wrong"]
-)
-def test_a_channel_that_takes_nothing_is_tried_again_and_the_other_is_not_repeated(
-    assets_db: ClonedDatabase, failure: Exception
-) -> None:
-    channels = FakeNotifications(("webhook", "email"), {"email": [failure]})
-    says = tell(assets_db, channels, EMPTY_POOL, LIMITS)
-    assert says == f"Alerts that are true: pool_empty. 1 told by webhook. {failure} 1 alerts wait for it."
-    tell(assets_db, channels, EMPTY_POOL, LIMITS)
-    later(assets_db, stored.CLAIM_LASTS)
-    tell(assets_db, channels, EMPTY_POOL, LIMITS)
-    assert titles(channels) == [TOLD, ("email", TOLD[1])]
-
-
-def test_nothing_of_a_message_is_stored_and_old_rows_go(assets_db: ClonedDatabase) -> None:
-    tell(assets_db, FakeNotifications(), EMPTY_POOL, LIMITS)
-    with assets_db.connection() as connection:
-        rows = connection.execute("select alert, channel from pipeline_alerts").fetchall()
-    assert rows == [("pool_empty", "webhook")]
-    later(assets_db, timedelta(days=91))
-    tell(assets_db, FakeNotifications(), WELL, LIMITS)
-    with assets_db.connection() as connection:
-        assert stored.told_by(connection, "webhook") == {}
-
-
-def ended(instance: dg.DagsterInstance, job: str, how: dg.DagsterRunStatus) -> str:
-    run = instance.create_run_for_job(DEFINITIONS.resolve_job_def(job), status=dg.DagsterRunStatus.STARTED)
-    event = {
-        dg.DagsterRunStatus.FAILURE: dg.DagsterEventType.RUN_FAILURE,
-        dg.DagsterRunStatus.CANCELED: dg.DagsterEventType.RUN_CANCELED,
-        dg.DagsterRunStatus.SUCCESS: dg.DagsterEventType.RUN_SUCCESS,
-    }[how]
-    instance.report_dagster_event(dg.DagsterEvent(event.value, job), run.run_id)
-    return str(run.run_id)
-
-
-GOOD, BAD, STOPPED = (
-    dg.DagsterRunStatus.SUCCESS,
-    dg.DagsterRunStatus.FAILURE,
-    dg.DagsterRunStatus.CANCELED,
-)
-
-
-def test_a_job_fails_from_a_failed_run_until_one_succeeds(instance: dg.DagsterInstance) -> None:
-    def seen() -> list[tuple[str, str]]:
-        return [
-            (found.job, found.run_id)
-            for found in failing_jobs(instance, datetime.now(UTC) - timedelta(days=1))
-        ]
-
-    ended(instance, "intake_job", GOOD)
-    ended(instance, "linking_job", STOPPED)
-    assert seen() == []
-    ended(instance, "intake_job", BAD)
-    newest = ended(instance, "intake_job", BAD)
-    other = ended(instance, "linking_job", BAD)
-    assert seen() == [("intake_job", newest), ("linking_job", other)]
-    ended(instance, "intake_job", GOOD)
-    assert seen() == [("linking_job", other)]
-    assert failing_jobs(instance, datetime.now(UTC) + timedelta(minutes=1)) == []
-
-
 class Tick:
     """One tick after the other of the sensor, as the daemon evaluates it."""
 
-    def __init__(self, instance: dg.DagsterInstance, **resources: Any) -> None:
+    def __init__(self, instance: dg.DagsterInstance, sensor: Any, resources: dict[str, Any]) -> None:
         self._instance = instance
+        self._sensor = sensor
         self._resources = resources
         self.cursor: str | None = None
 
@@ -239,46 +57,54 @@ class Tick:
         with dg.build_sensor_context(
             instance=self._instance, cursor=self.cursor, resources=self._resources, definitions=DEFINITIONS
         ) as context:
-            data = alerts_sensor.evaluate_tick(context)
+            data = self._sensor.evaluate_tick(context)
         assert not data.run_requests
         self.cursor = data.cursor
         return str(data.skip_message)
 
 
 def ticking(
-    assets_db: ClonedDatabase, operation_db: Any, instance: dg.DagsterInstance, **changed: Any
+    assets_db: Any, operation_db: Any, instance: dg.DagsterInstance, sensor: Any = SENSOR, **changed: Any
 ) -> tuple[Tick, FakeNotifications]:
     notifications = changed.pop("notifications", FakeNotifications())
     resources = {
-        "assets_db": assets_db
-        if isinstance(operation_db, Away)
-        else FollowedDatabase(assets_db, operation_db),
+        "assets_db": assets_db,
+        "operation_db": operation_db,
         "settings": FakeSettings(Open(EntitySettings())),
-        "gemini": FakeGemini(),
+        "gemini": FakeGemini(model=MODEL),
         "notifications": notifications,
     }
-    return Tick(instance, **(resources | changed)), notifications
+    return Tick(instance, sensor, resources | changed), notifications
 
 
-class Away:
-    """A database that nobody reaches."""
-
-    def connection(self) -> Any:
-        raise DatabaseUnavailable("PostgreSQL at db:5432/x can't be reached.")
+def titles(notifications: FakeNotifications) -> list[str]:
+    return [message.title for _, message in notifications.sent]
 
 
-def test_everything_that_is_seen_is_told_in_one_message_with_links(
-    assets_db: ClonedDatabase, operation_db: ClonedDatabase, instance: dg.DagsterInstance
-) -> None:
+def failed_intake(instance: dg.DagsterInstance) -> str:
+    job = DEFINITIONS.resolve_job_def("intake_job")
+    run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+    return end(instance, run, BAD)
+
+
+def waiting(operation_db: ClonedDatabase, assets_db: ClonedDatabase, *, days: int = 0) -> None:
     with operation_db.connection() as connection:
         connection.execute(
-            "insert into instagram_accounts (username, created_at) values ('prada', now() - interval '9 days')"
+            "insert into instagram_accounts (username, created_at) values ('prada', now() - %s * interval '1 day')",
+            [days],
         )
+    sweep_all(operation_db, assets_db)
+
+
+def test_everything_that_is_seen_is_sent_in_one_message_with_links(
+    assets_db: ClonedDatabase, operation_db: ClonedDatabase, instance: dg.DagsterInstance
+) -> None:
+    waiting(operation_db, assets_db, days=9)
     with assets_db.connection() as connection:
         connection.execute(
             "insert into instagram_pool_accounts (username, state) values ('a', 'needs_session'), ('b', 'disabled')"
         )
-    run = ended(instance, "intake_job", BAD)
+    run = failed_intake(instance)
     notify = {"silent_after_hours": 2, "webhook": "https://hooks.example/made-up"}
     settings = FakeSettings(
         Open(EntitySettings(instagram_backfill_enabled=True)), stored={NotifySettings: notify}
@@ -288,80 +114,67 @@ def test_everything_that_is_seen_is_told_in_one_message_with_links(
         operation_db,
         instance,
         settings=settings,
-        gemini=FakeGemini(cap=5, used=5, replies=RecentReplies(30, 30, ("gemini-9",))),
+        gemini=FakeGemini(model=MODEL, cap=5, used=5, replies=RecentReplies(30, 30, ("gemini-9",))),
     )
     tick.cursor = (datetime.now(UTC) - timedelta(hours=3)).isoformat()
     says = tick()
     tick()
     ((_, message),) = notifications.sent
     assert says == (
-        "Alerts that are true: backlog_old, cap_reached, few_grounded, model_changed, notify_unreadable, "
-        "pool_empty, run_failed, scheduler_silent. 8 told by webhook."
+        "Alerts that are true: entities/backlog_old, entities/run_failed, entities/scheduler_silent, "
+        "gemini/cap_reached, gemini/few_grounded, gemini/model_changed, instagram/pool_empty, "
+        "notify/settings_unreadable. 8 sent by webhook."
     )
     assert f"https://dagster.example/runs/{run}" in message.text
-    assert message.text.count(f"https://page.example{PAGE}") == 7
+    assert message.text.count("https://page.example/admin/data-pipeline/entities") == 2
+    assert message.text.count("https://page.example/admin\n") + message.text.endswith("/admin") == 5
     assert "prada" not in message.text
     assert "made-up" not in message.text
 
 
-def test_a_cooling_account_comes_back_by_itself_unless_a_person_closed_its_route(
-    assets_db: ClonedDatabase,
-) -> None:
-    with assets_db.connection() as connection:
-        connection.execute("insert into instagram_pool_accounts (username, state) values ('a', 'cooling')")
-        assert stored.pool(connection) == Pool(1, 1)
-        connection.execute("update instagram_routes set state = 'disabled'")
-        assert stored.pool(connection) == Pool(1, 0)
-
-
-def test_while_the_gate_is_closed_only_failed_runs_are_told(
+def test_while_the_gate_is_closed_only_failed_runs_are_sent(
     assets_db: ClonedDatabase, operation_db: ClonedDatabase, instance: dg.DagsterInstance
 ) -> None:
-    ended(instance, "intake_job", BAD)
+    failed_intake(instance)
     tick, notifications = ticking(
         assets_db,
         operation_db,
         instance,
-        settings=FakeSettings(entities_gate(SettingsRow(False, {}))),
-        gemini=FakeGemini(cap=5, used=5),
+        settings=FakeSettings(gate(EntitySettings, {EntitySettings.row: SettingsRow(False, {})})),
+        gemini=FakeGemini(model=MODEL, cap=5, used=5),
     )
     tick()
-    assert titles(notifications) == [("webhook", "entity_pipeline: run failed")]
+    assert titles(notifications) == ["entity_pipeline: entities run failed"]
 
 
-def test_what_cannot_be_asked_is_said_and_the_rest_is_told(
-    assets_db: ClonedDatabase, instance: dg.DagsterInstance
+def test_what_cannot_be_asked_is_said_and_the_rest_is_sent(
+    assets_db: ClonedDatabase, operation_db: ClonedDatabase, instance: dg.DagsterInstance
 ) -> None:
-    # The first connection is the one that asks who waits.
-    flaky: Any = FlakyDatabase(
-        assets_db, {1: DatabaseUnavailable("PostgreSQL at db:5432/x can't be reached.")}
-    )
-    tick, notifications = ticking(flaky, Away(), instance, gemini=FakeGemini(cap=5, used=5))
-    assert tick().endswith("1 told by webhook. PostgreSQL at db:5432/x can't be reached.")
-    assert titles(notifications) == [("webhook", "entity_pipeline: cap reached")]
+    with assets_db.connection() as connection:
+        connection.execute("alter table enrichment_queue rename to gone")
+    gemini = FakeGemini(model=MODEL, cap=5, used=5)
+    tick, notifications = ticking(PostgresResource(url=assets_db.url), operation_db, instance, gemini=gemini)
+    assert tick().startswith("Alerts that are true: gemini/cap_reached. 1 sent by webhook. ")
+    assert titles(notifications) == ["entity_pipeline: gemini cap reached"]
 
 
-def test_without_the_database_of_its_claims_nothing_is_told_and_the_tick_says_so(
-    instance: dg.DagsterInstance,
+def test_without_the_database_of_its_claims_nothing_is_sent_and_the_tick_says_so(
+    operation_db: ClonedDatabase, instance: dg.DagsterInstance
 ) -> None:
-    away: Any = Away()
-    tick, notifications = ticking(away, away, instance, gemini=FakeGemini(cap=5, used=5))
-    # Of the accounts that wait, and of what was told.
-    assert tick() == " ".join(["PostgreSQL at db:5432/x can't be reached."] * 2)
+    tick, notifications = ticking(Away(), operation_db, instance, gemini=FakeGemini(cap=5, used=5))
+    assert tick() == AWAY
     assert notifications.sent == []
 
 
 def test_without_a_channel_nothing_is_looked_at(instance: dg.DagsterInstance) -> None:
-    away: Any = Away()
-    tick, _ = ticking(away, away, instance, notifications=FakeNotifications(channels=()))
-    assert tick() == "Nobody is told of anything: set ALERT_WEBHOOK_URL or ALERT_SMTP_URL."
+    tick, _ = ticking(Away(), Away(), instance, notifications=FakeNotifications(channels=()))
+    assert tick() == "No alerts are sent: set ALERT_WEBHOOK_URL or ALERT_SMTP_URL."
 
 
 def test_a_schedule_is_silent_since_its_last_decision_and_not_before_it_was_watched(
     assets_db: ClonedDatabase, operation_db: ClonedDatabase, instance: dg.DagsterInstance
 ) -> None:
-    with operation_db.connection() as connection:
-        connection.execute("insert into instagram_accounts (username) values ('prada')")
+    waiting(operation_db, assets_db)
     tick, notifications = ticking(assets_db, operation_db, instance)
     assert "scheduler_silent" not in tick()
     since = tick.cursor
@@ -369,7 +182,7 @@ def test_a_schedule_is_silent_since_its_last_decision_and_not_before_it_was_watc
     assert tick.cursor == since, "the watch begins once"
     tick.cursor = (datetime.now(UTC) - timedelta(hours=2)).isoformat()
     assert "scheduler_silent" in tick()
-    assert titles(notifications) == [("webhook", "entity_pipeline: scheduler silent")]
+    assert titles(notifications) == ["entity_pipeline: entities scheduler silent"]
 
 
 def test_the_resources_of_production_are_asked_as_the_fakes_are(
@@ -385,56 +198,102 @@ def test_the_resources_of_production_are_asked_as_the_fakes_are(
         settings=SettingsStore(assets_db=assets, operation_db=PostgresResource(url=operation_db.url)),
         gemini=GeminiResource(assets_db=assets, api_key="k"),
     )
-    assert tick() == "Alerts that are true: cap_reached, spend_reached. 2 told by webhook."
+    assert tick() == "Alerts that are true: gemini/cap_reached, gemini/spend_reached. 2 sent by webhook."
     assert "Pacific day" in notifications.sent[0][1].text
 
 
-def test_a_failed_tick_decides_nothing(instance: dg.DagsterInstance) -> None:
-    assert last_decision(instance) is None
-    state = decided(instance, TickStatus.SKIPPED, minutes_ago=90)
-    decided(instance, TickStatus.FAILURE, minutes_ago=1, known=state)
-    found = last_decision(instance)
-    assert found is not None
-    assert timedelta(minutes=89) < datetime.now(UTC) - found < timedelta(minutes=91)
+class OfRivers(DomainSettings):
+    """Settings of the domain `rivers`."""
+
+    row: ClassVar[str] = "rivers"
 
 
-def decided(instance: dg.DagsterInstance, status: TickStatus, *, minutes_ago: int, known: Any = None) -> Any:
-    from dagster._core.definitions.run_request import InstigatorType
-    from dagster._core.remote_origin import (
-        RegisteredCodeLocationOrigin,
-        RemoteInstigatorOrigin,
-        RemoteRepositoryOrigin,
-    )
-    from dagster._core.scheduler.instigation import (
-        InstigatorState,
-        InstigatorStatus,
-        ScheduleInstigatorData,
-    )
+class OfLakes(DomainSettings):
+    """Settings of the domain `lakes`."""
 
-    if known is None:
-        location = RegisteredCodeLocationOrigin("entity_pipeline")
-        origin = RemoteInstigatorOrigin(RemoteRepositoryOrigin(location, "__repository__"), SCHEDULE)
-        known = instance.add_instigator_state(
-            InstigatorState(
-                origin,
-                InstigatorType.SCHEDULE,
-                InstigatorStatus.RUNNING,
-                ScheduleInstigatorData("*/15 * * * *"),
-            )
-        )
-    at = datetime.now(UTC) - timedelta(minutes=minutes_ago)
-    instance.create_tick(
-        TickData(
-            known.instigator_origin_id,
-            SCHEDULE,
-            InstigatorType.SCHEDULE,
-            status,
-            at.timestamp(),
-            selector_id=known.selector_id,
-            error=SerializableErrorInfo("broken", [], None) if status is TickStatus.FAILURE else None,
-        )
+    row: ClassVar[str] = "lakes"
+
+
+class Gates(FakeSettings):
+    """Every domain is open but those that are named."""
+
+    def __init__(self, *closed: type[DomainSettings]) -> None:
+        super().__init__(Closed.because("Switched off."))
+        self.closed = closed
+
+    def gate(self, model: type[S]) -> Gate[S]:
+        return Closed.because("Switched off.") if model in self.closed else Open(model())
+
+
+def low_water(domain: str) -> Callable[[], AlertSource]:
+    def alerts(look: Look) -> Iterator[Alert]:
+        assert domain in look.open_domains
+        yield Alert(f"{domain}/low_water", f"Low water in {domain}.", "Wait for rain.")
+
+    return lambda: alerts
+
+
+def broken() -> AlertSource:
+    def alerts(_: Look) -> Iterator[Alert]:
+        raise DatabaseUnavailable("The gauge does not answer.")
+
+    return alerts
+
+
+def two_domains(rivers: Callable[[], AlertSource] | None = None) -> Any:
+    domains = [
+        Domain(
+            key="rivers",
+            summary="",
+            settings=OfRivers,
+            definitions=lambda: RIVERS,
+            alerts=rivers or low_water("rivers"),
+        ),
+        Domain(
+            key="lakes", summary="", settings=OfLakes, definitions=lambda: LAKES, alerts=low_water("lakes")
+        ),
+    ]
+    return alerts_sensor(domains, owners([("rivers", RIVERS), ("lakes", LAKES)]))
+
+
+def test_two_domains_alert_side_by_side_each_with_its_own_page(
+    assets_db: ClonedDatabase, operation_db: ClonedDatabase, instance: dg.DagsterInstance
+) -> None:
+    end(instance, job_run(instance, "rivers"), BAD)
+    tick, notifications = ticking(assets_db, operation_db, instance, two_domains(), settings=Gates(OfRivers))
+    assert tick() == "Alerts that are true: lakes/low_water, rivers/run_failed. 2 sent by webhook."
+    tick, _ = ticking(
+        assets_db, operation_db, instance, two_domains(), settings=Gates(), notifications=notifications
     )
-    return known
+    tick()
+    assert [message.text.count("data-pipeline/") for _, message in notifications.sent] == [1, 1]
+    assert "https://page.example/admin/data-pipeline/lakes" in notifications.sent[0][1].text
+    assert notifications.sent[1][1].text.startswith("Low water in rivers.")
+    assert notifications.sent[1][1].text.endswith("https://page.example/admin/data-pipeline/rivers")
+
+
+def test_a_domain_whose_source_fails_does_not_silence_the_other(
+    assets_db: ClonedDatabase, operation_db: ClonedDatabase, instance: dg.DagsterInstance
+) -> None:
+    tick, notifications = ticking(
+        assets_db, operation_db, instance, two_domains(rivers=broken), settings=Gates()
+    )
+    assert tick() == "Alerts that are true: lakes/low_water. 1 sent by webhook. The gauge does not answer."
+    assert titles(notifications) == ["entity_pipeline: lakes low water"]
+
+
+def test_without_an_open_domain_the_shared_sources_are_not_asked(
+    assets_db: ClonedDatabase, operation_db: ClonedDatabase, instance: dg.DagsterInstance
+) -> None:
+    full = FakeGemini(model=MODEL, cap=5, used=5)
+    tick, _ = ticking(
+        assets_db, operation_db, instance, two_domains(), settings=Gates(OfRivers, OfLakes), gemini=full
+    )
+    assert tick() == "Alerts that are true: none."
+    tick, _ = ticking(assets_db, operation_db, instance, two_domains(), settings=Gates(OfRivers), gemini=full)
+    assert "gemini/cap_reached" in tick()
+    nothing = alerts_sensor([], RunOwners({}, {}))
+    assert ticking(assets_db, operation_db, instance, nothing)[0]() == "Alerts that are true: none."
 
 
 def test_recent_replies_are_ours_answered_and_of_the_configured_model(assets_db: ClonedDatabase) -> None:
@@ -469,15 +328,3 @@ def test_recent_replies_are_ours_answered_and_of_the_configured_model(assets_db:
     assert "gemini-9" in found.other_models
     assert "gemini-2.5-flash" not in found.other_models
     assert not {"gemini-8", "gemini-7"} & set(found.other_models)
-
-
-def test_the_sensor_is_loaded_with_the_rest() -> None:
-    assert alerts_sensor.name in {sensor.name for sensor in DEFINITIONS.sensors or []}
-
-
-def test_a_failing_job_keeps_its_alert_whichever_run_is_the_newest(assets_db: ClonedDatabase) -> None:
-    channel = FakeNotifications()
-    for run in ("r1", "r2"):
-        facts = AlertFacts(failing=[FailingJob("intake_job", run, datetime.now(UTC))])
-        tell(assets_db, channel, facts, LIMITS)
-    assert len(channel.sent) == 1

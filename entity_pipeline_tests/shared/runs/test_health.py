@@ -1,10 +1,12 @@
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+from dagster._core.scheduler.instigation import TickStatus
 
-from entity_pipeline.shared.runs.health import CHOSEN_ASSETS, failing_jobs
+from entity_pipeline.shared.runs.health import CHOSEN_ASSETS, failing_jobs, last_decision
 from entity_pipeline.shared.runs.owners import owners
 from entity_pipeline.shared.runs.tags import SHARED
+from entity_pipeline_tests.shared.runs.ticks import decided
 from entity_pipeline_tests.shared.runs.two_domains import LAKES, RIVERS, backfill_run, end, job_run
 
 OWNERS = owners([("rivers", RIVERS), ("lakes", LAKES)])
@@ -44,3 +46,15 @@ def test_a_backfill_of_one_domain_does_not_make_good_that_of_another(instance: d
 def test_a_run_over_the_assets_of_two_domains_is_shared(instance: dg.DagsterInstance) -> None:
     failed = end(instance, backfill_run(instance, "rivers", "lakes"), BAD)
     assert failing(instance) == [(SHARED, CHOSEN_ASSETS, failed)]
+
+
+def test_a_failed_tick_decides_nothing_and_each_schedule_decides_for_itself(
+    instance: dg.DagsterInstance,
+) -> None:
+    assert last_decision(instance, "tide_schedule") is None
+    state = decided(instance, TickStatus.SKIPPED, minutes_ago=90, schedule="tide_schedule")
+    decided(instance, TickStatus.FAILURE, minutes_ago=1, schedule="tide_schedule", known=state)
+    decided(instance, TickStatus.SKIPPED, minutes_ago=5, schedule="level_schedule")
+    found = last_decision(instance, "tide_schedule")
+    assert found is not None
+    assert timedelta(minutes=89) < datetime.now(UTC) - found < timedelta(minutes=91)

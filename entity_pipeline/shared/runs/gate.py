@@ -1,0 +1,12 @@
+"""The gate, as automation asks it: closed with the reason when it can't be read, since a tick must not fail for it."""
+
+from entity_pipeline.core.failures import PipelineFailure
+from entity_pipeline.core.settings import Closed, Gate, S, SettingsAccess
+
+
+def gate_of(settings: SettingsAccess, model: type[S]) -> Gate[S]:
+    """Whether the domain of this settings model may work now."""
+    try:
+        return settings.gate(model)
+    except PipelineFailure as failure:
+        return Closed.because(str(failure))

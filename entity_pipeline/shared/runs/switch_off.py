@@ -1,0 +1,44 @@
+"""The sensor that empties the queue of a domain that is switched off. Running runs stop at the next account."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from entity_pipeline.core.domain import Domain
+from entity_pipeline.core.settings import Closed, SettingsAccess
+from entity_pipeline.shared.runs.gate import gate_of
+from entity_pipeline.shared.runs.owners import RunOwners
+
+
+def switch_off_sensor(domains: Sequence[Domain], owners: RunOwners) -> dg.SensorDefinition:
+    """One sensor for all domains. It never cancels a run that also works for a domain that is switched on."""
+
+    @dg.sensor(
+        name="switch_off_sensor",
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Cancels queued runs of domains that are switched off. Running ones stop at the next account.",
+    )
+    def sensor(
+        context: dg.SensorEvaluationContext, settings: dg.ResourceParam[SettingsAccess]
+    ) -> dg.SkipReason:
+        """Cancel the queued runs of all domains whose gate is closed."""
+        gates = {domain.key: gate_of(settings, domain.settings) for domain in domains}
+        closed = {key: gate.reason for key, gate in gates.items() if isinstance(gate, Closed)}
+        if not closed:
+            return dg.SkipReason("Every domain is switched on.")
+        cancelled = dict.fromkeys(closed, 0)
+        for run in context.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED])):
+            works_for = owners.domains(run)
+            if works_for and works_for <= closed.keys():
+                context.instance.run_coordinator.cancel_run(run.run_id)
+                for key in works_for:
+                    cancelled[key] += 1
+        said = [f"{key}: {reason} {_in_words(cancelled[key])}" for key, reason in closed.items()]
+        return dg.SkipReason(" ".join(said))
+
+    return sensor
+
+
+def _in_words(cancelled: int) -> str:
+    return f"{cancelled} queued runs were cancelled." if cancelled else "No run was in the queue."

@@ -1,0 +1,45 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from entity_pipeline.core.notifications import NotifySettings
+from entity_pipeline.domains.entities.accounts.enrichment_queue import sweep_all
+from entity_pipeline.domains.entities.alerts import entity_alerts
+from entity_pipeline_tests.databases import ClonedDatabase
+from entity_pipeline_tests.shared.alerts.looks import look
+
+NOW = datetime.now(UTC)
+
+
+def keys(assets_db: ClonedDatabase, silent_minutes: int = 0, **limits: float) -> list[str]:
+    seen = look(
+        now=NOW,
+        assets_db=assets_db,
+        limits=NotifySettings(**limits),
+        decided_at=lambda _: NOW - timedelta(minutes=silent_minutes),
+    )
+    return [alert.key for alert in entity_alerts(seen)]
+
+
+def waits_since(operation_db: ClonedDatabase, assets_db: ClonedDatabase, at: datetime) -> None:
+    with operation_db.connection() as connection:
+        connection.execute("insert into instagram_accounts (username, created_at) values ('prada', %s)", [at])
+    sweep_all(operation_db, assets_db)
+
+
+@pytest.mark.parametrize(("minutes", "is_old"), [(0, False), (1, True)])
+def test_a_backlog_is_old_after_a_week_or_the_hours_that_are_set(
+    operation_db: ClonedDatabase, assets_db: ClonedDatabase, minutes: int, is_old: bool
+) -> None:
+    waits_since(operation_db, assets_db, NOW - timedelta(days=7, minutes=minutes))
+    assert keys(assets_db) == (["entities/backlog_old"] if is_old else [])
+    assert keys(assets_db, backlog_hours=1) == ["entities/backlog_old"]
+
+
+def test_a_silent_schedule_matters_only_while_accounts_wait(
+    operation_db: ClonedDatabase, assets_db: ClonedDatabase
+) -> None:
+    assert keys(assets_db, silent_minutes=61) == []
+    waits_since(operation_db, assets_db, NOW)
+    assert keys(assets_db, silent_minutes=60) == []
+    assert keys(assets_db, silent_minutes=61) == ["entities/scheduler_silent:enrichment_schedule"]
