@@ -35,10 +35,10 @@ help:
 	@echo 'make clean   delete .venv and caches; the sandbox stays (entity-pipeline sandbox reset)'
 
 demo: install
-	$(BIN)/entity-pipeline --dir "$(SANDBOX)" demo
+	$(BIN)/python -m entity_pipeline --dir "$(SANDBOX)" demo
 
 up: install
-	$(BIN)/entity-pipeline --dir "$(SANDBOX)" up
+	$(BIN)/python -m entity_pipeline --dir "$(SANDBOX)" up
 
 test: install
 	$(BIN)/python -m pytest -n auto --dist worksteal

@@ -2,10 +2,3 @@
 
 It knows no domain: `assembly.py` hands them in, and a command reads them from its `Shell`.
 """
-
-import importlib
-
-
-def main() -> None:
-    """The console script of an installation that was made before `assembly` was its entry."""
-    importlib.import_module("entity_pipeline.assembly").main()
