@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from entity_pipeline.definitions import build_definitions
 from entity_pipeline_tests.deploy.topology import CHECKOUT, DEPLOY
 
 COMPOSE = DEPLOY / "compose.yaml"
@@ -92,6 +93,9 @@ def test_containers_keep_the_limits_of_the_checkout() -> None:
         chart["concurrency"]["runs"]["maxConcurrentRuns"]
         == here["concurrency"]["runs"]["max_concurrent_runs"]
     )
+    limits = here["concurrency"]["runs"]["tag_concurrency_limits"]
+    assert chart["concurrency"]["runs"]["tagConcurrencyLimits"] == limits
+    assert all(limit["limit"] < here["concurrency"]["runs"]["max_concurrent_runs"] for limit in limits)
     assert chart["concurrency"]["pools"] == {
         "granularity": here["concurrency"]["pools"]["granularity"],
         "defaultLimit": here["concurrency"]["pools"]["default_limit"],
@@ -176,3 +180,11 @@ def test_the_image_and_its_users_name_one_version() -> None:
 def pins(path: Path) -> dict[str, str]:
     """Name to version of every pinned package, its hashes aside."""
     return dict(re.findall(r"^([a-z0-9][\w.-]*)==([^\s;]+)", path.read_text(), re.MULTILINE))
+
+
+def test_no_job_may_last_longer_than_its_pod() -> None:
+    longest = yaml.safe_load((CHECKOUT / "dagster.yaml").read_text())["run_monitoring"]["max_runtime_seconds"]
+    jobs = [job for job in build_definitions().resolve_all_job_defs() if not job.name.startswith("__")]
+    assert jobs
+    assert all(0 < int(job.tags["dagster/max_runtime"]) <= longest for job in jobs)
+    assert all("entity_pipeline/domain" in job.tags for job in jobs)

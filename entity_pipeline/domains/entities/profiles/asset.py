@@ -45,6 +45,7 @@ from entity_pipeline.shared.reporting.metadata import (
     rows_table,
 )
 from entity_pipeline.shared.reporting.partitions import EMPTY_COHORT, days_in_words
+from entity_pipeline.shared.runs.tags import pool
 
 STEP_LIMIT = timedelta(minutes=10)
 FACES = 12
@@ -73,7 +74,7 @@ class ProfileConfig(dg.Config):
     tags={"database": database_of("instagram_profiles")},
     partitions_def=daily_partitions,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    pool="instagram",
+    pool=pool(KEY, "instagram"),
     check_specs=[
         dg.AssetCheckSpec(
             POOL_CHECK,

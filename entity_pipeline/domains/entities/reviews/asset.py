@@ -46,6 +46,7 @@ from entity_pipeline.shared.reporting.metadata import (
     rows_table,
 )
 from entity_pipeline.shared.reporting.partitions import green_when_finished
+from entity_pipeline.shared.runs.tags import pool
 from entity_pipeline.shared.runs.workers import Workers, gated_jobs
 
 STEP_LIMIT = timedelta(minutes=50)
@@ -83,7 +84,7 @@ class ReviewConfig(dg.Config):
     tags={"database": database_of("gemini_reviews")},
     partitions_def=daily_partitions,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    pool="gemini",
+    pool=pool(KEY, "gemini"),
     check_specs=[
         dg.AssetCheckSpec(
             MODEL_CHECK,
