@@ -341,7 +341,7 @@ def test_cohorts_in_flight_are_never_planned(
     assert asked_for(tick.schedule()) == days((THURSDAY, THURSDAY))
     running(tick.instance, "enrichment_job", THURSDAY, status=status)
     assert tick.schedule().skip_message == (
-        "No account waits for a review but those of cohorts that are being worked on."
+        "Only cohorts that are already being worked on have accounts waiting for a review."
     )
 
 
