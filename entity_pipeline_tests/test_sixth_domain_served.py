@@ -3,6 +3,7 @@
 import importlib
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -16,11 +17,15 @@ from entity_pipeline.admin.paths import HOME_PATH
 from entity_pipeline.assembly import DOMAINS
 from entity_pipeline.core.domain import Domain
 from entity_pipeline.definitions import build_definitions
+from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.postgres import PostgresResource
 from entity_pipeline.resources.settings_store import SettingsStore
 from entity_pipeline_tests.admin.installations import CONFIGURATION, api_of, installation_of, signed_in
 from entity_pipeline_tests.admin.test_metrics import scraped
 from entity_pipeline_tests.databases import ClonedDatabase
+from entity_pipeline_tests.fakes.notifications import FakeNotifications
+from entity_pipeline_tests.shared.runs import two_domains
+from entity_pipeline_tests.shared.runs.two_domains import queueing_instance
 from entity_pipeline_tests.sixth_domain import listings, write_domain
 
 PAGE = "/admin/data-pipeline/post-counts"
@@ -114,3 +119,50 @@ def test_its_switch_and_its_settings_are_on_the_page(app: FastAPI, assets: psyco
     assert person.post(f"{PAGE}/-/switch", data=sent).status_code == 303
     stored = "select is_enabled from pipeline_settings where platform = 'post_counts'"
     assert assets.execute(stored).fetchone() == (False,)
+
+
+def test_what_it_tells_people_is_sent_with_everything_else(
+    both: Sequence[Domain], resources: dict[str, Any], migrated: ClonedDatabase
+) -> None:
+    definitions, told = build_definitions(resources, both), FakeNotifications()
+    sensor = definitions.resolve_sensor_def("alerts_sensor")
+    wanted = {
+        **resources,
+        "notifications": told,
+        "gemini": GeminiResource(assets_db=resources["assets_db"], api_key="k"),
+    }
+    with (
+        dg.DagsterInstance.ephemeral() as instance,
+        dg.build_sensor_context(instance=instance, resources=wanted, definitions=definitions) as context,
+    ):
+        sensor.evaluate_tick(context)
+    assert "No post was counted since the beginning." in " ".join(message.text for _, message in told.sent)
+    with migrated.connection() as connection:
+        keys = connection.execute("select alert from pipeline_alerts").fetchall()
+    assert ("post_counts/no_posts",) in keys
+
+
+def test_its_switch_cancels_its_queued_runs_and_no_others(
+    both: Sequence[Domain], resources: dict[str, Any], migrated: ClonedDatabase, tmp_path: Path
+) -> None:
+    with migrated.connection() as connection:
+        connection.execute("update pipeline_settings set is_enabled = (platform <> 'post_counts')")
+    definitions = build_definitions(resources, both)
+    sensor = definitions.resolve_sensor_def("switch_off_sensor")
+    with queueing_instance(tmp_path) as instance:
+        queued = {
+            name: instance.create_run_for_job(
+                job,
+                tags=job.tags,
+                status=dg.DagsterRunStatus.QUEUED,
+                remote_job_origin=two_domains._origin(name),
+            ).run_id
+            for name in ("post_counts_job", "linking_job")
+            for job in [definitions.resolve_job_def(name)]
+        }
+        with dg.build_sensor_context(
+            instance=instance, resources={"settings": resources["settings"]}, definitions=definitions
+        ) as context:
+            sensor.evaluate_tick(context)
+        left = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED]))
+    assert [run.run_id for run in left] == [queued["linking_job"]]

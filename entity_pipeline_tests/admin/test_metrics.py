@@ -43,7 +43,7 @@ from entity_pipeline_tests.admin.installations import (
 )
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.domains.entities.page.page_data import MODEL, fill_queue, link, review
-from entity_pipeline_tests.shared.alerts.test_sensor import decided
+from entity_pipeline_tests.shared.runs.ticks import decided
 
 Samples = dict[tuple[str, ...], float]
 DOCUMENT = Path(__file__).parents[2] / "docs" / "watching.md"
