@@ -178,7 +178,19 @@ def test_a_pipeline_that_is_off_is_a_failure_with_what_to_do(
         "The pipeline 'entities' is switched off: run `entity-pipeline settings enable entities` to switch it on."
     )
     enabled = command("settings", "enable")
-    assert (enabled.code, enabled.out) == (0, "The pipeline is switched on.\n")
+    assert (enabled.code, enabled.out) == (0, "The pipeline 'entities' is switched on.\n")
+
+
+def test_a_shared_row_that_is_off_stops_every_domain(command: Command, assets_db: ClonedDatabase) -> None:
+    switch_on(assets_db)
+    assert command("settings", "disable", "gemini").code == 0
+    assert command("enrich").failure == (
+        "'gemini' is switched off for every pipeline: run `entity-pipeline settings enable gemini` to switch it on."
+    )
+    assert command("settings", "enable", "gemini").out == "'gemini' is switched on.\n"
+    assert command("settings", "enable", "nobody").failure == (
+        "There is no row of settings 'nobody': there are entities, gemini, instagram, notify."
+    )
 
 
 @pytest.mark.parametrize(
@@ -189,33 +201,65 @@ def test_a_pipeline_that_is_off_is_a_failure_with_what_to_do(
             "Nothing was changed: 'daily_grounding_cap' is \"many\" and must be a whole number.",
         ),
         (["concurrency=4", "cap=1"], "Nothing was changed: 'cap' is not a known setting."),
-        (["cap"], "'cap' is no assignment: write KEY=VALUE, for example daily_grounding_cap=1200."),
+        (["concurrency=4", "daily_grounding_cap=-1"], "Nothing was changed: 'daily_grounding_cap' is -1"),
+        (["gemini", "concurrency=4"], "Nothing was changed: 'concurrency' is not a known setting."),
+        (["gemini", "shares.captions=4"], "'shares' names 'captions', and the domains are entities."),
+        (["notify", "backlog_hours=0"], "'backlog_hours' is 0 and must be more than 0."),
+        (["notify.webhook=x"], "Nothing was changed: 'webhook' is not a known setting."),
+        (["instagram_backfill_enabled=true"], "Nothing was changed: Instagram's terms forbid"),
+        (["cap"], "'cap' is not an assignment; use KEY=VALUE, for example concurrency=4."),
     ],
 )
 def test_a_setting_that_is_not_allowed_is_refused_in_one_sentence(
     command: Command, assets_db: ClonedDatabase, assignments: list[str], sentence: str
 ) -> None:
     ended = command("settings", "set", *assignments)
-    assert (ended.code, ended.failure) == (1, sentence)
+    assert ended.code == 1
+    assert sentence in ended.failure
     with assets_db.connection() as connection:
-        stored = connection.execute("select settings from pipeline_settings").fetchall()
-    assert stored in ([], [({},)])
+        stored = connection.execute("select distinct settings from pipeline_settings").fetchall()
+    assert stored == [({},)]
 
 
-def test_a_setting_is_stored_with_who_changed_it_and_shown(
-    command: Command, assets_db: ClonedDatabase
+def test_a_setting_goes_to_its_row_with_who_changed_it_and_a_trail(
+    command: Command, assets_db: ClonedDatabase, operation_db: ClonedDatabase
 ) -> None:
     ended = command("settings", "set", "thresholds.brand=0.9", "daily_grounding_cap=1200")
     assert ended.code == 0, ended.said
+    assert "These hold for every pipeline and are in the row 'gemini':" in ended.out
+    assert command("settings", "set", "gemini", "shares.entities=2", "requests_per_minute=null").code == 0
     with assets_db.connection() as connection:
-        row = connection.execute("select is_enabled, settings, updated_by from pipeline_settings").fetchone()
-    assert row is not None
-    assert row[:2] == (False, {"thresholds": {"brand": 0.9}, "daily_grounding_cap": 1200})
-    assert row[2].startswith("cli")
+        rows = connection.execute(
+            "select platform, is_enabled, settings, updated_by like 'cli%' from pipeline_settings "
+            "where platform in ('entity_enrichment', 'gemini') order by 1"
+        ).fetchall()
+    assert rows == [
+        ("entity_enrichment", False, {"thresholds": {"brand": 0.9}}, True),
+        ("gemini", True, {"daily_grounding_cap": 1200, "shares": {"entities": 2}}, True),
+    ]
+    with operation_db.connection() as connection:
+        trail = connection.execute(
+            "select action, after_state -> 'settings' from admin_audit_log order by created_at"
+        ).fetchall()
+    assert trail == [
+        ("gemini.settings", {"daily_grounding_cap": 1200}),
+        ("entity_enrichment.settings", {"thresholds": {"brand": 0.9}}),
+        ("gemini.settings", {"daily_grounding_cap": 1200, "shares": {"entities": 2}}),
+    ]
     shown = command("settings", "show")
     assert shown.code == 0
     assert table_row(shown.out, "daily_grounding_cap", "1200", "set")
     assert table_row(shown.out, "concurrency", "8", "default")
+    assert table_row(shown.out, "terms_acknowledged", "false", "default")
+    assert "concurrency" not in command("settings", "show", "gemini").out
+
+
+def test_a_moved_key_before_migrating_asks_for_the_migration(
+    command: Command, assets_db: ClonedDatabase
+) -> None:
+    with assets_db.connection() as connection:
+        connection.execute("delete from pipeline_settings where platform = 'gemini'")
+    assert "run `entity-pipeline migrate`" in command("settings", "set", "daily_grounding_cap=50").failure
 
 
 def test_empty_databases_are_migrated_once_and_doctor_agrees(
