@@ -35,7 +35,7 @@ from entity_pipeline.domains.entities.evaluation.labelled_reviewer import (
     work_through,
 )
 from entity_pipeline.domains.entities.evaluation.logic.figures import answer_rows, figures
-from entity_pipeline.domains.entities.evaluation.logic.judging import judge
+from entity_pipeline.domains.entities.evaluation.logic.judging import LabelledAnswer, judge
 from entity_pipeline.domains.entities.evaluation.logic.labelled_accounts import Labelled, read_labels
 from entity_pipeline.domains.entities.evaluation.logic.proposal import Proposal, as_record, propose
 from entity_pipeline.domains.entities.evaluation.queries.evaluations import NewEvaluation, find, keep, newest
@@ -86,24 +86,15 @@ def evaluate(file: Path, wish: Wish) -> None:
             only_stored=stored if wish.replay else None,
         )
         held_because = _work(built, reviewer, settings, wish, accounts, paid=len(accounts) - len(stored))
-        judged = [judge(answer, settings) for answer in reviewer.answers]
         proposals = propose(reviewer.answers, settings, wish.precision)
-        measured = figures(judged, settings)
         evaluation = NewEvaluation(
             created_by=who().label,
             file=file.name,
             file_sha256=digest,
             answers_from=host,
             model=built.gemini.model,
-            prompt_version=prompts.template(prompts.REVIEW).version,
-            schema_version=SCHEMA_VERSION,
-            rules_version=RULES_VERSION,
-            settings=settings.model_dump(
-                mode="json", include={"thresholds", "calibration", "evidence_level"}
-            ),
-            figures=measured,
             proposal=[as_record(proposal, wish.precision) for proposal in proposals],
-            answers=answer_rows(judged, settings),
+            **_measured(reviewer.answers, settings),
         )
         with built.assets_db.connection() as connection:
             number = keep(connection, evaluation)
@@ -114,6 +105,19 @@ def evaluate(file: Path, wish: Wish) -> None:
         )
     if wish.save:
         _save(console, proposals, host)
+
+
+def _measured(answers: Sequence[LabelledAnswer], settings: EntitySettings) -> dict[str, Any]:
+    """What is kept about the answers, and about the rules that they were judged by."""
+    judged = [judge(answer, settings) for answer in answers]
+    return {
+        "prompt_version": prompts.template(prompts.REVIEW).version,
+        "schema_version": SCHEMA_VERSION,
+        "rules_version": RULES_VERSION,
+        "settings": settings.model_dump(mode="json", include={"thresholds", "calibration", "evidence_level"}),
+        "figures": figures(judged, settings),
+        "answers": answer_rows(judged, settings),
+    }
 
 
 def show_list() -> None:

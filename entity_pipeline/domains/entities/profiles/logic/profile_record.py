@@ -4,9 +4,10 @@ A "not found" is not a fact yet: `core/instagram/absence.py` says when it is.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from entity_pipeline.core.clock import utc_text
 from entity_pipeline.core.instagram.absence import CONFIRMATION_GAP, is_confirmed
 from entity_pipeline.core.instagram.outcomes import Finding, SeatOutcome
 from entity_pipeline.core.instagram.profile import InstagramProfile
@@ -64,7 +65,7 @@ def merge_attempt(
             "status": "found",
             "outcome": entry["outcome"],
             "attempts": attempts,
-            "fetched_at": before["fetched_at"] if reassigned else _utc(now),
+            "fetched_at": before["fetched_at"] if reassigned else utc_text(now),
             "instagram_id": before["instagram_id"] or result.value.instagram_id,
             "source": result.source,
             "history": trimmed([*before["history"], entry]),
@@ -102,7 +103,7 @@ def picture_put_off(backfill: ProfileBackfill, now: datetime, max_attempts: int)
     if backfill["status"] != "found" or backfill["attempts"] >= max_attempts:
         return backfill
     wait = min(PICTURE_BACKOFF * 4 ** (backfill["attempts"] - 1), LONGEST_BACKOFF)
-    return {**backfill, "status": "deferred", "next_attempt_at": _utc(now + wait)}
+    return {**backfill, "status": "deferred", "next_attempt_at": utc_text(now + wait)}
 
 
 def _status(
@@ -122,7 +123,7 @@ def _status(
 
 def _entry(result: Result[InstagramProfile], now: datetime) -> HistoryEntry:
     return {
-        "at": _utc(now),
+        "at": utc_text(now),
         "outcome": result.word,
         "source": result.source,
         "detail": result.detail[:_LONGEST_DETAIL],
@@ -145,9 +146,4 @@ def _next_attempt(result: Result[InstagramProfile], now: datetime, earlier_attem
     wait = _BACKOFF.get(result.word, _LEAST_BACKOFF)
     if result.finding is not Finding.NOT_FOUND:
         wait = min(wait * 2 ** min(earlier_attempts, 10), LONGEST_BACKOFF)
-    return _utc(now + wait)
-
-
-def _utc(moment: datetime) -> str:
-    """Whole seconds in UTC, rounded up: such texts are compared as texts, and too early is worse."""
-    return (moment.astimezone(UTC) + timedelta(microseconds=999_999)).isoformat(timespec="seconds")
+    return utc_text(now + wait)
