@@ -8,7 +8,8 @@ import pytest
 
 from entity_pipeline.core.failures import DatabaseUnavailable, TransientFailure
 from entity_pipeline.core.gemini.access import GeminiAccess
-from entity_pipeline.core.gemini.outcomes import Answered, NotAnswered, Unanswered, gemini_reason
+from entity_pipeline.core.gemini.outcomes import Answered, NotAnswered, Unanswered
+from entity_pipeline.core.gemini.reasons import because
 from entity_pipeline.core.instagram.access import InstagramAccess
 from entity_pipeline.core.instagram.outcomes import Finding, SeatOutcome
 from entity_pipeline.core.instagram.picture import PictureDownload
@@ -28,7 +29,7 @@ from entity_pipeline_tests.fakes.settings import FakeSettings
 from entity_pipeline_tests.resources.gemini.ledger_cases import about
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
-NO = gemini_reason("no_answer")
+NO = because("no_answer")
 
 
 def ask(gemini: GeminiAccess, subject: str = "brand") -> Any:

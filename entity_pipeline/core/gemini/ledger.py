@@ -10,12 +10,12 @@ What people see of the same figures does not belong here: see `core/gemini/quota
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Literal
 
 from entity_pipeline.core.gemini.call import Call
 from entity_pipeline.core.gemini.models import GeminiModel, answering_model, find_model
-from entity_pipeline.core.gemini.outcomes import StoredReply, Unanswered, gemini_reason
+from entity_pipeline.core.gemini.outcomes import StoredReply, Unanswered
 from entity_pipeline.core.gemini.quota_day import next_reset
+from entity_pipeline.core.gemini.reasons import because
 from entity_pipeline.core.gemini.settings import GeminiSettings
 from entity_pipeline.core.gemini.usage import most_token_cost_usd, search_cost_usd
 from entity_pipeline.core.reasons import Reason
@@ -104,7 +104,7 @@ def admit(view: LedgerView, call: Call, asked: GeminiModel) -> Admission:
     if view.blocked_until is not None and view.blocked_until > view.now:
         return Refused(
             Unanswered.BLOCKED_BY_GOOGLE,
-            gemini_reason("blocked_by_google", at=view.blocked_until),
+            because("blocked_by_google", at=view.blocked_until),
             view.blocked_until,
         )
     if call.request.grounded and (full := _used_up(view, billed)) is not None:
@@ -116,7 +116,7 @@ def admit(view: LedgerView, call: Call, asked: GeminiModel) -> Admission:
         return spent
     if view.requests_last_minute >= view.settings.requests_per_minute:
         frees_at = view.minute_frees_at or view.now + timedelta(seconds=60)
-        return Refused(Unanswered.RATE_LIMITED, gemini_reason("time_is_up"), frees_at)
+        return Refused(Unanswered.RATE_LIMITED, because("time_is_up"), frees_at)
     return Admitted(cost_usd, billed)
 
 
@@ -130,18 +130,18 @@ def billed_model(view: LedgerView, asked: GeminiModel) -> GeminiModel | Reason:
     if view.billed_as not in view.settings.accept_models:
         return replaced_reason(asked.name, view.billed_as)
     known = find_model(view.billed_as)
-    return known or gemini_reason("accepted_model_unknown", model=view.billed_as)
+    return known or because("accepted_model_unknown", model=view.billed_as)
 
 
 def replaced_reason(asked: str, answered: str) -> Reason:
     """Why nothing more is asked once another model has answered."""
-    return gemini_reason("model_replaced", asked=asked, answered=answered)
+    return because("model_replaced", asked=asked, answered=answered)
 
 
 def _stored(view: LedgerView, call: Call, asked: GeminiModel) -> Admission | None:
     """What a paid reply decides; None if there is none and a request may be made."""
     if view.replay is None:
-        return Refused(Unanswered.NOT_STORED, gemini_reason("not_stored")) if call.only_replay else None
+        return Refused(Unanswered.NOT_STORED, because("not_stored")) if call.only_replay else None
     other = answering_model(asked.name, view.replay.model_version)
     if other is None or other in view.settings.accept_models:
         return Replay(view.replay)
@@ -149,36 +149,37 @@ def _stored(view: LedgerView, call: Call, asked: GeminiModel) -> Admission | Non
 
 
 def _used_up(view: LedgerView, billed: GeminiModel) -> Refused | None:
-    pool, settings = billed.pool, view.settings
-    cap = settings.daily_grounding_cap
+    pool, cap, day = billed.pool, view.settings.daily_grounding_cap, view.quota_day
     if view.units_today + pool.reserve_units > cap:
-        return _until(view, Unanswered.CAP_REACHED, "day", f"cap_is_reached_{pool.unit}", cap=cap)
-    if not settings.paid_grounding and view.units_in_period + pool.reserve_units > pool.free_units:
-        key = f"free_units_are_used_{pool.unit}"
-        return _until(view, Unanswered.CAP_REACHED, pool.period, key, free=pool.free_units)
+        at = next_reset(view.now, "day")
+        return Refused(
+            Unanswered.CAP_REACHED, because(f"cap_is_reached_{pool.unit}", cap=cap, day=day, at=at), at
+        )
+    if not view.settings.paid_grounding and view.units_in_period + pool.reserve_units > pool.free_units:
+        at, free = next_reset(view.now, pool.period), pool.free_units
+        return Refused(
+            Unanswered.CAP_REACHED, because(f"free_units_are_used_{pool.unit}", free=free, day=day, at=at), at
+        )
     return None
 
 
 def _spent(view: LedgerView, call: Call, cost_usd: Decimal) -> Refused | None:
-    settings, domain = view.settings, call.claim.step.domain
+    settings, domain, day = view.settings, call.claim.step.domain, view.quota_day
     if view.spent_usd + cost_usd > usd(settings.daily_spend_usd):
-        return _until(view, Unanswered.SPEND_REACHED, "day", "day_is_spent", limit=settings.daily_spend_usd)
+        at, limit = next_reset(view.now, "day"), settings.daily_spend_usd
+        return Refused(Unanswered.SPEND_REACHED, because("day_is_spent", limit=limit, day=day, at=at), at)
     month = settings.monthly_spend_usd
     if month is not None and (view.month_spent_usd or Decimal(0)) + cost_usd > usd(month):
-        return _until(view, Unanswered.SPEND_REACHED, "month", "month_is_spent", limit=month)
+        at = next_reset(view.now, "month")
+        return Refused(Unanswered.SPEND_REACHED, because("month_is_spent", limit=month, at=at), at)
     share = settings.shares.get(domain)
     if share is not None and view.domain_spent_usd + cost_usd > usd(share):
-        return _until(view, Unanswered.SPEND_REACHED, "day", "share_is_spent", limit=share, domain=domain)
+        at = next_reset(view.now, "day")
+        reason = because("share_is_spent", domain=domain, limit=share, day=day, at=at)
+        return Refused(Unanswered.SPEND_REACHED, reason, at)
     return None
 
 
 def usd(setting: float) -> Decimal:
     """An amount as a person wrote it."""
     return Decimal(str(setting))
-
-
-def _until(
-    view: LedgerView, why: Unanswered, period: Literal["day", "month"], key: str, **values: Any
-) -> Refused:
-    at = next_reset(view.now, period)
-    return Refused(why, gemini_reason(key, day=view.quota_day, at=at, **values), at)

@@ -66,8 +66,3 @@ class NotAnswered:
     reason: Unanswered
     detail: Reason
     retry_at: datetime | None = None
-
-
-def gemini_reason(key: str, **values: Any) -> Reason:
-    """A reason whose words are in `core/gemini/texts`."""
-    return Reason("entity_pipeline.core.gemini", key, values)

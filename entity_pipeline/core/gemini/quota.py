@@ -11,8 +11,8 @@ from typing import Literal
 from entity_pipeline.core.gemini.call import Step
 from entity_pipeline.core.gemini.ledger import LedgerView, billed_model, usd
 from entity_pipeline.core.gemini.models import GeminiModel
-from entity_pipeline.core.gemini.outcomes import gemini_reason
 from entity_pipeline.core.gemini.quota_day import next_reset
+from entity_pipeline.core.gemini.reasons import because
 from entity_pipeline.core.reasons import Reason
 
 Period = Literal["day", "month"]
@@ -34,8 +34,9 @@ class Budget:
 
     def reason(self, day: date) -> Reason:
         """That it is spent, in words."""
-        key = "month_is_spent" if self.domain is None else "share_is_spent"
-        return gemini_reason(key, limit=self.limit_usd, day=day, at=self.opens_at, domain=self.domain)
+        if self.domain is None:
+            return because("month_is_spent", limit=self.limit_usd, at=self.opens_at)
+        return because("share_is_spent", domain=self.domain, limit=self.limit_usd, day=day, at=self.opens_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +98,17 @@ class QuotaStatus:
         if self.held is not None:
             return self.held
         if self.blocked_until is not None:
-            return gemini_reason("blocked_by_google", at=self.blocked_until)
+            return because("blocked_by_google", at=self.blocked_until)
+        if self.cap_reached and self.is_free_end:
+            free = self.free_units
+            return because(
+                f"free_units_are_used_{self.unit}", free=free, day=self.quota_day, at=self.resets_at
+            )
         if self.cap_reached:
-            key = "free_units_are_used" if self.is_free_end else "cap_is_reached"
-            values = {"cap": self.cap, "free": self.free_units, "day": self.quota_day, "at": self.resets_at}
-            return gemini_reason(f"{key}_{self.unit}", **values)
+            return because(f"cap_is_reached_{self.unit}", cap=self.cap, day=self.quota_day, at=self.resets_at)
         if self.spent_usd >= self.spend_limit_usd:
             at = self.day_ends_at or self.resets_at
-            return gemini_reason("day_is_spent", limit=self.spend_limit_usd, day=self.quota_day, at=at)
+            return because("day_is_spent", limit=self.spend_limit_usd, day=self.quota_day, at=at)
         return next((budget.reason(self.quota_day) for budget in self.budgets if budget.is_spent), None)
 
 

@@ -23,14 +23,9 @@ from entity_pipeline.core.gemini.ledger import (
     replaced_reason,
 )
 from entity_pipeline.core.gemini.models import GeminiModel
-from entity_pipeline.core.gemini.outcomes import (
-    Answered,
-    NotAnswered,
-    StoredReply,
-    Unanswered,
-    gemini_reason,
-)
+from entity_pipeline.core.gemini.outcomes import Answered, NotAnswered, StoredReply, Unanswered
 from entity_pipeline.core.gemini.quota_day import next_reset
+from entity_pipeline.core.gemini.reasons import because
 from entity_pipeline.core.gemini.usage import ReplyFigures, read_figures
 from entity_pipeline.core.patience import patiently
 from entity_pipeline.resources.gemini.client import Body, Exchange, Lost, Unsent
@@ -41,7 +36,7 @@ from entity_pipeline.resources.gemini.spans import attempt_span, note_answer, no
 
 LONGEST_WAIT_FOR_GOOGLE_S = 120
 _FRESH_S = 20  # a process that slept longer between "sent" and sending may have been swept: it must not send
-_NOT_SENT = NotAnswered(Unanswered.OVERLOADED, gemini_reason("ledger_too_slow"))
+_NOT_SENT = NotAnswered(Unanswered.OVERLOADED, because("ledger_too_slow"))
 
 
 @dataclass(frozen=True)
@@ -63,10 +58,10 @@ class MeteredCall:
             ModelUnavailable: see `core.gemini.access.GeminiAccess.ask`.
         """
         attempt = 1
-        failure = NotAnswered(Unanswered.OVERLOADED, gemini_reason("no_answer"))
+        failure = NotAnswered(Unanswered.OVERLOADED, because("no_answer"))
         while attempt <= ATTEMPTS_PER_CALL:
             if self.stop.is_set():
-                return NotAnswered(Unanswered.STOPPED, gemini_reason("run_is_stopping"))
+                return NotAnswered(Unanswered.STOPPED, because("run_is_stopping"))
             place = patiently(partial(self._reserve, attempt, str(uuid4())), sleep=self.stop.wait)
             if isinstance(place, Refused) and self._may_wait(place):
                 self._wait_until(place.retry_at)
@@ -124,11 +119,11 @@ class MeteredCall:
     ) -> NotAnswered:
         if isinstance(exchange, Unsent):
             self.ledger.release(place.event_id, {"kind": "unsent", "message": exchange.message})
-            return NotAnswered(Unanswered.UNREACHABLE, gemini_reason("unreachable", message=exchange.message))
+            return NotAnswered(Unanswered.UNREACHABLE, because("unreachable", message=exchange.message))
         if isinstance(exchange, Lost):
             error = {"kind": "lost", "message": exchange.message}
             self.ledger.mark_unknown(place.event_id, error, latency_ms)
-            return NotAnswered(Unanswered.NO_REPLY, gemini_reason("no_reply", message=exchange.message))
+            return NotAnswered(Unanswered.NO_REPLY, because("no_reply", message=exchange.message))
         return self._record_error(place, exchange, latency_ms)
 
     def _record_error(self, place: Reserved, error: GeminiError, latency_ms: int) -> NotAnswered:
@@ -140,17 +135,17 @@ class MeteredCall:
         said = {"code": error.code, "status": error.status, "message": error.message}
         if error.kind is ErrorKind.MISCONFIGURED:
             raise ModelUnavailable(
-                f"Gemini refuses every request ({gemini_reason('http_error', **said)}): check GEMINI_API_KEY, "
+                f"Gemini refuses every request ({because('http_error', **said)}): check GEMINI_API_KEY, "
                 f"GEMINI_MODEL ('{self.call.request.model}') and GEMINI_BASE_URL."
             )
         if error.kind is ErrorKind.REFUSED:
-            return NotAnswered(Unanswered.REFUSED, gemini_reason("http_error", **said))
+            return NotAnswered(Unanswered.REFUSED, because("http_error", **said))
         if error.kind in (ErrorKind.QUOTA_DAY, ErrorKind.GROUNDING_EXHAUSTED):
             return NotAnswered(
-                Unanswered.BLOCKED_BY_GOOGLE, gemini_reason("quota_of_google", **said), blocked_until
+                Unanswered.BLOCKED_BY_GOOGLE, because("quota_of_google", **said), blocked_until
             )
         # A short block is found by the next reservation, which waits for it.
-        return NotAnswered(Unanswered.OVERLOADED, gemini_reason("http_error", **said), blocked_until)
+        return NotAnswered(Unanswered.OVERLOADED, because("http_error", **said), blocked_until)
 
     def _may_wait(self, refused: Refused) -> bool:
         if refused.retry_at is None or refused.retry_at >= self.deadline:
@@ -169,7 +164,7 @@ def _without_request(place: Replay | InFlight | Refused) -> Answered | NotAnswer
     if isinstance(place, Replay):
         return Answered(place.reply, replayed=True)
     if isinstance(place, InFlight):
-        return NotAnswered(Unanswered.IN_FLIGHT, gemini_reason("in_flight"), place.until)
+        return NotAnswered(Unanswered.IN_FLIGHT, because("in_flight"), place.until)
     return NotAnswered(place.why, place.reason, place.retry_at)
 
 

@@ -367,7 +367,7 @@ def test_a_backfill_from_the_ui_is_in_flight_as_well(tick: Tick, operation_db: C
 @pytest.mark.parametrize(
     ("gemini", "sentence"),
     [
-        (FakeGemini(cap=5, used=5), "The cap of 5 grounded requests is reached"),
+        (FakeGemini(cap=5, used=5), "The cap of 5 grounded prompts is reached"),
         (
             FakeGemini(blocked_until=datetime(2099, 1, 1, tzinfo=UTC)),
             "Google refuses requests until 2099-01-01",

@@ -14,8 +14,9 @@ from entity_pipeline.core.failures import DatabaseUnavailable, ModelUnavailable
 from entity_pipeline.core.gemini.call import EventId
 from entity_pipeline.core.gemini.ledger import InFlight, Refused, Replay
 from entity_pipeline.core.gemini.models import MODELS, GeminiModel
-from entity_pipeline.core.gemini.outcomes import Answered, NotAnswered, StoredReply, Unanswered, gemini_reason
+from entity_pipeline.core.gemini.outcomes import Answered, NotAnswered, StoredReply, Unanswered
 from entity_pipeline.core.gemini.quota_day import next_reset
+from entity_pipeline.core.gemini.reasons import because
 from entity_pipeline.core.gemini.settings import GeminiSettings
 from entity_pipeline.core.gemini.usage import ReplyFigures, TokenUsage
 from entity_pipeline.resources.gemini import metered_call
@@ -53,7 +54,7 @@ def seconds_from_now(seconds: float) -> datetime:
 
 
 def refused(why: Unanswered, seconds: float) -> Refused:
-    return Refused(why, gemini_reason("blocked_by_google", at=NOW), seconds_from_now(seconds))
+    return Refused(why, because("blocked_by_google", at=NOW), seconds_from_now(seconds))
 
 
 def rate_limited(seconds: float) -> Refused:
@@ -168,7 +169,7 @@ def test_a_paid_reply_is_returned_without_a_request() -> None:
 def test_an_account_that_another_worker_asks_for_is_left_to_it() -> None:
     until = seconds_from_now(90)
     answer, send = run(FakeLedger(InFlight(until)))
-    assert answer == NotAnswered(Unanswered.IN_FLIGHT, gemini_reason("in_flight"), until)
+    assert answer == NotAnswered(Unanswered.IN_FLIGHT, because("in_flight"), until)
     assert send.seen == []
 
 

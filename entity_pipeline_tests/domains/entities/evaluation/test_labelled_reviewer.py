@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from entity_pipeline.core.gemini.outcomes import NotAnswered, Unanswered, gemini_reason
+from entity_pipeline.core.gemini.outcomes import NotAnswered, Unanswered
+from entity_pipeline.core.gemini.reasons import because
 from entity_pipeline.core.settings import Closed, Open
 from entity_pipeline.domains.entities.evaluation.labelled_reviewer import (
     LabelledReviewer,
@@ -27,7 +28,7 @@ from entity_pipeline_tests.standins import GeminiStandin
 
 SETTINGS = EntitySettings()
 
-BUSY, FULL = gemini_reason("no_answer"), gemini_reason("time_is_up")
+BUSY, FULL = because("no_answer"), because("time_is_up")
 
 
 HANDLES = ["prada", "timberland", "garbledreply.madeup", "nobody.here"]

@@ -9,7 +9,8 @@ from psycopg.types.json import Jsonb
 
 from entity_pipeline.core.failures import DatabaseUnavailable, ModelUnavailable
 from entity_pipeline.core.gemini.ledger import replaced_reason
-from entity_pipeline.core.gemini.outcomes import STOPS_THE_RUN, NotAnswered, Unanswered, gemini_reason
+from entity_pipeline.core.gemini.outcomes import STOPS_THE_RUN, NotAnswered, Unanswered
+from entity_pipeline.core.gemini.reasons import because
 from entity_pipeline.domains.entities.reviews.review import Reviewer
 from entity_pipeline.domains.entities.sample.truth import load_truth
 from entity_pipeline.domains.entities.settings import EntitySettings
@@ -24,7 +25,7 @@ from entity_pipeline_tests.fakes.gemini import FakeGemini, Outcome, Replayed, ev
 from entity_pipeline_tests.standins import GeminiStandin
 
 HANDLE = "gentlemonster"
-WHY = gemini_reason("no_answer")
+WHY = because("no_answer")
 SOON = datetime(2099, 1, 1, 8, tzinfo=UTC)
 FIRST_EVENT, SECOND_EVENT = event_id(HANDLE, 1), event_id(HANDLE, 2)
 
