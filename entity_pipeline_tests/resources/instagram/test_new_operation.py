@@ -17,12 +17,12 @@ from entity_pipeline.core.instagram.operations import Operation
 from entity_pipeline.core.instagram.results import Deferred, Result
 from entity_pipeline.resources.instagram import InstagramResource, operations
 from entity_pipeline.resources.instagram.session_secrets import SessionSecrets
-from entity_pipeline.sandbox.instagram_standin import InstagramStandin
 from entity_pipeline.sandbox.loopback_http import Reply
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.resources.instagram.instagram_row import permit
 from entity_pipeline_tests.resources.instagram.page_server import PageServer, failure, serving
 from entity_pipeline_tests.resources.instagram.test_judging import HOSTILE
+from entity_pipeline_tests.standins import InstagramStandin
 
 KEY = Fernet.generate_key().decode()
 COOKIES = {"csrftoken": "c", "sessionid": "1%3As3cret", "ds_user_id": "1"}
