@@ -5,6 +5,7 @@ The code is read, not run: calls of `Reason`, and of functions of ours that make
 
 import ast
 import importlib
+import inspect
 import json
 import re
 from collections.abc import Iterator
@@ -12,14 +13,15 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from string import Formatter
+from types import ModuleType
+from typing import Any
 
 import pytest
 
 import entity_pipeline
+from entity_pipeline.core.reasons import Reason
 
 ROOT = Path(entity_pipeline.__file__).parent
-# Functions that make a Reason of their package: the name, and where the key is among the arguments.
-MAKERS = {"Reason": 1, "because": 0}
 
 
 @dataclass(frozen=True)
@@ -60,30 +62,39 @@ def _said_in(file: Path) -> Iterator[Said]:
     if "reasons import" not in source:
         return
     name = ".".join(file.relative_to(ROOT.parent).with_suffix("").parts)
+    module = importlib.import_module(name)
     for call in ast.walk(ast.parse(source)):
-        if (
-            not isinstance(call, ast.Call)
-            or not isinstance(call.func, ast.Name)
-            or call.func.id not in MAKERS
-        ):
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
             continue
-        key = call.args[MAKERS[call.func.id]] if len(call.args) > MAKERS[call.func.id] else None
-        pattern = _pattern(key, name)
-        if pattern is None:  # the function that makes reasons for its package, and what hands a reason on
+        maker = getattr(module, call.func.id, None)
+        where = 1 if maker is Reason else 0 if _makes_reasons(maker) else None
+        if where is None or len(call.args) <= where:
             continue
-        yield Said(f"{name}:{call.lineno}", _package(name, call), pattern, _values(call))
+        pattern = _pattern(call.args[where], name)
+        if pattern is not None:  # else it is the function that makes reasons for its package
+            yield Said(f"{name}:{call.lineno}", _package(module, maker, call), pattern, _values(maker, call))
 
 
-def _package(module: str, call: ast.Call) -> str:
-    assert isinstance(call.func, ast.Name)
-    if call.func.id == "Reason":
-        package = call.args[0]
-        if isinstance(package, ast.Constant):
-            return str(package.value)
-        assert isinstance(package, ast.Name), f"{module}:{call.lineno} makes a reason of a computed package"
-        return str(getattr(importlib.import_module(module), package.id))
-    maker = getattr(importlib.import_module(module), call.func.id)
-    return str(importlib.import_module(maker.__module__).PACKAGE)
+def _makes_reasons(maker: object) -> bool:
+    """A function of a package that takes a key and values, such as `because`."""
+    if not inspect.isfunction(maker):
+        return False
+    signature = inspect.signature(maker)
+    kinds = {one.kind for one in signature.parameters.values()}
+    is_of_key = next(iter(signature.parameters), "") == "key" and inspect.Parameter.VAR_KEYWORD in kinds
+    return is_of_key and signature.return_annotation is Reason
+
+
+def _package(module: ModuleType, maker: Any, call: ast.Call) -> str:
+    if maker is not Reason:
+        return str(maker("any").package)
+    package = call.args[0]
+    if isinstance(package, ast.Constant):
+        return str(package.value)
+    assert isinstance(package, ast.Name), (
+        f"{module.__name__}:{call.lineno} makes a reason of a computed package"
+    )
+    return str(getattr(module, package.id))
 
 
 def _pattern(key: ast.expr | None, module: str) -> str | None:
@@ -102,9 +113,8 @@ def _pattern(key: ast.expr | None, module: str) -> str | None:
     return None
 
 
-def _values(call: ast.Call) -> frozenset[str] | None:
-    assert isinstance(call.func, ast.Name)
-    if call.func.id != "Reason":
+def _values(maker: Any, call: ast.Call) -> frozenset[str] | None:
+    if maker is not Reason:
         names = [keyword.arg for keyword in call.keywords]
         return None if None in names else frozenset(map(str, names))
     if len(call.args) < 3:

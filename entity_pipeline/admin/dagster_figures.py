@@ -15,17 +15,21 @@ from entity_pipeline.admin.shown import Sentence, Shown
 from entity_pipeline.core.reasons import Reason
 from entity_pipeline.shared.runs.domain_runs import IN_FLIGHT
 from entity_pipeline.shared.runs.health import CHOSEN_ASSETS
+from entity_pipeline.shared.runs.skips import skip_reason
 
 _MOST_RUNS = 50
 
 
 class Tick(Shown):
-    """One evaluation of a sensor or schedule; `said` is why it skipped, or its error, in English as Dagster has it."""
+    """One evaluation of a sensor or schedule.
+
+    `said` is why it skipped, or its error: a text in English where Dagster keeps nothing else.
+    """
 
     name: str
     at: datetime
     status: Literal["started", "skipped", "success", "failure"]
-    said: str | None
+    said: Sentence | str | None
     runs: list[str] = Field(description="Ids of the runs it asked for.")
 
 
@@ -99,7 +103,7 @@ def _tick(name: str, tick: Any) -> Tick:
         name=name,
         at=datetime.fromtimestamp(tick.timestamp, UTC),
         status=tick.status.value.lower(),
-        said=tick.skip_reason or error,
+        said=skip_reason(tick.cursor, tick.skip_reason) or tick.skip_reason or error,
         runs=list(tick.run_ids),
     )
 

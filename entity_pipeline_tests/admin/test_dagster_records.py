@@ -25,6 +25,9 @@ from dagster._core.scheduler.instigation import (
 
 from entity_pipeline.admin import dagster_records
 from entity_pipeline.admin.dagster_records import DagsterRecords
+from entity_pipeline.admin.texts import SHELL
+from entity_pipeline.core.reasons import Reason
+from entity_pipeline.shared.runs.skips import skipped
 from entity_pipeline_tests.admin.installations import automation, no_dagster
 
 
@@ -69,6 +72,19 @@ def test_each_schedule_and_sensor_has_its_newest_tick_and_schedules_come_first()
         ("often_sensor", "look 8"),
         ("seldom_sensor", "nothing new"),
     ]
+
+
+def test_a_sensors_reason_is_a_value_and_any_other_sentence_stays_as_it_was_said() -> None:
+    reason = Reason(SHELL, "no_dagster_home")
+    with dg.instance_for_test() as instance:
+        cursor = skipped(reason, None).cursor
+        tick(instance, "a_sensor", InstigatorType.SENSOR, at=1_000, says=str(reason), cursor=cursor)
+        tick(
+            instance, "b_sensor", InstigatorType.SENSOR, at=900, says="Of an earlier release.", cursor=cursor
+        )
+        figures = DagsterRecords(None, lambda: instance).figures()
+    assert [found.said for found in figures.ticks] == [reason, "Of an earlier release."]
+    assert figures.model_dump(mode="json")["ticks"][0]["said"] == str(reason)
 
 
 def test_many_who_look_at_once_all_get_the_answer() -> None:
@@ -133,6 +149,7 @@ def tick(
     at: float,
     says: str,
     place: str = "here",
+    cursor: str | None = None,
 ) -> None:
     """One skipped evaluation, as the daemon records it."""
     location = RegisteredCodeLocationOrigin(place)
@@ -150,5 +167,6 @@ def tick(
             timestamp=float(at),
             selector_id=state.selector_id,
             skip_reason=says,
+            cursor=cursor,
         )
     )

@@ -19,6 +19,7 @@ from starlette.testclient import TestClient
 
 from entity_pipeline.admin.app import create_app, shell_for
 from entity_pipeline.admin.dagster_records import DagsterRecords
+from entity_pipeline.admin.gemini_quota import quota_status
 from entity_pipeline.admin.installation import Installation
 from entity_pipeline.admin.metrics import reading
 from entity_pipeline.admin.metrics.endpoint import every_metrics_part
@@ -119,7 +120,7 @@ def test_the_figures_are_the_ledgers_to_the_unit(
             event(assets_db, state, cost_usd="0.012345", search_queries=2)
     event(assets_db, grounded=False, cost_usd="0.5")
     event(assets_db, pipeline="another", model="a-model-of-nobody", cost_usd="1.25", search_queries=1)
-    found, quota = scraped(api), installation.gemini.quota()
+    found, quota = scraped(api), quota_status(installation)
     assert {state: found["quota_units", state] for state in ("used", "reserved", "remaining")} == {
         "used": quota.used,
         "reserved": quota.reserved,
@@ -145,7 +146,7 @@ def test_the_figures_are_the_ledgers_to_the_unit(
 def test_a_request_of_yesterday_is_not_of_today(
     api: TestClient, assets_db: ClonedDatabase, installation: Installation
 ) -> None:
-    yesterday = installation.gemini.quota().quota_day - timedelta(days=1)
+    yesterday = quota_status(installation).quota_day - timedelta(days=1)
     event(assets_db, quota_day=yesterday, cost_usd=1)
     found = scraped(api)
     assert found["gemini_requests_today", "true", "settled"] == 0
@@ -266,6 +267,9 @@ def test_no_account_no_token_and_nobodys_text_is_in_it(
     found = samples(text)
     assert found["http_requests_total", "GET", "/api/v1/accounts/{username}", "200"] == 1
     assert found["http_requests_total", "GET", "unmatched", "404"] == 1
+    api.get("/api/v1/entities/accounts/amber.row")
+    again = samples(api.get("/metrics").text)
+    assert again["http_requests_total", "GET", "/api/v1/entities/accounts/{username}", "200"] == 1
     assert found["http_request_duration_seconds_count", "unmatched"] == 1
 
 

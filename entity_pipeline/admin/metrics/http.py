@@ -61,8 +61,14 @@ class Counted:
 
 
 def route_of(scope: Scope) -> str:
-    """The pattern that answered, such as ``/api/v1/accounts/{username}``; an unknown path is ``unmatched``."""
-    pattern = getattr(scope.get("route"), "path", None)
+    """The pattern that answered, such as ``/api/v1/accounts/{username}``; an unknown path is ``unmatched``.
+
+    A route of an included router knows only its own end of the path; what is before it is the router's prefix.
+    """
+    route = scope.get("route")
+    pattern = getattr(route, "path", None)
     if isinstance(pattern, str) and pattern:
-        return pattern
+        end = str(getattr(route, "path_format", pattern)).format(**scope.get("path_params", {}))
+        path = str(scope["path"])
+        return path.removesuffix(end) + pattern if path.endswith(end) else "unmatched"
     return "static" if scope.get("endpoint") is not None else "unmatched"

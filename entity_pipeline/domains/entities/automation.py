@@ -18,10 +18,12 @@ from entity_pipeline.domains.entities.accounts.logic.plan import HoldOff
 from entity_pipeline.domains.entities.accounts.queries.intake import unadopted_days
 from entity_pipeline.domains.entities.links.queries.catalog_rows import attachable
 from entity_pipeline.domains.entities.partitions import FIRST_DAY, every_cohort, last_day
+from entity_pipeline.domains.entities.reasons import because
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.domains.entities.tags.queries.raw_posts import ChangeCursor, changed_days
 from entity_pipeline.shared.runs.gate import gate_of
 from entity_pipeline.shared.runs.requests import requests_for
+from entity_pipeline.shared.runs.skips import skipped
 from entity_pipeline.shared.runs.unfinished import RunWindow
 
 POSTS_PER_TICK = 100_000
@@ -38,11 +40,11 @@ def new_posts_sensor(
     assets_db: dg.ResourceParam[Database],
     operation_db: dg.ResourceParam[Database],
     settings: dg.ResourceParam[SettingsAccess],
-) -> dg.SensorResult | dg.SkipReason:
+) -> dg.SensorResult:
     """Watch `raw_posts` by (updated_at, id), and the runs it asked for: the cursor has moved on without them."""
     gate = gate_of(settings, EntitySettings)
     if isinstance(gate, Closed):
-        return dg.SkipReason(str(gate.reason))
+        return skipped(gate.reason, context.cursor)
     now = datetime.now(UTC)
     with assets_db.connection() as connection:
         days, cursor = changed_days(
@@ -57,7 +59,7 @@ def new_posts_sensor(
     wanted -= jobs.RUNS.in_flight(context.instance, jobs.INTAKE) - set(days)
     text = json.dumps(json.loads(cursor.to_json()) | window.entry)
     if not wanted:
-        return dg.SensorResult(skip_reason="No post changed since the last look.", cursor=text)
+        return skipped(because("tick.no_new_post"), text)
     return dg.SensorResult(run_requests=requests_for(wanted, now), cursor=text)
 
 
@@ -108,21 +110,21 @@ def catalog_links_sensor(
     assets_db: dg.ResourceParam[Database],
     operation_db: dg.ResourceParam[Database],
     settings: dg.ResourceParam[SettingsAccess],
-) -> dg.SensorResult | dg.SkipReason:
+) -> dg.SensorResult:
     """Look for reviewed but undecided accounts."""
     gate = gate_of(settings, EntitySettings)
     if isinstance(gate, Closed):
-        return dg.SkipReason(str(gate.reason))
+        return skipped(gate.reason, context.cursor)
     now = datetime.now(UTC)
     with operation_db.connection() as connection:
         waited_for = attachable(connection)
     with assets_db.connection() as connection:
         cohorts = Backlog(connection, every_cohort(now)).undecided(waited_for)
     if not cohorts:
-        return dg.SkipReason("Every reviewed account has a decision.")
+        return skipped(because("tick.all_decided"), context.cursor)
     free = set(cohorts) - jobs.RUNS.in_flight(context.instance, jobs.LINKING)
     if not free:
-        return dg.SkipReason("Every cohort with undecided accounts is already being worked on.")
+        return skipped(because("tick.all_in_work"), context.cursor)
     return dg.SensorResult(run_requests=requests_for(free, now))
 
 
@@ -137,11 +139,11 @@ def catalog_links_sensor(
 )
 def unfinished_runs_sensor(
     context: dg.SensorEvaluationContext, settings: dg.ResourceParam[SettingsAccess]
-) -> dg.SensorResult | dg.SkipReason:
+) -> dg.SensorResult:
     """A run with a limit of zero counts what is pending, and turns the cohort green where that is nothing."""
     gate = gate_of(settings, EntitySettings)
     if isinstance(gate, Closed):
-        return dg.SkipReason(str(gate.reason))
+        return skipped(gate.reason, context.cursor)
     now = datetime.now(UTC)
     window = RunWindow.after(context.cursor, now)
     requests = []
@@ -154,7 +156,7 @@ def unfinished_runs_sensor(
         requests += requests_for(free, now, job.name, config)
     cursor = json.dumps(window.entry)
     if not requests:
-        return dg.SensorResult(skip_reason="No run over a cohort failed since the last look.", cursor=cursor)
+        return skipped(because("tick.no_failed_run"), cursor)
     return dg.SensorResult(run_requests=requests, cursor=cursor)
 
 

@@ -16,13 +16,13 @@ from entity_pipeline.domains.entities.accounts.queries.metric_counts import (
 )
 from entity_pipeline.domains.entities.accounts.queries.queue import reason_counts
 from entity_pipeline.domains.entities.links.logic.holds import HoldReason
+from entity_pipeline.domains.entities.page.scheduler import SCHEDULE
 from entity_pipeline.domains.entities.reviews.logic.reply import UnparseableReason
 from entity_pipeline.shared.runs.health import last_decision
 
 T = TypeVar("T")
 
 CACHED_S = 15.0
-SCHEDULE = "enrichment_schedule"
 FAILED_REASONS = tuple(
     dict.fromkeys(
         [*map(str, UnparseableReason), "invalid_username", "other_model", "refused", *map(str, Unanswered)]

@@ -4,11 +4,12 @@ from datetime import UTC, date, datetime, timedelta
 
 from pydantic import Field
 
-from entity_pipeline.admin.dagster_figures import of_domain
+from entity_pipeline.admin.dagster_figures import DagsterFigures, of_domain
 from entity_pipeline.admin.gemini_quota import quota_status
 from entity_pipeline.admin.installation import Installation
 from entity_pipeline.admin.scheduler import AutomationFigures, switch_of
 from entity_pipeline.admin.shown import Sentence, Shown
+from entity_pipeline.core.reasons import Reason
 from entity_pipeline.core.settings import Closed
 from entity_pipeline.domains.entities import KEY
 from entity_pipeline.domains.entities.accounts.backlog import Backlog, wanted_by_a_tick
@@ -17,6 +18,7 @@ from entity_pipeline.domains.entities.jobs import ENRICHMENT, RUNS
 from entity_pipeline.domains.entities.partitions import every_cohort
 from entity_pipeline.domains.entities.settings import EntitySettings
 
+SCHEDULE = "enrichment_schedule"
 _TICK = timedelta(minutes=15)
 
 
@@ -44,6 +46,8 @@ def scheduler_figures(at: Installation) -> SchedulerFigures:
         in_flight = at.dagster.asked(lambda instance: frozenset(RUNS.in_flight(instance, ENRICHMENT)))
     decision = decision_now(at, in_flight or frozenset(), now)
     limits = decision.limits if isinstance(decision, Launch) else {}
+    if isinstance(decision, HoldOff):
+        dagster = _worded(dagster, decision.reason)
     return SchedulerFigures(
         **switch_of(at, EntitySettings),
         plan=[PlannedCohort(cohort=day, accounts=count) for day, count in limits.items()],
@@ -52,6 +56,20 @@ def scheduler_figures(at: Installation) -> SchedulerFigures:
         dagster=dagster,
         as_of=now,
     )
+
+
+def _worded(dagster: DagsterFigures, reason: Reason) -> DagsterFigures:
+    """The schedule's last tick with the reason as a value, where it said what it would say now.
+
+    A schedule has no cursor to keep the value in, as sensors have (`shared/runs/skips.py`).
+    """
+    ticks = [
+        tick.model_copy(update={"said": reason})
+        if tick.name == SCHEDULE and tick.said == str(reason)
+        else tick
+        for tick in dagster.ticks
+    ]
+    return dagster.model_copy(update={"ticks": ticks})
 
 
 def decision_now(at: Installation, in_flight: frozenset[date], now: datetime) -> Launch | HoldOff:

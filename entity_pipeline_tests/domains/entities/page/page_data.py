@@ -9,12 +9,13 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
+from entity_pipeline.core.gemini.models import DEFAULT_MODEL
 from entity_pipeline.core.settings import PLATFORM
 from entity_pipeline.shared.audit.writer import SYSTEM_ACTOR
 from entity_pipeline_tests.admin.installations import insert_account
 
 Connection = psycopg.Connection[Any]
-MODEL = "gemini-2.5-flash"
+MODEL = DEFAULT_MODEL
 REVIEWED_AT = "2026-11-20T09:30:00+00:00"
 # Runs when it is not escaped: as markup, as an attribute, in a script, as an address.
 HOSTILE = (
