@@ -59,7 +59,7 @@ def said() -> list[Said]:
 
 def _said_in(file: Path) -> Iterator[Said]:
     source = file.read_text("utf-8")
-    if "reasons import" not in source:
+    if "reason" not in source:
         return
     name = ".".join(file.relative_to(ROOT.parent).with_suffix("").parts)
     module = importlib.import_module(name)

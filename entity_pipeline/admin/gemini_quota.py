@@ -95,15 +95,10 @@ def spent_days(
     return [row for row in kept if row.quota_day < first] + list(ledger_since(first))
 
 
-def quota_status(at: Installation) -> QuotaStatus:
-    """The ledger's figures of the quota period that is now."""
-    return at.gemini.quota()
-
-
 def read_quota(at: Installation, count_pending: Callable[[], int]) -> QuotaFigures:
     """The ledger's day, 30 days and the forecast for as many requests with a search as `count_pending` says."""
     now = datetime.now(UTC)
-    status = quota_status(at)
+    status = at.gemini.quota()
     kept = at.gemini.spend(history_begins(status.quota_day))
     rows = spent_days(status.quota_day, kept, partial(spend_since, at.assets_db))
     pending: int | None = None

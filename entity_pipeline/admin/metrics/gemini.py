@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from entity_pipeline.admin.gemini_quota import quota_status
 from entity_pipeline.admin.installation import Installation
 from entity_pipeline.admin.metrics.part import OTHER, Asking, Described, MetricsPart, Samples, one
 from entity_pipeline.core.gemini.access import RecentReplies
@@ -40,7 +39,7 @@ def gemini_part(at: Installation) -> MetricsPart:
     """The ledger's part."""
 
     def read(asking: Asking) -> Mapping[str, Samples]:
-        quota = asking.known(lambda: quota_status(at))
+        quota = asking.known(at.gemini.quota)
         requests = None
         if quota is not None:
             day = quota.quota_day

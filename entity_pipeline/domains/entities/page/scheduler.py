@@ -5,7 +5,6 @@ from datetime import UTC, date, datetime, timedelta
 from pydantic import Field
 
 from entity_pipeline.admin.dagster_figures import DagsterFigures, of_domain
-from entity_pipeline.admin.gemini_quota import quota_status
 from entity_pipeline.admin.installation import Installation
 from entity_pipeline.admin.scheduler import AutomationFigures, switch_of
 from entity_pipeline.admin.shown import Sentence, Shown
@@ -77,7 +76,7 @@ def decision_now(at: Installation, in_flight: frozenset[date], now: datetime) ->
     gate = at.settings.gate(EntitySettings)
     if isinstance(gate, Closed):
         return HoldOff(gate.reason)
-    quota, wanted = quota_status(at), wanted_by_a_tick(gate.settings, at.settings)
+    quota, wanted = at.gemini.quota(), wanted_by_a_tick(gate.settings, at.settings)
     with at.assets_db.connection() as connection:
         return Backlog(connection, every_cohort(now)).next_runs(gate, quota, in_flight, now, wanted)
 

@@ -12,8 +12,6 @@ from entity_pipeline.core.reasons import Reason
 from entity_pipeline.core.settings import Closed, Gate
 from entity_pipeline.domains.entities.reasons import because
 
-GEMINI = "entity_pipeline.core.gemini"
-
 
 @dataclass(frozen=True, slots=True)
 class PendingAccount:
