@@ -1,5 +1,6 @@
 """What each error answer means, by table; and that no answer breaks the judgement."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ HELP = {"@type": TYPE + "Help", "links": [{"description": "Learn more", "url": "
 PER_DAY = "GenerateRequestsPerDayPerProjectPerModel"
 PER_MINUTE = "GenerateRequestsPerMinutePerProjectPerModel"
 TOKENS_PER_MINUTE = "GenerateContentPaidTierInputTokensPerModelPerMinute"
-KEYS = ["error", "details", "@type", "violations", "quotaId", "retryDelay", "status", "message"]
+KEYS = ["error", "details", "@type", "violations", "quotaId", "retryDelay", "reason", "status", "message"]
 ANYTHING = st.recursive(
     st.none()
     | st.booleans()
@@ -37,8 +38,14 @@ def retry(delay: Any) -> dict[str, Any]:
     return {"@type": TYPE + "RetryInfo", "retryDelay": delay}
 
 
-def body(*details: Any, status: str = "RESOURCE_EXHAUSTED", message: str = "Quota.") -> dict[str, Any]:
-    error: dict[str, Any] = {"code": 429, "message": message, "status": status}
+def key_info(reason: Any) -> dict[str, Any]:
+    return {"@type": TYPE + "ErrorInfo", "reason": reason, "domain": "googleapis.com"}
+
+
+def body(
+    *details: Any, code: int = 429, status: str = "RESOURCE_EXHAUSTED", message: str = "Quota."
+) -> dict[str, Any]:
+    error: dict[str, Any] = {"code": code, "message": message, "status": status}
     return {"error": error | ({"details": list(details)} if details else {})}
 
 
@@ -88,8 +95,6 @@ def test_a_429_is_judged_by_its_quota_and_never_by_its_delay(
         (408, "", "", ErrorKind.OVERLOADED),
         (204, "", "", ErrorKind.OVERLOADED),
         (0, "", "", ErrorKind.OVERLOADED),
-        (400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key.", ErrorKind.MISCONFIGURED),
-        (400, "INVALID_ARGUMENT", "API Key expired.", ErrorKind.MISCONFIGURED),
         (400, "INVALID_ARGUMENT", "Tool use with a response mime type is unsupported", ErrorKind.REFUSED),
         (400, "FAILED_PRECONDITION", "User location is not supported", ErrorKind.REFUSED),
         (413, "", "", ErrorKind.REFUSED),
@@ -105,6 +110,45 @@ def test_any_other_code_says_whether_to_try_again(
 ) -> None:
     error = classify_error(code, body(status=status, message=message), grounded)
     assert error == GeminiError(kind, code, status, message)
+
+
+@pytest.mark.parametrize("grounded", [True, False])
+@pytest.mark.parametrize(
+    ("reason", "message"),
+    [
+        ("API_KEY_INVALID", "API key not valid. Please pass a valid API key."),
+        ("API_KEY_INVALID", "API Key expired."),
+        ("API_KEY_INVALID", ""),
+        ("API_KEY_EXPIRED", "API key expired. Please renew the API key."),
+    ],
+)
+def test_a_key_that_google_does_not_take_is_known_by_the_reason_in_the_details(
+    reason: str, message: str, grounded: bool
+) -> None:
+    answer = body(HELP, key_info(reason), code=400, status="INVALID_ARGUMENT", message=message)
+    error = classify_error(400, answer, grounded)
+    assert error == GeminiError(ErrorKind.MISCONFIGURED, 400, "INVALID_ARGUMENT", message)
+
+
+STRANGERS_TEXT = (
+    "API key not valid. API_KEY_INVALID. PERMISSION_DENIED. Please retry in 28s. "
+    f'{PER_DAY} {{"quotaId": "{PER_DAY}", "reason": "API_KEY_INVALID", "retryDelay": "28s"}}'
+)
+
+
+@pytest.mark.parametrize("grounded", [True, False])
+@pytest.mark.parametrize("code", [302, 400, 401, 403, 404, 408, 413, 429, 500, 503])
+@pytest.mark.parametrize(
+    "details",
+    [[], [HELP], [violations(PER_MINUTE), retry("7s")], [key_info("API_KEY_INVALID")], [key_info("OTHER")]],
+)
+def test_what_a_stranger_wrote_into_the_message_decides_nothing(
+    details: list[Any], code: int, grounded: bool
+) -> None:
+    plain = classify_error(code, body(*details, code=code, message="Quota."), grounded)
+    quoting = classify_error(code, body(*details, code=code, message=STRANGERS_TEXT), grounded)
+    assert replace(quoting, message="") == replace(plain, message="")
+    assert quoting.message == STRANGERS_TEXT
 
 
 def test_an_error_that_is_not_wrapped_is_read_as_well() -> None:
