@@ -29,6 +29,21 @@ def test_pruning_takes_old_text_and_old_looks_and_leaves_the_quota_as_it_is(
         select 'anonymous:direct', 'direct', 'h', now() - age * interval '1 day' from unnest(array[0, 1, 29, 31]) age
         """
     )
+    assets.execute(
+        """
+        update gemini_usage_events set request = case pipeline
+          when 'another' then '{"sealed": "x"}'
+          else '{"model": "m", "sealed": "x", "system": "x", "parts": []}' end::jsonb
+        """
+    )
+    # One that got no reply has a request all the same.
+    assets.execute(
+        """
+        insert into gemini_usage_events (pipeline, step, model, grounded, subject, cost_usd, created_at, request)
+        values ('entity_enrichment', 's', 'gemini-2.5-flash', true, 'lost', 0.5, now() - interval '181 days',
+          '{"model": "m", "sealed": "x"}')
+        """
+    )
     ledger, flash = Ledger(assets_db), MODELS["gemini-2.5-flash"]
     before = ledger.status(flash)
     (statements,) = re.findall(r"^```sql assets\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
@@ -37,7 +52,11 @@ def test_pruning_takes_old_text_and_old_looks_and_leaves_the_quota_as_it_is(
     kept = assets.execute(
         "select pipeline, subject from gemini_usage_events where reply is null order by 1, 2"
     ).fetchall()
-    assert kept == [("entity_enrichment", "181")]
-    assert assets.execute("select count(*) from gemini_usage_events").fetchone() == (6,)
+    assert kept == [("entity_enrichment", "181"), ("entity_enrichment", "lost")]
+    bare = assets.execute(
+        "select pipeline, subject, request from gemini_usage_events where not request ? 'sealed' order by 1, 2"
+    ).fetchall()
+    assert bare == [("entity_enrichment", name, {"model": "m"}) for name in ("181", "lost")]
+    assert assets.execute("select count(*) from gemini_usage_events").fetchone() == (7,)
     assert assets.execute("select count(*) from instagram_request_log").fetchone() == (3,)
     assert ledger.status(flash) == before

@@ -41,6 +41,7 @@ VERBS = (
         f"{_HERE}.quota:quota",
         "Show today's use of the Gemini quota, and what was spent.",
     ),
+    Verb("request", f"{_HERE}.request:request", "Show what one request of the ledger asked Gemini."),
     Verb(
         "instagram",
         f"{_HERE}.instagram_group:instagram",

@@ -34,6 +34,7 @@ def resources_of_environment() -> dict[str, Any]:
             api_key=_if_set("GEMINI_API_KEY") or "",
             base_url=_if_set("GEMINI_BASE_URL"),
             model_name=_if_set("GEMINI_MODEL") or DEFAULT_MODEL,
+            request_keys=_if_set("GEMINI_REQUEST_KEYS"),
         ),
         "instagram": InstagramResource(
             assets_db=assets_db,

@@ -26,11 +26,16 @@ from entity_pipeline.sandbox.state import State
 _STANDINS = "entity_pipeline.sandbox.standins"
 _HEALTH = "/_standin/health"
 _DAGSTER_HOME = "dagster_home"
+
+
+def _fernet_key() -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+
+
 _MAKE_KEY = {
     "GEMINI_API_KEY": lambda: f"sandbox-{secrets.token_urlsafe(24)}",
-    "INSTAGRAM_SESSION_KEYS": lambda: base64.urlsafe_b64encode(
-        secrets.token_bytes(32)
-    ).decode(),  # Fernet's format
+    "GEMINI_REQUEST_KEYS": _fernet_key,
+    "INSTAGRAM_SESSION_KEYS": _fernet_key,
     "ADMIN_TOKEN": lambda: secrets.token_urlsafe(32),
 }
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from psycopg.types.json import Jsonb
 
 from entity_pipeline.domains.entities.partitions import FIRST_DAY
@@ -364,6 +365,30 @@ def test_status_and_quota_read_the_databases(
     assert "model gemini-2.5-flash" in quota.out
     write_settings(assets_db, enabled=False, daily_grounding_cap=7)
     assert "0 of 7 grounded prompts used" in command("quota").out
+
+
+def test_a_request_is_shown_with_the_key_that_sealed_it(command: Command, assets_db: ClonedDatabase) -> None:
+    key, another = (Fernet.generate_key().decode() for _ in range(2))
+    post(assets_db, "prada")
+    switch_on(assets_db)
+    assert command("enrich", GEMINI_REQUEST_KEYS=key).code == 0
+    with assets_db.connection() as connection:
+        rows = connection.execute("select id::text, request::text from gemini_usage_events").fetchall()
+    assert rows
+    assert not any("prada" in kept for _, kept in rows)
+    event_id = rows[0][0]
+    shown = command("request", event_id, GEMINI_REQUEST_KEYS=f"{another},{key}")
+    assert shown.code == 0, shown.said
+    kept = json.loads(shown.out)
+    assert "prada" in kept["parts"][0]["text"]
+    assert kept["system"]
+    assert (
+        command("request", event_id).failure
+        == "This request is sealed: set GEMINI_REQUEST_KEYS to the key it was sealed with."
+    )
+    unopened = command("request", event_id, GEMINI_REQUEST_KEYS=another).failure
+    assert unopened == "No key of GEMINI_REQUEST_KEYS opens this request."
+    assert command("request", "7").failure == "The ledger has no request with the ID '7'."
 
 
 def test_undo_puts_back_what_enrich_wrote(

@@ -138,6 +138,12 @@ def test_a_model_that_stays_needs_no_line(name: str, today: date) -> None:
     assert list(model_findings(name, today)) == []
 
 
+def test_a_model_whose_successor_is_accepted_needs_no_line() -> None:
+    retired = date(2026, 12, 1)
+    assert list(model_findings("gemini-2.5-flash", retired, ["gemini-3.5-flash-lite"])) == []
+    assert len(list(model_findings("gemini-2.5-flash", retired, ["gemini-3.6-flash"]))) == 1
+
+
 def test_a_plan_shows_the_sql_and_the_locks_and_the_migration_then_has_nothing_left(
     tmp_path: Path, database_server: DatabaseServer
 ) -> None:

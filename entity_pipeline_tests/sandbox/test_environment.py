@@ -30,6 +30,7 @@ VARIABLES = {
     "GEMINI_API_KEY",
     "GEMINI_BASE_URL",
     "GEMINI_MODEL",
+    "GEMINI_REQUEST_KEYS",
     "INSTAGRAM_BASE_URL",
     "INSTAGRAM_SESSION_KEYS",
     "ADMIN_TOKEN",
@@ -68,7 +69,9 @@ def test_every_variable_leads_to_something_that_answers_and_stays_over_a_restart
             assert processes.http_status(urlsplit(variables[name]).port or 0, "/_standin/health") == 200
         for name in ("R2_ENDPOINT_URL", "R2_PUBLIC_BASE_URL"):
             assert processes.http_status(urlsplit(variables[name]).port or 0) is not None
-        Fernet(variables["INSTAGRAM_SESSION_KEYS"].encode())
+        for name in ("GEMINI_REQUEST_KEYS", "INSTAGRAM_SESSION_KEYS"):
+            Fernet(variables[name].encode())
+        assert variables["GEMINI_REQUEST_KEYS"] != variables["INSTAGRAM_SESSION_KEYS"]
         assert list(Path(variables["DAGSTER_HOME"]).iterdir()) == []
         assert processes_of(folder) == 4
     assert processes_of(folder) == 0

@@ -1,15 +1,17 @@
 """Checks of the outside systems that domains share. Nothing here asks anything that costs money."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, date, datetime
 
 from entity_pipeline.cli.checks.databases import connection_to
 from entity_pipeline.cli.services import services
+from entity_pipeline.core.failures import PipelineFailure
 from entity_pipeline.core.findings import Finding
 from entity_pipeline.core.gemini.models import find_model, retirement_notice
+from entity_pipeline.core.gemini.settings import GeminiSettings
 from entity_pipeline.core.instagram.settings import InstagramSettings, InstagramWindows
-from entity_pipeline.core.settings import Closed
+from entity_pipeline.core.settings import Closed, SettingsAccess
 from entity_pipeline.core.text.web_address import web_address
 from entity_pipeline.resources.instagram.pool import unreadable_accounts
 from entity_pipeline.resources.postgres import open_database
@@ -28,8 +30,8 @@ def addresses_are_urls() -> Iterator[Finding]:
 def gemini_is_configured() -> Iterator[Finding]:
     """The model is known, and there is a key."""
     with services() as built:
-        name = built.gemini.model
-    yield from model_findings(name, datetime.now(UTC).date())
+        name, accepted = built.gemini.model, _accepted_models(built.settings)
+    yield from model_findings(name, datetime.now(UTC).date(), accepted)
     if find_model(name) is None:
         return
     if os.environ.get("GEMINI_API_KEY"):
@@ -39,7 +41,14 @@ def gemini_is_configured() -> Iterator[Finding]:
         yield Finding("error", "GEMINI_API_KEY is not set: set it to a key of your Google project.")
 
 
-def model_findings(name: str, today: date) -> Iterator[Finding]:
+def _accepted_models(settings: SettingsAccess) -> Collection[str]:
+    try:
+        return settings.readable(GeminiSettings).accept_models
+    except PipelineFailure:  # that the database is away is said by its own check
+        return ()
+
+
+def model_findings(name: str, today: date, accepted: Collection[str] = ()) -> Iterator[Finding]:
     """Whether the registry knows the model, and from 30 days before it retires, that it does."""
     model = find_model(name)
     if model is None:
@@ -47,7 +56,7 @@ def model_findings(name: str, today: date) -> Iterator[Finding]:
             "error",
             f"GEMINI_MODEL is '{name}', which core/gemini/models.py does not know: choose another or add it.",
         )
-    elif (notice := retirement_notice(model, today)) is not None:
+    elif (notice := retirement_notice(model, today, accepted)) is not None:
         yield Finding("warn", str(notice.reason))
 
 

@@ -7,6 +7,7 @@ What one request costs does not belong here: see `core/gemini/usage.py`.
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -237,9 +238,16 @@ def find_model(name: str) -> GeminiModel | None:
     return MODELS.get(name)
 
 
-def retirement_notice(model: GeminiModel, today: date) -> RetirementNotice | None:
-    """What to tell about the end of a configured model; None while that is unknown or more than 30 days away."""
+def retirement_notice(
+    model: GeminiModel, today: date, accepted: Collection[str] = ()
+) -> RetirementNotice | None:
+    """What to say about the end of a configured model; None while that is unknown or more than 30 days away.
+
+    None as well when the successor is one of the `accepted` models: that was decided.
+    """
     if model.retires_on is None or model.successor is None or today < model.retires_on - NOTICE_BEFORE:
+        return None
+    if model.successor in accepted:
         return None
     return RetirementNotice(
         model=model,

@@ -1,5 +1,6 @@
 """Gemini under the ledger: the only way a request leaves this project."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from threading import Event, Lock
 from typing import Any
@@ -9,7 +10,7 @@ from pydantic import Field, PrivateAttr
 
 from entity_pipeline.core.failures import ConfigurationFailure
 from entity_pipeline.core.gemini.access import RecentReplies
-from entity_pipeline.core.gemini.call import Call, Step
+from entity_pipeline.core.gemini.call import Call, EventId, Step
 from entity_pipeline.core.gemini.models import DEFAULT_MODEL, GeminiModel, find_model
 from entity_pipeline.core.gemini.outcomes import Answered, NotAnswered
 from entity_pipeline.core.gemini.quota import QuotaStatus
@@ -17,7 +18,7 @@ from entity_pipeline.core.gemini.usage import SpendDay
 from entity_pipeline.resources.gemini.client import GeminiClient
 from entity_pipeline.resources.gemini.kept_requests import RequestKeeper
 from entity_pipeline.resources.gemini.ledger import Ledger
-from entity_pipeline.resources.gemini.ledger_reading import recent_replies, spend_of_day
+from entity_pipeline.resources.gemini.ledger_reading import recent_replies, request_of, spend_of_day
 from entity_pipeline.resources.gemini.metered_call import MeteredCall
 from entity_pipeline.resources.gemini.spend import read_spend, roll_up_spend
 from entity_pipeline.resources.postgres import PostgresResource
@@ -90,6 +91,15 @@ class GeminiResource(dg.ConfigurableResource):
     def recent_replies(self, since: datetime) -> RecentReplies:
         """See `core.gemini.access.GeminiAccess.recent_replies`."""
         return recent_replies(self.assets_db, self.model_name, since)
+
+    def kept_request(self, event_id: EventId) -> Mapping[str, Any] | None:
+        """What the ledger keeps of one request, its texts opened; None when there is no such request.
+
+        Raises:
+            ConfigurationFailure: the texts are sealed and no key opens them.
+        """
+        kept = request_of(self.assets_db, event_id)
+        return None if kept is None else RequestKeeper(self.request_keys).opened(kept)
 
     def _connected(self) -> GeminiClient:
         with self._client_lock:

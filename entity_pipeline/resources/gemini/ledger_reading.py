@@ -4,6 +4,7 @@ Surprising: requests that are still under way are in today's figures, as they ar
 `gemini_spend_daily` have only those that ended.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -75,6 +76,15 @@ def entries_of(database: Database, step: Step, subject: str, limit: int) -> list
     parameters = {"pipeline": step.pipeline, "step": step.name, "subject": subject, "limit": limit}
     with database.connection() as connection:
         return list(connection.cursor(row_factory=class_row(LedgerEntry)).execute(_OF_SUBJECT, parameters))
+
+
+def request_of(database: Database, event_id: EventId) -> Mapping[str, Any] | None:
+    """What is kept of one request as it is stored, empty for one that never left; None when no row has this ID."""
+    # Of another type where other pipelines made the table, and a person may mistype any of them.
+    found = "select coalesce(request, '{}') from gemini_usage_events where id::text = %s"
+    with database.connection() as connection:
+        row = connection.execute(found, [event_id]).fetchone()
+    return None if row is None else row[0]
 
 
 def recent_replies(database: Database, model: str, since: datetime) -> RecentReplies:

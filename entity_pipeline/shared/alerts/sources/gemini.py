@@ -21,8 +21,9 @@ WHAT_TO_DO: Mapping[str, str] = {
         "daily_grounding_cap."
     ),
     "model_changed": (
-        "Compare prices and quota, then name the other model in accept_models of the row gemini, or set GEMINI_MODEL "
-        "to another model of the registry."
+        "Compare prices and quota. To use the other model's replies: `entity-pipeline settings set gemini "
+        """'accept_models=["NAME"]'`. To leave them unused: set GEMINI_MODEL to another model of the registry, and """
+        "restart what reads it."
     ),
     "few_grounded": "Read some of these reviews: nothing without a search is published, but each was paid for.",
     "model_retires": "Set GEMINI_MODEL as the message says, and restart what reads it.",
@@ -69,9 +70,10 @@ def reply_alerts(look: Look) -> Iterator[Alert]:
 
 
 def model_alerts(look: Look) -> Iterator[Alert]:
-    """The configured model retires within 30 days, or has retired."""
+    """The configured model retires within 30 days, or has retired, and its successor is not accepted."""
+    accepted = look.settings.readable(GeminiSettings).accept_models
     model = find_model(look.gemini.model)
-    notice = None if model is None else retirement_notice(model, look.now.date())
+    notice = None if model is None else retirement_notice(model, look.now.date(), accepted)
     if notice is not None:
         kind = "model_retired" if notice.is_over else "model_retires"
         yield _alert(kind, str(notice.reason), notice.model.name)

@@ -135,6 +135,22 @@ def test_the_end_of_the_model_is_announced_from_thirty_days_before(
     assert all("GEMINI_MODEL=" in alert.says for alert in alerts)
 
 
+def test_a_model_whose_successor_is_accepted_raises_no_alert() -> None:
+    model = next(model for model in MODELS.values() if model.retires_on)
+    assert model.retires_on
+    day = datetime.combine(model.retires_on, datetime.min.time(), UTC)
+    for accepted, many in ((f"{model.successor}", 0), ("gemini-9", 1)):
+        accepting = FakeSettings(Open(OneDomain()), shared=(GeminiSettings(accept_models=[accepted]),))
+        found = look(gemini=FakeGemini(model=model.name), now=day, settings=accepting)
+        assert len(list(model_alerts(found))) == many
+
+
+def test_what_to_do_about_a_replaced_model_names_both_ways() -> None:
+    says = WHAT_TO_DO["model_changed"]
+    assert """`entity-pipeline settings set gemini 'accept_models=["NAME"]'`""" in says
+    assert "GEMINI_MODEL" in says
+
+
 def test_a_model_without_an_end_or_out_of_the_registry_raises_no_alert() -> None:
     for name in ("gemini-2.5-flash-lite", "made-up"):
         assert list(model_alerts(look(gemini=FakeGemini(model=name)))) == []
