@@ -242,7 +242,9 @@ def _save(console: Console, proposals: Sequence[Proposal], host: str | None) -> 
     for item in usable:
         name = item.account_type.value
         assignments.append(Assignment(("thresholds", name), item.threshold))
-        assignments.append(Assignment(("calibration", name), item.points))
+        # As JSON has it: a row takes lists, and the points are tuples.
+        points = [list(point) for point in item.points or ()]
+        assignments.append(Assignment(("calibration", name), points))
     assign([EntitySettings], None, assignments)
     names = ", ".join(item.account_type.value for item in usable)
     console.print(f"Saved for {names}. Reviews made before keep their confidence until they are made again.")
