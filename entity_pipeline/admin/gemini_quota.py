@@ -13,8 +13,9 @@ from typing import Literal
 
 from pydantic import Field
 
+from entity_pipeline.admin.forecast import Forecast, forecast
 from entity_pipeline.admin.installation import Installation
-from entity_pipeline.admin.shown import Shown
+from entity_pipeline.admin.shown import Sentence, Shown
 from entity_pipeline.core.failures import PipelineFailure
 from entity_pipeline.core.gemini.quota import QuotaStatus
 from entity_pipeline.core.gemini.quota_day import next_reset
@@ -22,7 +23,6 @@ from entity_pipeline.core.gemini.usage import SpendDay
 from entity_pipeline.resources.gemini.ledger_reading import spend_since
 
 HISTORY_DAYS = 30
-_LONGEST_FORECAST_DAYS = 3_650
 
 
 class ModelCost(Shown):
@@ -45,18 +45,8 @@ class QuotaDay(Shown):
     cost_usd: Decimal
 
 
-class Forecast(Shown):
-    """When the backlog is reviewed at this cap. `done_on` is a Pacific day, None when it is never."""
-
-    pending: int = Field(description="Accounts that wait for a review, due or put off.")
-    per_day: int = Field(description="Reviews a Pacific day at the cap.")
-    left_today: int
-    done_on: date | None
-    says: str = Field(description="The same as a sentence.")
-
-
 class QuotaFigures(Shown):
-    """The ledger's day, to the unit; see `core.gemini.ledger.QuotaStatus`."""
+    """The ledger's day, to the unit; see `core.gemini.quota.QuotaStatus`."""
 
     model: str
     unit: Literal["prompt", "query"]
@@ -67,6 +57,15 @@ class QuotaFigures(Shown):
     cap: int
     cap_reached: bool
     units_per_request: int
+    closed_because: Sentence | None = Field(
+        description="Why no request with a search may go out; null when it may."
+    )
+    period: Literal["day", "month"] = Field(description="How often the model's free units are given anew.")
+    free_units: int = Field(description="Free units of a period.")
+    used_in_period: int
+    daily_cap: int | None = Field(description="The setting; `cap` is lower where free units end before it.")
+    is_paid: bool = Field(description="Whether searches beyond the free ones are paid for.")
+    answered_by: str | None = Field(description="The model that answers in place of the configured one.")
     blocked_until: datetime | None = Field(description="Google refuses requests until then.")
     resets_at: datetime = Field(description="When the cap opens again.")
     next_reset_at: datetime = Field(description="The reset after `resets_at`.")
@@ -128,6 +127,13 @@ def quota_figures(
         cap=status.cap,
         cap_reached=status.cap_reached,
         units_per_request=status.units_per_request,
+        closed_because=status.closed,
+        period=status.period,
+        free_units=status.free_units,
+        used_in_period=status.used_in_period,
+        daily_cap=status.daily_cap,
+        is_paid=status.is_paid,
+        answered_by=status.answered_by,
         blocked_until=status.blocked_until,
         resets_at=status.resets_at,
         next_reset_at=next_reset(status.resets_at),
@@ -138,25 +144,6 @@ def quota_figures(
         forecast=None if pending is None else forecast(pending, status),
         as_of=now,
     )
-
-
-def forecast(pending: int, status: QuotaStatus) -> Forecast:
-    """When `pending` reviews are done if each takes one request and nobody else uses the quota."""
-    per_day, left = status.cap // status.units_per_request, status.remaining // status.units_per_request
-    done_on: date | None = None
-    if pending == 0:
-        says = "No account waits for a review."
-        done_on = status.quota_day
-    elif per_day == 0 and pending > left:
-        says = f"{pending:,} accounts wait for a review, and the cap allows none: raise daily_grounding_cap."
-    else:
-        days = 0 if pending <= left else -(-(pending - left) // per_day)
-        if days > _LONGEST_FORECAST_DAYS:
-            says = f"{pending:,} accounts wait for a review: more than ten years at {per_day:,} a day."
-        else:
-            done_on = status.quota_day + timedelta(days=days)
-            says = f"{pending:,} accounts wait for a review: done on {done_on} at {per_day:,} a Pacific day."
-    return Forecast(pending=pending, per_day=per_day, left_today=left, done_on=done_on, says=says)
 
 
 def _models(rows: Sequence[SpendDay], today: date) -> list[ModelCost]:
