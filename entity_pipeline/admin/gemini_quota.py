@@ -17,7 +17,7 @@ from entity_pipeline.admin.forecast import Forecast, forecast
 from entity_pipeline.admin.installation import Installation
 from entity_pipeline.admin.shown import Sentence, Shown
 from entity_pipeline.core.failures import PipelineFailure
-from entity_pipeline.core.gemini.quota import QuotaStatus
+from entity_pipeline.core.gemini.quota import Budget, QuotaStatus
 from entity_pipeline.core.gemini.quota_day import next_reset
 from entity_pipeline.core.gemini.usage import SpendDay
 from entity_pipeline.resources.gemini.ledger_reading import spend_since
@@ -43,6 +43,15 @@ class QuotaDay(Shown):
     grounded_requests: int
     search_queries: int
     cost_usd: Decimal
+
+
+class BudgetFigures(Shown):
+    """USD that are spent or held out of a limit beside the day's; `domain` is None for the month's."""
+
+    domain: str | None
+    spent_usd: Decimal
+    limit_usd: Decimal
+    opens_at: datetime
 
 
 class QuotaFigures(Shown):
@@ -71,6 +80,7 @@ class QuotaFigures(Shown):
     next_reset_at: datetime = Field(description="The reset after `resets_at`.")
     spent_usd: Decimal
     spend_limit_usd: Decimal
+    budgets: list[BudgetFigures] = Field(description="The limits beside the day's; empty without any.")
     models: list[ModelCost]
     history: list[QuotaDay] = Field(description="30 Pacific days, oldest first, today last; gaps are zeros.")
     forecast: Forecast | None = Field(description="None while the backlog can't be counted.")
@@ -139,10 +149,20 @@ def quota_figures(
         next_reset_at=next_reset(status.resets_at),
         spent_usd=status.spent_usd,
         spend_limit_usd=status.spend_limit_usd,
+        budgets=[_budget(budget) for budget in status.budgets],
         models=_models(rows, day),
         history=_history(rows, day),
         forecast=None if pending is None else forecast(pending, status),
         as_of=now,
+    )
+
+
+def _budget(budget: Budget) -> BudgetFigures:
+    return BudgetFigures(
+        domain=budget.domain,
+        spent_usd=budget.spent_usd,
+        limit_usd=budget.limit_usd,
+        opens_at=budget.opens_at,
     )
 
 

@@ -238,7 +238,10 @@ def test_the_quota_is_the_ledgers_to_the_unit(
     resource = GeminiResource(assets_db=PostgresResource(url=assets_db.url), api_key="k")
     theirs = resource.quota()
     found = api.get("/api/v1/quota").json()
-    for name in ("used", "reserved", "remaining", "cap", "cap_reached", "model", "unit"):
+    for name in (
+        *("used", "reserved", "remaining", "cap", "cap_reached", "model", "unit"),
+        *("period", "free_units", "used_in_period", "is_paid", "answered_by"),
+    ):
         assert found[name] == getattr(theirs, name), name
     assert (found["used"], found["reserved"]) == (7, 1)
     assert (

@@ -103,6 +103,27 @@ def test_an_empty_database_says_what_to_do(person: TestClient) -> None:
     assert "Nothing waits for a web search." in page
 
 
+def test_the_page_shows_the_budget_of_the_month_and_the_model_that_answers(
+    person: TestClient, app: FastAPI, assets: Connection
+) -> None:
+    fill_ledger(assets)
+    assets.execute(
+        "update pipeline_settings set settings = settings || '{\"monthly_spend_usd\": 1234.5}' "
+        "where platform = 'gemini'"
+    )
+    page = text_of(person.get(PAGE_PATH).text)
+    assert re.search(r"Spent of the month's limit \$[\d.]+ of \$1,234\.50", page)
+    assert "Answers in place of" not in page
+    assets.execute("update gemini_usage_events set billed_model = 'gemini-3.5-flash-lite'")
+    quota = TestClient(app, base_url=ORIGIN, headers=BEARER).get("/api/v1/quota").json()
+    assert quota["answered_by"] == "gemini-3.5-flash-lite"
+    assert quota["closed_because"].startswith("Gemini answered with gemini-3.5-flash-lite in place of ")
+    assert quota["budgets"][0]["limit_usd"] == "1234.5"
+    page = text_of(person.get(PAGE_PATH).text)
+    assert f"Answers in place of {quota['model']} gemini-3.5-flash-lite" in page
+    assert "Gemini answered with gemini-3.5-flash-lite in place of " in page
+
+
 def test_the_figures_of_the_page_are_those_of_the_api(
     person: TestClient, app: FastAPI, assets: Connection, operation: Connection
 ) -> None:
