@@ -13,13 +13,13 @@ _COMMANDS = (
 
 # A file or a test, by its place in `entity_pipeline_tests`.
 DIRECT_ONLY = {
-    "admin/test_api.py::test_no_made_up_request_ends_in_a_server_error": _LONG,
-    "admin/test_browser.py": _LONG,
     "cli/test_commands.py": _COMMANDS,
-    "domains/entities/commands/test_evaluate.py": _COMMANDS,
     "cli/test_pool.py": _COMMANDS,
     "deploy/test_stop.py": _LONG,
     "deploy/test_topology.py": _LONG,
+    "domains/entities/commands/test_evaluate.py": _COMMANDS,
+    "domains/entities/page/test_api.py::test_no_made_up_request_ends_in_a_server_error": _LONG,
+    "domains/entities/page/test_browser.py": _LONG,
     "migrations/test_while_others_write.py": _NUMBERS,
     "reliability/test_hostile_runs.py": _LONG,
     "reliability/test_kill_wire.py": _WIRE,
