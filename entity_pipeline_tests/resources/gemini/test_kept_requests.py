@@ -72,6 +72,7 @@ def test_a_sealed_request_comes_back_whole_and_is_unreadable_in_the_table(
 @pytest.mark.parametrize(
     ("how", "keys", "kept"),
     [("full", None, WHOLE), ("full", OLD, WHOLE), ("none", OLD, SETTINGS), ("sealed", None, SETTINGS)],
+    ids=["full without keys", "full with keys", "none with keys", "sealed without keys"],
 )
 def test_an_open_request_is_kept_as_the_setting_says(
     assets_db: ClonedDatabase, url: str, how: str, keys: str | None, kept: Any

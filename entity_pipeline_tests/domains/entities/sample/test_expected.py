@@ -6,6 +6,7 @@ from uuid import UUID, uuid5
 import pytest
 
 from entity_pipeline.core.gemini.reply_body import read_body
+from entity_pipeline.core.gemini.request import Request, Text, Tool
 from entity_pipeline.domains.entities.links.logic.decide import decide
 from entity_pipeline.domains.entities.links.logic.decisions import (
     Attach,
@@ -31,7 +32,7 @@ from entity_pipeline.domains.entities.sample.expected import (
 from entity_pipeline.domains.entities.sample.tags import first_days
 from entity_pipeline.domains.entities.sample.truth import load_truth
 from entity_pipeline.domains.entities.settings import EntitySettings
-from entity_pipeline.resources.gemini.client import Body, GeminiClient, Prompt
+from entity_pipeline.resources.gemini.client import Body, GeminiClient
 from entity_pipeline_tests.standins import GeminiStandin
 
 SETTINGS = EntitySettings()
@@ -50,14 +51,15 @@ def _verdict(gemini: GeminiClient, username: str) -> Verdict | None:
     """As the review step does it: three tries against overload, one repair call."""
     facts, mark = {"username": username}, "0" * 32
     asked = review_prompt(facts, mark)
-    prompt = Prompt(asked.system, asked.text, 1024, 512)
-    replies = (gemini.send(MODEL, prompt, grounded=True) for _ in range(3))
+    tools = (Tool.GOOGLE_SEARCH,)
+    request = Request(model=MODEL, system=asked.system, parts=(Text(asked.text),), tools=tools)
+    replies = (gemini.send(request) for _ in range(3))
     body = next(reply.body for reply in replies if isinstance(reply, Body))
     parsed = parse_reply(read_body(body), handle=username)
     if not isinstance(parsed, ParsedReply) and parsed.worth_repair:
         text = body["candidates"][0]["content"]["parts"][0]["text"]
         asked = repair_prompt(facts, text, mark)
-        repaired = gemini.send(MODEL, Prompt(asked.system, asked.text, 1024, 0), grounded=False)
+        repaired = gemini.send(Request(model=MODEL, system=asked.system, parts=(Text(asked.text),)))
         assert isinstance(repaired, Body)
         parsed = parse_reply(read_body(repaired.body), handle=username)
     if not isinstance(parsed, ParsedReply):
