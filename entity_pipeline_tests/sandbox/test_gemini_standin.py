@@ -224,6 +224,18 @@ def test_a_wrong_model_or_key_is_refused_in_the_real_words(
     assert word in answer.text
 
 
+def test_a_wrong_key_is_refused_with_the_details_by_which_it_is_known(standin: GeminiStandin) -> None:
+    error = _raw(standin, {"contents": [{"parts": [{"text": "x"}]}]}, key="invalid").json()["error"]
+    assert (error["code"], error["status"]) == (400, "INVALID_ARGUMENT")
+    assert error["details"] == [
+        {
+            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+            "reason": "API_KEY_INVALID",
+            "domain": "googleapis.com",
+        }
+    ]
+
+
 @pytest.mark.parametrize(
     "body", [[], {}, {"contents": "x"}, {"contents": [None, {"parts": [7, {"text": None}]}], "tools": 3}]
 )
