@@ -2,7 +2,7 @@
 
     .venv/bin/python benchmarks/planner_year.py [--days 365] [--seed 1] [SCENARIO ...]
 
-What decides is the product's own: `plan`, `admit`, `quota_status`, the quota clock, the settings' defaults. Posts,
+The decisions are the product's own: `plan`, `admit`, `quota_status`, the quota clock, the settings' defaults. Posts,
 Dagster and Google are modelled by the constants below, which are printed. No database and no network. Most accounts
 are never made: of so many with equal counts only the next name in order is drawn, so that a thousand times the load
 takes no longer.
@@ -46,7 +46,7 @@ COLLECTIONS = (0, 6, 12, 18)  # hours (UTC) at which the day's new accounts arri
 MOST_POSTS = 50  # an account is tagged in p posts with a chance like 1 / p²: 62 % once, 2.8 posts on average
 NO_ANSWER = 0.02  # share of calls that time out or meet a 5xx; the account is put off
 UNREADABLE = 0.01  # share of replies that give no review; final
-OUTAGE_EVERY, OUTAGE = timedelta(days=30), timedelta(hours=4)  # Gemini answers nobody
+OUTAGE_EVERY, OUTAGE = timedelta(days=30), timedelta(hours=4)  # Gemini answers no call
 RUN_DIES = 0.01  # share of runs whose process is killed before its first call ...
 DEAD_FOR = timedelta(minutes=5)  # ... and that run monitoring closes so much later
 RUNS_AT_ONCE = 4  # max_concurrent_runs in dagster.yaml; the pool gemini lets one of them ask
@@ -171,7 +171,7 @@ class Tick:
 
 @dataclass(slots=True)
 class Figures:
-    """What came of a scenario; waits are hours from the collection to the reply that ended them."""
+    """The outcome of a scenario; waits are hours from the collection to the reply that ended them."""
 
     new: Counter[str] = field(default_factory=Counter)
     failed: int = 0
@@ -420,17 +420,17 @@ def main(names: Sequence[str], days: int, seed: int) -> None:
     settings, gemini = EntitySettings(), GeminiSettings()
     console.print(
         f"{days} days from {START:%Y-%m-%d}, seed {seed}; cap {gemini.daily_grounding_cap}, "
-        f"{settings.accounts_per_tick} accounts a tick, {settings.concurrency} reviews at once, "
+        f"{settings.accounts_per_tick} accounts per tick, {settings.concurrency} reviews at once, "
         f"{gemini.daily_spend_usd} USD per day. New accounts at {COLLECTIONS} o'clock UTC, tagged in up to "
         f"{MOST_POSTS} posts. A call takes {LATENCY.seconds} s, {TOKENS.prompt} tokens in and {TOKENS.output} out; "
         f"{NO_ANSWER:.0%} get no answer, "
-        f"{UNREADABLE:.0%} one that can't be read, and nobody does for {OUTAGE} every {OUTAGE_EVERY.days} days. "
+        f"{UNREADABLE:.0%} one that can't be read, and no call does for {OUTAGE} every {OUTAGE_EVERY.days} days. "
         f"A run takes {RUN_OVERHEAD.seconds} s besides; {RUN_DIES:.0%} die."
     )
     years = Table(
-        "scenario", "new", "reviewed", "failed", "waiting at the end", "most", "oldest", "calls a day"
+        "scenario", "new", "reviewed", "failed", "waiting at the end", "most", "oldest", "calls per day"
     )
-    for heading in ("most", "USD", "runs a day", "most", "worst tick", "takes", "runs without work"):
+    for heading in ("most", "USD", "runs per day", "most", "worst tick", "takes", "runs without work"):
         years.add_column(heading)
     waits = Table(
         "scenario", "tagged in", "new", "reviewed", "median wait", "95 %", "longest", "oldest waiting"
