@@ -122,7 +122,9 @@ def test_enrich_says_why_it_stopped_before_the_end(
     switch_on(assets_db, daily_spend_usd=0.000001)
     ended = command("enrich")
     assert ended.code == 0, ended.said
-    assert "Reviews stopped before the end: The spending limit of the quota day is reached." in ended.out
+    said = " ".join(ended.out.split())
+    assert "Reviews stopped before the end: The spending limit of " in said
+    assert " USD is reached for the Pacific day" in said
     assert "2 accounts still wait for a review." in ended.out
     assert gemini.requests["total"] == 0
 

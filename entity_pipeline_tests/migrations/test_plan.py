@@ -73,7 +73,7 @@ def test_an_index_of_a_table_that_is_there_is_built_concurrently(older: tuple[st
         if any("for the index entity_pipeline" in what for what in effect.does)
         and effect.table.name != "gemini_spend_daily"
     ]
-    assert len(on_large_tables) == 21
+    assert len(on_large_tables) == 22
     assert {lock for _, lock in on_large_tables} == {"SHARE UPDATE EXCLUSIVE"}
 
 

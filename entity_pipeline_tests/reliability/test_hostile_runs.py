@@ -203,7 +203,10 @@ def attacked(
 ) -> Iterator[Graph]:
     with HostileGemini({name: attack for name, (attack, _) in REPLIES.items()}) as hostile:
         gemini = GeminiResource(
-            assets_db=PostgresResource(url=assets_db.url), api_key=KEY, base_url=hostile.url
+            assets_db=PostgresResource(url=assets_db.url),
+            api_key=KEY,
+            base_url=hostile.url,
+            model_name="gemini-2.5-flash",  # as the recorded replies name it
         )
         with graph(assets_db, operation_db, gemini=gemini) as installation:
             installation.gemini = hostile
