@@ -153,8 +153,8 @@ def test_a_plan_takes_what_is_wanted_affordable_and_not_in_flight(
         assert next_runs(assets, Wanted(reviews=1, profiles=1), **looking) == Launch({MONDAY: 1})
         one = QuotaStatus(**{**{name: getattr(FREE, name) for name in FREE.__slots__}, "used": 99})
         assert next_runs(assets, Wanted(), quota=one) == Launch({MONDAY: 1})
-        closed = Backlog(assets, ALL).next_runs(Closed.because("Off."), FREE, frozenset(), NOW, Wanted())
-        assert closed == HoldOff("Off.")
+        off = Closed.because("Off.")
+        assert Backlog(assets, ALL).next_runs(off, FREE, frozenset(), NOW, Wanted()) == HoldOff(off.reason)
 
 
 def test_accounts_that_a_run_does_not_find_are_put_right_in_the_list(
