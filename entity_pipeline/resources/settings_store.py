@@ -31,6 +31,9 @@ TABLE = "pipeline_settings"
 SWITCH_COLUMN = "is_enabled"
 SETTINGS_COLUMN = "settings"
 
+# For those who read a row within a transaction of their own.
+SWITCH_AND_SETTINGS = f"select {SWITCH_COLUMN}, {SETTINGS_COLUMN} from pipeline_settings where platform = %s"
+
 # Cast to the column's type: where other pipelines note people by uuid, text would be refused at plan time.
 _WHO = f"""(jsonb_populate_record(null::{TABLE}, jsonb_build_object('updated_by',
   case when exists (select from pg_attribute where attrelid = '{TABLE}'::regclass

@@ -17,7 +17,7 @@ from entity_pipeline.core.gemini.call import EventId, Step
 from entity_pipeline.core.gemini.models import is_same_model
 from entity_pipeline.core.gemini.usage import SpendDay
 from entity_pipeline.core.ports import Database
-from entity_pipeline.resources.gemini.ledger_sql import EVENTS, RECENT_REPLIES
+from entity_pipeline.resources.gemini.ledger_sql import EVENTS, KEPT_REQUEST, RECENT_REPLIES
 
 _DAY = "coalesce(quota_day, (created_at at time zone 'America/Los_Angeles')::date)"
 
@@ -81,7 +81,7 @@ def entries_of(database: Database, step: Step, subject: str, limit: int) -> list
 def request_of(database: Database, event_id: EventId) -> Mapping[str, Any] | None:
     """What is kept of one request as it is stored, empty for one that never left; None when no row has this ID."""
     # Of another type where other pipelines made the table, and a person may mistype any of them.
-    found = "select coalesce(request, '{}') from gemini_usage_events where id::text = %s"
+    found = KEPT_REQUEST
     with database.connection() as connection:
         row = connection.execute(found, [event_id]).fetchone()
     return None if row is None else row[0]

@@ -30,6 +30,7 @@ select * from entity_pipeline_ledger_view_2({_MODEL}, of_step => %(step)s, of_su
 
 STATUS = f"select * from entity_pipeline_ledger_view_2({_MODEL})"
 
+KEPT_REQUEST = "select coalesce(request, '{}') from gemini_usage_events where id::text = %s"
 REPLY = "select id::text, reply, model_version, input_hash from gemini_usage_events where id = %s"
 
 RESERVE_AND_COMMIT = """

@@ -32,6 +32,7 @@ from entity_pipeline.resources.instagram.seats import (
     Slot,
 )
 from entity_pipeline.resources.postgres import database_clock
+from entity_pipeline.resources.settings_store import SWITCH_AND_SETTINGS
 
 LEASE = timedelta(seconds=120)  # several times the 20 s a request may take
 _LEASED_RETRY = timedelta(seconds=2)  # a leased account is usually free again within a request
@@ -160,7 +161,7 @@ class Governor:
 def _permission(connection: Connection[Any]) -> Gate[InstagramSettings]:
     """The `instagram` row as it is now: open, or closed with the reason."""
     name = InstagramSettings.row
-    row = connection.execute(sql.SETTINGS, (name,)).fetchone()
+    row = connection.execute(SWITCH_AND_SETTINGS, (name,)).fetchone()
     return gate(InstagramSettings, {} if row is None else {name: SettingsRow(*row)})
 
 

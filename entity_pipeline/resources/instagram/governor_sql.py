@@ -34,7 +34,6 @@ join public.instagram_routes r on r.name = a.route
 where a.state in ('active', 'cooling') and (%(only)s::text is null or a.username = %(only)s)
 """
 
-SETTINGS = "select is_enabled, settings from public.pipeline_settings where platform = %s"
 
 LOCK = "select pg_advisory_xact_lock(hashtextextended(key, 0)) from unnest(%s::text[]) as key"
 

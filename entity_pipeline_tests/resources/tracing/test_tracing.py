@@ -23,7 +23,7 @@ from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.domains.entities.graph import MONDAY, Graph, graph
 from entity_pipeline_tests.resources.tracing.collector import Collector, Received, collector
 
-MODEL = "gemini-2.5-flash"
+MODEL = "gemini-2.5-flash-lite"
 REVIEW = f"generate_content {MODEL}"
 CLIENT = 3
 SESSION_KEY = "A" * 43 + "="

@@ -154,6 +154,7 @@ def test_every_option_of_a_run_is_explained_and_has_a_default() -> None:
         for name, field in getattr(schema.config_type, "fields", {}).items()
     }
     assert set(fields) == {
+        "enrichment_queue.compare",
         "instagram_profiles.limit",
         "gemini_reviews.limit",
         "gemini_reviews.refresh",
