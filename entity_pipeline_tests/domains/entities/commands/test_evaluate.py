@@ -94,7 +94,7 @@ def test_an_evaluation_is_announced_paid_for_once_kept_saved_and_compared(
         "from review_evaluations order by created_at"
     )
     version = prompts.template(prompts.REVIEW).version
-    assert row(assets_db, kept) == ("gemini-2.5-flash", version, RULES_VERSION, True, 40)
+    assert row(assets_db, kept) == ("gemini-2.5-flash-lite", version, RULES_VERSION, True, 40)
     switch_on(assets_db, enabled=False)
     replayed = command("evaluate", "labels.csv", "--replay").out
     assert "No call is paid for; 0 are not covered." in replayed
