@@ -3,7 +3,6 @@
 What a domain would launch next belongs to its page, whose figures extend these.
 """
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +11,7 @@ from pydantic import Field
 from entity_pipeline.admin.dagster_figures import DagsterFigures
 from entity_pipeline.admin.installation import Installation
 from entity_pipeline.admin.shown import Sentence, Shown
+from entity_pipeline.core.jsonb import json_object
 from entity_pipeline.core.settings import Closed, SettingsModel
 
 
@@ -39,7 +39,7 @@ class AutomationFigures(SwitchFigures):
 def switch_of(at: Installation, model: type[SettingsModel]) -> dict[str, Any]:
     """The values of `SwitchFigures`, for those that have more."""
     row, gate = at.settings.row(model), at.settings.gate(model)
-    stored = row.settings if row is not None and isinstance(row.settings, Mapping) else {}
+    stored = json_object(row.settings if row is not None else None)
     return {
         "is_enabled": bool(row is not None and row.is_enabled),
         "is_open": not isinstance(gate, Closed),

@@ -1,6 +1,5 @@
 """`/api/v1/settings`: every row of `pipeline_settings`, to read and to change."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +13,7 @@ from entity_pipeline.admin.paths import API_PATH
 from entity_pipeline.admin.setting_rows import SettingsPlace, settings_places
 from entity_pipeline.admin.shell import Shell
 from entity_pipeline.admin.shown import Sentence, Shown
+from entity_pipeline.core.jsonb import json_object
 from entity_pipeline.core.settings import Closed, readable
 
 _MISSING: dict[int | str, dict[str, Any]] = {404: problem("There is no such row.")}
@@ -70,7 +70,7 @@ def _place(shell: Shell, name: str) -> SettingsPlace:
 
 def _figures(at: Installation, place: SettingsPlace) -> SettingsFigures:
     row, gate = at.settings.row(place.model), at.settings.gate(place.model)
-    stored = row.settings if row is not None and isinstance(row.settings, Mapping) else {}
+    stored = json_object(row.settings if row is not None else None)
     return SettingsFigures(
         name=place.name,
         is_shared=place.mounted is None,

@@ -12,7 +12,7 @@ from rich.table import Table
 from entity_pipeline.cli.services import services
 from entity_pipeline.core.audit import COMMAND_ACTOR, Actor
 from entity_pipeline.core.failures import InputRejected
-from entity_pipeline.core.jsonb import read_json
+from entity_pipeline.core.jsonb import json_object, read_json
 from entity_pipeline.core.settings import (
     Closed,
     DomainSettings,
@@ -181,7 +181,7 @@ def _check_shares(model: type[SettingsModel], settings: Mapping[str, Any], domai
 
 def _table(model: type[SettingsModel], row: SettingsRow | None) -> Table:
     stored = _stored(row)
-    values: dict[str, Any] = dict(stored) if isinstance(stored, Mapping) else {}
+    values: dict[str, Any] = dict(json_object(stored))
     defaults = model().model_dump(mode="json")
     table = Table("setting", "value", "from")
     for name in sorted(defaults | values):

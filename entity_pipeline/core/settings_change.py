@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from entity_pipeline.core.audit import Actor
 from entity_pipeline.core.failures import InputRejected
+from entity_pipeline.core.jsonb import json_object
 from entity_pipeline.core.settings import SettingsModel, SettingsRefused, SettingsRow, Version, parse
 
 
@@ -87,7 +88,7 @@ def changed(model: type[SettingsModel], stored: Any, assignments: Sequence[Assig
     Raises:
         InputRejected: the result is not allowed; the sentence names each bad key.
     """
-    result: dict[str, Any] = dict(stored) if isinstance(stored, Mapping) else {}
+    result: dict[str, Any] = dict(json_object(stored))
     for assignment in assignments:
         result = _with(result, assignment.path, assignment.value)
     try:
@@ -101,7 +102,7 @@ def changed(model: type[SettingsModel], stored: Any, assignments: Sequence[Assig
 
 def _with(stored: Any, path: tuple[str, ...], value: Any) -> dict[str, Any]:
     """A copy of `stored` with the value at the path; an object that loses its last key goes with it."""
-    result: dict[str, Any] = dict(stored) if isinstance(stored, Mapping) else {}
+    result: dict[str, Any] = dict(json_object(stored))
     first, *rest = path
     if rest:
         value = _with(result.get(first), tuple(rest), value) or None

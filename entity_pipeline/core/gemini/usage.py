@@ -8,6 +8,7 @@ from typing import Any
 
 from entity_pipeline.core.gemini.models import GeminiModel, GroundingPool, answering_model, find_model
 from entity_pipeline.core.gemini.request import Request
+from entity_pipeline.core.jsonb import json_object
 
 _MILLION = Decimal(1_000_000)
 _MICRODOLLAR = Decimal("0.000001")
@@ -29,7 +30,7 @@ class TokenUsage:
 def read_usage(body: Mapping[str, Any]) -> TokenUsage:
     """Token counts of a raw reply; what is absent or not a sensible number counts as 0."""
     raw = body.get("usageMetadata")
-    counts: Mapping[str, Any] = raw if isinstance(raw, Mapping) else {}
+    counts: Mapping[str, Any] = json_object(raw)
 
     def count(key: str, most: int) -> int:
         value = counts.get(key)

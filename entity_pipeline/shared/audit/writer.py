@@ -1,7 +1,6 @@
 """Our rows of `operation.admin_audit_log`: the trail of automatic writes, and the memory of what is ours.
 
-Surprising: `created_at` is the moment of writing, not of the transaction's start, so that two writers who
-waited for each other's row lock leave their rows in the order in which they wrote.
+The insert itself, and the order it keeps, is in `core/audit.py`.
 """
 
 from collections.abc import Mapping, Sequence

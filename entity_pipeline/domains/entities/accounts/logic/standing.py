@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from entity_pipeline.core.jsonb import json_object
 from entity_pipeline.domains.entities.links.logic.names import normalise_name
 
 _DAY = re.compile(r"20[0-9]{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])", re.ASCII)
@@ -93,10 +94,13 @@ class ListedAccount:
 
 def standing(account: AccountFacts) -> ListedAccount:
     """The account's row of `enrichment_queue`."""
-    enrichment = _mapping(account.enrichment)
-    review, profile = _mapping(enrichment.get("gemini_review")), _mapping(enrichment.get("profile_backfill"))
-    link = _mapping(enrichment.get("catalog_link"))
-    said = _mapping(review.get("review"))
+    enrichment = json_object(account.enrichment)
+    review, profile = (
+        json_object(enrichment.get("gemini_review")),
+        json_object(enrichment.get("profile_backfill")),
+    )
+    link = json_object(enrichment.get("catalog_link"))
+    said = json_object(review.get("review"))
     is_open = account.is_active and account.is_usable
     state = _state(review, link, profile, is_open=is_open)
     looks_at_profile = is_open and profile_waits(profile)
@@ -105,7 +109,7 @@ def standing(account: AccountFacts) -> ListedAccount:
         created_at=account.created_at,
         changed_at=account.updated_at,
         cohort=_cohort(enrichment.get("cohort"), account.created_at),
-        posts=_posts(_mapping(enrichment.get("tagging")).get("posts")),
+        posts=_posts(json_object(enrichment.get("tagging")).get("posts")),
         state=state,
         account_type=_known(account.account_type, _text(said.get("account_type")), 40),
         account_role=_known(account.account_role, _text(said.get("account_role")), 40),
@@ -166,7 +170,7 @@ def _decision(review: Mapping[str, Any], link: Mapping[str, Any], profile: Mappi
         return AccountState.UNDONE
     if _text(link.get("reviewed_at")) != _text(review.get("reviewed_at")):
         return AccountState.UNDECIDED
-    picture = _text(_mapping(profile.get("image")).get("sha256"))
+    picture = _text(json_object(profile.get("image")).get("sha256"))
     if "picture" in link and _text(link["picture"]) != picture:
         return AccountState.UNDECIDED
     return AccountState(status) if isinstance(status, str) and status in _DECIDED else AccountState.HELD
@@ -188,7 +192,7 @@ def _posts(value: object) -> int:
 
 def _reasons(state: AccountState, review: Mapping[str, Any], link: Mapping[str, Any]) -> list[str]:
     if state is AccountState.FAILED:
-        found = [_mapping(review.get("error")).get("reason")]
+        found = [json_object(review.get("error")).get("reason")]
     elif state is AccountState.HELD:
         stored = link.get("reasons")
         found = stored if isinstance(stored, list) else []
@@ -215,7 +219,3 @@ def _cut(text: str | None, length: int) -> str | None:
 def _text(value: object) -> str | None:
     """A JSON value as text, as ``->>`` gives it."""
     return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypedDict, cast
 
 from entity_pipeline.core.instagram.absence import Sighting, counting_absences
 from entity_pipeline.core.instagram.outcomes import Finding
+from entity_pipeline.core.jsonb import json_object
 
 HISTORY = 5
 REASSIGNED = "reassigned"
@@ -56,7 +57,7 @@ class ProfileBackfill(TypedDict):
 
 def read_stored(raw: object) -> ProfileBackfill:
     """The stored section made whole. An account that is finished and looked at again has made no attempt yet."""
-    raw = raw if isinstance(raw, Mapping) else {}
+    raw = json_object(raw)
     known, attempts = raw.get("instagram_id"), raw.get("attempts")
     made = attempts if type(attempts) is int and attempts > 0 else 0
     image = raw.get("image")
