@@ -17,8 +17,8 @@ PAGE_ACTOR = UUID("e7717000-0000-4000-8000-0000ad314900")  # somebody with ADMIN
 COMMAND_ACTOR = UUID("e7717000-0000-4000-8000-0000c033a4d0")  # somebody at a command line
 
 # `created_at` is the moment of writing, not of the transaction's start, so that writers who waited for each other leave
-# their rows in the order in which they wrote. `{after}` is SQL: a parameter, or the row itself.
-INSERT = """
+# their rows in the order in which they wrote.
+_INSERT = """
 insert into admin_audit_log
     (admin_user_id, action, target_table, target_id, before_state, after_state, metadata, created_at)
 values (%(actor)s, %(action)s, %(table)s, %(id)s, %(before)s::jsonb, {after}, %(metadata)s::jsonb, clock_timestamp())
@@ -39,24 +39,30 @@ class Actor:
         return f"{self.channel}:{self.name}" if self.name else self.channel
 
 
-def write_audit_row(
-    connection: Any,
+def audit_row(
+    pipeline: str,
+    verb: str,
     *,
     actor: UUID,
-    action: str,
     table: str,
+    target_id: UUID | None,
     before: Mapping[str, Any] | None,
-    after: Mapping[str, Any],
+    after: Mapping[str, Any] | None,
     metadata: Mapping[str, Any],
-) -> None:
-    """One row about a change to a table whose keys are not uuids; `before` is None for a created row."""
-    values = {
+    after_sql: str = "%(after)s::jsonb",
+) -> tuple[str, dict[str, Any]]:
+    """The statement that adds one row, and its parameters. Run it in the transaction of the write, or before it.
+
+    The action is ``"<pipeline>.<verb>"``. `before` is None for a created row, `after` None for a removed one.
+    `target_id` is None where the keys of the table are not uuids. `after_sql` stands for `after` where SQL knows the
+    row and the caller does not.
+    """
+    return _INSERT.format(after=after_sql), {
         "actor": actor,
-        "action": action,
+        "action": f"{pipeline}.{verb}",
         "table": table,
-        "id": None,
+        "id": target_id,
         "before": None if before is None else jsonb_text(before),
-        "after": jsonb_text(after),
-        "metadata": jsonb_text(metadata),
+        "after": None if after is None else jsonb_text(after),
+        "metadata": jsonb_text({"pipeline": pipeline, **metadata}),
     }
-    connection.execute(INSERT.format(after="%(after)s::jsonb"), values)

@@ -15,9 +15,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from entity_pipeline.core.reasons import Reason
 from entity_pipeline.core.setting_problems import not_an_object, problems_of
 
-# The row and ledger name of the entities domain. New code takes `DomainSettings.row` of its own domain.
-PLATFORM = "entity_enrichment"
-
 Share = Annotated[float, Field(ge=0, le=1)]
 # Upper bounds are what the database's integers and intervals can hold, not advice.
 Count = Annotated[int, Field(ge=1, le=1_000_000)]

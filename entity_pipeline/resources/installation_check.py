@@ -9,7 +9,6 @@ from typing import Any
 
 import psycopg
 
-from entity_pipeline.core.settings import PLATFORM
 from entity_pipeline.resources.postgres import database_clock
 from entity_pipeline.resources.settings_store import SETTINGS_COLUMN, SWITCH_COLUMN
 
@@ -51,7 +50,7 @@ def former_settings(assets: _Connection) -> Iterator[str]:
         yield (
             "assets: pipeline_settings has older columns that look like a switch or settings "
             f"({', '.join(former)}), and this pipeline does not read them: only {SWITCH_COLUMN} and {SETTINGS_COLUMN} "
-            f"of the row '{PLATFORM}' count, and `entity-pipeline settings` changes them. To use the older ones "
+            "count, and `entity-pipeline settings` changes them. To use the older ones "
             "instead, name them in entity_pipeline/resources/settings_store.py (docs/schema.md)."
         )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from entity_pipeline.core.audit import Actor, write_audit_row
+from entity_pipeline.core.audit import Actor, audit_row
 from entity_pipeline.core.failures import InputRejected
 from entity_pipeline.core.jsonb import jsonb_text
 from entity_pipeline.core.settings import (
@@ -121,15 +121,17 @@ class SettingsStore(dg.ConfigurableResource):
         self, model: type[SettingsModel], before: SettingsRow | None, after: SettingsRow, who: Actor
     ) -> None:
         with self.operation_db.connection() as connection:
-            write_audit_row(
-                connection,
+            statement, values = audit_row(
+                model.row,
+                "settings",
                 actor=who.user_id,
-                action=f"{model.row}.settings",
                 table=TABLE,
+                target_id=None,
                 before=None if before is None else _state(before),
                 after=_state(after),
-                metadata={"pipeline": model.row, "who": who.name or who.channel, "channel": who.channel},
+                metadata={"who": who.name or who.channel, "channel": who.channel},
             )
+            connection.execute(statement.encode(), values)
 
 
 def _values(model: type[SettingsModel], wanted: NewRow, who: Actor) -> dict[str, Any]:

@@ -23,10 +23,10 @@ from entity_pipeline.admin.metrics.families import described
 from entity_pipeline.admin.metrics.part import PREFIX
 from entity_pipeline.assembly import DOMAINS
 from entity_pipeline.core.gemini.models import MODELS
-from entity_pipeline.core.settings import PLATFORM
 from entity_pipeline.domains.entities.accounts.logic.standing import AccountState
 from entity_pipeline.domains.entities.page.figures import EntityFigures
 from entity_pipeline.domains.entities.page.metrics import FAILED_REASONS
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.resources.postgres import PostgresResource
 from entity_pipeline_tests.admin.installations import (
     CONFIGURATION,
@@ -65,7 +65,7 @@ def scraped(api: TestClient) -> Samples:
 def event(assets: ClonedDatabase, state: str = "settled", **columns: Any) -> None:
     """One request of today."""
     values = {
-        "pipeline": PLATFORM,
+        "pipeline": EntitySettings.row,
         "step": "review",
         "model": MODEL,
         "grounded": True,

@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 from psycopg.rows import dict_row
 
-from entity_pipeline.shared.audit.writer import SYSTEM_ACTOR
+from entity_pipeline.core.audit import SYSTEM_ACTOR
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.reliability.soak_judges import (
     CapJudge,

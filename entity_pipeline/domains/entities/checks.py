@@ -8,7 +8,6 @@ import dagster as dg
 
 from entity_pipeline.core.patience import patiently, patiently_on
 from entity_pipeline.core.ports import Database, SchemaAccess
-from entity_pipeline.core.settings import PLATFORM
 from entity_pipeline.domains.entities.accounts.backlog import Backlog
 from entity_pipeline.domains.entities.links.logic.name_checks import (
     NamedEntity,
@@ -27,6 +26,7 @@ from entity_pipeline.domains.entities.links.queries.name_checks import (
 from entity_pipeline.domains.entities.models import EntityTable
 from entity_pipeline.domains.entities.partitions import every_cohort
 from entity_pipeline.domains.entities.schema import NEEDS
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.shared.reporting.metadata import rows_table
 from entity_pipeline.shared.schema import shared_needs
 
@@ -41,7 +41,7 @@ NAMES_WINDOW = timedelta(days=30)
 )
 def databases_have_the_schema(schema: dg.ResourceParam[SchemaAccess]) -> dg.AssetCheckResult:
     """Going on with half a schema would write half a result."""
-    problems = patiently(lambda: schema.problems(shared_needs(PLATFORM), NEEDS))
+    problems = patiently(lambda: schema.problems(shared_needs(EntitySettings.row), NEEDS))
     return dg.AssetCheckResult(
         passed=not problems,
         severity=dg.AssetCheckSeverity.ERROR,

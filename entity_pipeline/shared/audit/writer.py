@@ -1,26 +1,26 @@
-"""Our rows of `operation.admin_audit_log`: the trail of automatic writes, and the memory of what is ours.
+"""One domain's rows of `operation.admin_audit_log`: the trail of automatic writes, and the memory of what is ours.
 
-The insert itself, and the order it keeps, is in `core/audit.py`.
+How a row is built, and the order the rows keep, is in `core/audit.py`.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import psycopg
 from psycopg.rows import class_row
-from psycopg.types.json import Jsonb
 
-from entity_pipeline.core.audit import INSERT, SYSTEM_ACTOR
-from entity_pipeline.core.settings import PLATFORM
+from entity_pipeline.core.audit import SYSTEM_ACTOR, audit_row
 from entity_pipeline.shared.audit.provenance import AuditRow, last_written
 from entity_pipeline.shared.database.round_trip import RoundTrip, RoundTripAnswer
 
-UNDO_ACTION = f"{PLATFORM}.undo"
+_UNDO = "undo"
 
 # The whole row, so that undo can tell whether anybody has touched any column of it.
 _THE_ROW = "(select to_jsonb(r) - '{{created_at,updated_at}}'::text[] from {table} r where r.id = %(id)s)"
 
+# With the parameters of `AuditWriter.ours`.
 SELECT_OURS = """
 select id, target_table, target_id, before_state as before, after_state as after, created_at,
        metadata ->> 'run_id' as run_id, metadata ->> 'account' as account,
@@ -28,78 +28,89 @@ select id, target_table, target_id, before_state as before, after_state as after
 from admin_audit_log
 where (admin_user_id = %(system)s or action = %(undo)s) and metadata ->> 'pipeline' = %(pipeline)s
 """
-OURS = {"system": SYSTEM_ACTOR, "undo": UNDO_ACTION, "pipeline": PLATFORM}
-
 _HISTORY = SELECT_OURS + "and target_table = %(table)s and target_id = %(id)s order by created_at, id"
 
 
-def insert_audit(
-    connection: psycopg.Connection[Any],
-    *,
-    action: str,
-    table: str,
-    target_id: UUID,
-    before: Mapping[str, Any] | None,
-    after: Mapping[str, Any] | None,
-    metadata: Mapping[str, Any],
-    actor: UUID = SYSTEM_ACTOR,
-) -> None:
-    """One row for one written row. Call it in the transaction of the write.
+@dataclass(frozen=True, slots=True)
+class AuditWriter:
+    """Writes and reads the audit rows of one domain; `pipeline` is `Domain.row`.
 
-    `before` is None for a created row, `after` None for a removed one; else both hold the written columns
-    only.
+    A row of another domain is neither read nor undone, even if it is about the same row of the same table.
     """
-    values = _values(action, table, target_id, before, metadata, actor)
-    values["after"] = None if after is None else Jsonb(dict(after))
-    connection.execute(INSERT.format(after="%(after)s").encode(), values)
 
+    pipeline: str
 
-def add_audit(
-    trip: RoundTrip,
-    *,
-    action: str,
-    table: str,
-    target_id: UUID,
-    before: Mapping[str, Any] | None,
-    after: Mapping[str, Any] | None,
-    metadata: Mapping[str, Any],
-) -> None:
-    """The same as part of a round trip. Without `after` it is the whole row as it stands, for one just created."""
-    values = _values(action, table, target_id, before, metadata, SYSTEM_ACTOR)
-    if after is None:
-        trip.add(INSERT.format(after=_THE_ROW.format(table=table)), values)
-    else:
-        trip.add(INSERT.format(after="%(after)s"), values | {"after": Jsonb(dict(after))})
+    @property
+    def ours(self) -> Mapping[str, Any]:
+        """The parameters of `SELECT_OURS`."""
+        undo = f"{self.pipeline}.{_UNDO}"
+        return {"system": SYSTEM_ACTOR, "undo": undo, "pipeline": self.pipeline}
 
+    def insert_undo(
+        self,
+        connection: psycopg.Connection[Any],
+        undone: AuditRow,
+        *,
+        before: Mapping[str, Any],
+        after: Mapping[str, Any] | None,
+        metadata: Mapping[str, Any],
+        actor: UUID,
+    ) -> None:
+        """One row for the columns of `undone` that were put back. Call it in the transaction of the write.
 
-def history(connection: psycopg.Connection[Any], table: str, target_id: UUID) -> Sequence[AuditRow]:
-    """Our audit rows of one row, oldest first, undone ones and undoing ones included."""
-    with connection.cursor(row_factory=class_row(AuditRow)) as cursor:
-        return cursor.execute(_HISTORY, {**OURS, "table": table, "id": target_id}).fetchall()
+        `after` is None for a removed row; else both hold the restored columns only.
+        """
+        statement, values = audit_row(
+            self.pipeline,
+            _UNDO,
+            actor=actor,
+            table=undone.target_table,
+            target_id=undone.target_id,
+            before=before,
+            after=after,
+            metadata={**metadata, "undoes": str(undone.id)},
+        )
+        connection.execute(statement.encode(), values)
 
+    def add(
+        self,
+        trip: RoundTrip,
+        verb: str,
+        *,
+        table: str,
+        target_id: UUID,
+        before: Mapping[str, Any] | None,
+        after: Mapping[str, Any] | None,
+        metadata: Mapping[str, Any],
+    ) -> None:
+        """The row of an automatic write, as part of its round trip.
 
-def ask_ours(trip: RoundTrip, table: str, target_id: UUID) -> RoundTripAnswer[dict[str, Any]]:
-    """What our last write that was not undone left in each column of one row, as JSON values."""
-    return trip.ask(
-        _HISTORY,
-        {**OURS, "table": table, "id": target_id},
-        lambda rows: last_written([AuditRow(**row) for row in rows]),
-    )
+        `before` is None for a row just created, and without `after` it is the whole row as it stands; else both hold
+        the written columns only.
+        """
+        whole = {"after_sql": _THE_ROW.format(table=table)} if after is None else {}
+        statement, values = audit_row(
+            self.pipeline,
+            verb,
+            actor=SYSTEM_ACTOR,
+            table=table,
+            target_id=target_id,
+            before=before,
+            after=after,
+            metadata=metadata,
+            **whole,
+        )
+        trip.add(statement, values)
 
+    def history(self, connection: psycopg.Connection[Any], table: str, target_id: UUID) -> Sequence[AuditRow]:
+        """The audit rows of one row, oldest first, undone ones and undoing ones included."""
+        with connection.cursor(row_factory=class_row(AuditRow)) as cursor:
+            return cursor.execute(_HISTORY, {**self.ours, "table": table, "id": target_id}).fetchall()
 
-def _values(
-    action: str,
-    table: str,
-    target_id: UUID,
-    before: Mapping[str, Any] | None,
-    metadata: Mapping[str, Any],
-    actor: UUID,
-) -> dict[str, Any]:
-    return {
-        "actor": actor,
-        "action": action,
-        "table": table,
-        "id": target_id,
-        "before": None if before is None else Jsonb(dict(before)),
-        "metadata": Jsonb({"pipeline": PLATFORM, **metadata}),
-    }
+    def ask_ours(self, trip: RoundTrip, table: str, target_id: UUID) -> RoundTripAnswer[dict[str, Any]]:
+        """What our last write that was not undone left in each column of one row, as JSON values."""
+        return trip.ask(
+            _HISTORY,
+            {**self.ours, "table": table, "id": target_id},
+            lambda rows: last_written([AuditRow(**row) for row in rows]),
+        )

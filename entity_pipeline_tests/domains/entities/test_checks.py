@@ -8,8 +8,8 @@ from uuid import UUID
 import dagster as dg
 import pytest
 
+from entity_pipeline.core.audit import SYSTEM_ACTOR
 from entity_pipeline.domains.entities import checks as module
-from entity_pipeline.shared.audit.writer import SYSTEM_ACTOR
 from entity_pipeline_tests.databases import ClonedDatabase
 
 PERSON = UUID(int=7)

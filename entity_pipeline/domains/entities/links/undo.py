@@ -12,6 +12,7 @@ import psycopg
 
 from entity_pipeline.core.audit import SYSTEM_ACTOR
 from entity_pipeline.core.failures import InputRejected
+from entity_pipeline.domains.entities.audit import entity_audit
 from entity_pipeline.domains.entities.links.logic.decisions import LINK_COLUMN
 from entity_pipeline.domains.entities.links.logic.undo import (
     CHANGED_SINCE,
@@ -39,7 +40,6 @@ from entity_pipeline.domains.entities.links.queries.undo import (
     restore,
 )
 from entity_pipeline.shared.audit.provenance import AuditRow
-from entity_pipeline.shared.audit.writer import UNDO_ACTION, history, insert_audit
 
 
 def undo(
@@ -94,17 +94,9 @@ class _Undoing:
             "run_id": row.run_id,
             "account": row.account,
             "account_id": str(self.account_id),
-            "undoes": str(row.id),
         }
-        insert_audit(
-            self.connection,
-            action=UNDO_ACTION,
-            table=row.target_table,
-            target_id=row.target_id,
-            before=before,
-            after=after,
-            metadata=metadata,
-            actor=self.actor,
+        entity_audit.insert_undo(
+            self.connection, row, before=before, after=after, metadata=metadata, actor=self.actor
         )
 
     def put_back(self, row: AuditRow, current: Mapping[str, Any], values: Mapping[str, Any]) -> None:
@@ -158,7 +150,7 @@ def _undo_account(work: _Undoing) -> None:
         locked_row(work.connection, table, row_id)
     changes_before = len(work.report.restored) + len(work.report.removed)
     for row in rows:
-        past = history(work.connection, row.target_table, row.target_id)
+        past = entity_audit.history(work.connection, row.target_table, row.target_id)
         current = locked_row(work.connection, row.target_table, row.target_id)
         if current is None:
             if outstanding(row, past) and deleted_by_others(past, undoing):

@@ -9,9 +9,9 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
+from entity_pipeline.core.audit import SYSTEM_ACTOR
 from entity_pipeline.core.gemini.models import DEFAULT_MODEL
-from entity_pipeline.core.settings import PLATFORM
-from entity_pipeline.shared.audit.writer import SYSTEM_ACTOR
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline_tests.admin.installations import insert_account
 
 Connection = psycopg.Connection[Any]
@@ -262,7 +262,7 @@ def fill_ledger(assets: Connection, *, today: int = 24) -> None:
             "search_queries, cost_usd) values (%s, %s, 'instagram_account_review', %s, %s, %s, %s, %s)",
             [
                 day - timedelta(days=back),
-                PLATFORM,
+                EntitySettings.row,
                 MODEL,
                 grounded + 9,
                 grounded,
@@ -275,5 +275,5 @@ def fill_ledger(assets: Connection, *, today: int = 24) -> None:
             "insert into gemini_usage_events (pipeline, step, model, grounded, state, subject, search_queries, "
             "prompt_tokens, output_tokens, cost_usd, latency_ms, metadata) "
             "values (%s, 'instagram_account_review', %s, true, 'settled', 'amber.row', 2, 1800, 420, 0.0016, 5400, %s)",
-            [PLATFORM, MODEL, Jsonb({"kind": "review"})],
+            [EntitySettings.row, MODEL, Jsonb({"kind": "review"})],
         )

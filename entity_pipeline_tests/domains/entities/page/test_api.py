@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 from entity_pipeline.admin.app import create_app
 from entity_pipeline.assembly import DOMAINS
 from entity_pipeline.core.audit import PAGE_ACTOR
-from entity_pipeline.core.settings import PLATFORM
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.postgres import PostgresResource
 from entity_pipeline_tests.admin.installations import (
@@ -43,7 +43,7 @@ NEEDS_TOKEN = [
 
 def event(connection: Connection, **columns: Any) -> None:
     values = {
-        "pipeline": PLATFORM,
+        "pipeline": EntitySettings.row,
         "step": "instagram_account_review",
         "model": "gemini-2.5-flash",
         **columns,

@@ -21,7 +21,6 @@ from psycopg import errors
 from psycopg.pq import TransactionStatus
 
 from entity_pipeline.core.failures import TransientFailure
-from entity_pipeline.core.settings import PLATFORM
 from entity_pipeline.core.text.handles import handle_or_none
 from entity_pipeline.domains.entities.links.logic.decisions import Attach, Candidates, Decision, Hold, Link
 from entity_pipeline.domains.entities.links.logic.gates import section
@@ -47,6 +46,7 @@ from entity_pipeline.domains.entities.links.queries.catalog_write import (
 from entity_pipeline.domains.entities.links.queries.vocabulary import Vocabulary, load_vocabulary
 from entity_pipeline.domains.entities.models import TABLE_OF_TYPE, Account, EntityTable, Verdict
 from entity_pipeline.domains.entities.reviews.logic.record import ReviewRecord
+from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.shared.database.round_trip import RoundTrip
 
 __all__ = [
@@ -248,8 +248,8 @@ def _lock_keys(account: Account, verdict: Verdict | None) -> frozenset[str]:
         handles.add(handle_or_none(review.primary_username))
         if review.account_type in TABLE_OF_TYPE:
             forms = normalised((review.name_en, review.name_ko, account.name_en, account.name_ko))
-            names = frozenset(f"{PLATFORM}:{review.account_type}:{form}" for form in forms)
-    return names | {f"{PLATFORM}:handle:{handle}" for handle in handles if handle}
+            names = frozenset(f"{EntitySettings.row}:{review.account_type}:{form}" for form in forms)
+    return names | {f"{EntitySettings.row}:handle:{handle}" for handle in handles if handle}
 
 
 def _verdict(account: Account) -> Verdict | None:

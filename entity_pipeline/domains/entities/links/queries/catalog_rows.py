@@ -13,12 +13,12 @@ import psycopg
 from psycopg.rows import dict_row
 
 from entity_pipeline.core.text.handles import handle_or_none
+from entity_pipeline.domains.entities.audit import entity_audit
 from entity_pipeline.domains.entities.links.logic.decide import names_of
 from entity_pipeline.domains.entities.links.logic.decisions import LINK_COLUMN, Candidates, PrimaryAccount
 from entity_pipeline.domains.entities.links.logic.holds import HoldReason
 from entity_pipeline.domains.entities.links.logic.names import normalised, spellings
 from entity_pipeline.domains.entities.models import TABLE_OF_TYPE, Account, Entity, EntityTable, Review
-from entity_pipeline.shared.audit.writer import ask_ours
 from entity_pipeline.shared.database.round_trip import RoundTrip, RoundTripAnswer, Rows
 
 ACCOUNTS = "instagram_accounts"
@@ -133,7 +133,7 @@ def ask_candidates(
     columns than `account`, but must have the same handle, names and review.
     """
     linked = _ask_entities(trip, EntityTable, _OF_ACCOUNT, account=account.id)
-    ours = ask_ours(trip, ACCOUNTS, account.id)
+    ours = entity_audit.ask_ours(trip, ACCOUNTS, account.id)
     twins = _ask_same_handle(trip, account.handle, account.username)
     primary = handle_or_none(review.primary_username) if review else None
     primaries = _ask_same_handle(trip, primary, primary or "")

@@ -13,8 +13,8 @@ from uuid import UUID, uuid4
 from psycopg import sql
 
 from entity_pipeline.core.clock import utc_text
-from entity_pipeline.core.settings import PLATFORM
 from entity_pipeline.domains.entities.accounts.queries.enrichment_metadata import update_of_stage
+from entity_pipeline.domains.entities.audit import entity_audit
 from entity_pipeline.domains.entities.links.logic.decide import RULES_VERSION
 from entity_pipeline.domains.entities.links.logic.decisions import (
     LINK_COLUMN,
@@ -32,7 +32,6 @@ from entity_pipeline.domains.entities.links.queries.catalog_rows import ACCOUNTS
 from entity_pipeline.domains.entities.links.queries.vocabulary import Vocabulary
 from entity_pipeline.domains.entities.models import Account, EntityTable
 from entity_pipeline.shared.audit.provenance import fill, is_blank
-from entity_pipeline.shared.audit.writer import add_audit, ask_ours
 from entity_pipeline.shared.database.round_trip import RoundTrip, RoundTripAnswer
 
 STAGE = "catalog_link"
@@ -90,7 +89,7 @@ class Writing:
 
     def audit(
         self,
-        action: str,
+        verb: str,
         table: str,
         target_id: UUID,
         before: Mapping[str, Any] | None,
@@ -103,9 +102,9 @@ class Writing:
             "account": self.account.username,
             "account_id": str(self.account.id),
         }
-        add_audit(
+        entity_audit.add(
             self.trip,
-            action=f"{PLATFORM}.{action}",
+            verb,
             table=table,
             target_id=target_id,
             before=before,
@@ -131,20 +130,20 @@ def write(writing: Writing, decision: Decision) -> Applied:
     written: list[str] = []
     match decision:
         case Hold(held, certain):
-            outcome, reasons, wish, action = LinkOutcome.HELD, held, certain or AccountWish(), "classified"
+            outcome, reasons, wish, verb = LinkOutcome.HELD, held, certain or AccountWish(), "classified"
         case Create(table, wish, entity):
-            outcome, action = LinkOutcome.CREATED, "created"
+            outcome, verb = LinkOutcome.CREATED, "created"
             entity_id = _create(writing, table, entity)
             written.append(f"{table}.id")
         case Link(table, entity_id, wish, entity):
-            outcome, action = LinkOutcome.LINKED, "linked"
+            outcome, verb = LinkOutcome.LINKED, "linked"
             written += (f"{table}.{column}" for column in _update_entity(writing, table, entity_id, entity))
         case Attach(table, entity_id, wish):
-            outcome, action = LinkOutcome.ATTACHED, "attached"
+            outcome, verb = LinkOutcome.ATTACHED, "attached"
     changes = _account_changes(writing, wish, {LINK_COLUMN[table]: str(entity_id)} if table else {})
     if changes:
         before = {column: _current(account, column) for column in changes}
-        writing.audit(action, ACCOUNTS, account.id, before, changes)
+        writing.audit(verb, ACCOUNTS, account.id, before, changes)
         written += (f"{ACCOUNTS}.{column}" for column in changes)
     outcome = _unless_created_before(account, outcome, entity_id)
     reasons = tuple(dict.fromkeys((*reasons, *writing.notes)))
@@ -165,7 +164,7 @@ def ask_entity(
     row: RoundTripAnswer[dict[str, Any] | None] = trip.ask(
         query, [entity_id], lambda rows: rows[0]["row"] if rows else None
     )
-    return row, ask_ours(trip, table, entity_id)
+    return row, entity_audit.ask_ours(trip, table, entity_id)
 
 
 def _account_changes(writing: Writing, wish: AccountWish, link: Mapping[str, str]) -> dict[str, str]:

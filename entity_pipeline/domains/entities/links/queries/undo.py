@@ -10,8 +10,9 @@ from psycopg.rows import class_row
 
 from entity_pipeline.core.text.handles import handle_or_none
 from entity_pipeline.domains.entities.accounts.queries.enrichment_metadata import change_within_stage
+from entity_pipeline.domains.entities.audit import entity_audit
 from entity_pipeline.shared.audit.provenance import AuditRow
-from entity_pipeline.shared.audit.writer import OURS, SELECT_OURS
+from entity_pipeline.shared.audit.writer import SELECT_OURS
 
 _WRITES = f"with ours as ({SELECT_OURS}) select * from ours where undoes is null and account_id is not null"
 
@@ -41,12 +42,12 @@ order by 1, 2
 
 def accounts_of_run(connection: psycopg.Connection[Any], run_id: str) -> Sequence[UUID]:
     """Accounts for which the run wrote something, the last one first, and those it made an entity for at the end."""
-    return [row[0] for row in connection.execute(_RUN, {**OURS, "run_id": run_id})]
+    return [row[0] for row in connection.execute(_RUN, {**entity_audit.ours, "run_id": run_id})]
 
 
 def accounts_named(connection: psycopg.Connection[Any], username: str) -> Sequence[UUID]:
     """Accounts of this name, now or when we wrote, for which we ever wrote something."""
-    values = {**OURS, "username": username, "handle": handle_or_none(username)}
+    values = {**entity_audit.ours, "username": username, "handle": handle_or_none(username)}
     return [row[0] for row in connection.execute(_ACCOUNT, values)]
 
 
@@ -55,7 +56,9 @@ def our_writes(
 ) -> Sequence[AuditRow]:
     """What we wrote for the account, in one run or ever, newest first."""
     with connection.cursor(row_factory=class_row(AuditRow)) as cursor:
-        return cursor.execute(_ROWS, {**OURS, "account_id": account_id, "run_id": run_id}).fetchall()
+        return cursor.execute(
+            _ROWS, {**entity_audit.ours, "account_id": account_id, "run_id": run_id}
+        ).fetchall()
 
 
 def locked_row(connection: psycopg.Connection[Any], table: str, row_id: UUID) -> Mapping[str, Any] | None:

@@ -8,6 +8,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from entity_pipeline.core.audit import SYSTEM_ACTOR
 from entity_pipeline.core.failures import TransientFailure
 from entity_pipeline.domains.entities.links.logic.decide import RULES_VERSION, decide
 from entity_pipeline.domains.entities.links.logic.decisions import Hold
@@ -22,7 +23,6 @@ from entity_pipeline.domains.entities.links.queries.catalog_rows import ask_cand
 from entity_pipeline.domains.entities.links.queries.vocabulary import load_vocabulary
 from entity_pipeline.domains.entities.models import AccountRole, AccountType, EntityTable
 from entity_pipeline.domains.entities.settings import EntitySettings
-from entity_pipeline.shared.audit.writer import SYSTEM_ACTOR
 from entity_pipeline.shared.database.round_trip import RoundTrip
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.domains.entities.cases import a_review
