@@ -10,6 +10,7 @@ from datetime import date
 from html import escape
 
 from entity_pipeline.core.text.web_address import address_parts
+from entity_pipeline.shared.reporting.geometry import column_boxes, highest_of, part_of
 
 GREEN, AMBER, GREY, BLUE, RED = "#2da44e", "#d4a72c", "#8c959f", "#0969da", "#cf222e"
 _INK, _PALE = "#1f2328", "#59636e"
@@ -18,7 +19,6 @@ _CHART_HEIGHT = 180
 _TOP, _BOTTOM, _SIDE = 44, 24, 12
 _ROW = 22
 _LABEL_WIDTH = 260
-_LEAST = 1.5  # a day with one request is a day with something
 
 
 def columns_by_day(
@@ -26,17 +26,14 @@ def columns_by_day(
 ) -> str:
     """One column a day, oldest first, with the cap as a line. `form` writes a value, as in `format`."""
     values = [float(value) for _, value in days]
-    highest = max([*values, cap or 0.0]) or 1.0
+    highest = highest_of(values, cap)
     left, right, top, bottom = _SIDE, _WIDTH - _SIDE, _TOP, _CHART_HEIGHT - _BOTTOM
-    step = (right - left) / max(len(days), 1)
-
-    def height(value: float) -> float:
-        return max((bottom - top) * value / highest, _LEAST) if value > 0 else 0.0
-
+    wide, high = right - left, bottom - top
     path = "".join(
-        f"M{left + step * (nth + 0.12):.0f} {bottom}v-{height(value):.1f}h{step * 0.76:.0f}v{height(value):.1f}z"
-        for nth, value in enumerate(values)
-        if value > 0
+        f"M{left + wide * box.left:.0f} {bottom}"
+        f"v-{high * box.height:.1f}h{wide * box.width:.0f}v{high * box.height:.1f}z"
+        for box in column_boxes(values, highest)
+        if box.height > 0
     )
     parts = [
         _text(left, 22, title, weight=600),
@@ -44,7 +41,7 @@ def columns_by_day(
         f'<path d="M{left} {bottom}H{right}" stroke="{GREY}"/>',
     ]
     if cap is not None:
-        y = bottom - height(cap)
+        y = bottom - high * part_of(cap, highest)
         parts += [
             f'<path d="M{left} {y:.0f}H{right}" stroke="{RED}" stroke-dasharray="5 4"/>',
             _text(right, y - 5, f"cap {format(cap, form)}", anchor="end", colour=RED),
@@ -60,12 +57,12 @@ def columns_by_day(
 
 def bars_by_name(title: str, bars: Sequence[tuple[str, int, str]]) -> str:
     """One bar a row: name, count, colour; in the order given."""
-    most = max((count for _, count, _ in bars), default=0) or 1
+    most = highest_of([count for _, count, _ in bars], None)
     longest = _WIDTH - _LABEL_WIDTH - 80
     parts = [_text(_SIDE, 22, title, weight=600)]
     for nth, (name, count, colour) in enumerate(bars):
         y = _TOP - 8 + nth * _ROW
-        width = max(longest * count / most, _LEAST) if count else 0
+        width = longest * part_of(count, most)
         parts += [
             _text(_LABEL_WIDTH - 8, y + 13, name, anchor="end"),
             f'<rect x="{_LABEL_WIDTH}" y="{y + 2}" width="{width:.0f}" height="14" rx="2" fill="{colour}"/>',
