@@ -5,7 +5,6 @@ With how much patience the storage is asked belongs to `dagster_records.py`.
 
 from datetime import UTC, datetime
 from typing import Any, Literal
-from uuid import UUID
 
 import dagster as dg
 from pydantic import Field
@@ -13,6 +12,7 @@ from pydantic import Field
 from entity_pipeline.admin.automation import Automation
 from entity_pipeline.admin.shown import Sentence, Shown
 from entity_pipeline.core.reasons import Reason
+from entity_pipeline.core.run_address import run_address
 from entity_pipeline.shared.runs.domain_runs import IN_FLIGHT
 from entity_pipeline.shared.runs.health import CHOSEN_ASSETS
 from entity_pipeline.shared.runs.skips import skip_reason
@@ -77,14 +77,6 @@ def of_domain(figures: DagsterFigures, automation: Automation, key: str) -> Dags
     )
 
 
-def run_url(ui_url: str | None, run_id: str | None) -> str | None:
-    """A run in the Dagster UI; None for a text that is not a run's id, such as the command's."""
-    try:
-        return f"{ui_url}/runs/{UUID(run_id)}" if ui_url and run_id else None
-    except ValueError:
-        return None
-
-
 def _ticks(instance: dg.DagsterInstance) -> list[Tick]:
     """The newest of each, schedules first. A name that moved to another code location has several states."""
     newest: dict[str, tuple[bool, Tick]] = {}
@@ -121,7 +113,7 @@ def _run(record: dg.RunRecord, ui_url: str | None, automation: Automation) -> Ru
         since=datetime.fromtimestamp(record.start_time, UTC)
         if record.start_time
         else record.create_timestamp,
-        url=run_url(ui_url, run.run_id),
+        url=run_address(ui_url, run.run_id),
         domains=sorted(automation.owners.domains(run)),
     )
 

@@ -96,9 +96,6 @@ class DagsterRecords:
             _log.warning("Dagster's storage can't be read: %s", type(error).__name__)
             raise _AwayError(Reason(SHELL, "dagster_away")) from error
 
-    def _figures_of(self, instance: dg.DagsterInstance) -> DagsterFigures:
-        return figures_of(instance, self._ui_url, self._automation)
-
     def _opened(self) -> dg.DagsterInstance:
         with self._lock:
             if self._instance is None:

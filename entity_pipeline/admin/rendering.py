@@ -20,9 +20,9 @@ from markupsafe import Markup, escape
 
 from entity_pipeline.admin.access import CSRF_FIELD, SESSION_LASTS_S
 from entity_pipeline.admin.charts import percent
-from entity_pipeline.admin.dagster_figures import run_url
 from entity_pipeline.admin.paths import HOME_PATH, SETTINGS_PATH, SIGN_IN_PATH, SIGN_OUT_PATH, STATIC_PATH
 from entity_pipeline.admin.texts import SHELL, number, visible
+from entity_pipeline.core.run_address import run_address
 
 _PACIFIC = ZoneInfo("America/Los_Angeles")
 
@@ -62,7 +62,7 @@ def environment(packages: Mapping[str, str]) -> Environment:
         "percent": percent,
         "in_language": in_language,
         "age": age,
-        "run_url": run_url,
+        "run_address": run_address,
         "home": HOME_PATH,
         "settings_path": SETTINGS_PATH,
         "sign_in_path": SIGN_IN_PATH,

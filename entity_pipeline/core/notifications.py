@@ -57,7 +57,7 @@ class Notifications(Protocol):
         """Where people see the administration page, without a slash at the end; None when it is not known."""
 
     def run_address(self, run_id: str) -> str | None:
-        """Where people see a run in the Dagster UI."""
+        """Where people see a run in the Dagster UI; see `core.run_address`."""
 
     def send(self, channel: str, message: Message) -> None:
         """Send it once, within half a minute.

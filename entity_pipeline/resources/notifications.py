@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 from urllib.parse import SplitResult, unquote
-from uuid import UUID
 
 import dagster as dg
 from pydantic import Field
 
 from entity_pipeline.core.failures import ConfigurationFailure
 from entity_pipeline.core.notifications import Message, NotSent
+from entity_pipeline.core.run_address import run_address
 from entity_pipeline.core.text.web_address import address_parts
 
 WEBHOOK = "webhook"
@@ -51,11 +51,8 @@ class NotificationResource(dg.ConfigurableResource):
         return self.page_url.rstrip("/") if self.page_url else None
 
     def run_address(self, run_id: str) -> str | None:
-        """See `core.notifications.Notifications.run_address`; None for what is no run's id."""
-        try:
-            return f"{self.dagster_url.rstrip('/')}/runs/{UUID(run_id)}" if self.dagster_url else None
-        except ValueError:
-            return None
+        """See `core.notifications.Notifications.run_address`."""
+        return run_address(self.dagster_url, run_id)
 
     def send(self, channel: str, message: Message) -> None:
         """See `core.notifications.Notifications.send`."""

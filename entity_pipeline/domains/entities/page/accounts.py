@@ -10,10 +10,10 @@ from uuid import UUID
 
 from psycopg import Connection
 
-from entity_pipeline.admin.dagster_figures import run_url
 from entity_pipeline.admin.installation import Installation
 from entity_pipeline.core.audit import PAGE_ACTOR, SYSTEM_ACTOR
 from entity_pipeline.core.jsonb import json_object
+from entity_pipeline.core.run_address import run_address
 from entity_pipeline.core.text.handles import handle_or_none
 from entity_pipeline.core.text.web_address import web_address
 from entity_pipeline.domains.entities.accounts.logic.standing import AccountFacts, standing
@@ -196,7 +196,7 @@ def _link(
         ],
         rules_version=text(stored.get("rules_version")),
         run_id=run_id,
-        run_url=run_url(dagster_url, run_id),
+        run_url=run_address(dagster_url, run_id),
         linked_at=instant(stored.get("linked_at")),
     )
 
