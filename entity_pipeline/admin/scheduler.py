@@ -12,7 +12,7 @@ from entity_pipeline.admin.dagster_figures import DagsterFigures
 from entity_pipeline.admin.installation import Installation
 from entity_pipeline.admin.shown import Sentence, Shown
 from entity_pipeline.core.jsonb import json_object
-from entity_pipeline.core.settings import Closed, SettingsModel
+from entity_pipeline.core.settings import Closed, SettingsModel, readable
 
 
 class SwitchFigures(Shown):
@@ -36,8 +36,8 @@ class AutomationFigures(SwitchFigures):
     as_of: datetime
 
 
-def switch_of(at: Installation, model: type[SettingsModel]) -> dict[str, Any]:
-    """The values of `SwitchFigures`, for those that have more."""
+def switch_values(at: Installation, model: type[SettingsModel]) -> dict[str, Any]:
+    """The values of `SwitchFigures`, for figures that have more."""
     row, gate = at.settings.row(model), at.settings.gate(model)
     stored = json_object(row.settings if row is not None else None)
     return {
@@ -46,6 +46,6 @@ def switch_of(at: Installation, model: type[SettingsModel]) -> dict[str, Any]:
         "closed_because": gate.reason if isinstance(gate, Closed) else None,
         "updated_at": row.updated_at if row is not None else None,
         "updated_by": row.updated_by if row is not None else None,
-        "settings": at.settings.readable(model).model_dump(mode="json"),
+        "settings": readable(model, row).model_dump(mode="json"),
         "stored": dict(stored),
     }

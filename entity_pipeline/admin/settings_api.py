@@ -1,6 +1,5 @@
 """`/api/v1/settings`: every row of `pipeline_settings`, to read and to change."""
 
-from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, HTTPException
@@ -10,11 +9,9 @@ from entity_pipeline.admin.api import NEEDS_TOKEN, WITH_TOKEN, Sender, TheShell,
 from entity_pipeline.admin.changes import SettingsChange, apply_change
 from entity_pipeline.admin.installation import Installation
 from entity_pipeline.admin.paths import API_PATH
+from entity_pipeline.admin.scheduler import SwitchFigures, switch_values
 from entity_pipeline.admin.setting_rows import SettingsPlace, settings_places
 from entity_pipeline.admin.shell import Shell
-from entity_pipeline.admin.shown import Sentence, Shown
-from entity_pipeline.core.jsonb import json_object
-from entity_pipeline.core.settings import Closed, readable
 
 _MISSING: dict[int | str, dict[str, Any]] = {404: problem("There is no such row.")}
 
@@ -23,19 +20,11 @@ router = APIRouter(
 )
 
 
-class SettingsFigures(Shown):
+class SettingsFigures(SwitchFigures):
     """One row: a domain's, or one that holds for all."""
 
     name: str = Field(description="What it is called in addresses and commands.")
     is_shared: bool
-    is_enabled: bool = Field(description="The switch as stored; false when there is no row.")
-    closed_because: Sentence | None = Field(description="Why nothing may work by it now; null when it may.")
-    updated_at: datetime | None = Field(description="The version of the row: send it back with a change.")
-    updated_by: str | None
-    settings: dict[str, Any] = Field(
-        description="Every setting in effect; the defaults where none is stored."
-    )
-    stored: dict[str, Any] = Field(description="Only what is stored, readable or not.")
 
 
 @router.get("")
@@ -69,15 +58,4 @@ def _place(shell: Shell, name: str) -> SettingsPlace:
 
 
 def _figures(at: Installation, place: SettingsPlace) -> SettingsFigures:
-    row, gate = at.settings.row(place.model), at.settings.gate(place.model)
-    stored = json_object(row.settings if row is not None else None)
-    return SettingsFigures(
-        name=place.name,
-        is_shared=place.mounted is None,
-        is_enabled=bool(row is not None and row.is_enabled),
-        closed_because=gate.reason if isinstance(gate, Closed) else None,
-        updated_at=row.updated_at if row is not None else None,
-        updated_by=row.updated_by if row is not None else None,
-        settings=readable(place.model, row).model_dump(mode="json"),
-        stored=dict(stored),
-    )
+    return SettingsFigures(name=place.name, is_shared=place.mounted is None, **switch_values(at, place.model))

@@ -16,7 +16,7 @@ from entity_pipeline.admin.access import CSRF_FIELD
 from entity_pipeline.admin.changes import change_settings
 from entity_pipeline.admin.forms import CsrfToken, Fields, ShortText, version_of
 from entity_pipeline.admin.paths import SETTINGS_PATH
-from entity_pipeline.admin.scheduler import SwitchFigures, switch_of
+from entity_pipeline.admin.scheduler import SwitchFigures, switch_values
 from entity_pipeline.admin.screen import Screen, SignedIn
 from entity_pipeline.admin.setting_rows import SettingsPlace, place_at, settings_places
 from entity_pipeline.admin.settings_form import Filled, fields_of, read_settings_form, typed_values
@@ -136,5 +136,5 @@ def _both(place: SettingsPlace, filled: Filled, was: Mapping[str, str], stored: 
 def _show(screen: Screen, place: SettingsPlace, status: int, form: _Form) -> Response:
     values: dict[str, Any] = {"place": place, "fields": fields_of(place.model), "form": form}
     if place.mounted is None and place.has_switch:
-        values["switch"] = SwitchFigures(**switch_of(screen.shell.installation, place.model))
+        values["switch"] = SwitchFigures(**switch_values(screen.shell.installation, place.model))
     return screen.show("settings.html", status, **values)

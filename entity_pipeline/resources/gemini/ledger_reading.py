@@ -32,7 +32,7 @@ group by 1, 2, 3, 4 order by quota_day, cost_usd desc, pipeline, step, model
 """
 
 _OF_SUBJECT = f"""
-select id::text, created_at, metadata ->> 'kind' as kind, model, state, grounded, search_queries,
+select id::text, created_at as at, metadata ->> 'kind' as kind, model, state, grounded, search_queries,
   coalesce(prompt_tokens, 0) + coalesce(output_tokens, 0) + coalesce(thoughts_tokens, 0)
     + coalesce(tool_tokens, 0) as tokens,
   cost_usd, latency_ms, error ->> 'message' as error
@@ -47,7 +47,7 @@ class LedgerEntry:
     """One request made for an account; `cost_usd` in USD, a reservation's greatest cost while it is open."""
 
     id: EventId
-    created_at: datetime
+    at: datetime
     kind: str | None
     model: str | None
     state: str

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from entity_pipeline.admin.ledger_rows import LedgerRow
+from entity_pipeline.admin.ledger_rows import LedgerEntry
 from entity_pipeline.admin.shown import Shown
 from entity_pipeline.domains.entities.accounts.logic.standing import AccountState
 from entity_pipeline.domains.entities.page.queue_values import Count
@@ -122,6 +122,6 @@ class AccountFigures(Shown):
     review: ReviewFigures
     link: LinkFigures
     history: list[HistoryRow] = Field(description="Newest first, at most 100.")
-    ledger: list[LedgerRow] | None = Field(description="Newest first; None while the ledger is away.")
+    ledger: list[LedgerEntry] | None = Field(description="Newest first; None while the ledger is away.")
     cost_usd: Decimal | None
     edit_url: str | None = Field(description="Where a person corrects it, when configured.")

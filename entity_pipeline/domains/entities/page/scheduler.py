@@ -6,7 +6,7 @@ from pydantic import Field
 
 from entity_pipeline.admin.dagster_figures import DagsterFigures, of_domain
 from entity_pipeline.admin.installation import Installation
-from entity_pipeline.admin.scheduler import AutomationFigures, switch_of
+from entity_pipeline.admin.scheduler import AutomationFigures, switch_values
 from entity_pipeline.admin.shown import Sentence, Shown
 from entity_pipeline.core.reasons import Reason
 from entity_pipeline.core.settings import Closed
@@ -48,7 +48,7 @@ def scheduler_figures(at: Installation) -> SchedulerFigures:
     if isinstance(decision, HoldOff):
         dagster = _worded(dagster, decision.reason)
     return SchedulerFigures(
-        **switch_of(at, EntitySettings),
+        **switch_values(at, EntitySettings),
         plan=[PlannedCohort(cohort=day, accounts=count) for day, count in limits.items()],
         waits_because=decision.reason if isinstance(decision, HoldOff) else None,
         next_tick_at=next_tick(now),
