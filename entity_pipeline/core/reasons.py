@@ -6,9 +6,9 @@ raised, in English.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, reduce
 from importlib.resources import files
 from typing import Any, Literal
 
@@ -29,6 +29,18 @@ class Reason:
     def __str__(self) -> str:
         """The English sentence."""
         return sentence(self)
+
+
+def failure_reason(sentence: str) -> Reason:
+    """What a failure said, in English in every language."""
+    return Reason("entity_pipeline.core", "failure", {"sentence": sentence})
+
+
+def joined(reasons: Sequence[Reason]) -> Reason:
+    """Several sentences, one after the other; `reasons` must not be empty."""
+    return reduce(
+        lambda first, then: Reason("entity_pipeline.core", "joined", {"first": first, "then": then}), reasons
+    )
 
 
 def sentence(reason: Reason, language: Language = "en") -> str:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from entity_pipeline.core.reasons import Reason
+from entity_pipeline.core.reasons import Reason, failure_reason
 from entity_pipeline.core.setting_problems import not_an_object, problems_of
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -105,7 +105,7 @@ class Closed:
     @classmethod
     def because(cls, sentence: str) -> "Closed":
         """Closed for what a failure said, as when the row can't be read at all."""
-        return cls(Reason(_PACKAGE, "failure", {"sentence": sentence}))
+        return cls(failure_reason(sentence))
 
 
 Gate = Open[S] | Closed

@@ -12,26 +12,29 @@ from entity_pipeline.core.alerts import Alert, AlertSource, Look
 from entity_pipeline.core.failures import ConfigurationFailure, PipelineFailure
 from entity_pipeline.core.notifications import Notifications, NotSent
 from entity_pipeline.core.ports import Database
+from entity_pipeline.core.reasons import Reason, failure_reason, joined
 from entity_pipeline.shared.alerts import store
 from entity_pipeline.shared.alerts.rules import due_alerts, message_of
 
+PACKAGE = "entity_pipeline.shared.alerts"
 HOME_PATH = "/admin"
 PAGES_PATH = "/admin/data-pipeline"
 
 
-def gather(sources: Iterable[AlertSource], look: Look) -> tuple[list[Alert], list[str]]:
-    """The alerts of all sources, one per key, and a sentence for each source that could not tell all of its own."""
+def gather(sources: Iterable[AlertSource], look: Look) -> tuple[list[Alert], list[Reason]]:
+    """The alerts of all sources, one per key, and a reason for each source that could not tell all of its own."""
     found: dict[str, Alert] = {}
-    unknown: dict[str, None] = {}
+    unknown: dict[str, Reason] = {}
     for source in sources:
         try:
             for alert in source(look):
                 found.setdefault(alert.key, alert)
         except PipelineFailure as failure:
-            unknown[str(failure)] = None
+            unknown[str(failure)] = failure_reason(str(failure))
         except Exception as error:  # noqa: BLE001 - a fault in one source must not silence all others
-            unknown[f"A source of alerts has a fault ({type(error).__name__})."] = None
-    return list(found.values()), list(unknown)
+            name = type(error).__name__
+            unknown[name] = Reason(PACKAGE, "faulty_source", {"error": name})
+    return list(found.values()), list(unknown.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +45,8 @@ class Sender:
     notifications: Notifications
     domains: frozenset[str]
 
-    def send(self, alerts: Sequence[Alert], remind_after: timedelta, now: datetime) -> str:
-        """Send what is due, in one message per channel; returns a sentence about it.
+    def send(self, alerts: Sequence[Alert], remind_after: timedelta, now: datetime) -> Reason:
+        """Send what is due, in one message per channel; returns what the tick says of it.
 
         Raises:
             PipelineFailure: the database with `pipeline_alerts` can't be asked, so nothing more was sent.
@@ -52,25 +55,28 @@ class Sender:
         said = [self._send_by(channel, alerts, remind_after, now) for channel in channels]
         with self.assets_db.connection() as connection:
             store.note_true(connection, channels, [alert.key for alert in alerts])
-        kinds = ", ".join(sorted({f"{alert.domain}/{alert.kind}" for alert in alerts})) or "none"
-        return " ".join([f"Alerts that are true: {kinds}.", *filter(None, said)])
+        kinds = ", ".join(sorted({f"{alert.domain}/{alert.kind}" for alert in alerts}))
+        true = Reason(PACKAGE, "true_now", {"kinds": kinds}) if kinds else Reason(PACKAGE, "none_true")
+        return joined([true, *filter(None, said)])
 
-    def _send_by(self, channel: str, alerts: Sequence[Alert], remind_after: timedelta, now: datetime) -> str:
+    def _send_by(
+        self, channel: str, alerts: Sequence[Alert], remind_after: timedelta, now: datetime
+    ) -> Reason | None:
         with self.assets_db.connection() as connection:
             sent = store.sent_by(connection, channel)
             due = due_alerts(alerts, sent, remind_after, now)
             ours = store.claim(connection, channel, [alert.key for alert in due], sent)
         chosen = [alert for alert in due if alert.key in ours]
         if not chosen:
-            return ""
+            return None
         addresses = {alert.key: address for alert in chosen if (address := self._address(alert))}
         try:
             self.notifications.send(channel, message_of(chosen, addresses))
         except (ConfigurationFailure, NotSent) as failure:
-            return f"{failure} {len(chosen)} alerts wait for it."
+            return Reason(PACKAGE, "not_sent", {"failure": str(failure), "n": len(chosen)})
         with self.assets_db.connection() as connection:
             store.note_sent(connection, channel, sorted(ours))
-        return f"{len(chosen)} sent by {channel}."
+        return Reason(PACKAGE, "sent", {"n": len(chosen), "channel": channel})
 
     def _address(self, alert: Alert) -> str | None:
         """The run; else the page of the alert, of its domain, or the first page. None when none is known."""

@@ -1,5 +1,6 @@
 """The sensor over all sources of alerts. SQL and one message per channel, nothing else."""
 
+import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -11,14 +12,18 @@ from entity_pipeline.core.failures import PipelineFailure
 from entity_pipeline.core.gemini.access import GeminiAccess
 from entity_pipeline.core.notifications import Notifications, NotifySettings, notify_settings
 from entity_pipeline.core.ports import Database
+from entity_pipeline.core.reasons import Reason, failure_reason, joined
 from entity_pipeline.core.settings import DomainSettings, Open, SettingsAccess
 from entity_pipeline.resources.postgres import database_clock
-from entity_pipeline.shared.alerts.sending import Sender, gather
+from entity_pipeline.shared.alerts.sending import PACKAGE, Sender, gather
 from entity_pipeline.shared.alerts.sources import SHARED_SOURCES
 from entity_pipeline.shared.alerts.sources.runs import run_alerts
 from entity_pipeline.shared.runs.gate import gate_of
 from entity_pipeline.shared.runs.health import last_decision
 from entity_pipeline.shared.runs.owners import RunOwners
+from entity_pipeline.shared.runs.skips import cursor_object, skipped
+
+_WATCHED_SINCE = "watched_since"
 
 
 def alerts_sensor(domains: Sequence[Domain], owners: RunOwners) -> dg.SensorDefinition:
@@ -37,11 +42,11 @@ def alerts_sensor(domains: Sequence[Domain], owners: RunOwners) -> dg.SensorDefi
         settings: dg.ResourceParam[SettingsAccess],
         gemini: dg.ResourceParam[GeminiAccess],
         notifications: dg.ResourceParam[Notifications],
-    ) -> dg.SensorResult | dg.SkipReason:
+    ) -> dg.SensorResult:
         """Look, and send what is due. A failure is the tick's sentence; the next tick tries again."""
         if not notifications.channels():
-            return dg.SkipReason("No alerts are sent: set ALERT_WEBHOOK_URL or ALERT_SMTP_URL.")
-        watched_since = context.cursor or datetime.now(UTC).isoformat()
+            return skipped(Reason(PACKAGE, "no_channel"), context.cursor)
+        watched_since = _watched_since(context.cursor) or datetime.now(UTC)
         open_domains = _open(domains, settings)
         sources = [run_alerts(context.instance, owners), *_sources(domains, open_domains)]
         try:
@@ -57,16 +62,24 @@ def alerts_sensor(domains: Sequence[Domain], owners: RunOwners) -> dg.SensorDefi
                 operation_db=operation_db,
                 settings=settings,
                 gemini=gemini,
-                decided_at=_decided_at(context.instance, datetime.fromisoformat(watched_since)),
+                decided_at=_decided_at(context.instance, watched_since),
             )
             alerts, unknown = gather(sources, look)
             sender = Sender(assets_db, notifications, frozenset(domain.key for domain in domains))
             said = [sender.send(alerts, timedelta(hours=limits.remind_after_hours), now), *unknown]
         except PipelineFailure as failure:
-            said = [str(failure)]
-        return dg.SensorResult(skip_reason=" ".join(said), cursor=watched_since)
+            said = [failure_reason(str(failure))]
+        return skipped(joined(said), json.dumps({_WATCHED_SINCE: watched_since.isoformat()}))
 
     return sensor
+
+
+def _watched_since(cursor: str | None) -> datetime | None:
+    """Since when schedules are watched. Earlier releases kept nothing else in the cursor."""
+    try:
+        return datetime.fromisoformat(str(cursor_object(cursor).get(_WATCHED_SINCE, cursor)))
+    except ValueError:
+        return None
 
 
 def _open(domains: Sequence[Domain], settings: SettingsAccess) -> dict[str, DomainSettings]:

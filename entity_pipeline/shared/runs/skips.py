@@ -5,7 +5,7 @@ in another. What a sensor decides, and what else its cursor holds, belongs to th
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -15,22 +15,27 @@ from entity_pipeline.core.reasons import Reason
 _SKIPPED = "skipped"
 
 
-def skipped(reason: Reason, cursor: str | None) -> dg.SensorResult:
-    """The result of a sensor that waits; `cursor` is the JSON object that its next look reads."""
-    noted = _object(cursor) | {_SKIPPED: _plain(reason)}
-    return dg.SensorResult(skip_reason=str(reason), cursor=json.dumps(noted, default=str))
+def skipped(
+    reason: Reason, cursor: str | None, events: Sequence[dg.AssetObservation] = ()
+) -> dg.SensorResult:
+    """The result of a sensor that asks for no run; `cursor` is the JSON object that its next look reads."""
+    noted = cursor_object(cursor) | {_SKIPPED: _plain(reason)}
+    return dg.SensorResult(
+        skip_reason=str(reason), cursor=json.dumps(noted, default=str), asset_events=list(events)
+    )
 
 
 def skip_reason(cursor: str | None, said: str | None) -> Reason | None:
     """The value of what a tick `said`, from its cursor; None for a tick that said something else."""
-    reason = _reason(_object(cursor).get(_SKIPPED))
+    reason = _reason(cursor_object(cursor).get(_SKIPPED))
     try:
         return reason if reason is not None and str(reason) == said else None
     except (KeyError, ValueError, OSError, ImportError):  # of a release that had other texts
         return None
 
 
-def _object(text: str | None) -> dict[str, Any]:
+def cursor_object(text: str | None) -> dict[str, Any]:
+    """What a cursor holds; empty for one that is not a JSON object."""
     try:
         found = json.loads(text or "")
     except ValueError:

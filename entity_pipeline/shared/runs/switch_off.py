@@ -5,9 +5,13 @@ from collections.abc import Sequence
 import dagster as dg
 
 from entity_pipeline.core.domain import Domain
+from entity_pipeline.core.reasons import Reason, joined
 from entity_pipeline.core.settings import Closed, SettingsAccess
 from entity_pipeline.shared.runs.gate import gate_of
 from entity_pipeline.shared.runs.owners import RunOwners
+from entity_pipeline.shared.runs.skips import skipped
+
+PACKAGE = "entity_pipeline.shared.runs"
 
 
 def switch_off_sensor(domains: Sequence[Domain], owners: RunOwners) -> dg.SensorDefinition:
@@ -21,12 +25,12 @@ def switch_off_sensor(domains: Sequence[Domain], owners: RunOwners) -> dg.Sensor
     )
     def sensor(
         context: dg.SensorEvaluationContext, settings: dg.ResourceParam[SettingsAccess]
-    ) -> dg.SkipReason:
+    ) -> dg.SensorResult:
         """Cancel the queued runs of all domains whose gate is closed."""
         gates = {domain.key: gate_of(settings, domain.settings) for domain in domains}
         closed = {key: gate.reason for key, gate in gates.items() if isinstance(gate, Closed)}
         if not closed:
-            return dg.SkipReason("Every domain is switched on.")
+            return skipped(Reason(PACKAGE, "switches_are_on"), context.cursor)
         cancelled = dict.fromkeys(closed, 0)
         for run in context.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED])):
             works_for = owners.domains(run)
@@ -34,11 +38,15 @@ def switch_off_sensor(domains: Sequence[Domain], owners: RunOwners) -> dg.Sensor
                 context.instance.run_coordinator.cancel_run(run.run_id)
                 for key in works_for:
                     cancelled[key] += 1
-        said = [f"{key}: {reason} {_in_words(cancelled[key])}" for key, reason in closed.items()]
-        return dg.SkipReason(" ".join(said))
+        said = [_emptied(key, reason, cancelled[key]) for key, reason in closed.items()]
+        return skipped(joined(said), context.cursor)
 
     return sensor
 
 
-def _in_words(cancelled: int) -> str:
-    return f"{cancelled} queued runs were cancelled." if cancelled else "No run was in the queue."
+def _emptied(domain: str, reason: Reason, cancelled: int) -> Reason:
+    return Reason(
+        PACKAGE,
+        "queue_emptied" if cancelled else "queue_was_empty",
+        {"domain": domain, "reason": reason, "n": cancelled},
+    )

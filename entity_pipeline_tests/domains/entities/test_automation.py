@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from psycopg.types.json import Jsonb
 
 from entity_pipeline.core.failures import DatabaseUnavailable
 from entity_pipeline.core.instagram.settings import InstagramSettings, InstagramWindows
+from entity_pipeline.core.reasons import sentence
 from entity_pipeline.core.settings import Closed, Open, SettingsRow
 from entity_pipeline.definitions import build_definitions
 from entity_pipeline.domains.entities import automation, jobs
@@ -18,6 +20,7 @@ from entity_pipeline.domains.entities.partitions import FIRST_DAY, last_day
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.resources.registry import resources_of_environment
 from entity_pipeline.shared.runs import unfinished
+from entity_pipeline.shared.runs.skips import skip_reason
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.fakes.database import FollowedDatabase
 from entity_pipeline_tests.fakes.gemini import FakeGemini
@@ -98,6 +101,8 @@ class Tick:
         ) as context:
             data = sensor.evaluate_tick(context)
         self.cursor = data.cursor
+        if data.skip_message:
+            assert skip_reason(data.cursor, data.skip_message) is not None, "the page can't say it in Korean"
         return data
 
     def schedule(self) -> Any:
@@ -508,3 +513,12 @@ def test_a_cohort_that_is_worked_on_again_needs_no_second_look(
     ended(instance, MONDAY, MONDAY, dg.DagsterRunStatus.FAILURE, "enrichment_job")
     running(instance, "enrichment_job", MONDAY)
     assert tick.sensor("unfinished_runs_sensor").run_requests == []
+
+
+def test_the_sensor_of_the_list_says_as_of_when_it_is(tick: Tick, operation_db: ClonedDatabase) -> None:
+    account(operation_db, "prada", MONDAY)
+    said = tick.sensor("changed_accounts_sensor").skip_message
+    assert re.fullmatch(r"Rows brought up to date: \d\. The list is as of [-0-9]+ [:0-9]+ UTC\.", said)
+    found = skip_reason(tick.cursor, said)
+    assert found is not None
+    assert re.match(r"최신 상태로 맞춘 행: \d개\. 목록 기준 시각: ", sentence(found, "ko"))

@@ -23,7 +23,7 @@ def send(assets_db: ClonedDatabase, channels: FakeNotifications, *alerts: Alert)
     with assets_db.connection() as connection:
         now = database_clock(connection)
     sender = Sender(assets_db, channels, frozenset({"rivers", "salt_lakes"}))
-    return sender.send(alerts, timedelta(hours=24), now)
+    return str(sender.send(alerts, timedelta(hours=24), now))
 
 
 def later(database: ClonedDatabase, by: timedelta) -> None:
@@ -224,4 +224,7 @@ def faulty(_: Look) -> Iterator[Alert]:
 def test_a_source_that_fails_is_a_sentence_and_takes_no_alert_of_another_with_it() -> None:
     alerts, unknown = gather([of_rivers, faulty, of_lakes, of_rivers], look())
     assert [alert.key for alert in alerts] == ["rivers/first", "lakes/first"]
-    assert unknown == ["The river database is away.", "A source of alerts has a fault (KeyError)."]
+    assert list(map(str, unknown)) == [
+        "The river database is away.",
+        "A source of alerts has a fault (KeyError).",
+    ]

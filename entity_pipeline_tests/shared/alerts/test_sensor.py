@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +23,7 @@ from entity_pipeline.resources.registry import resources_of_environment
 from entity_pipeline.resources.settings_store import SettingsStore
 from entity_pipeline.shared.alerts.sensor import alerts_sensor
 from entity_pipeline.shared.runs.owners import RunOwners, owners
+from entity_pipeline.shared.runs.skips import skip_reason
 from entity_pipeline_tests.cli.settings_row import put_rows
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.fakes.gemini import FakeGemini
@@ -60,6 +62,7 @@ class Tick:
             data = self._sensor.evaluate_tick(context)
         assert not data.run_requests
         self.cursor = data.cursor
+        assert skip_reason(data.cursor, data.skip_message) is not None, "the page can't say it in Korean"
         return str(data.skip_message)
 
 
@@ -75,6 +78,10 @@ def ticking(
         "notifications": notifications,
     }
     return Tick(instance, sensor, resources | changed), notifications
+
+
+def watched_since(tick: Tick) -> str:
+    return str(json.loads(tick.cursor or "")["watched_since"])
 
 
 def titles(notifications: FakeNotifications) -> list[str]:
@@ -177,11 +184,12 @@ def test_a_schedule_is_silent_since_its_last_decision_and_not_before_it_was_watc
     waiting(operation_db, assets_db)
     tick, notifications = ticking(assets_db, operation_db, instance)
     assert "scheduler_silent" not in tick()
-    since = tick.cursor
+    since = watched_since(tick)
     tick()
-    assert tick.cursor == since, "the watch begins once"
-    tick.cursor = (datetime.now(UTC) - timedelta(hours=2)).isoformat()
+    assert watched_since(tick) == since, "the watch begins once"
+    tick.cursor = (datetime.now(UTC) - timedelta(hours=2)).isoformat()  # as earlier releases kept it
     assert "scheduler_silent" in tick()
+    assert "scheduler_silent" in tick(), "the watch goes on"
     assert titles(notifications) == ["entity_pipeline: entities scheduler silent"]
 
 

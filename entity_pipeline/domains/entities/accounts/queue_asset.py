@@ -13,6 +13,7 @@ from pydantic import Field
 
 from entity_pipeline.core.patience import patiently, patiently_on
 from entity_pipeline.core.ports import Database
+from entity_pipeline.core.reasons import Reason, joined
 from entity_pipeline.domains.entities import KEY, jobs
 from entity_pipeline.domains.entities.accounts.enrichment_queue import (
     SweepReport,
@@ -21,8 +22,10 @@ from entity_pipeline.domains.entities.accounts.enrichment_queue import (
     sweep,
 )
 from entity_pipeline.domains.entities.accounts.queries.queue import state_counts
+from entity_pipeline.domains.entities.reasons import because
 from entity_pipeline.domains.entities.tables import database_of, table_metadata
 from entity_pipeline.shared.reporting.metadata import OWNERS, counts_table
+from entity_pipeline.shared.runs.skips import skipped
 
 STEP_LIMIT = timedelta(minutes=50)
 TICK_LIMIT_S = 20.0
@@ -65,7 +68,7 @@ def enrichment_queue(
     """
     give_up_at = time.monotonic() + STEP_LIMIT.total_seconds()
     swept = patiently(lambda: _sweep(operation_db, assets_db, give_up_at))
-    metadata: dict[str, Any] = {"swept_corrected": swept.corrected, "as_of": _said(swept)}
+    metadata: dict[str, Any] = {"swept_corrected": swept.corrected, "as_of": str(_said(swept))}
     now = datetime.now(UTC)
     due = patiently_on(assets_db, lambda assets: is_comparison_due(assets, now))
     if swept.is_finished and (due or config.compare == "always"):
@@ -89,17 +92,18 @@ def enrichment_queue(
     description="Brings enrichment_queue up to date with what anyone wrote to instagram_accounts. Asks for no run.",
 )
 def changed_accounts_sensor(
-    assets_db: dg.ResourceParam[Database], operation_db: dg.ResourceParam[Database]
+    context: dg.SensorEvaluationContext,
+    assets_db: dg.ResourceParam[Database],
+    operation_db: dg.ResourceParam[Database],
 ) -> dg.SensorResult:
     """A sweep takes milliseconds where nothing changed, so it is made here and not in a run."""
     report = _sweep(operation_db, assets_db, time.monotonic() + TICK_LIMIT_S)
     events = []
     if report.corrected or report.removed:
-        found: dict[str, Any] = {"swept_corrected": report.corrected, "as_of": _said(report)}
+        found: dict[str, Any] = {"swept_corrected": report.corrected, "as_of": str(_said(report))}
         events.append(dg.AssetObservation("enrichment_queue", metadata=found))
-    return dg.SensorResult(
-        skip_reason=f"Rows brought up to date: {report.corrected:,}. {_said(report)}", asset_events=events
-    )
+    brought = because("tick.rows_brought", n=f"{report.corrected:,}")
+    return skipped(joined([brought, _said(report)]), context.cursor, events)
 
 
 enrichment_queue_schedule = dg.ScheduleDefinition(
@@ -122,8 +126,8 @@ def _compare(operation_db: Database, assets_db: Database, give_up_at: float) -> 
         return compare(operation, assets, give_up_at=give_up_at)
 
 
-def _said(report: SweepReport) -> str:
+def _said(report: SweepReport) -> Reason:
     if report.as_of is None:
-        return "The list is not filled yet."
-    behind = "" if report.is_finished else " The sweep goes on in the next tick."
-    return f"The list is as of {report.as_of.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC.{behind}"
+        return because("tick.list_not_filled")
+    as_of = because("tick.list_as_of", at=f"{report.as_of.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC")
+    return as_of if report.is_finished else joined([as_of, because("tick.sweep_goes_on")])
