@@ -18,7 +18,7 @@ from entity_pipeline.core.settings import Closed, SettingsModel, readable
 class SwitchFigures(Shown):
     """The switch and the settings of a row."""
 
-    is_enabled: bool = Field(description="The switch as stored; False when there is no row.")
+    is_enabled: bool = Field(description="The switch as stored; what holds without a row when there is none.")
     is_open: bool = Field(description="Switched on and every setting readable: nothing speaks against work.")
     closed_because: Sentence | None = Field(description="A sentence while `is_open` is false.")
     updated_at: datetime | None = Field(description="The version of the row: send it back with a change.")
@@ -41,7 +41,7 @@ def switch_values(at: Installation, model: type[SettingsModel]) -> dict[str, Any
     row, gate = at.settings.row(model), at.settings.gate(model)
     stored = json_object(row.settings if row is not None else None)
     return {
-        "is_enabled": bool(row is not None and row.is_enabled),
+        "is_enabled": model.is_on(row),
         "is_open": not isinstance(gate, Closed),
         "closed_because": gate.reason if isinstance(gate, Closed) else None,
         "updated_at": row.updated_at if row is not None else None,

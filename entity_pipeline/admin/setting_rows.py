@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from entity_pipeline.admin.paths import SETTINGS_PATH
 from entity_pipeline.admin.shell import MountedPage, Shell
-from entity_pipeline.core.notifications import NotifySettings
 from entity_pipeline.core.settings import SettingsModel
 from entity_pipeline.core.shared_settings import SHARED_ROWS
 
@@ -22,11 +21,6 @@ class SettingsPlace:
     def name(self) -> str:
         """What people call the row in addresses and commands."""
         return self.model.name
-
-    @property
-    def has_switch(self) -> bool:
-        """Whether anything asks for the row's switch: nothing does for that of the alerts' thresholds."""
-        return self.model is not NotifySettings
 
 
 def settings_places(shell: Shell) -> Sequence[SettingsPlace]:

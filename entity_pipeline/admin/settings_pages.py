@@ -22,11 +22,15 @@ from entity_pipeline.admin.setting_rows import SettingsPlace, place_at, settings
 from entity_pipeline.admin.settings_form import Filled, fields_of, read_settings_form, typed_values
 from entity_pipeline.admin.shell import MountedPage
 from entity_pipeline.core.failures import InputRejected
+from entity_pipeline.core.notifications import NotifySettings
 from entity_pipeline.core.reasons import Reason
-from entity_pipeline.core.settings import Closed, SettingsRow, readable
+from entity_pipeline.core.settings import Closed, SettingsModel, SettingsRow, readable
 from entity_pipeline.core.settings_change import StaleSettings, assignments_of, edit_of
 
 router = APIRouter()
+
+# What is said when a switch was turned off that stops no work.
+_SWITCHED_OFF: Mapping[type[SettingsModel], str] = {NotifySettings: "alerts_off"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +51,7 @@ def all_settings(screen: SignedIn, done: str = "") -> Response:
     """Every row with its switch."""
     at = screen.shell.installation
     rows = [(place, at.settings.row(place.model)) for place in settings_places(screen.shell)]
-    known = done if done in ("on", "off", "saved", "nothing") else None
+    known = done if done in ("on", "off", "alerts_off", "saved", "nothing") else None
     return screen.show("settings_list.html", rows=rows, done=known)
 
 
@@ -101,7 +105,7 @@ def switch_row(
         conflict = stale.row or SettingsRow(None, None)
         form = _Form(given=shown, was=shown, updated_at=version, conflict=conflict)
         return _show(screen, place, 409, form)
-    return _back(place, "on" if wanted else "off")
+    return _back(place, "on" if wanted else _SWITCHED_OFF.get(place.model, "off"))
 
 
 def settings_of(mounted: MountedPage) -> APIRouter:
@@ -135,6 +139,6 @@ def _both(place: SettingsPlace, filled: Filled, was: Mapping[str, str], stored: 
 
 def _show(screen: Screen, place: SettingsPlace, status: int, form: _Form) -> Response:
     values: dict[str, Any] = {"place": place, "fields": fields_of(place.model), "form": form}
-    if place.mounted is None and place.has_switch:
+    if place.mounted is None:
         values["switch"] = SwitchFigures(**switch_values(screen.shell.installation, place.model))
     return screen.show("settings.html", status, **values)

@@ -40,7 +40,10 @@ def settings_enable(name: str | None) -> None:
 @click.argument("name", required=False)
 @with_databases
 def settings_disable(name: str | None) -> None:
-    """Switch off: nothing new starts, what runs stops at the next account. A shared row stops every domain."""
+    """Switch off: nothing new starts, what runs stops at the next account.
+
+    gemini and instagram stop what needs them in every domain; notify stops the alerts and nothing else.
+    """
     from entity_pipeline.cli.settings import switch
 
     switch(_domains(), name, False)

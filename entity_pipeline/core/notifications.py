@@ -1,7 +1,7 @@
 """Alerts to people: what a message is, what sends it, and the row `notify` of `pipeline_settings`.
 
 A value of `notify` that can't be read closes no gate: an alert names it and the default holds, because a typing error
-in how people are alerted must stop neither the pipeline nor the alerts.
+in how people are alerted must stop neither the pipeline nor the alerts. Its switch stops the alerts and nothing else.
 """
 
 from collections.abc import Sequence
@@ -21,6 +21,7 @@ class NotifySettings(SettingsModel):
     """Thresholds for alerts. Addresses and passwords are environment variables, never settings."""
 
     row: ClassVar[str] = "notify"
+    is_on_without_row: ClassVar[bool] = True
 
     remind_after_hours: Hours = 24.0
     # Accounts that were there before the pipeline may have waited for years.

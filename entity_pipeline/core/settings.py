@@ -37,11 +37,18 @@ class SettingsModel(Settings):
     name: ClassVar[str]
     # Keys that earlier releases kept in this row, and the row and key (a dotted path; "" is all of it) that hold now.
     moved: ClassVar[Mapping[str, "tuple[type[SettingsModel], str]"]] = {}
+    # The switch while there is no row: off for what may cost or be blocked.
+    is_on_without_row: ClassVar[bool] = False
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
         if "name" not in cls.__dict__ and "row" in cls.__dict__:
             cls.name = cls.row
+
+    @classmethod
+    def is_on(cls, row: "SettingsRow | None") -> bool:
+        """The switch of the row as it is stored."""
+        return cls.is_on_without_row if row is None else bool(row.is_enabled)
 
     def held_because(self) -> Reason | None:
         """Why nothing may be done although the row is on and readable; None when nothing speaks against it."""

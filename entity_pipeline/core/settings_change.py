@@ -73,11 +73,12 @@ def edit_of(
     """The assignments over the stored settings, and the switch; without either of them it stays as it is."""
 
     def edit(row: SettingsRow | None) -> NewRow:
-        on = row is not None and bool(row.is_enabled)
         stored = row.settings if row is not None else None
         if assignments:
             stored = changed(model, stored, assignments)
-        return NewRow(on if is_enabled is None else is_enabled, stored if stored is not None else {})
+        return NewRow(
+            model.is_on(row) if is_enabled is None else is_enabled, stored if stored is not None else {}
+        )
 
     return edit
 

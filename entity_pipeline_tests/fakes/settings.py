@@ -1,6 +1,6 @@
 """Settings behind the port `core.settings.SettingsAccess`."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from threading import Lock
 from typing import Any
 
@@ -11,7 +11,8 @@ from entity_pipeline.core.settings import Closed, DomainSettings, Gate, Open, S,
 class FakeSettings:
     """Gives its gates to a domain one after the other, the last one for ever; `asked` counts them.
 
-    Shared rows are open: with the settings of `shared`, else with their defaults. `row` holds what `stored` names.
+    Shared rows are open: with the settings of `shared`, else with their defaults. `row` holds what `stored` names,
+    and is off where `switched_off` names it.
     """
 
     def __init__(
@@ -19,10 +20,12 @@ class FakeSettings:
         *gates: Open[Any] | Closed | PipelineFailure,
         shared: tuple[SettingsModel, ...] = (),
         stored: Mapping[type[SettingsModel], Any] | None = None,
+        switched_off: Collection[type[SettingsModel]] = (),
     ) -> None:
         self._gates = gates
         self._shared = {type(settings): settings for settings in shared}
         self._stored = stored or {}
+        self._switched_off = switched_off
         self._lock = Lock()
         self.asked = 0
 
@@ -44,6 +47,7 @@ class FakeSettings:
 
     def row(self, model: type[SettingsModel]) -> SettingsRow | None:
         is_enabled = not isinstance(self._gates[-1], Closed) if issubclass(model, DomainSettings) else True
+        is_enabled = is_enabled and model not in self._switched_off
         if model in self._stored:
             return SettingsRow(is_enabled, self._stored[model])
         return SettingsRow(is_enabled, self.readable(model).model_dump(mode="json", exclude_unset=True))

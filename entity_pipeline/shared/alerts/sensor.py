@@ -53,6 +53,8 @@ def alerts_sensor(domains: Sequence[Domain], owners: RunOwners) -> dg.SensorDefi
             with assets_db.connection() as connection:
                 now = database_clock(connection)
             row = settings.row(NotifySettings)
+            if not NotifySettings.is_on(row):
+                return skipped(Reason(PACKAGE, "switched_off"), context.cursor)
             limits, _ = notify_settings(None if row is None else row.settings)
             look = Look(
                 now=now,

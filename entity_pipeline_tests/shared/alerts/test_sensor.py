@@ -12,7 +12,16 @@ from entity_pipeline.core.domain import Domain
 from entity_pipeline.core.failures import DatabaseUnavailable
 from entity_pipeline.core.gemini.access import RecentReplies
 from entity_pipeline.core.notifications import NotifySettings
-from entity_pipeline.core.settings import Closed, DomainSettings, Gate, Open, S, SettingsRow, gate
+from entity_pipeline.core.settings import (
+    Closed,
+    DomainSettings,
+    Gate,
+    Open,
+    S,
+    SettingsModel,
+    SettingsRow,
+    gate,
+)
 from entity_pipeline.definitions import build_definitions
 from entity_pipeline.domains.entities.accounts.enrichment_queue import sweep_all
 from entity_pipeline.domains.entities.settings import EntitySettings
@@ -176,6 +185,32 @@ def test_without_the_database_of_its_claims_nothing_is_sent_and_the_tick_says_so
 def test_without_a_channel_nothing_is_looked_at(instance: dg.DagsterInstance) -> None:
     tick, _ = ticking(Away(), Away(), instance, notifications=FakeNotifications(channels=()))
     assert tick() == "No alerts are sent: set ALERT_WEBHOOK_URL or ALERT_SMTP_URL."
+
+
+def test_while_notify_is_switched_off_no_alert_is_sent_and_then_all_that_are_true(
+    assets_db: ClonedDatabase, operation_db: ClonedDatabase, instance: dg.DagsterInstance
+) -> None:
+    failed_intake(instance)
+    off = FakeSettings(Open(EntitySettings()), switched_off=[NotifySettings])
+    tick, notifications = ticking(assets_db, operation_db, instance, settings=off)
+    assert tick() == ("No alerts are sent: run `entity-pipeline settings enable notify` to switch them on.")
+    assert notifications.sent == []
+    tick, notifications = ticking(assets_db, operation_db, instance)
+    tick()
+    assert titles(notifications) == ["entity_pipeline: entities run failed"]
+
+
+def test_without_the_row_notify_alerts_are_sent(
+    assets_db: ClonedDatabase, operation_db: ClonedDatabase, instance: dg.DagsterInstance
+) -> None:
+    class Rowless(FakeSettings):
+        def row(self, model: type[SettingsModel]) -> SettingsRow | None:
+            return None if model is NotifySettings else super().row(model)
+
+    failed_intake(instance)
+    tick, notifications = ticking(assets_db, operation_db, instance, settings=Rowless(Open(EntitySettings())))
+    tick()
+    assert titles(notifications) == ["entity_pipeline: entities run failed"]
 
 
 def test_a_schedule_is_silent_since_its_last_decision_and_not_before_it_was_watched(

@@ -227,6 +227,15 @@ def test_the_switch_is_written_with_who_and_said(
     assert "Switched on." in person.get(answer.headers["location"]).text
 
 
+def test_the_alerts_have_a_switch_that_says_what_it_stops(person: TestClient, assets: Connection) -> None:
+    page = person.get("/admin/settings/notify?lang=en").text
+    answer = person.post("/admin/settings/notify/switch", data=hidden(page))
+    assert assets.execute(
+        "select is_enabled from pipeline_settings where platform = 'notify'"
+    ).fetchone() == (False,)
+    assert "Switched off. No alert is sent." in person.get(answer.headers["location"]).text
+
+
 def test_a_switch_made_from_an_older_page_changes_nothing_and_shows_both(
     person: TestClient, app: FastAPI, assets: Connection
 ) -> None:
