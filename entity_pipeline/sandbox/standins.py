@@ -21,9 +21,6 @@ from entity_pipeline.sandbox.sample import samples_at
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until a signal ends it; returns 1 with a sentence on stderr when a port is taken."""
     options = _parser().parse_args(arguments)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
     samples = samples_at(options.samples)
     try:
         gemini = GeminiStandin(
@@ -44,6 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError:
         gemini.close()
         return _port_taken("--instagram-port", options.instagram_port)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
     with gemini, instagram:
         notice = _announce(options.directory, gemini.url, instagram.url)
         stop.wait()

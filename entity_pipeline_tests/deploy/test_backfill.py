@@ -8,11 +8,11 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from entity_pipeline.domains.entities.partitions import FIRST_DAY
-from entity_pipeline.sandbox.gemini_standin import GeminiStandin
 from entity_pipeline.shared.runs.tags import range_tags
 from entity_pipeline_tests.cli.settings_row import write_settings
 from entity_pipeline_tests.databases import ClonedDatabase, DatabaseServer
 from entity_pipeline_tests.deploy.topology import Topology, wait_for
+from entity_pipeline_tests.standins import GeminiStandin
 
 # Two days beside each other and one apart: two ranges, so two runs.
 SELECTED = [FIRST_DAY + timedelta(days=days) for days in (4, 5, 8)]

@@ -42,6 +42,7 @@ def test_a_taken_port_is_named_in_a_sentence(
     with GeminiStandin() as other:
         port = other.url.rsplit(":", 1)[1]
         assert standins.main(["--directory", str(tmp_path), option, port]) == 1
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert capsys.readouterr().err == (
         f"Port {port} on 127.0.0.1 is taken: free it, or give another one with {option}.\n"
     )

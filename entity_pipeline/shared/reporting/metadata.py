@@ -4,6 +4,7 @@ Which partitions of a run turn green is in `partitions.py`.
 """
 
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from typing import Any
 
 import dagster as dg
@@ -28,11 +29,15 @@ def rows_table(rows: Sequence[Mapping[str, Any]], most: int = SAMPLE_ROWS) -> dg
     if not rows:
         return dg.MetadataValue.text("none")
     return dg.MetadataValue.table(
-        [
-            dg.TableRecord({key: "–" if value is None else value for key, value in row.items()})
-            for row in rows[:most]
-        ]
+        [dg.TableRecord({key: _cell(value) for key, value in row.items()}) for row in rows[:most]]
     )
+
+
+def _cell(value: Any) -> Any:
+    """What Dagster can store: it refuses the members of an enumeration, even those that are texts."""
+    if value is None:
+        return "–"
+    return value.value if isinstance(value, Enum) else value
 
 
 def drawn(svg: str, alt: str) -> dg.MetadataValue:

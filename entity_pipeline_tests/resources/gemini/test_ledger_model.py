@@ -214,12 +214,14 @@ class LedgerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.rows)
     @rule(nth=NTH)
     def mark_sent(self, nth: int) -> None:
+        """The holder says that it sends, or says so again because the answer was lost; it sends once."""
         row, now = self.chosen(nth), self.clock.now
-        leaves = row.state == "reserved" and row.day == self.clock.today and row.changed_at > now - STALE
+        is_open = row.state in ("reserved", "sent")
+        leaves = is_open and row.day == self.clock.today and row.changed_at > now - STALE
         assert self.ledger.mark_sent(row.place.event_id, SENT) == leaves
         if leaves:
+            self.seen_by_google[self.clock.today] += row.units if row.state == "reserved" else 0
             self.change(row, "sent")
-            self.seen_by_google[self.clock.today] += row.units
 
     @precondition(lambda self: self.rows)
     @rule(nth=NTH, queries=st.integers(0, 8))

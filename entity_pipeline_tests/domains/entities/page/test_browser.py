@@ -290,6 +290,8 @@ def test_the_keyboard_reaches_everything_in_order(visit: Open, operation: Connec
     assert page.evaluate("document.activeElement.className") == "skip"
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.innerText") == "Overview"
+    page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.id") == "switch"
     page.focus("input[name=state][value='']")
     page.keyboard.press("ArrowDown")
@@ -441,6 +443,7 @@ def test_a_server_that_is_gone_is_said_and_what_is_shown_stays(
         page.fill("#name", "x")
         page.fill("#token", TOKEN)
         page.click("main button")
+        page.goto(site + PAGE_PATH)
     page.fill("#search", "amber")
     page.wait_for_selector("#connection:not([hidden])")
     assert "does not answer" in page.inner_text("#connection")
