@@ -75,7 +75,7 @@ def functions(urls: list[str], _: int, days: int) -> dict[str, Any]:
         began = time.perf_counter()
         counts = list(recount_days(reader, writer, first, last, first_partition=FIRST_DAY))
         tagged_s = time.perf_counter() - began
-        brought = take_in(reader, guard, writers, [day.day for day in counts], last)
+        brought = take_in(reader, writer, guard, writers, [day.day for day in counts], last)
         listed = sweep(writers[0], reader, give_up_at=math.inf)
     return {
         "posts": sum(day.posts for day in counts),

@@ -74,11 +74,12 @@ def _take_in(
     """The days of one run; returns the metadata of each."""
     with (
         assets_db.connection() as assets,
+        assets_db.connection() as lister,
         operation_db.connection() as guard,
         operation_db.connection() as operation,
         operation_db.connection() as second_writer,
     ):
-        counts = take_in(assets, guard, [operation, second_writer], days, last)
+        counts = take_in(assets, lister, guard, [operation, second_writer], days, last)
         sweep(operation, assets, give_up_at=math.inf)
         samples = {day: most_tagged_of_cohort(operation, day) for day in days}
     return {

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from functools import partial
+from threading import Lock
 from typing import Any
 
 import psycopg
@@ -16,12 +17,14 @@ from entity_pipeline.domains.entities.accounts.queries.intake import (
     upsert_tagged_accounts,
 )
 from entity_pipeline.domains.entities.accounts.queries.intake_days import cohort_sizes, day_states, note_days
+from entity_pipeline.domains.entities.accounts.queries.queue_rows import list_new
 from entity_pipeline.domains.entities.partitions import FIRST_DAY
 from entity_pipeline.domains.entities.tags.queries.tagged_usernames import names_on, run_totals, totals_of
 
 
 def take_in(
     assets: psycopg.Connection[Any],
+    lister: psycopg.Connection[Any],
     guard: psycopg.Connection[Any],
     writers: Sequence[psycopg.Connection[Any]],
     days: Sequence[date],
@@ -29,9 +32,10 @@ def take_in(
 ) -> dict[date, IntakeCounts]:
     """Bring the accounts of these days up to date with `tagged_usernames`, and adopt those of no cohort.
 
-    `guard` and `writers` are connections to the accounts' database, each another one. A day that the accounts hold
-    already is not read again; its usernames count as unchanged. A day with accounts that a person must mend (doubled,
-    or with metadata that can't hold ours) is looked at each time.
+    `lister` is another connection to the database of `assets`: it lists new accounts in `enrichment_queue`, and leaves
+    the others to a sweep. `guard` and `writers` are connections to the accounts' database, each another one. A day that
+    the accounts hold already is not read again; its usernames count as unchanged. A day with accounts that a person
+    must mend (doubled, or with metadata that can't hold ours) is looked at each time.
 
     Raises:
         DatabaseUnavailable: the guard was lost; nothing of the slice at hand is written.
@@ -43,6 +47,12 @@ def take_in(
     held = {day for day, size in sizes.items() if size == states[day].accounts}
     counts = {day: IntakeCounts(unchanged=states[day].usernames) for day in held}
     due = [day for day in days if day not in held]
+    listing = Lock()
+
+    def list_some(rows: Sequence[bytes]) -> None:
+        with listing:
+            list_new(lister, rows)
+
     if due:
         totals = TaggedTotals(
             of_run=partial(run_totals, assets, due),
@@ -50,7 +60,7 @@ def take_in(
             names_on=partial(names_on, assets),
         )
         counts |= upsert_tagged_accounts(
-            guard, writers, due, totals, first_partition=FIRST_DAY, last_partition=last_partition
+            guard, writers, due, totals, list_some, first_partition=FIRST_DAY, last_partition=last_partition
         )
     for day in sorted(unadopted_days(operation, FIRST_DAY, last_partition).keys() & counts.keys()):
         counts[day].adopted += adopt(operation, day, FIRST_DAY, last_partition)

@@ -1,13 +1,24 @@
 import json
+import math
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
 
 from entity_pipeline.domains.entities.accounts import intake
+from entity_pipeline.domains.entities.accounts.enrichment_queue import sweep
+from entity_pipeline.domains.entities.accounts.logic.standing import ListedAccount, standing
+from entity_pipeline.domains.entities.accounts.queries.account_facts import facts_after
 from entity_pipeline.domains.entities.accounts.queries.intake import IntakeCounts
+from entity_pipeline.domains.entities.accounts.queries.queue_rows import (
+    FIRST_ID,
+    LAST_ID,
+    list_new,
+    listed_between,
+)
 from entity_pipeline.domains.entities.tags.queries.tagged_usernames import recount_days, run_totals
 from entity_pipeline_tests.databases import ClonedDatabase
 
@@ -42,10 +53,11 @@ class Databases:
     def take_in(self) -> tuple[IntakeCounts, IntakeCounts]:
         with (
             self.assets.connection() as assets,
+            self.assets.connection() as lister,
             self.operation.connection() as guard,
             self.operation.connection() as writer,
         ):
-            counts = intake.take_in(assets, guard, [writer], [DAY, NEXT], LAST)
+            counts = intake.take_in(assets, lister, guard, [writer], [DAY, NEXT], LAST)
         return counts[DAY], counts[NEXT]
 
     def execute(self, statement: str) -> None:
@@ -63,6 +75,18 @@ class Databases:
                     "select username, (metadata #>> '{entity_enrichment,tagging,posts}')::int from instagram_accounts"
                 ).fetchall()
             )
+
+    def listed(self) -> dict[UUID, ListedAccount]:
+        with self.assets.connection() as assets:
+            return listed_between(assets, FIRST_ID, LAST_ID)
+
+    def standings(self) -> dict[UUID, ListedAccount]:
+        with self.operation.connection() as operation:
+            return {account.id: standing(account) for account in facts_after(operation, FIRST_ID, 1_000)[0]}
+
+    def sweep(self) -> int:
+        with self.assets.connection() as assets, self.operation.connection() as operation:
+            return sweep(operation, assets, give_up_at=math.inf).corrected
 
 
 @pytest.fixture
@@ -119,11 +143,15 @@ def test_a_day_whose_note_was_lost_is_taken_in_again_and_changes_nothing(databas
     assert databases.take_in() == (IntakeCounts(unchanged=2), IntakeCounts(unchanged=1))
 
 
-def test_whether_a_day_is_held_is_asked_of_the_accounts_and_not_of_the_list(databases: Databases) -> None:
+def test_whether_a_day_is_held_is_asked_of_the_accounts_and_not_of_the_list(
+    databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
     databases.take_in()
-    databases.execute_in_assets("drop table enrichment_queue")
+    assert "puma" in [row.handle for row in databases.listed().values()]
     databases.execute("delete from instagram_accounts where username = 'puma'")
     assert databases.take_in()[0].inserted == 1
+    databases.execute_in_assets("drop table enrichment_queue")
+    monkeypatch.delattr(intake, "upsert_tagged_accounts")
     assert databases.take_in()[0].unchanged == 2
 
 
@@ -190,3 +218,56 @@ def test_a_state_of_another_day_is_not_taken_for_this_one(databases: Databases) 
     swap: Callable[[str], str] = "update intake_days set changed_at = changed_at + interval '{} day'".format
     databases.execute_in_assets(swap("1"))
     assert databases.take_in() == (IntakeCounts(unchanged=2), IntakeCounts(unchanged=1))
+
+
+@pytest.mark.parametrize(
+    "column",
+    ["account_type set default 'unknown'", "entity_region_code set default 'KR'", "is_active set not null"],
+)
+def test_new_accounts_are_listed_as_they_stand_and_leave_a_sweep_nothing(
+    databases: Databases, column: str
+) -> None:
+    databases.execute(f"alter table instagram_accounts alter {column}")
+    databases.take_in()
+    assert databases.listed() == databases.standings()
+    assert len(databases.listed()) == 3
+    assert databases.sweep() == 0
+
+
+@pytest.mark.parametrize("column", ["is_active set default false", "name_en set default 'Nike'"])
+def test_new_accounts_that_the_database_makes_otherwise_are_left_to_a_sweep(
+    databases: Databases, column: str
+) -> None:
+    databases.execute(f"alter table instagram_accounts alter {column}")
+    databases.take_in()
+    assert databases.listed() == {}
+    assert databases.sweep() == 3
+    assert databases.listed() == databases.standings()
+
+
+def test_a_run_that_broke_off_between_the_accounts_and_the_list_leaves_them_to_a_sweep(
+    databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaking(*_: Any) -> Any:
+        raise ConnectionError("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(intake, "list_new", breaking)
+        with pytest.raises(ConnectionError):
+            databases.take_in()
+    assert databases.posts().keys() == {"nike", "puma", "fila"}
+    assert databases.sweep() == 3
+    assert databases.listed() == databases.standings()
+
+
+def test_a_later_reading_of_a_new_account_stays(
+    databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def listing_late(lister: Connection, rows: list[bytes]) -> None:
+        databases.execute("update instagram_accounts set name_en = 'Nike' where username = 'nike'")
+        assert databases.sweep() == 3
+        list_new(lister, rows)
+
+    monkeypatch.setattr(intake, "list_new", listing_late)
+    databases.take_in()
+    assert databases.listed() == databases.standings()

@@ -52,6 +52,16 @@ def _facts(which: str) -> str:
     """
 
 
+AS_LISTED_WHEN_NEW = """
+is_active and name_en is null and name_ko is null,
+id, created_at, coalesce(updated_at, created_at), (metadata #>> '{entity_enrichment,cohort}')::date,
+(metadata #>> '{entity_enrichment,tagging,posts}')::integer, 'pending', left(account_type::text, 40),
+left(entity_ig_role::text, 40), left(entity_region_code, 10), '{}'::text[], username, null, null, null, '', false,
+statement_timestamp()
+"""
+"""Of an account as intake inserts it: whether it is one of the usual, and the row of the list that `standing` makes of
+it then, for `queue_rows.list_new`."""
+
 _THESE = _facts("id = any(%(ids)s)")
 _NEXT = _facts("id > %(after)s order by id limit %(limit)s")
 _CHANGED = """

@@ -24,6 +24,7 @@ from psycopg.rows import dict_row
 
 from entity_pipeline.core.failures import DatabaseUnavailable
 from entity_pipeline.core.streams import each_with_any, read_ahead
+from entity_pipeline.domains.entities.accounts.queries.account_facts import AS_LISTED_WHEN_NEW
 from entity_pipeline.domains.entities.accounts.queries.enrichment_metadata import USABLE, merged
 
 SLICE = 20_000
@@ -75,16 +76,22 @@ _DROP_OTHER_SPELLINGS = """
 _IS_NEW = "first_day is not null and username not in (select username from matched_totals)"
 # Ids in order of time (version 7 uuids, counted on within the slice) are put at the end of every index on them.
 _INSERT_NEW = f"""
-    insert into instagram_accounts (id, username, metadata)
-    select (%(clock)s || '7' || lpad(to_hex(nth >> 4), 3, '0') || '8' || to_hex(nth & 15) || '00'
-            || %(random)s)::uuid,
-        username, jsonb_build_object('entity_enrichment', jsonb_build_object(
-            'cohort', least(greatest(first_day, %(first)s::date), %(last)s::date), 'tagging', tagging))
-    from (
-        select *, row_number() over (order by username) as nth from incoming_totals where {_IS_NEW}
-    ) as new
-    order by username
-    on conflict do nothing
+    copy (
+        with account as (
+            insert into instagram_accounts (id, username, metadata)
+            select (%(clock)s || '7' || lpad(to_hex(nth >> 4), 3, '0') || '8' || to_hex(nth & 15) || '00'
+                    || %(random)s)::uuid,
+                username, jsonb_build_object('entity_enrichment', jsonb_build_object(
+                    'cohort', least(greatest(first_day, %(first)s::date), %(last)s::date), 'tagging', tagging))
+            from (
+                select *, row_number() over (order by username) as nth from incoming_totals where {_IS_NEW}
+            ) as new
+            order by username
+            on conflict do nothing
+            returning *
+        )
+        select {AS_LISTED_WHEN_NEW} from account
+    ) to stdout
 """
 _NEW = f"select run_day, count(*)::int from incoming_totals as new where {_IS_NEW}"
 # Somebody else inserted one of them at the same moment.
@@ -211,6 +218,7 @@ def upsert_tagged_accounts(
     writers: Sequence[psycopg.Connection[Any]],
     days: Sequence[date],
     totals: TaggedTotals,
+    list_new: Callable[[list[bytes]], None],
     *,
     first_partition: date,
     last_partition: date,
@@ -220,6 +228,7 @@ def upsert_tagged_accounts(
     `guard` and `writers` are connections to the database, each another one. New accounts get the cohort of their first
     tagged day, people's accounts the day of their `created_at`, both between the first and the last partition; a
     cohort is never changed. Broken off in the middle, it has written some slices; the next run writes the others.
+    `list_new` gets the new accounts of a slice once they are committed (`queue_rows.list_new`), from any thread.
 
     Raises:
         DatabaseUnavailable: the guard was lost; nothing of the slice at hand is written.
@@ -234,7 +243,9 @@ def upsert_tagged_accounts(
             def write(writer: psycopg.Connection[Any], rows: bytes) -> dict[date, IntakeCounts]:
                 with _slice(writer, guard_pid):
                     _copy(writer, "incoming_totals", [rows])
-                    return _write(writer, partitions)
+                    written, new = _write(writer, partitions)
+                list_new(new)
+                return written
 
             for written in each_with_any(writers, slices, write):
                 for day, of_slice in written.items():
@@ -247,7 +258,8 @@ def upsert_tagged_accounts(
                     writer.execute(_TAGGED_NOWHERE, (gone,))
                     writer.execute("update incoming_totals set run_day = %s", (day,))
                     counts[day].rechecked = len(gone)
-                    for of_day in _write(writer, partitions).values():
+                    # One that was deleted meanwhile is inserted again; the next sweep lists it.
+                    for of_day in _write(writer, partitions)[0].values():
                         counts[day].add(of_day)
     return counts
 
@@ -280,16 +292,20 @@ def _slice(connection: psycopg.Connection[Any], guard_pid: int) -> Iterator[None
         connection.execute("drop table incoming_totals")
 
 
-def _write(connection: psycopg.Connection[Any], partitions: dict[str, Any]) -> dict[date, IntakeCounts]:
+def _write(
+    connection: psycopg.Connection[Any], partitions: dict[str, Any]
+) -> tuple[dict[date, IntakeCounts], list[bytes]]:
+    """Returns the counts, and the new accounts as rows of the list."""
     counts: defaultdict[date, IntakeCounts] = defaultdict(IntakeCounts)
     connection.execute(_BY_INDEX)
     connection.execute(_MATCH)
     for day, duplicates in connection.execute(_DROP_OTHER_SPELLINGS):
         counts[day].duplicates += duplicates
     ids = {"clock": f"{clock.time_ns() // 1_000_000:012x}", "random": secrets.token_hex(6)}
-    written = connection.execute(_INSERT_NEW, partitions | ids).rowcount
+    with connection.cursor() as cursor, cursor.copy(_INSERT_NEW, partitions | ids) as copy:
+        new = [bytes(row) for row in copy]
     inserted = dict(connection.execute(f"{_NEW} group by 1").fetchall())
-    if sum(inserted.values()) != written:
+    if sum(inserted.values()) != len(new):
         inserted = dict(connection.execute(f"{_NEW} {_NEW_OF_OURS} group by 1").fetchall())
     for day, accounts in inserted.items():
         counts[day].inserted += accounts
@@ -303,7 +319,7 @@ def _write(connection: psycopg.Connection[Any], partitions: dict[str, Any]) -> d
         counts[day].unusable_metadata += unusable
         counts[day].unchanged += matched - unusable - changed[day]
     connection.execute("drop table matched_totals")
-    return counts
+    return counts, [row.removeprefix(b"t\t") for row in new if row.startswith(b"t")]
 
 
 def _not_tagged_now(

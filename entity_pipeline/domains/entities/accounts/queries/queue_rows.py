@@ -37,6 +37,13 @@ on conflict (account_id) do update
 set ({", ".join(_COLUMNS[1:])}, seen_at) = ({_NEW}, excluded.seen_at)
 where kept.seen_at <= excluded.seen_at and ({_KEPT}) is distinct from ({_NEW})
 """
+# Whoever has listed one of them has read it later than it was made.
+_STAGE_NEW = "create temp table incoming_listed (like enrichment_queue) on commit drop"
+_COPY_NEW = f"copy incoming_listed ({_ALL}, seen_at) from stdin"
+_LIST_NEW = f"""
+insert into enrichment_queue ({_ALL}, seen_at) select {_ALL}, seen_at from incoming_listed order by account_id
+on conflict do nothing
+"""
 _FORGET = """
 delete from enrichment_queue using (
   select account_id from enrichment_queue where account_id = any(%(ids)s) and seen_at <= %(seen_at)s
@@ -86,6 +93,18 @@ def list_accounts(connection: Connection[Any], rows: Sequence[ListedAccount], se
         return 0
     text = jsonb_text([{name: getattr(row, name) for name in _COLUMNS} for row in rows])
     return connection.execute(_LIST.encode(), {"rows": text, "seen_at": seen_at}).rowcount
+
+
+def list_new(connection: Connection[Any], rows: Sequence[bytes]) -> None:
+    """List accounts that were just inserted, by rows of COPY text (`account_facts.AS_LISTED_WHEN_NEW`)."""
+    if not rows:
+        return
+    with connection.transaction():
+        connection.execute(_STAGE_NEW)
+        with connection.cursor().copy(_COPY_NEW.encode()) as copy:
+            copy.write(b"".join(rows))
+        connection.execute(_LIST_NEW.encode())
+        connection.execute("drop table incoming_listed")
 
 
 def forget_accounts(connection: Connection[Any], ids: Sequence[UUID], seen_at: datetime) -> int:

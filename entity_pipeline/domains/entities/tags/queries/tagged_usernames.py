@@ -37,35 +37,32 @@ _STAGE = """
         last_seen_at timestamptz, sample_2 uuid, sample_3 uuid
     ) on commit drop
 """
+# The pieces of a day follow each other in time: what a username's first piece lacks of three samples, the next have.
 _STAGED = """(
-    select username, posts, first_seen_at, coalesce(last_seen_at, first_seen_at) as last_seen_at,
-           case when sample_2 is null then array[sample_1] when sample_3 is null then array[sample_1, sample_2]
-                else array[sample_1, sample_2, sample_3] end as sample_posts
-    from incoming_tagged
-)"""
-# The pieces of a day follow each other in time.
-_STAGED_IN_PIECES = f"""(
-    select username, sum(posts)::integer as posts, min(first_seen_at) as first_seen_at,
-           max(last_seen_at) as last_seen_at,
-           (string_to_array(string_agg(array_to_string(sample_posts, ','), ',' order by piece), ',')
-           )[1:3]::uuid[] as sample_posts
-    from {_STAGED.replace("select ", "select piece, ", 1)} as pieces group by username
+    select username, posts, first_seen_at, last_seen_at, sample_posts from (
+        select username, first_seen_at, sum(posts) over pieces as posts,
+               max(coalesce(last_seen_at, first_seen_at)) over pieces as last_seen_at,
+               (array_remove(array[sample_1, sample_2, sample_3, lead(sample_1) over pieces,
+                   lead(sample_2) over pieces, lead(sample_1, 2) over pieces], null))[1:3] as sample_posts,
+               row_number() over pieces as nth
+        from incoming_tagged
+        window pieces as (partition by username order by piece rows between current row and unbounded following)
+    ) as counted where nth = 1
 )"""
 # The first partition holds the posts of all earlier days, which were partitions of their own if it has moved.
 _DELETE_BEFORE = "delete from tagged_usernames where day < %s"
 _HAS_ROWS = "select exists (select from tagged_usernames where day = %s)"
 _COUNT = "select count(*) from tagged_usernames where day = %s"
-_INSERT_ALL = """
+_INSERT_ALL = f"""
     insert into tagged_usernames (day, username, posts, first_seen_at, last_seen_at, sample_posts)
-    select %s, username, posts, first_seen_at, last_seen_at, sample_posts from {staged} as new
+    select %s, username, posts, first_seen_at, last_seen_at, sample_posts from {_STAGED} as new
     order by username
-    on conflict do nothing
 """
-_COMPARE = """
+_COMPARE = f"""
     create temp table differing_tagged on commit drop as
     select username, new.posts, new.first_seen_at, new.last_seen_at, new.sample_posts,
            new.posts is null as is_gone, kept.posts is null as is_new
-    from {staged} as new full join (select * from tagged_usernames where day = %s) as kept using (username)
+    from {_STAGED} as new full join (select * from tagged_usernames where day = %s) as kept using (username)
     where (kept.posts, kept.first_seen_at, kept.last_seen_at, kept.sample_posts)
           is distinct from (new.posts, new.first_seen_at, new.last_seen_at, new.sample_posts)
 """
@@ -85,7 +82,6 @@ _INSERT_NEW = """
     select %s, username, posts, first_seen_at, last_seen_at, sample_posts from differing_tagged
     where is_new
     order by username
-    on conflict do nothing
 """
 
 # Rows of binary COPY: the number of columns, then each column's length and itself; a length of -1 is null.
@@ -155,22 +151,21 @@ def replace_day(connection: psycopg.Connection[Any], day: date, pieces: Iterable
         connection.execute(_LOCK_DAY, (f"tagged_usernames write {day}",))
         connection.execute(_ROOM)
         connection.execute(_STAGE)
-        staged = _stage(connection, pieces)
-        source = _STAGED if staged <= 1 else _STAGED_IN_PIECES
+        _stage(connection, pieces)
         has_rows = connection.execute(_HAS_ROWS, (day,)).fetchone() == (True,)
-        counts = (_merge if has_rows else _fill)(connection, day, source)
+        counts = (_merge if has_rows else _fill)(connection, day)
         connection.execute("drop table incoming_tagged")
     return counts
 
 
-def _fill(connection: psycopg.Connection[Any], day: date, source: str) -> DayCounts:
-    inserted = connection.execute(_INSERT_ALL.format(staged=source), (day,)).rowcount
+def _fill(connection: psycopg.Connection[Any], day: date) -> DayCounts:
+    inserted = connection.execute(_INSERT_ALL, (day,)).rowcount
     return DayCounts(inserted, 0, 0, 0)
 
 
-def _merge(connection: psycopg.Connection[Any], day: date, source: str) -> DayCounts:
+def _merge(connection: psycopg.Connection[Any], day: date) -> DayCounts:
     connection.execute("analyze incoming_tagged")
-    differing = connection.execute(_COMPARE.format(staged=source), (day,)).rowcount
+    differing = connection.execute(_COMPARE, (day,)).rowcount
     deleted = updated = inserted = 0
     if differing:
         connection.execute("analyze differing_tagged")
@@ -182,9 +177,7 @@ def _merge(connection: psycopg.Connection[Any], day: date, source: str) -> DayCo
     return DayCounts(inserted, updated, deleted, there - inserted - updated)
 
 
-def _stage(connection: psycopg.Connection[Any], pieces: Iterable[DayTally]) -> int:
-    """Returns the number of pieces."""
-    number = 0
+def _stage(connection: psycopg.Connection[Any], pieces: Iterable[DayTally]) -> None:
     with connection.cursor().copy("copy incoming_tagged from stdin (format binary)") as copy:
         copy.write(_COPY_HEADER)
         for number, piece in enumerate(pieces, start=1):
@@ -193,7 +186,6 @@ def _stage(connection: psycopg.Connection[Any], pieces: Iterable[DayTally]) -> i
                 copy.write(batch)
             del piece, rows
         copy.write(_COPY_TRAILER)
-    return number
 
 
 def _copy_rows(tally: DayTally, piece: int) -> Iterator[bytes]:

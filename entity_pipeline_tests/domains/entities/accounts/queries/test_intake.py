@@ -76,7 +76,13 @@ def take_in(
     all_days = [first + timedelta(days=nth) for nth in range((last - first).days + 1)]
     with another(connection) as guard, another(connection) as second:
         return upsert_tagged_accounts(
-            guard, [connection, second], all_days, sources, first_partition=FIRST, last_partition=LAST
+            guard,
+            [connection, second],
+            all_days,
+            sources,
+            lambda _: None,
+            first_partition=FIRST,
+            last_partition=LAST,
         )
 
 
