@@ -2,6 +2,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
+from itertools import accumulate, pairwise, product
 from threading import Barrier
 from typing import Any
 from uuid import UUID
@@ -106,6 +107,23 @@ def test_pieces_of_a_day_are_put_together(assets: Connection, had_rows: bool) ->
         NOON + timedelta(minutes=4),
         [UUID(int=number) for number in range(3)],
     )
+
+
+@pytest.mark.parametrize("had_rows", [False, True])
+def test_the_samples_are_the_earliest_posts_however_the_pieces_divide_them(
+    assets: Connection, had_rows: bool
+) -> None:
+    for sizes in product(range(4), repeat=3):
+        assets.execute("truncate tagged_usernames")
+        if had_rows:
+            replace_day(assets, DAY, tagged("nike", "gone"))
+        posts = [(nth, NOON + timedelta(minutes=nth), ["nike"]) for nth in range(2, sum(sizes) + 2)]
+        pieces = [tallied(*posts[start:end]) for start, end in pairwise(accumulate(sizes, initial=0))]
+        replace_day(assets, DAY, (tally for piece in pieces for tally in piece))
+        assert [row[2:6] for row in rows(assets)] == [
+            (len(posts), posts[0][1], posts[-1][1], [UUID(int=nth) for nth, *_ in posts[:3]])
+            for _ in posts[:1]
+        ]
 
 
 def test_the_same_day_again_writes_nothing(assets: Connection) -> None:
