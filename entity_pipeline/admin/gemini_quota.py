@@ -19,8 +19,10 @@ from entity_pipeline.admin.shown import Sentence, Shown
 from entity_pipeline.core.failures import PipelineFailure
 from entity_pipeline.core.gemini.quota import Budget, QuotaStatus
 from entity_pipeline.core.gemini.quota_day import next_reset
+from entity_pipeline.core.gemini.settings import GeminiSettings
 from entity_pipeline.core.gemini.usage import SpendDay
 from entity_pipeline.resources.gemini.ledger_reading import spend_since
+from entity_pipeline.shared.gemini_spend.by_domain import DomainSpend, spend_by_domain
 
 HISTORY_DAYS = 30
 
@@ -46,9 +48,8 @@ class QuotaDay(Shown):
 
 
 class BudgetFigures(Shown):
-    """USD that are spent or held out of a limit beside the day's; `domain` is None for the month's."""
+    """USD that are spent or held out of a limit beside the day's: the month's."""
 
-    domain: str | None
     spent_usd: Decimal
     limit_usd: Decimal
     opens_at: datetime
@@ -81,6 +82,9 @@ class QuotaFigures(Shown):
     spent_usd: Decimal
     spend_limit_usd: Decimal
     budgets: list[BudgetFigures] = Field(description="The limits beside the day's; empty without any.")
+    domains: list[DomainSpend] = Field(
+        description="Each domain with its share of a day; null: what the limits of all leave."
+    )
     models: list[ModelCost]
     history: list[QuotaDay] = Field(description="30 Pacific days, oldest first, today last; gaps are zeros.")
     forecast: Forecast | None = Field(description="None while the backlog can't be counted.")
@@ -113,17 +117,24 @@ def read_quota(at: Installation, count_pending: Callable[[], int]) -> QuotaFigur
     pending: int | None = None
     with suppress(PipelineFailure):
         pending = count_pending()
-    return quota_figures(status, rows, pending, now)
+    shares = at.settings.readable(GeminiSettings).shares
+    domains = spend_by_domain(rows, status.quota_day, at.pipelines, shares)
+    return quota_figures(status, rows, domains, pending, now)
 
 
 def quota_figures(
-    status: QuotaStatus, rows: Sequence[SpendDay], pending: int | None, now: datetime
+    status: QuotaStatus,
+    rows: Sequence[SpendDay],
+    domains: Sequence[DomainSpend],
+    pending: int | None,
+    now: datetime,
 ) -> QuotaFigures:
     """The figures.
 
     Args:
         status: the ledger's figures of the day.
         rows: `spent_days` from `history_begins` on.
+        domains: the same by domain.
         pending: requests with a search that wait; None when they can't be counted.
     """
     day = status.quota_day
@@ -150,6 +161,7 @@ def quota_figures(
         spent_usd=status.spent_usd,
         spend_limit_usd=status.spend_limit_usd,
         budgets=[_budget(budget) for budget in status.budgets],
+        domains=list(domains),
         models=_models(rows, day),
         history=_history(rows, day),
         forecast=None if pending is None else forecast(pending, status),
@@ -159,7 +171,6 @@ def quota_figures(
 
 def _budget(budget: Budget) -> BudgetFigures:
     return BudgetFigures(
-        domain=budget.domain,
         spent_usd=budget.spent_usd,
         limit_usd=budget.limit_usd,
         opens_at=budget.opens_at,

@@ -3,7 +3,7 @@
 Nothing connects before it is asked. What is made of it belongs to `figures.py` and to the domains' pages.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -24,6 +24,7 @@ _WANTED = ("operation_db", "assets_db", "settings", "gemini")
 class Installation:
     """What is read, and `automation`, which says whose a run is.
 
+    `pipelines` has the key of each domain by the name that the ledger has for it.
     `edit_url` is where people correct an account, `dagster_url` the Dagster UI; None leaves the links out.
     """
 
@@ -33,6 +34,7 @@ class Installation:
     gemini: GeminiAccess
     dagster: DagsterRecords
     automation: Automation = field(default_factory=Automation)
+    pipelines: Mapping[str, str] = field(default_factory=dict)
     dagster_url: str | None = None
     edit_url: str | None = None
 
@@ -58,6 +60,7 @@ def installation_of_environment(
                 gemini=built.gemini,
                 dagster=dagster,
                 automation=automation,
+                pipelines={domain.row: domain.key for domain in domains},
                 dagster_url=dagster_url,
                 edit_url=edit_url,
             )

@@ -21,6 +21,7 @@ from entity_pipeline.core.failures import PipelineFailure
 from entity_pipeline.core.gemini.quota_day import quota_day
 from entity_pipeline.core.settings import Closed
 from entity_pipeline.resources.gemini.ledger_reading import spend_of_day
+from entity_pipeline.shared.gemini_spend.by_domain import DomainSpend, spend_by_domain
 from entity_pipeline.shared.runs.health import FailingJob, failing_jobs
 from entity_pipeline.shared.runs.owners import RunOwners
 
@@ -55,7 +56,7 @@ def domain_figures(at: Installation, pages: Sequence[MountedPage]) -> list[Domai
     Raises:
         DatabaseUnavailable: the settings can't be read, so no switch can be shown.
     """
-    spent = _known(lambda: _spent_today(at, quota_day(datetime.now(UTC))))
+    spent = _known(lambda: _spent_today(at, pages, quota_day(datetime.now(UTC))))
     failing = at.dagster.asked(partial(_failing, at.automation.owners))
     return [_figures_of(at, mounted, spent, failing) for mounted in pages]
 
@@ -63,13 +64,13 @@ def domain_figures(at: Installation, pages: Sequence[MountedPage]) -> list[Domai
 def _figures_of(
     at: Installation,
     mounted: MountedPage,
-    spent: Mapping[str, tuple[Decimal, int]] | None,
+    spent: Mapping[str, DomainSpend] | None,
     failing: Sequence[FailingJob] | None,
 ) -> DomainFigures:
     settings = mounted.domain.settings
     row, gate = at.settings.row(settings), at.settings.gate(settings)
     backlog = backlog_of(mounted.page)
-    cost, requests = (spent or {}).get(mounted.domain.row, (Decimal(0), 0))
+    cost = (spent or {}).get(mounted.key)
     return DomainFigures(
         key=mounted.key,
         path=mounted.path,
@@ -80,18 +81,16 @@ def _figures_of(
         updated_by=row.updated_by if row is not None else None,
         backlog=None if backlog is None else backlog.waiting,
         oldest=None if backlog is None else backlog.oldest,
-        spent_today_usd=None if spent is None else cost,
-        requests_today=None if spent is None else requests,
+        spent_today_usd=None if cost is None else cost.today_usd,
+        requests_today=None if cost is None else cost.requests_today,
         failing_jobs=None if failing is None else [one.job for one in failing if one.domain == mounted.key],
     )
 
 
-def _spent_today(at: Installation, day: date) -> Mapping[str, tuple[Decimal, int]]:
-    found: dict[str, tuple[Decimal, int]] = {}
-    for row in spend_of_day(at.assets_db, day):
-        cost, requests = found.get(row.pipeline, (Decimal(0), 0))
-        found[row.pipeline] = (cost + row.cost_usd, requests + row.requests)
-    return found
+def _spent_today(at: Installation, pages: Sequence[MountedPage], day: date) -> Mapping[str, DomainSpend]:
+    domains = {mounted.domain.row: mounted.key for mounted in pages}
+    found = spend_by_domain(spend_of_day(at.assets_db, day), day, domains, {})
+    return {spend.domain: spend for spend in found}
 
 
 def _failing(owners: RunOwners, instance: dg.DagsterInstance) -> Sequence[FailingJob]:

@@ -1,13 +1,19 @@
 """`quota`: the Gemini ledger's day, which all domains share."""
 
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
 import click
 from rich.console import Console
 
 from entity_pipeline.cli.services import services
-from entity_pipeline.cli.shell import with_databases
+from entity_pipeline.cli.shell import current_shell, with_databases
+from entity_pipeline.core.domain import Domain
 from entity_pipeline.core.gemini.quota import QuotaStatus
 from entity_pipeline.core.gemini.settings import GeminiSettings
 from entity_pipeline.core.settings import Closed
+from entity_pipeline.shared.gemini_spend.by_domain import DomainSpend, spend_by_domain
 
 
 @click.command()
@@ -18,7 +24,23 @@ def quota() -> None:
         state = built.settings.gate(GeminiSettings)
         if isinstance(state, Closed):
             click.echo(str(state.reason))
-        print_quota(Console(soft_wrap=True), built.gemini.quota())
+        console, status = Console(soft_wrap=True), built.gemini.quota()
+        print_quota(console, status)
+        for spend in spends(built, current_shell().domains, status.quota_day):
+            console.print(f"{spend.domain}: {spend_in_words(spend)}")
+
+
+def spends(built: Any, domains: Sequence[Domain], day: date) -> Sequence[DomainSpend]:
+    """What each of the domains, and whoever else is in the ledger, spends on this Pacific day."""
+    shares = built.settings.readable(GeminiSettings).shares
+    keys = {domain.row: domain.key for domain in domains}
+    return spend_by_domain(built.gemini.spend_of_day(day), day, keys, shares)
+
+
+def spend_in_words(spend: DomainSpend) -> str:
+    """The day of one domain."""
+    share = "no share of its own" if spend.share_usd is None else f"its share is {spend.share_usd} USD"
+    return f"{spend.today_usd:.4f} USD today in {spend.requests_today:,} requests, {share}."
 
 
 def print_quota(console: Console, quota: QuotaStatus) -> None:

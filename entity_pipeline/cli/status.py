@@ -4,6 +4,7 @@ What a domain says of itself does not belong here: it gives a function that prin
 """
 
 import sys
+from datetime import UTC, datetime
 
 import click
 from rich.console import Console
@@ -12,6 +13,8 @@ from entity_pipeline.cli.groups import load
 from entity_pipeline.cli.shell import current_shell, with_databases
 from entity_pipeline.core.domain import Domain
 from entity_pipeline.core.failures import PipelineFailure
+from entity_pipeline.core.gemini.quota_day import quota_day
+from entity_pipeline.core.gemini.settings import GeminiSettings
 
 
 @click.command()
@@ -27,12 +30,23 @@ def _show(domain: Domain) -> bool:
     """Print one domain's part; False if it could not be told. The other domains are shown all the same."""
     Console(soft_wrap=True).rule(domain.key, align="left")
     commands = domain.commands() if domain.commands is not None else None
-    if commands is None or commands.status is None:
-        click.echo("It keeps nothing that could be pending.")
-        return True
     try:
-        load(commands.status)()
+        if commands is None or commands.status is None:
+            click.echo("It keeps nothing that could be pending.")
+        else:
+            load(commands.status)()
+        if GeminiSettings in domain.settings.uses:
+            _show_spend(domain)
     except PipelineFailure as failure:
         click.echo(f"error: {failure}", err=True)
         return False
     return True
+
+
+def _show_spend(domain: Domain) -> None:
+    from entity_pipeline.cli.quota import spend_in_words, spends
+    from entity_pipeline.cli.services import services
+
+    with services() as built:
+        spend = spends(built, [domain], quota_day(datetime.now(UTC)))[0]
+    click.echo(f"Gemini: {spend_in_words(spend)}")

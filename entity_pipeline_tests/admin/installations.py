@@ -58,6 +58,7 @@ def installation_of(
         gemini=GeminiResource(assets_db=assets, api_key="k"),
         dagster=dagster or DagsterRecords(DAGSTER_URL, no_dagster),
         automation=automation(),
+        pipelines={domain.row: domain.key for domain in DOMAINS},
         dagster_url=DAGSTER_URL,
         edit_url="https://catalog.example/accounts",
     )

@@ -125,9 +125,13 @@ def test_the_figures_are_the_ledgers_to_the_unit(
     assert found["quota_reached",] == 0
     assert found["quota_reset_timestamp_seconds",] == quota.resets_at.timestamp()
     assert found["quota_info", MODEL, "prompt"] == 1
-    spent = {model: found["spend_today_usd", model] for model in (*MODELS, "other")}
+    spent = {labels[1:]: cost for labels, cost in found.items() if labels[0] == "spend_today_usd"}
     assert sum(spent.values()) == pytest.approx(float(quota.spent_usd), abs=1e-9)
-    assert (spent[MODEL], spent["other"]) == (pytest.approx(17 * 0.012345 + 0.5), 1.25)
+    assert spent == {
+        **{("entities", model): 0 for model in MODELS},
+        ("entities", MODEL): pytest.approx(17 * 0.012345 + 0.5),
+        ("other", "other"): 1.25,
+    }
     assert found["spend_limit_usd",] == float(quota.spend_limit_usd)
     # The labels in their alphabet's order: grounded, state.
     requests = {
@@ -144,7 +148,7 @@ def test_a_request_of_yesterday_is_not_of_today(
     event(assets_db, quota_day=yesterday, cost_usd=1, input_hash="of-ours")
     found = scraped(api)
     assert found["gemini_requests_today", "true", "settled"] == 0
-    assert found["spend_today_usd", MODEL] == 0
+    assert found["spend_today_usd", "entities", MODEL] == 0
     assert found["replies_24h", "false"] == 1  # it was answered a moment ago, and without a search
 
 

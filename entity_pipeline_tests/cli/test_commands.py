@@ -13,6 +13,7 @@ import pytest
 from cryptography.fernet import Fernet
 from psycopg.types.json import Jsonb
 
+from entity_pipeline.core.gemini.models import DEFAULT_MODEL
 from entity_pipeline.domains.entities.partitions import FIRST_DAY
 from entity_pipeline_tests.cli.command import Command
 from entity_pipeline_tests.cli.settings_row import write_settings
@@ -364,7 +365,9 @@ def test_status_and_quota_read_the_databases(
     quota = command("quota")
     assert quota.code == 0, quota.said
     assert "0 of 7 grounded prompts used, 0 reserved, 7 left" in quota.out
-    assert "model gemini-2.5-flash" in quota.out
+    assert f"model {DEFAULT_MODEL}." in quota.out
+    assert "entities: 0.0000 USD today in 0 requests, no share of its own." in quota.out
+    assert "Gemini: 0.0000 USD today in 0 requests, no share of its own." in status.out
     write_settings(assets_db, enabled=False, daily_grounding_cap=7)
     assert "0 of 7 grounded prompts used" in command("quota").out
 

@@ -25,7 +25,7 @@ FAMILIES: Mapping[str, Described] = {
         "Requests of the Pacific day, of all domains, by state in the ledger.", ("state", "grounded")
     ),
     "spend_today_usd": Described(
-        "USD of the Pacific day, of all domains; open requests at most.", ("model",)
+        "USD of the Pacific day by domain; open requests at most.", ("domain", "model")
     ),
     "spend_limit_usd": Described("USD that a Pacific day may cost."),
     "replies_24h": Described(
@@ -47,7 +47,7 @@ def gemini_part(at: Installation) -> MetricsPart:
         replies = asking.known(lambda: at.gemini.recent_replies(datetime.now(UTC) - _RECENT))
         return {
             **(_of_quota(quota) if quota is not None else {}),
-            **(_of_requests(requests) if requests is not None else {}),
+            **(_of_requests(requests, at.pipelines) if requests is not None else {}),
             **(_of_replies(replies) if replies is not None else {}),
         }
 
@@ -67,18 +67,18 @@ def _of_quota(quota: QuotaStatus) -> dict[str, Samples]:
     }
 
 
-def _of_requests(requests: Iterable[RequestCount]) -> dict[str, Samples]:
+def _of_requests(requests: Iterable[RequestCount], pipelines: Mapping[str, str]) -> dict[str, Samples]:
     counted = Counter({(state, word): 0 for state in REQUEST_STATES for word in ("true", "false")})
-    spent = dict.fromkeys(MODELS, 0.0)
+    spent = {(key, model): 0.0 for key in pipelines.values() for model in MODELS}
     for row in requests:
         counted[row.state, str(row.grounded).lower()] += row.requests
         if row.state != "released":
-            model = row.model if row.model in MODELS else OTHER
-            spent[model] = spent.get(model, 0.0) + float(row.cost_usd)
+            labels = (pipelines.get(row.pipeline, OTHER), row.model if row.model in MODELS else OTHER)
+            spent[labels] = spent.get(labels, 0.0) + float(row.cost_usd)
     labelled: Sequence[tuple[Sequence[str], float]] = [(labels, count) for labels, count in counted.items()]
     return {
         "gemini_requests_today": labelled,
-        "spend_today_usd": [((model,), cost) for model, cost in spent.items()],
+        "spend_today_usd": list(spent.items()),
     }
 
 

@@ -101,17 +101,19 @@ def recent_replies(database: Database, model: str, since: datetime) -> RecentRep
 
 
 _REQUESTS = f"""
-select coalesce(model, '') as model, state, grounded, count(*)::int as requests, coalesce(sum(cost_usd), 0) as cost_usd
+select coalesce(pipeline, '') as pipeline, coalesce(model, '') as model, state, grounded,
+  count(*)::int as requests, coalesce(sum(cost_usd), 0) as cost_usd
 from {EVENTS}
 where created_at > %(day)s::date - interval '1 day' and {_DAY} = %(day)s
-group by 1, 2, 3
+group by 1, 2, 3, 4
 """
 
 
 @dataclass(frozen=True, slots=True)
 class RequestCount:
-    """The requests of a day that are alike, of all pipelines; released ones cost nothing and never left."""
+    """The requests of a day that are alike; released ones cost nothing and never left."""
 
+    pipeline: str
     model: str
     state: str
     grounded: bool
@@ -120,6 +122,6 @@ class RequestCount:
 
 
 def requests_of_day(database: Database, day: date) -> list[RequestCount]:
-    """One Pacific day by model, state and grounding, requests under way and released ones included."""
+    """One Pacific day by pipeline, model, state and grounding, requests under way and released ones included."""
     with database.connection() as connection:
         return list(connection.cursor(row_factory=class_row(RequestCount)).execute(_REQUESTS, {"day": day}))

@@ -74,7 +74,7 @@ def test_the_figures_are_those_of_the_ledger_and_of_the_page(installation: Graph
     status = gemini.quota()
     kept = gemini.spend(history_begins(status.quota_day))
     rows = spent_days(status.quota_day, kept, partial(spend_since, gemini.assets_db))
-    page = quota_figures(status, rows, 0, now)
+    page = quota_figures(status, rows, (), 0, now)
 
     assert (page.used, page.reserved, page.remaining, page.cap) == (4, 1, 2, 7)
     assert {name: shown[f"quota_{name}"] for name in ("used", "reserved", "remaining", "cap")} == {

@@ -124,6 +124,26 @@ def test_the_page_shows_the_budget_of_the_month_and_the_model_that_answers(
     assert "Gemini answered with gemini-3.5-flash-lite in place of " in page
 
 
+def test_the_page_shows_what_each_domain_spends_and_its_share(
+    person: TestClient, app: FastAPI, assets: Connection
+) -> None:
+    fill_ledger(assets)
+    page = text_of(person.get(PAGE_PATH).text)
+    assert re.search(r"Instagram accounts \$[\d.]+ no share of its own \$[\d.]+", page)
+    assets.execute(
+        'update pipeline_settings set settings = settings || \'{"shares": {"entities": 2.5}}\' '
+        "where platform = 'gemini'"
+    )
+    for path in (PAGE_PATH, "/admin"):
+        assert re.search(r"Instagram accounts \$[\d.]+ \$2\.50 \$[\d.]+", text_of(person.get(path).text)), (
+            path
+        )
+    quota = TestClient(app, base_url=ORIGIN, headers=BEARER).get("/api/v1/quota").json()
+    (entities,) = quota["domains"]
+    assert (entities["domain"], entities["share_usd"]) == ("entities", "2.5")
+    assert entities["today_usd"] == quota["spent_usd"]
+
+
 def test_the_figures_of_the_page_are_those_of_the_api(
     person: TestClient, app: FastAPI, assets: Connection, operation: Connection
 ) -> None:
