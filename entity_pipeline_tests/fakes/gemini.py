@@ -11,7 +11,7 @@ from uuid import UUID, uuid5
 from entity_pipeline.core.gemini.access import RecentReplies
 from entity_pipeline.core.gemini.call import Call, Step
 from entity_pipeline.core.gemini.outcomes import Answered, NotAnswered, StoredReply
-from entity_pipeline.core.gemini.quota import QuotaStatus
+from entity_pipeline.core.gemini.quota import Budget, QuotaStatus
 from entity_pipeline.core.gemini.request import Request
 from entity_pipeline.core.gemini.usage import SpendDay
 
@@ -48,12 +48,14 @@ class FakeGemini:
         used: int = 0,
         blocked_until: datetime | None = None,
         replies: RecentReplies | None = None,
+        share_is_spent: bool = False,
     ) -> None:
         self._left = {subject: list(sequence) for subject, sequence in (outcomes or {}).items()}
         self._model = model
         self._cap = cap
         self._used = used
         self._blocked_until = blocked_until
+        self._share_is_spent = share_is_spent
         self._replies = replies or RecentReplies(0, 0, ())
         self._answers: dict[str, int] = {}
         self._lock = Lock()
@@ -106,6 +108,9 @@ class FakeGemini:
             spent_usd=Decimal(0),
             spend_limit_usd=Decimal(10),
             blocked_until=self._blocked_until,
+            budgets=(Budget(Decimal(1), Decimal(1), now + timedelta(hours=8), step.domain),)
+            if step is not None and self._share_is_spent
+            else (),
         )
 
     def roll_up_spend(self, since: date) -> int:

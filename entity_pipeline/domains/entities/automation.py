@@ -19,6 +19,7 @@ from entity_pipeline.domains.entities.accounts.queries.intake import unadopted_d
 from entity_pipeline.domains.entities.links.queries.catalog_rows import attachable
 from entity_pipeline.domains.entities.partitions import FIRST_DAY, every_cohort, last_day
 from entity_pipeline.domains.entities.reasons import because
+from entity_pipeline.domains.entities.reviews.question import STEP
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.domains.entities.tags.queries.raw_posts import ChangeCursor, changed_days
 from entity_pipeline.shared.runs.gate import gate_of
@@ -81,7 +82,7 @@ def enrichment_schedule(
     if isinstance(gate, Closed):
         return dg.SkipReason(str(gate.reason))
     gemini.sweep()
-    quota = gemini.quota()
+    quota = gemini.quota(STEP)
     now = datetime.now(UTC)
     in_flight = jobs.RUNS.in_flight(context.instance, jobs.ENRICHMENT)
     with assets_db.connection() as connection:

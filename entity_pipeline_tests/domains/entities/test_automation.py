@@ -377,8 +377,9 @@ def test_a_backfill_from_the_ui_is_in_flight_as_well(tick: Tick, operation_db: C
             FakeGemini(blocked_until=datetime(2099, 1, 1, tzinfo=UTC)),
             "Google refuses requests until 2099-01-01",
         ),
+        (FakeGemini(share_is_spent=True), "The share of entities, 1 USD, is spent"),
     ],
-    ids=["cap", "blocked"],
+    ids=["cap", "blocked", "share"],
 )
 def test_a_quota_that_is_used_up_is_the_reason(
     assets_db: ClonedDatabase,

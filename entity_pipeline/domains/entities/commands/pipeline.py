@@ -23,6 +23,7 @@ from entity_pipeline.domains.entities.accounts.queries.intake import unadopted_d
 from entity_pipeline.domains.entities.jobs import enrichment_config, enrichment_queue_config
 from entity_pipeline.domains.entities.links.queries.catalog_rows import attachable
 from entity_pipeline.domains.entities.partitions import FIRST_DAY, every_cohort, last_day
+from entity_pipeline.domains.entities.reviews.question import STEP
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.domains.entities.tags.queries.raw_posts import days_with_posts
 from entity_pipeline.shared.runs.days import contiguous
@@ -116,7 +117,7 @@ class Pipeline:
     def _chosen(self, limit: int | None, refresh: str) -> tuple[dict[date, int], int]:
         """How many accounts of which cohorts, the most-tagged of all cohorts first, and how many in all."""
         settings, now = self.settings, datetime.now(UTC)
-        quota = self.services.gemini.quota()
+        quota = self.services.gemini.quota(STEP)
         affordable = quota.remaining // quota.units_per_request
         most = affordable if limit is None else min(limit, affordable)
         if refresh != "none":

@@ -15,6 +15,7 @@ from entity_pipeline.domains.entities.accounts.backlog import Backlog, wanted_by
 from entity_pipeline.domains.entities.accounts.logic.plan import HoldOff, Launch
 from entity_pipeline.domains.entities.jobs import ENRICHMENT, RUNS
 from entity_pipeline.domains.entities.partitions import every_cohort
+from entity_pipeline.domains.entities.reviews.question import STEP
 from entity_pipeline.domains.entities.settings import EntitySettings
 
 SCHEDULE = "enrichment_schedule"
@@ -76,7 +77,7 @@ def decision_now(at: Installation, in_flight: frozenset[date], now: datetime) ->
     gate = at.settings.gate(EntitySettings)
     if isinstance(gate, Closed):
         return HoldOff(gate.reason)
-    quota, wanted = at.gemini.quota(), wanted_by_a_tick(gate.settings, at.settings)
+    quota, wanted = at.gemini.quota(STEP), wanted_by_a_tick(gate.settings, at.settings)
     with at.assets_db.connection() as connection:
         return Backlog(connection, every_cohort(now)).next_runs(gate, quota, in_flight, now, wanted)
 
