@@ -34,11 +34,11 @@ DIRECT_ONLY = {
     "reliability/test_soak.py": _LONG,
     "reliability/test_undo_property.py": _LONG,
     "resources/gemini/test_ledger_process_races.py": _BY_ITSELF,
-    "resources/test_postgres.py::test_a_connection_that_died_while_idle_is_replaced_unseen": _COUNTS,
+    "resources/test_postgres.py::test_a_connection_that_died_while_idle_is_replaced_unnoticed": _COUNTS,
     "resources/test_postgres.py::test_nothing_connects_before_the_first_use_and_nothing_stays_after_the_block": _COUNTS,
     "resources/test_shared_pools.py": _COUNTS,
     "sandbox/test_postgres.py": _OWN_SERVER,
-    "test_databases.py::test_a_database_is_dropped_after_its_test_even_while_somebody_is_connected": _COUNTS,
+    "test_databases.py::test_a_database_is_dropped_after_its_test_even_while_a_client_is_connected": _COUNTS,
     "test_pgbouncer.py": _BY_ITSELF,
     "test_through_poolers.py": _BY_ITSELF,
 }

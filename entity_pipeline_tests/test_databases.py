@@ -28,7 +28,7 @@ def test_the_databases_of_a_test_have_the_address_that_their_connections_have(
             assert direct.execute("SELECT to_regclass(%s) IS NOT NULL", [table]).fetchone() == (True,)
 
 
-def test_a_database_is_dropped_after_its_test_even_while_somebody_is_connected(
+def test_a_database_is_dropped_after_its_test_even_while_a_client_is_connected(
     database_server: DatabaseServer,
 ) -> None:
     with database_server.empty() as url:

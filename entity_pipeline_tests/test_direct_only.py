@@ -17,7 +17,7 @@ def test_every_test_that_is_left_out_exists(place: str) -> None:
 
 def test_a_test_is_left_out_by_its_file_or_by_its_name_whatever_its_parameters() -> None:
     assert reason("reliability/test_kills.py::test_any[part-1]") == reason("reliability/test_kills.py")
-    place = "test_databases.py::test_a_database_is_dropped_after_its_test_even_while_somebody_is_connected"
+    place = "test_databases.py::test_a_database_is_dropped_after_its_test_even_while_a_client_is_connected"
     assert reason(f"{place}[x]") == DIRECT_ONLY[place]
     assert reason("test_databases.py::test_another") is None
     assert reason("resources/test_postgres.py::test_many_threads_share_few_connections") is None

@@ -131,7 +131,7 @@ def test_the_architecture_names_every_folder() -> None:
     assert folders - {"entity_pipeline/domains/"} <= named
 
 
-def test_the_shape_of_a_domain_is_that_of_the_tree() -> None:
+def test_the_page_shows_the_files_of_the_largest_domain() -> None:
     shown = _INDENTED.search(_text(ROOT / "docs" / "adding-a-domain.md"))
     assert shown is not None
     names = re.findall(r"^ {6}(\S+)", shown[0], re.MULTILINE)

@@ -87,7 +87,7 @@ def test_the_constraints_name_versions_and_hashes_and_no_place_to_get_them_from(
 
 
 @pytest.mark.parametrize("requirement", REQUIREMENTS, ids=str)
-def test_what_is_required_is_pinned_within_its_range(requirement: Requirement) -> None:
+def test_every_requirement_is_pinned_within_its_range(requirement: Requirement) -> None:
     assert requirement.specifier.contains(PINS[canonicalize_name(requirement.name)])
 
 
@@ -97,7 +97,7 @@ def test_the_packages_of_dagster_are_of_one_release() -> None:
     assert PINS["dagster-postgres"].split(".")[-1] == family.pop().split(".")[-1]
 
 
-def test_what_is_not_python_is_packaged_too() -> None:
+def test_files_that_are_not_python_are_packaged_too() -> None:
     packaged = {pattern.removeprefix("*") for pattern in PYPROJECT["tool"]["setuptools"]["package-data"]["*"]}
     found = {
         path.suffix or path.name

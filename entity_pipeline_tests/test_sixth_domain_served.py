@@ -121,7 +121,7 @@ def test_its_switch_and_its_settings_are_on_the_page(app: FastAPI, assets: psyco
     assert assets.execute(stored).fetchone() == (False,)
 
 
-def test_what_it_tells_people_is_sent_with_everything_else(
+def test_its_alerts_are_sent_with_all_others(
     both: Sequence[Domain], resources: dict[str, Any], migrated: ClonedDatabase
 ) -> None:
     definitions, told = build_definitions(resources, both), FakeNotifications()

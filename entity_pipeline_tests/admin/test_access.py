@@ -68,12 +68,12 @@ def test_tries_are_forgotten_after_five_minutes_and_count_by_address_and_in_all(
 
 
 @pytest.mark.parametrize("cookie", ["", "x", "a.b.c", "eyJuYW1lIjoieCIsImlkIjoieSJ9.aaaa.bbbb"])
-def test_a_forged_cookie_is_nobody(app: FastAPI, cookie: str) -> None:
+def test_a_forged_cookie_signs_no_one_in(app: FastAPI, cookie: str) -> None:
     client = TestClient(app, base_url=ORIGIN, cookies={"entity_pipeline": cookie}, follow_redirects=False)
     assert client.post(SIGN_OUT_PATH, data={"csrf_token": "x"}).status_code == 303
 
 
-def test_a_cookie_of_another_token_or_an_old_one_is_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cookie_of_another_token_or_an_old_one_signs_no_one_in(monkeypatch: pytest.MonkeyPatch) -> None:
     ours, others = Access(AdminConfiguration(TOKEN)), Access(AdminConfiguration("another-token-also-long"))
     cookie = others.sign_in("another-token-also-long", "x", "a")
     assert cookie is not None
@@ -114,12 +114,12 @@ def test_signing_out_needs_the_sessions_token_and_ends_a_copied_cookie(
 @pytest.mark.parametrize(
     "path", ["https://evil.example", "//evil.example", "/\\evil", "/admin/..//x", "", "javascript:1"]
 )
-def test_nobody_is_sent_to_another_site(client: TestClient, path: str) -> None:
+def test_signing_in_never_leads_to_another_site(client: TestClient, path: str) -> None:
     assert own_path(path) == HOME_PATH
     assert sign_in(client, next=path) == HOME_PATH
 
 
-def test_behind_a_proxy_the_cookie_needs_tls_and_the_named_header_says_who(
+def test_behind_a_proxy_the_cookie_needs_tls_and_the_named_header_gives_the_name(
     installation: Installation,
 ) -> None:
     configuration = AdminConfiguration(TOKEN, behind_proxy=True, user_header="x-user")
@@ -137,7 +137,7 @@ def test_behind_a_proxy_the_cookie_needs_tls_and_the_named_header_says_who(
     assert visitor.name == "Min-ji"
 
 
-def test_without_that_option_no_header_says_who() -> None:
+def test_without_that_option_no_header_gives_the_name() -> None:
     access = Access(AdminConfiguration(TOKEN))
     cookie = access.sign_in(TOKEN, "x", "a")
     assert cookie is not None

@@ -35,13 +35,13 @@ def test_addresses_are_checked_and_cut_to_what_the_policy_needs() -> None:
         configuration_of(TOKEN | {"DAGSTER_UI_URL": "javascript:alert(1)"})
 
 
-def test_a_header_that_says_who_needs_a_proxy() -> None:
+def test_a_header_with_the_name_needs_a_proxy() -> None:
     with pytest.raises(ConfigurationFailure, match="--behind-proxy"):
         AdminConfiguration(TOKEN["ADMIN_TOKEN"], user_header="X-User")
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org", ""])
-def test_an_address_that_others_reach_needs_a_proxy(host: str) -> None:
+def test_an_address_that_others_can_reach_needs_a_proxy(host: str) -> None:
     with pytest.raises(ConfigurationFailure, match="--behind-proxy"):
         check_bind(host, behind_proxy=False)
     check_bind(host, behind_proxy=True)

@@ -31,7 +31,7 @@ from entity_pipeline.shared.runs.skips import skipped
 from entity_pipeline_tests.admin.installations import automation, no_dagster
 
 
-def test_runs_in_flight_have_links_and_say_whose_they_are() -> None:
+def test_runs_in_flight_have_links_and_name_their_domain() -> None:
     with dg.instance_for_test() as instance:
         run = instance.create_run_for_job(
             job_def=dg.GraphDefinition(name="enrichment_job").to_job(),
@@ -74,7 +74,7 @@ def test_each_schedule_and_sensor_has_its_newest_tick_and_schedules_come_first()
     ]
 
 
-def test_a_sensors_reason_is_a_value_and_any_other_sentence_stays_as_it_was_said() -> None:
+def test_a_sensors_reason_is_a_value_and_any_other_sentence_stays_as_it_is() -> None:
     reason = Reason(SHELL, "no_dagster_home")
     with dg.instance_for_test() as instance:
         cursor = skipped(reason, None).cursor
@@ -87,7 +87,7 @@ def test_a_sensors_reason_is_a_value_and_any_other_sentence_stays_as_it_was_said
     assert figures.model_dump(mode="json")["ticks"][0]["said"] == str(reason)
 
 
-def test_many_who_look_at_once_all_get_the_answer() -> None:
+def test_many_readers_at_once_all_get_the_answer() -> None:
     with dg.instance_for_test() as instance:
 
         def slow() -> dg.DagsterInstance:
@@ -100,7 +100,7 @@ def test_many_who_look_at_once_all_get_the_answer() -> None:
     assert answers == [None] * 8
 
 
-def test_who_asks_something_else_meanwhile_gets_an_answer_too() -> None:
+def test_a_different_question_in_the_meantime_gets_an_answer_too() -> None:
     with dg.instance_for_test() as instance:
 
         def count(asked: dg.DagsterInstance) -> int:
@@ -128,7 +128,7 @@ def test_without_dagster_home_the_page_says_which_variable(monkeypatch: pytest.M
     assert "DAGSTER_HOME is not set" in str(DagsterRecords().figures().away)
 
 
-def test_a_storage_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_storage_that_never_answers_is_given_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dagster_records, "PATIENCE_S", 0.05)
     answered = threading.Event()
 

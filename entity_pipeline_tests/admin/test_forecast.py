@@ -58,13 +58,13 @@ MONTHLY = replace(
         (replace(MONTHLY, is_paid=True, cap=1_450), 181 + 1, date(2026, 11, 21)),
     ],
 )
-def test_the_day_on_which_the_last_one_is_done(
+def test_the_forecast_names_the_day_on_which_the_last_account_is_done(
     status: QuotaStatus, pending: int, done_on: date | None
 ) -> None:
     assert forecast(pending, status).done_on == done_on
 
 
-def test_a_free_month_is_said_by_the_month_and_a_paid_one_by_the_day() -> None:
+def test_free_searches_are_forecast_by_month_and_paid_ones_by_day() -> None:
     free, paid = forecast(700, MONTHLY), forecast(700, replace(MONTHLY, is_paid=True, cap=1_450))
     assert (free.per_day, free.per_month, free.left_today) == (181, 625, 25)
     assert "625 free ones per month" in free.says

@@ -35,16 +35,16 @@ def test_every_answer_has_the_security_headers(client: TestClient, path: str) ->
 @pytest.mark.parametrize(
     "host", ["evil.example", "127.0.0.1.evil.example", "", "127.0.0.1@evil.example", "[::2]"]
 )
-def test_another_name_is_not_served(client: TestClient, host: str) -> None:
+def test_an_unknown_host_name_is_not_served(client: TestClient, host: str) -> None:
     assert client.get("/api/v1/health", headers={"Host": host}).status_code == 421
 
 
 @pytest.mark.parametrize("host", ["localhost:3080", "LOCALHOST", "[::1]:3080", "127.0.0.1"])
-def test_our_own_names_are_served_with_and_without_a_port(client: TestClient, host: str) -> None:
+def test_our_own_host_names_are_served_with_and_without_a_port(client: TestClient, host: str) -> None:
     assert client.get("/api/v1/health", headers={"Host": host}).status_code == 200
 
 
-def test_a_large_body_is_refused_declared_or_not(app: FastAPI) -> None:
+def test_a_large_body_is_refused_whether_declared_or_not(app: FastAPI) -> None:
     client = TestClient(app, base_url=ORIGIN, raise_server_exceptions=False)
     large = b"token=" + b"x" * LARGEST_BODY_BYTES
     form = {"content-type": "application/x-www-form-urlencoded"}

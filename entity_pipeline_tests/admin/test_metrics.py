@@ -85,7 +85,7 @@ def event(assets: ClonedDatabase, state: str = "settled", **columns: Any) -> Non
     [{}, {"Authorization": "Bearer wrong-token-of-nobody"}, {"Authorization": f"Basic {TOKEN}"}],
     ids=["no token", "wrong token", "another scheme"],
 )
-def test_nobody_without_the_token_sees_a_figure(client: TestClient, headers: Mapping[str, str]) -> None:
+def test_without_the_token_no_figure_is_shown(client: TestClient, headers: Mapping[str, str]) -> None:
     answer = client.get("/metrics", headers=dict(headers))
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"].startswith("Bearer")
@@ -141,7 +141,7 @@ def test_the_figures_are_the_ledgers_to_the_unit(
     assert found["gemini_requests_today", "false", "settled"] == 1
 
 
-def test_a_request_of_yesterday_is_not_of_today(
+def test_a_request_of_yesterday_does_not_count_today(
     api: TestClient, assets_db: ClonedDatabase, installation: Installation
 ) -> None:
     yesterday = installation.gemini.quota().quota_day - timedelta(days=1)
@@ -152,9 +152,7 @@ def test_a_request_of_yesterday_is_not_of_today(
     assert found["replies_24h", "false"] == 1  # it was answered a moment ago, and without a search
 
 
-def test_a_cap_that_is_reached_and_a_closed_breaker_are_said(
-    api: TestClient, assets_db: ClonedDatabase
-) -> None:
+def test_a_reached_cap_and_a_closed_breaker_are_shown(api: TestClient, assets_db: ClonedDatabase) -> None:
     with assets_db.connection() as connection:
         connection.execute(
             "update pipeline_settings set is_enabled = true, settings = %s",
@@ -178,7 +176,7 @@ def test_a_cap_that_is_reached_and_a_closed_breaker_are_said(
     ],
     ids=["no row", "off", "unreadable", "open"],
 )
-def test_the_gate_is_told_with_its_reason(
+def test_the_gate_is_shown_with_its_reason(
     api: TestClient, assets_db: ClonedDatabase, row: str, reason: str | None
 ) -> None:
     with assets_db.connection() as connection:
@@ -188,7 +186,7 @@ def test_the_gate_is_told_with_its_reason(
     assert {key[2] for key, value in found.items() if key[0] == "gate_closed" and value} == {reason} - {None}
 
 
-def test_the_backlog_is_that_of_the_page(
+def test_the_backlog_equals_that_of_the_page(
     api: TestClient, installation: Installation, operation_db: ClonedDatabase
 ) -> None:
     long_ago = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -230,7 +228,7 @@ def test_profiles_and_pictures_that_wait_are_counted(api: TestClient, operation_
     assert found["pictures_put_off",] == 2
 
 
-def test_the_pool_is_told_by_state_and_never_by_name(api: TestClient, assets_db: ClonedDatabase) -> None:
+def test_the_pool_is_counted_by_state_and_never_by_name(api: TestClient, assets_db: ClonedDatabase) -> None:
     with assets_db.connection() as connection:
         connection.execute("insert into instagram_routes (name, state) values ('secret-route', 'cooling')")
         connection.execute(
@@ -251,7 +249,7 @@ def test_the_pool_is_told_by_state_and_never_by_name(api: TestClient, assets_db:
     assert "secret" not in text
 
 
-def test_no_account_no_token_and_nobodys_text_is_in_it(
+def test_metrics_contain_no_account_no_token_and_no_text_from_outside(
     api: TestClient, assets_db: ClonedDatabase, operation_db: ClonedDatabase
 ) -> None:
     with operation_db.connection() as connection:
@@ -271,7 +269,7 @@ def test_no_account_no_token_and_nobodys_text_is_in_it(
     assert found["http_request_duration_seconds_count", "unmatched"] == 1
 
 
-def test_runs_and_the_schedules_last_word_come_from_dagsters_records(
+def test_runs_and_the_schedules_last_decision_come_from_dagsters_records(
     assets_db: ClonedDatabase, operation_db: ClonedDatabase, fast_path: Path
 ) -> None:
     (fast_path / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
@@ -296,7 +294,7 @@ def _api(assets_db: Any, operation_db: Any, instance: dg.DagsterInstance | None 
     )
 
 
-def test_an_assets_database_that_is_away_leaves_what_dagster_tells(
+def test_figures_from_dagster_remain_while_the_assets_database_is_away(
     operation_db: ClonedDatabase, fast_path: Path
 ) -> None:
     nowhere = PostgresResource(url="postgresql://nobody:a-password@127.0.0.1:1/nothing")
@@ -319,7 +317,7 @@ def test_an_assets_database_that_is_away_leaves_what_dagster_tells(
     assert "a-password" not in answer.text
 
 
-def test_openmetrics_is_spoken_to_whoever_accepts_it(api: TestClient) -> None:
+def test_clients_that_accept_openmetrics_get_it(api: TestClient) -> None:
     answer = api.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
     assert answer.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
     families = list(openmetrics_parser.text_string_to_metric_families(answer.text))
@@ -327,7 +325,7 @@ def test_openmetrics_is_spoken_to_whoever_accepts_it(api: TestClient) -> None:
     assert answer.text.endswith("# EOF\n")
 
 
-def test_names_and_helps_keep_the_conventions_of_prometheus(api: TestClient) -> None:
+def test_names_and_help_texts_follow_the_conventions_of_prometheus(api: TestClient) -> None:
     api.get("/api/v1/health")
     for family in text_parser.text_string_to_metric_families(api.get("/metrics").text):
         assert re.fullmatch(r"(entity_pipeline|process)_[a-z0-9_]+", family.name), family.name

@@ -37,7 +37,7 @@ def test_a_part_that_is_no_longer_fresh_is_read_again() -> None:
     assert [reader.read()["counted"].samples["things"] for _ in range(3)] == [one(1), one(2), one(3)]
 
 
-def test_a_part_that_never_answers_is_given_up_and_not_asked_again_meanwhile(
+def test_a_part_that_never_answers_is_given_up_on_and_not_asked_again_meanwhile(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(reading, "PATIENCE_S", 0.2)
@@ -77,7 +77,7 @@ def test_once_a_database_is_away_it_is_asked_for_nothing_more() -> None:
     assert (len(asked), asking.is_up) == (1, False)
 
 
-def test_a_figure_that_can_not_be_had_leaves_the_next_ones() -> None:
+def test_a_figure_that_can_not_be_read_does_not_affect_the_next_ones() -> None:
     asking = Asking()
 
     def refused() -> int:

@@ -102,5 +102,5 @@ def test_the_bounds_of_the_form_are_those_of_the_settings(model: Model, field: A
             parse(model, stored(field.name, number(value)))
 
 
-def test_what_only_a_migration_sets_has_no_field() -> None:
+def test_a_setting_that_only_a_migration_sets_has_no_field() -> None:
     assert "shared_rows" not in {field.name for field in fields_of(EntitySettings)}

@@ -50,7 +50,7 @@ def test_both_languages_have_the_same_keys_and_placeholders(shell: Shell) -> Non
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_part_setting_and_row_has_its_words(shell: Shell, language: Language) -> None:
+def test_every_part_setting_and_row_has_its_texts(shell: Shell, language: Language) -> None:
     missing = []
     for mounted in shell.pages:
         t = texts_of(language, mounted.page.package)
@@ -92,7 +92,7 @@ def test_korean_texts_are_korean(shell: Shell, language: Language) -> None:
                 assert has_korean, key
 
 
-def test_one_of_something_is_not_counted_as_many() -> None:
+def test_one_item_has_its_own_singular_text() -> None:
     t = texts_of("en")
     assert [t.count("n_requests", n) for n in (0, 1, 1_234)] == ["0 requests", "1 request", "1,234 requests"]
 
@@ -126,7 +126,7 @@ def test_a_reason_is_worded_in_the_readers_language_and_by_the_page_where_it_has
         ("lang=xx", "xx", "fr", "en"),
     ],
 )
-def test_the_language_is_the_address_s_then_the_cookie_s_then_the_browser_s(
+def test_the_language_comes_from_the_address_then_the_cookie_then_the_browser(
     query: str, cookie: str, header: str, language: str
 ) -> None:
     headers = [(b"cookie", f"admin_language={cookie}".encode()), (b"accept-language", header.encode())]

@@ -84,13 +84,13 @@ def test_above_the_cap_accounts_that_are_tagged_once_wait_and_the_most_tagged_do
     assert found.oldest_days["1 post"] == 12
 
 
-def test_below_the_cap_nobody_waits_for_a_day() -> None:
+def test_below_the_cap_no_account_waits_for_a_day() -> None:
     found = YEAR.simulate(YEAR.SCENARIOS["1x"], days=12)
     assert max(max(waits) for waits in found.waits.values()) < 24
     assert not found.oldest_days
 
 
-def test_a_dead_gemini_puts_accounts_off_and_the_next_day_catches_up() -> None:
+def test_an_outage_of_gemini_defers_accounts_and_the_next_day_catches_up() -> None:
     out = YEAR.START + YEAR.OUTAGE_EVERY
     waiting = {}
 

@@ -173,7 +173,7 @@ def wait_for(condition: Any) -> None:
         time.sleep(0.02)
 
 
-def test_a_pipeline_that_is_off_is_a_failure_with_what_to_do(
+def test_a_switched_off_pipeline_is_a_failure_that_says_what_to_do(
     command: Command, assets_db: ClonedDatabase
 ) -> None:
     disabled = command("settings", "disable")
@@ -225,7 +225,7 @@ def test_a_setting_that_is_not_allowed_is_refused_in_one_sentence(
     assert stored == [({},)]
 
 
-def test_a_setting_goes_to_its_row_with_who_changed_it_and_a_trail(
+def test_a_setting_goes_to_its_row_with_its_author_and_an_audit_row(
     command: Command, assets_db: ClonedDatabase, operation_db: ClonedDatabase
 ) -> None:
     ended = command("settings", "set", "thresholds.brand=0.9", "daily_grounding_cap=1200")
@@ -306,7 +306,7 @@ def test_doctor_names_what_is_missing_and_fails(command: Command, operation_db: 
     assert "Traceback" not in ended.said
 
 
-def test_doctor_says_once_what_is_away_and_keeps_its_password(tmp_path: Path) -> None:
+def test_doctor_names_an_unreachable_database_once_without_its_password(tmp_path: Path) -> None:
     away = f"postgresql://user:{MADE_UP_PASSWORD}@127.0.0.1:1/"
     urls = {"ASSETS_DATABASE_URL": f"{away}assets", "OPERATION_DATABASE_URL": f"{away}operation"}
     ended = Command(tmp_path, urls)("doctor")
@@ -321,7 +321,7 @@ def test_doctor_says_once_what_is_away_and_keeps_its_password(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("name", ["status", "migrate", "undo"])
-def test_an_address_that_is_none_is_one_sentence_without_its_password(tmp_path: Path, name: str) -> None:
+def test_an_invalid_address_is_one_sentence_without_its_password(tmp_path: Path, name: str) -> None:
     bad = f"postgres//user:{MADE_UP_PASSWORD}@host"
     command = Command(tmp_path, {"ASSETS_DATABASE_URL": bad, "OPERATION_DATABASE_URL": bad})
     ended = command(name, *(["--account", "prada"] if name == "undo" else []))
@@ -329,7 +329,7 @@ def test_an_address_that_is_none_is_one_sentence_without_its_password(tmp_path: 
     assert MADE_UP_PASSWORD not in ended.said
 
 
-def test_a_model_that_nobody_knows_is_one_sentence(command: Command, assets_db: ClonedDatabase) -> None:
+def test_an_unknown_model_is_one_sentence(command: Command, assets_db: ClonedDatabase) -> None:
     switch_on(assets_db)
     ended = command("enrich", GEMINI_MODEL="gemini-99")
     assert "GEMINI_MODEL is 'gemini-99'" in ended.failure
@@ -391,7 +391,7 @@ def test_a_request_is_shown_with_the_key_that_sealed_it(command: Command, assets
     assert command("request", event_id).failure == sealed
 
 
-def test_a_request_that_is_not_there_is_one_sentence(command: Command) -> None:
+def test_a_missing_request_is_one_sentence(command: Command) -> None:
     assert command("request", "7").failure == "The ledger has no request with the ID '7'."
 
 
@@ -449,7 +449,7 @@ def test_half_a_configuration_and_no_sandbox_are_refused(tmp_path: Path) -> None
     assert alone("sandbox", "reset").out.startswith("There is no sandbox in")
 
 
-def test_a_file_named_env_beside_us_is_read_and_never_wins_over_the_environment(tmp_path: Path) -> None:
+def test_a_dot_env_file_is_read_and_never_overrides_the_environment(tmp_path: Path) -> None:
     away = "postgresql://u@127.0.0.1:1/"
     (tmp_path / ".env").write_text(f"ASSETS_DATABASE_URL={away}file\nOPERATION_DATABASE_URL={away}file\n")
     command = Command(tmp_path, {})
@@ -466,7 +466,7 @@ def test_a_file_named_env_beside_us_is_read_and_never_wins_over_the_environment(
         ["up", "--port", "x"],
     ],
 )
-def test_a_wrong_use_is_told_with_its_help(tmp_path: Path, arguments: list[str]) -> None:
+def test_wrong_usage_is_answered_with_the_help(tmp_path: Path, arguments: list[str]) -> None:
     ended = Command(tmp_path, {})(*arguments)
     assert ended.code == 2
     assert "--help" in ended.err

@@ -116,7 +116,7 @@ def test_what_a_person_set_is_kept() -> None:
     assert (os.environ["GEMINI_API_KEY"], os.environ["R2_BUCKET"]) == ("mine", "pictures")
 
 
-def test_a_local_store_is_read_where_it_is_written_whoever_named_its_credentials() -> None:
+def test_a_local_store_is_read_where_it_is_written_even_with_credentials_of_its_own() -> None:
     named(R2_ENDPOINT_URL="http://127.0.0.1:9", R2_ACCESS_KEY_ID="mine", R2_SECRET_ACCESS_KEY="mine")
     assert connect() == {
         "R2_BUCKET": "entity-pipeline",

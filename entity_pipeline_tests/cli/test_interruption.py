@@ -21,7 +21,7 @@ def in_the_background() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-def test_sigterm_ends_it_also_after_dagster_has_run_in_it() -> None:
+def test_sigterm_ends_the_command_even_after_dagster_has_run_in_it() -> None:
     setup_interrupt_handlers()
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
     take_sigterm()
@@ -29,7 +29,7 @@ def test_sigterm_ends_it_also_after_dagster_has_run_in_it() -> None:
         signal.raise_signal(signal.SIGTERM)
 
 
-def test_what_it_starts_ignores_no_signal_and_it_goes_on_as_before() -> None:
+def test_child_processes_ignore_no_signal_and_the_command_goes_on_as_before() -> None:
     with signals_for_children():
         started = subprocess.run([sys.executable, "-c", ASKS], capture_output=True, text=True, check=True)
     assert started.stdout == "False\n"

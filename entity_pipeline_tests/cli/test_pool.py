@@ -87,7 +87,7 @@ def test_an_account_is_added_listed_disabled_and_enabled_without_showing_a_secre
     assert command("instagram", "pool", "enable", "our_two").out == "'our_two' is in use.\n"
 
 
-def test_a_test_looks_once_and_says_what_came_of_it(
+def test_a_test_looks_once_and_says_how_it_ended(
     command: Command, assets_db: ClonedDatabase, instagram: InstagramStandin
 ) -> None:
     assert command("instagram", "pool", "add", "our_one", "--cookies", "cookies.json").code == 0
@@ -157,7 +157,7 @@ def test_a_test_through_a_dead_proxy_says_so_and_a_full_window_sends_nothing(
         ),
     ],
 )
-def test_what_can_not_be_added_changes_nothing_and_says_why(
+def test_an_account_that_can_not_be_added_changes_nothing_and_the_reason_is_given(
     command: Command, assets_db: ClonedDatabase, arguments: list[str], sentence: str
 ) -> None:
     ended = command("instagram", "pool", "add", *arguments)

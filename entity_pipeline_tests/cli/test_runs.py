@@ -24,7 +24,7 @@ def raised_by_dagster(error: Exception) -> Exception:
 
 
 @pytest.mark.parametrize("failure", [CLOSED, DatabaseUnavailable("PostgreSQL is away.")])
-def test_a_named_failure_comes_out_as_it_went_in(failure: PipelineFailure) -> None:
+def test_a_named_failure_is_passed_on_unchanged(failure: PipelineFailure) -> None:
     assert _as_failure(raised_by_dagster(failure), "intake_job") is failure
 
 

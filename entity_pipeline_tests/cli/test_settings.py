@@ -44,7 +44,7 @@ def test_a_value_that_nests_too_deep_is_taken_as_a_text_and_refused() -> None:
 @pytest.mark.parametrize(
     "text", ["concurrency", "=4", ".brand=1", "thresholds..brand=1", "thresholds.=1", ""]
 )
-def test_what_is_not_an_assignment_is_refused_with_an_example(text: str) -> None:
+def test_anything_but_an_assignment_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(InputRejected, match="is not an assignment; use KEY=VALUE, for example"):
         parse_assignment(text)
 
@@ -151,7 +151,7 @@ def test_keys_that_moved_still_work_by_their_old_names(
     } == rows
 
 
-def test_what_a_migration_left_behind_goes_when_a_person_decides() -> None:
+def test_a_key_that_a_migration_left_behind_is_removed_when_a_person_decides() -> None:
     stored = {"daily_grounding_cap": "many", "notify": {"backlog_hours": 1}}
     texts = ["daily_grounding_cap=50", "notify.backlog_hours=48"]
     found = routed(EntitySettings, [parse_assignment(text) for text in texts], stored)

@@ -28,7 +28,7 @@ def test_a_call_sees_the_context_it_was_made_in() -> None:
     assert within(5, where.get) == "here"
 
 
-def test_a_call_without_end_is_given_up() -> None:
+def test_a_call_that_never_ends_is_given_up_on() -> None:
     end, began = Event(), time.monotonic()
     with pytest.raises(TimeoutError, match=r"no end within 0\.2 s"):
         within(0.2, end.wait)

@@ -60,7 +60,7 @@ def stored(assets: Connection, value: Any) -> Any:
         ({"big": 10**25}, {"big": 10**25}),
     ],
 )
-def test_what_jsonb_refuses_is_replaced_and_all_else_is_kept(
+def test_text_that_jsonb_refuses_is_replaced_and_everything_else_is_kept(
     assets: Connection, value: Any, kept: Any
 ) -> None:
     assert stored(assets, value) == kept
@@ -130,7 +130,7 @@ def test_only_what_nests_too_deep_is_lost() -> None:
     assert json.dumps(found).count(TOO_DEEP) == 2
 
 
-def test_brackets_within_a_text_are_no_nesting() -> None:
+def test_brackets_within_a_text_do_not_count_as_nesting() -> None:
     value = {"bio": "[{" * 1_000 + '"' + "\\"}
     assert read_json(json.dumps(value)) == read_stored(json.dumps(value)) == value
 
@@ -138,7 +138,7 @@ def test_brackets_within_a_text_are_no_nesting() -> None:
 @pytest.mark.parametrize(
     "text", ["", "{", "nul", '{"a" 1}', b"\xff", b"\xff\xfe", "9" * 5_000, "[" * 50, '"' * 3, '{"a":"\\']
 )
-def test_what_is_no_json_is_refused_with_one_kind_of_error(text: str | bytes) -> None:
+def test_invalid_json_is_refused_with_one_kind_of_error(text: str | bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         read_json(text)
 

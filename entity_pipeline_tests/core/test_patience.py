@@ -22,7 +22,7 @@ class Flaky:
         return "answer"
 
 
-def test_what_works_at_once_is_not_waited_for() -> None:
+def test_a_call_that_works_at_once_does_not_wait() -> None:
     pauses: list[float] = []
     assert patiently(Flaky(0), sleep=pauses.append) == "answer"
     assert pauses == []

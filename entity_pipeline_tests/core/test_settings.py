@@ -289,7 +289,7 @@ def test_a_shared_row_closes_the_gate_and_is_named(name: str, row: SettingsRow |
         {"notify": None},
     ],
 )
-def test_reviews_go_on_without_instagram_and_whatever_is_in_notify(
+def test_reviews_continue_without_instagram_and_with_any_content_of_notify(
     shared: dict[str, SettingsRow | None],
 ) -> None:
     assert isinstance(entities_gate(SettingsRow(True, {}), **shared), Open)
@@ -300,7 +300,7 @@ def test_the_domain_s_own_switch_is_named_before_any_shared_row() -> None:
     assert said.startswith("The pipeline 'entities' is switched off")
 
 
-def test_instagram_is_closed_to_everybody_until_its_terms_are_acknowledged() -> None:
+def test_instagram_is_closed_to_every_domain_until_its_terms_are_acknowledged() -> None:
     held = gate(InstagramSettings, {"instagram": SettingsRow(True, {})})
     assert isinstance(held, Closed)
     assert held.reason.key == "terms_not_acknowledged"
@@ -359,13 +359,13 @@ def deep(depth: int) -> Any:
 
 
 @pytest.mark.parametrize("settings", [{"concurrency": deep(5_000)}, deep(5_000), {"thresholds": deep(5_000)}])
-def test_a_value_that_nests_too_deep_to_be_shown_closes_the_gate_all_the_same(settings: Any) -> None:
+def test_a_value_that_nests_too_deep_to_be_shown_still_closes_the_gate(settings: Any) -> None:
     state = entities_gate(SettingsRow(True, settings))
     assert isinstance(state, Closed)
     assert "is something that can't be shown and must be a" in str(state.reason)
 
 
-def test_a_reason_stays_readable_however_much_is_wrong() -> None:
+def test_a_reason_stays_readable_even_with_many_problems() -> None:
     state = entities_gate(SettingsRow(True, {f"{number}" + "k" * 1_000: 1 for number in range(1_000)}))
     assert isinstance(state, Closed)
     assert len(str(state.reason)) < 2_000

@@ -21,7 +21,7 @@ def test_items_come_in_order_and_from_another_thread() -> None:
     assert closed == ["read_ahead"]
 
 
-def test_the_next_item_is_made_while_the_last_one_is_dealt_with() -> None:
+def test_the_next_item_is_made_while_the_last_one_is_handled() -> None:
     made = Event()
 
     def two() -> Generator[int, None, None]:
@@ -45,7 +45,7 @@ def test_a_failure_is_raised_after_the_items_before_it() -> None:
             next(items)
 
 
-def test_left_in_the_middle_the_source_is_closed_before_the_block_ends() -> None:
+def test_when_the_block_is_left_early_the_source_is_closed_before_it_ends() -> None:
     closed: list[str] = []
     with read_ahead(numbers(closed)) as items:
         assert next(items) == 0
@@ -65,7 +65,7 @@ def test_a_caller_that_fails_leaves_no_thread_behind() -> None:
     assert not [thread for thread in threads() if thread.name == "read_ahead"]
 
 
-def test_several_workers_deal_with_every_item_once() -> None:
+def test_several_workers_handle_every_item_once() -> None:
     both = Barrier(2, timeout=5)
     seen: list[str] = []
 
@@ -92,7 +92,7 @@ def test_after_a_failure_no_further_item_is_taken() -> None:
     assert (done, next(items)) == ([0, 1, 2], 4)
 
 
-def test_items_that_can_not_be_made_fail_the_whole() -> None:
+def test_items_that_can_not_be_made_fail_the_whole_stream() -> None:
     def failing() -> Generator[int, None, None]:
         yield 1
         raise LookupError("second")

@@ -51,7 +51,7 @@ def parsed(name: str) -> Any:
     ],
     ids=["dockerfile", "compose", "yaml"],
 )
-def test_the_linter_of_the_format_has_nothing_to_say(command: list[str]) -> None:
+def test_the_linter_of_the_format_finds_nothing(command: list[str]) -> None:
     program, *arguments = command
     ended = subprocess.run([BIN / program, *arguments], cwd=DEPLOY, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stdout + ended.stderr
@@ -123,7 +123,7 @@ def test_the_values_for_helm_use_names_that_the_chart_knows() -> None:
     assert set(deployment) <= set(USER_DEPLOYMENT)
 
 
-def test_what_a_run_in_kubernetes_gets_stands_where_it_takes_it_from() -> None:
+def test_a_run_in_kubernetes_gets_its_values_from_the_places_it_reads() -> None:
     """`K8sRunLauncher` takes resources from the code location and over all others, and security from itself alone."""
     chart = parsed("helm-values.yaml")
     (deployment,) = chart["dagster-user-deployments"]["deployments"]

@@ -62,12 +62,12 @@ def test_gemini_raises_what_it_is_given() -> None:
         ask(FakeGemini({"brand": [DatabaseUnavailable("away")]}))
 
 
-def test_gemini_tells_a_quota() -> None:
+def test_gemini_gives_a_quota() -> None:
     quota = FakeGemini(cap=5, used=5).quota()
     assert quota.cap_reached
 
 
-def test_settings_give_their_gates_in_order_and_the_last_one_for_ever() -> None:
+def test_settings_give_their_gates_in_order_and_repeat_the_last_one() -> None:
     settings: SettingsAccess = FakeSettings(
         Open(EntitySettings()), DatabaseUnavailable("a"), Closed.because("b")
     )
@@ -77,7 +77,7 @@ def test_settings_give_their_gates_in_order_and_the_last_one_for_ever() -> None:
     assert [settings.gate(EntitySettings), settings.gate(EntitySettings)] == [Closed.because("b")] * 2
 
 
-def test_instagram_finds_what_it_knows_and_tells_what_was_asked() -> None:
+def test_instagram_finds_what_it_knows_and_records_what_was_asked() -> None:
     wall = Result[InstagramProfile](Finding.UNANSWERED, seat=SeatOutcome.WALL)
     budget = Result[InstagramProfile](Finding.BUDGET)
     deferred = Deferred(Reason("p", "k"))
@@ -96,7 +96,7 @@ def test_instagram_finds_what_it_knows_and_tells_what_was_asked() -> None:
     assert fake.downloaded == ["https://p.example"]
 
 
-def test_the_object_store_fails_as_often_as_it_is_told() -> None:
+def test_the_object_store_fails_as_often_as_configured() -> None:
     fake = FakeObjectStore(TransientFailure("down"), None)
     store: ObjectStore = fake
     with pytest.raises(TransientFailure):

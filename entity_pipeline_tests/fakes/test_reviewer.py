@@ -10,7 +10,7 @@ A, B = UUID(int=1), UUID(int=2)
 RULES = EntitySettings()
 
 
-def test_outcomes_are_used_up_in_order_and_everybody_else_is_reviewed() -> None:
+def test_outcomes_are_used_up_in_order_and_every_other_account_is_reviewed() -> None:
     fake = FakeReviewer({A: [Done("gone"), lambda: Done("late"), KeyError("x")]})
     assert [fake.review(A, RULES), fake.review(A, RULES)] == [Done("gone"), Done("late")]
     with pytest.raises(KeyError):

@@ -15,7 +15,7 @@ def test_a_wait_is_noted_and_takes_no_time() -> None:
     assert time.monotonic() - started < 1
 
 
-def test_it_is_set_during_the_wait_it_was_told() -> None:
+def test_the_signal_is_set_during_the_chosen_wait() -> None:
     stop = ImpatientStop(after_waits=2)
     assert not stop.wait(1)
     assert not stop.is_set()

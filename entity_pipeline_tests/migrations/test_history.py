@@ -291,7 +291,7 @@ def test_the_owner_goes_on_pushing_with_supabase(former: Urls) -> None:
     assert len(recorded(former[0], SUPABASE_TABLE)) == 3
 
 
-def test_a_role_that_may_not_create_a_schema_is_told_what_to_do(
+def test_a_role_that_may_not_create_a_schema_gets_a_message_with_what_to_do(
     database_server: DatabaseServer, empty_pair: Urls
 ) -> None:
     with role(database_server, empty_pair[0], "grant all on schema public to {}") as limited:

@@ -109,7 +109,7 @@ def test_an_event_without_a_quota_day_gets_the_pacific_one(assets: psycopg.Conne
     assert row == (True,)
 
 
-def test_a_change_of_an_account_touches_updated_at(operation: psycopg.Connection) -> None:
+def test_a_change_of_an_account_sets_updated_at(operation: psycopg.Connection) -> None:
     operation.execute("insert into instagram_accounts (username, updated_at) values ('a', '2020-01-01')")
     row = operation.execute(
         "update instagram_accounts set bio = 'x' returning updated_at > '2026-01-01'"

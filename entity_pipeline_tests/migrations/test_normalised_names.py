@@ -38,7 +38,7 @@ def _normalised(connection: psycopg.Connection, name: str | None) -> str | None:
         (None, None),
     ],
 )
-def test_names_are_the_same_when_only_their_dress_differs(
+def test_names_are_the_same_when_only_their_form_differs(
     operation: psycopg.Connection, name: str | None, same_as: str | None
 ) -> None:
     assert _normalised(operation, name) == same_as

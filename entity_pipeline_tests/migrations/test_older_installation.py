@@ -44,7 +44,7 @@ def _columns(url: str) -> dict[str, set[str]]:
     return {table: {column for name, column in rows if name == table} for table, _ in rows}
 
 
-def test_no_value_of_anybody_changes_and_no_row_goes(older: tuple[str, str]) -> None:
+def test_no_existing_value_changes_and_no_row_is_lost(older: tuple[str, str]) -> None:
     before = [_rows(url) for url in older]
     migrate(*older)
     after = [_rows(url) for url in older]
@@ -88,14 +88,14 @@ def test_an_enum_stays_an_enum_with_every_older_value_valid(older: tuple[str, st
     assert rewritten == 7
 
 
-def test_brands_of_before_have_no_known_country(older: tuple[str, str]) -> None:
+def test_brands_older_than_the_column_have_no_known_country(older: tuple[str, str]) -> None:
     migrate(*older)
     with psycopg.connect(older[1]) as connection:
         countries = connection.execute("select distinct country_of_origin from brands").fetchall()
     assert countries == [("NA",)]
 
 
-def test_old_events_are_not_booked_on_the_quota_of_today(older: tuple[str, str]) -> None:
+def test_old_events_do_not_count_against_todays_quota(older: tuple[str, str]) -> None:
     migrate(*older)
     with psycopg.connect(older[0], autocommit=True) as connection:
         old = connection.execute(

@@ -50,7 +50,7 @@ def test_a_catalog_of_others_gets_no_table_and_no_trigger(theirs: Production) ->
     assert functions(theirs.superuser["operation"]) == {"entity_pipeline_normalise_name"}
 
 
-def test_what_the_former_release_put_there_is_gone(theirs: Production) -> None:
+def test_the_tables_and_triggers_of_the_former_release_are_gone(theirs: Production) -> None:
     before = kept(theirs.superuser["operation"])
     as_first_release(theirs.owner["assets"], theirs.owner["operation"])
     ours = {name for _, name in kept(theirs.superuser["operation"]) - before}

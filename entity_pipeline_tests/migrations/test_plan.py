@@ -64,7 +64,7 @@ def test_every_file_takes_the_locks_that_the_plan_names_and_no_stronger_one(olde
                 assert planned_locks(planned) == held, planned.file.name
 
 
-def test_an_index_of_a_table_that_is_there_is_built_concurrently(older: tuple[str, str]) -> None:
+def test_an_index_on_an_existing_table_is_built_concurrently(older: tuple[str, str]) -> None:
     on_large_tables = [
         (planned.file.name, effect.lock)
         for planned in plan(*older)
@@ -77,7 +77,7 @@ def test_an_index_of_a_table_that_is_there_is_built_concurrently(older: tuple[st
     assert {lock for _, lock in on_large_tables} == {"SHARE UPDATE EXCLUSIVE"}
 
 
-def test_it_waits_for_nobody_and_changes_nothing(database_server: DatabaseServer) -> None:
+def test_the_plan_waits_for_no_lock_and_changes_nothing(database_server: DatabaseServer) -> None:
     with production(database_server) as theirs:
         before = rows(theirs.owner)
         with (
@@ -135,7 +135,7 @@ def test_a_semicolon_in_a_text_a_body_or_a_comment_ends_no_statement() -> None:
     assert list(statements(text)) == ["select 'x;y' - 1", "do $$ begin; end $$", "select $a$;$$;$a$"]
 
 
-def test_the_function_stands_twice_in_the_same_words(older: tuple[str, str]) -> None:
+def test_the_function_is_the_same_in_both_migrations(older: tuple[str, str]) -> None:
     by_number = {planned.file.version: planned.file.sql for planned in plan(*older)}
     body = re.compile(r"create or replace function.*?\$function\$;", re.DOTALL)
     early, late = (body.findall(by_number[number]) for number in ("20260101001011", "20260101001020"))

@@ -158,7 +158,7 @@ def test_the_row_of_settings_is_changed_where_its_author_is_a_uuid(theirs: Produ
     assert (row.is_enabled, row.settings, row.updated_by) == (False, {"concurrency": 2}, str(PAGE_ACTOR))
 
 
-def test_twins_are_named_and_the_new_functions_are_nobodys_to_call(theirs: Production) -> None:
+def test_duplicates_are_named_and_no_other_role_may_call_the_new_functions(theirs: Production) -> None:
     migrate(theirs.owner["assets"], theirs.owner["operation"])
     with psycopg.connect(theirs.owner["operation"], autocommit=True) as operation:
         said = list(doubled_rows(operation))

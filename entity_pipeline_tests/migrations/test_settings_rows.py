@@ -117,7 +117,7 @@ def test_a_bad_value_still_closes_the_gate_in_its_new_row(before: Connection, se
         ("text", "text"),
     ],
 )
-def test_what_is_not_known_stays_and_closes_the_gate(before: Connection, settings: Any, kept: Any) -> None:
+def test_an_unknown_key_stays_and_closes_the_gate(before: Connection, settings: Any, kept: Any) -> None:
     put(before, settings)
     rows = migrated(before)
     assert rows["entity_enrichment"][1] == kept

@@ -92,7 +92,7 @@ def counted(url: str, query: str) -> int:
     return int(row[0]) if row else 0
 
 
-def test_nobody_waits_longer_than_a_lock_timeout_and_nothing_is_lost(theirs: Production) -> None:
+def test_no_writer_waits_longer_than_a_lock_timeout_and_nothing_is_lost(theirs: Production) -> None:
     stop, said = threading.Event(), []
     writes = [(theirs.owner[name], *write) for name, all_ in WRITES.items() for write in all_]
     with (
@@ -149,7 +149,7 @@ def test_a_lock_that_is_never_given_is_a_failure_that_names_its_holder(older: tu
     assert migrate(*older)[0] == "assets/20260101000110_pipeline_settings.sql"
 
 
-def test_an_index_that_somebody_dropped_is_built_again(older: tuple[str, str]) -> None:
+def test_a_dropped_index_is_built_again(older: tuple[str, str]) -> None:
     migrate(*older)
     with psycopg.connect(older[0], autocommit=True) as connection:
         connection.execute(f"drop index {INDEX}".encode())

@@ -32,7 +32,7 @@ def test_a_valid_input_keeps_every_promise(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(targets()))
 @settings(max_examples=EXAMPLES)
 @given(number=st.integers(0, 2**63))
-def test_a_wounded_input_keeps_every_promise(name: str, number: int) -> None:
+def test_a_damaged_input_keeps_every_promise(name: str, number: int) -> None:
     target = targets()[name]
     target.check(target.wounded(number))
 
@@ -51,7 +51,7 @@ def test_a_nesting_at_the_edge_of_what_python_can_hold_keeps_every_promise(name:
         target.check({**target.seeds[0], key: nested(depth)})
 
 
-def test_the_wounds_are_neither_always_fatal_nor_always_harmless() -> None:
+def test_the_damage_is_neither_always_fatal_nor_always_harmless() -> None:
     target = targets()["reply_block"]
     blocks = [target.wounded(number) for number in range(200)]
     untouched = sum(block in target.seeds for block in blocks)

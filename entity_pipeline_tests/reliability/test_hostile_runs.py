@@ -478,7 +478,7 @@ def test_no_look_alike_becomes_an_account() -> None:
         ("instagram", '{"windows": {"per_hour": 0}}'),
     ],
 )
-def test_settings_of_nonsense_hold_every_stage_with_the_reason_and_no_call(
+def test_nonsensical_settings_hold_every_stage_with_the_reason_and_no_call(
     assets_db: ClonedDatabase, operation_db: ClonedDatabase, row: str, settings: str
 ) -> None:
     with graph(assets_db, operation_db) as installation:

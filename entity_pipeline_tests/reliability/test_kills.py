@@ -46,7 +46,7 @@ WAYS = {
 NO_PICTURE = ("vanished.shop.madeup", "expiredlogo.madeup")
 
 
-def test_the_accounts_under_attack_go_every_way(attacked: Attack) -> None:
+def test_the_accounts_under_attack_cover_every_way_through_the_pipeline(attacked: Attack) -> None:
     end = attacked.undisturbed["catalog_links"]
     ways = {}
     for account in end.after["instagram_accounts"]:
@@ -65,7 +65,7 @@ def test_the_accounts_under_attack_go_every_way(attacked: Attack) -> None:
 @pytest.mark.timeout(300 if PARTS == 1 else 3_600)
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("name", ATTACKED)
-def test_a_killed_run_and_another_end_like_one_that_was_left_alone(
+def test_a_killed_run_and_a_second_one_end_like_an_undisturbed_run(
     attacked: Attack, request: pytest.FixtureRequest, name: str, part: int
 ) -> None:
     points = attacked.undisturbed[name].points

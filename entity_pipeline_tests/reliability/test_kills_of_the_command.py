@@ -50,7 +50,7 @@ def spend_is_the_ledgers(rows: Rows) -> bool:
 
 
 @pytest.mark.timeout(300 + 60 * KILLS)
-def test_a_command_killed_at_random_moments_ends_like_one_that_was_left_alone(
+def test_a_command_killed_at_random_moments_ends_like_an_undisturbed_one(
     database_server: DatabaseServer, fast_path: Path, request: pytest.FixtureRequest
 ) -> None:
     seed = request.config.getoption("hypothesis_seed")

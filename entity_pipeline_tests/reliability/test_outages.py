@@ -54,7 +54,9 @@ def test_a_database_that_goes_away_in_the_middle_is_waited_for_and_nothing_diffe
 
 
 @pytest.mark.timeout(max(120, OUTAGES * 60))
-def test_the_same_at_random_places(database_server: DatabaseServer, undisturbed: Undisturbed) -> None:
+def test_a_database_that_goes_away_at_random_places_is_waited_for(
+    database_server: DatabaseServer, undisturbed: Undisturbed
+) -> None:
     seed = int(os.environ.get("OUTAGE_SEED", random.SystemRandom().randrange(2**32)))
     chance = random.Random(seed)
     for number in range(OUTAGES or 1):

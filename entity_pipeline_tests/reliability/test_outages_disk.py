@@ -77,7 +77,7 @@ def small_disk(folder: Path) -> Iterator[SmallDisk]:
         disk.close()
 
 
-def test_a_full_disk_is_told_as_such_costs_nothing_and_all_goes_on_when_there_is_room(
+def test_a_full_disk_is_named_costs_nothing_and_work_goes_on_when_there_is_room(
     database_server: DatabaseServer, fast_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     undisturbed = run_undisturbed(database_server)

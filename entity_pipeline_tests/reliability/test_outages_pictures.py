@@ -94,7 +94,7 @@ def undisturbed(database_server: DatabaseServer) -> Undisturbed:
     ],
     ids=["403", "500", "refused"],
 )
-def test_a_store_that_refuses_keeps_no_profile_back_and_has_its_pictures_later(
+def test_a_refusing_store_holds_back_no_profile_and_gets_its_pictures_later(
     assets_db: ClonedDatabase,
     operation_db: ClonedDatabase,
     undisturbed: Undisturbed,

@@ -170,9 +170,7 @@ def test_a_full_connection_limit_is_waited_out(
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_connection_limit_that_stays_full_is_told_as_such(
-    database_server: DatabaseServer, kind: str
-) -> None:
+def test_a_connection_limit_that_stays_full_is_named(database_server: DatabaseServer, kind: str) -> None:
     with limited(database_server, kind, 2) as (installation, url):
         sample(installation)
         others = [psycopg.connect(url) for _ in range(2)]
@@ -244,7 +242,7 @@ def test_a_lock_that_outlasts_the_statement_timeout_is_waited_out(
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_lock_that_stays_is_told_with_the_place_to_look_and_nothing_is_paid(
+def test_a_lock_that_stays_is_named_with_where_to_look_and_nothing_is_paid(
     assets_db: ClonedDatabase, operation_db: ClonedDatabase
 ) -> None:
     with graph(assets_db, operation_db) as installation:

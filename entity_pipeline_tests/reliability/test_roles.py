@@ -323,7 +323,7 @@ REFUSED: list[tuple[Kind, Role, str]] = [
 
 
 @pytest.mark.parametrize(("kind", "role"), sorted({(kind, role) for kind, role, _ in REFUSED}))
-def test_what_a_role_does_not_need_it_can_not_do(
+def test_a_role_can_not_do_what_it_does_not_need(
     filled: dict[Kind, ClonedDatabase], roles: Roles, kind: Kind, role: Role
 ) -> None:
     """Refused with an error, or, where a policy decides, without any row."""
@@ -341,7 +341,7 @@ def is_refused(connection: psycopg.Connection[Any], statement: str) -> bool:
         return True
 
 
-def test_what_the_page_shows_is_read_and_its_one_change_is_made_and_told(
+def test_the_role_of_the_page_reads_what_it_shows_and_makes_its_one_change_with_an_audit_row(
     filled: dict[Kind, ClonedDatabase], roles: Roles
 ) -> None:
     with connected(roles.url("operation", PAGE)) as operation:
@@ -466,7 +466,7 @@ def visible(database: ClonedDatabase, table: str, role: str) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("way", HIDING)
-def test_rows_that_hide_in_silence_are_named_for_every_table(
+def test_silently_hidden_rows_are_named_for_every_table(
     filled: dict[Kind, ClonedDatabase], anyone: str, way: str
 ) -> None:
     statements, hides = HIDING[way]

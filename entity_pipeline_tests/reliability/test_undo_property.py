@@ -329,7 +329,7 @@ def test_an_undo_takes_back_what_is_ours_and_lists_the_rest(
     order=st.permutations(RUNS),
     by_name=st.booleans(),
 )
-def test_where_nobody_changed_anything_the_catalog_is_as_before(
+def test_without_changes_by_people_the_catalog_is_as_before(
     connection: Connection, catalog: dict[str, Any], steps: list[Any], order: list[str], by_name: bool
 ) -> None:
     with emptied(connection):

@@ -125,7 +125,7 @@ def test_a_webhook_gets_the_message_with_nothing_that_slack_would_read_as_markup
         (500, NotSent),
     ],
 )
-def test_a_webhook_that_refuses_is_said_without_its_address(
+def test_a_refusing_webhook_is_reported_without_its_address(
     webhook: Webhook, status: int, failure: type[PipelineFailure]
 ) -> None:
     webhook.status = status
@@ -135,7 +135,7 @@ def test_a_webhook_that_refuses_is_said_without_its_address(
     assert len(webhook.got) == 1, "a redirect is not followed"
 
 
-def test_a_webhook_that_nobody_serves_is_said_without_its_address() -> None:
+def test_an_unreachable_webhook_is_reported_without_its_address() -> None:
     resource = NotificationResource(webhook_url=f"http://127.0.0.1:{closed_port()}/{SECRET}")
     with pytest.raises(NotSent) as raised:
         resource.send("webhook", MESSAGE)
@@ -143,7 +143,7 @@ def test_a_webhook_that_nobody_serves_is_said_without_its_address() -> None:
     assert raised.value.__suppress_context__
 
 
-def test_a_webhook_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_webhook_that_never_answers_is_given_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notifications, "TIMEOUT_S", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}/{SECRET}"
@@ -151,7 +151,7 @@ def test_a_webhook_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatc
             NotificationResource(webhook_url=address).send("webhook", MESSAGE)
 
 
-def test_a_mail_goes_to_everybody_with_the_password_that_was_percent_encoded(
+def test_a_mail_goes_to_all_recipients_with_the_percent_encoded_password(
     mailbox: tuple[Mailbox, int],
 ) -> None:
     box, port = mailbox

@@ -107,7 +107,7 @@ def test_many_threads_share_few_connections(url: str) -> None:
     assert len(set(backends)) <= 3
 
 
-def test_a_connection_that_died_while_idle_is_replaced_unseen(url: str) -> None:
+def test_a_connection_that_died_while_idle_is_replaced_unnoticed(url: str) -> None:
     with open_database(url, max_connections=1) as database:
         with database.connection() as connection:
             dead = connection.info.backend_pid
@@ -149,7 +149,7 @@ def test_a_missing_table_column_or_function_says_to_migrate(url: str, missing: s
             assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
-def test_a_server_that_is_not_there_is_told_in_a_sentence_within_seconds() -> None:
+def test_an_unreachable_server_is_reported_in_a_sentence_within_seconds() -> None:
     port = free_port()
     started = time.monotonic()
     with (
@@ -163,7 +163,7 @@ def test_a_server_that_is_not_there_is_told_in_a_sentence_within_seconds() -> No
     assert time.monotonic() - started < 8
 
 
-def test_a_refused_password_is_told_without_showing_it(url: str) -> None:
+def test_a_refused_password_is_reported_without_showing_it(url: str) -> None:
     parts = urlsplit(url)
     wrong = f"postgresql://postgres:{PASSWORD}@127.0.0.1:{parts.port}{parts.path}"
     with (
@@ -178,7 +178,9 @@ def test_a_refused_password_is_told_without_showing_it(url: str) -> None:
     assert "s3cr3t" not in shown
 
 
-def test_connections_that_all_stay_busy_are_told_as_such(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connections_that_all_stay_busy_are_reported_as_such(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(postgres, "WAIT_FOR_CONNECTION_S", 1.2)
     with (
         open_database(url, max_connections=1) as database,

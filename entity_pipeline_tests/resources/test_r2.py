@@ -125,7 +125,7 @@ def test_a_picture_is_stored_with_its_type_and_has_a_public_url(bucket: Any) -> 
     assert (stored["Body"].read(), stored["ContentType"]) == (b"jpeg", "image/jpeg")
 
 
-def test_a_picture_that_is_there_is_not_sent_again(bucket: Any) -> None:
+def test_a_stored_picture_is_not_sent_again(bucket: Any) -> None:
     store = resource()
     store.put(PREFIX, b"jpeg", "image/jpeg")
     before = bucket.head_object(Bucket="pictures", Key=KEY)["LastModified"]
@@ -253,7 +253,7 @@ def test_an_empty_variable_is_named(field: str, variable: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["not a url", "http://[", "bucket.example"])
-def test_an_endpoint_that_is_no_url_is_named(url: str) -> None:
+def test_an_endpoint_that_is_not_a_url_is_named(url: str) -> None:
     with pytest.raises(ConfigurationFailure, match="R2_ENDPOINT_URL is not a URL"):
         resource(endpoint_url=url).put(PREFIX, b"jpeg", "image/jpeg")
 

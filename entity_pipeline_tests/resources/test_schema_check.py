@@ -149,7 +149,7 @@ def test_one_difference_in_operation_is_one_sentence(
         ("gemini_spend_daily", "resources/gemini/spend.py"),
     ],
 )
-def test_the_statements_on_a_table_of_others_stand_in_one_module(table: str, module: str) -> None:
+def test_the_statements_on_a_shared_table_are_in_one_module(table: str, module: str) -> None:
     package = Path(entity_pipeline.__file__).parent
     names_it = re.compile(rf"\b(?:from|into|update|join)\s+(?:public\.)?{table}\b")
     found = {
@@ -174,7 +174,7 @@ def test_a_roll_up_that_can_not_be_written_holds_up_no_run(
     assert len(probe.problems(*NEEDS)) >= 1
 
 
-def test_a_role_without_rights_is_told_which_it_lacks(
+def test_a_role_without_rights_gets_the_names_of_those_it_lacks(
     assets: Connection, operation: Connection, role: sql.Identifier
 ) -> None:
     assets.execute(sql.SQL("grant select on raw_posts to {0}; set role {0}").format(role))
@@ -182,7 +182,7 @@ def test_a_role_without_rights_is_told_which_it_lacks(
     assert "may not select, insert, update on gemini_usage_events" in problems["gemini_usage_events"]
 
 
-def test_rows_that_would_be_hidden_in_silence_are_a_problem_until_a_policy_shows_them(
+def test_silently_hidden_rows_are_a_problem_until_a_policy_shows_them(
     assets: Connection, operation: Connection, role: sql.Identifier
 ) -> None:
     assets.execute(sql.SQL("grant all on all tables in schema public to {}").format(role))
@@ -205,7 +205,7 @@ def test_rows_that_would_be_hidden_in_silence_are_a_problem_until_a_policy_shows
     assert hidden() == []
 
 
-def test_a_policy_for_somebody_else_does_not_help(
+def test_a_policy_for_another_role_does_not_help(
     assets: Connection, operation: Connection, role: sql.Identifier
 ) -> None:
     assets.execute(sql.SQL("grant all on all tables in schema public to {}").format(role))

@@ -115,7 +115,7 @@ def test_a_switched_off_shared_row_stops_what_needs_it_and_nothing_else(store: S
 
 
 @pytest.mark.parametrize("is_enabled", [True, False])
-def test_switching_keeps_the_settings_and_notes_who_and_when(
+def test_switching_keeps_the_settings_and_records_author_and_time(
     store: SettingsStore, assets: Connection, is_enabled: bool
 ) -> None:
     change(store, {"concurrency": 3})
@@ -206,7 +206,7 @@ def test_without_its_row_in_the_audit_log_nothing_is_changed(
     assert store.row(EntitySettings) == row
 
 
-def test_of_two_people_at_once_the_second_is_told_and_changes_nothing(
+def test_of_two_people_at_once_the_second_gets_a_message_and_changes_nothing(
     store: SettingsStore, assets: Connection, operation: Connection
 ) -> None:
     row = store.row(GeminiSettings)
@@ -253,7 +253,7 @@ def test_a_row_that_is_gone_or_new_is_stale_too(store: SettingsStore, assets: Co
     assert stored(assets) == []
 
 
-def test_no_change_is_without_its_audit_row_however_many_compete(
+def test_no_change_lacks_its_audit_row_however_many_compete(
     store: SettingsStore, assets: Connection, operation: Connection
 ) -> None:
     def count_up(nth: int) -> int:
@@ -344,7 +344,7 @@ def test_an_empty_json_value_means_the_defaults(store: SettingsStore, assets: Co
     assert isinstance(store.gate(EntitySettings), Open)
 
 
-def test_what_can_not_be_read_is_shown_with_its_good_part(store: SettingsStore, assets: Connection) -> None:
+def test_unreadable_settings_are_shown_with_their_good_part(store: SettingsStore, assets: Connection) -> None:
     assets.execute(
         'update pipeline_settings set settings = \'{"daily_grounding_cap": 50, "daily_spend_usd": "x"}\' '
         "where platform = 'gemini'"
@@ -352,7 +352,7 @@ def test_what_can_not_be_read_is_shown_with_its_good_part(store: SettingsStore, 
     assert store.readable(GeminiSettings) == GeminiSettings(daily_grounding_cap=50)
 
 
-def test_a_database_that_is_away_is_no_answer() -> None:
+def test_an_unreachable_database_gives_no_answer() -> None:
     gone = PostgresResource(url=f"postgresql://nobody@127.0.0.1:{free_port()}/assets")
     with pytest.raises(DatabaseUnavailable):
         SettingsStore(assets_db=gone, operation_db=gone).gate(EntitySettings)
@@ -385,7 +385,7 @@ def test_a_database_that_is_away_is_no_answer() -> None:
         ("entity_enrichment", '"on"', "must be a JSON object"),
     ],
 )
-def test_a_row_of_nonsense_closes_the_gate_and_says_what_is_wrong(
+def test_a_nonsensical_row_closes_the_gate_and_says_what_is_wrong(
     store: SettingsStore, assets: Connection, row: str, settings: str, says: str
 ) -> None:
     change(store, on=True)
@@ -396,7 +396,7 @@ def test_a_row_of_nonsense_closes_the_gate_and_says_what_is_wrong(
     assert len(said(store)) < 500
 
 
-def test_a_number_beyond_measure_that_concerns_no_gate_does_no_harm(
+def test_an_infinite_number_that_concerns_no_gate_does_no_harm(
     store: SettingsStore, assets: Connection
 ) -> None:
     change(store, on=True)

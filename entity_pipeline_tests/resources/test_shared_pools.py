@@ -75,7 +75,7 @@ def test_users_of_one_address_share_connections_until_the_last_one_leaves(url: s
     wait_for(url, {})
 
 
-def test_the_resources_of_a_process_hold_one_connection_a_database_between_them(
+def test_the_resources_of_a_process_share_one_connection_per_database(
     assets_db: ClonedDatabase,
 ) -> None:
     assets = PostgresResource(url=assets_db.url, application_name="shared")

@@ -88,7 +88,7 @@ def test_two_sandboxes_have_no_secret_in_common(folder: Path, fast_path: Path) -
     assert same == {"R2_BUCKET", "GEMINI_MODEL"}
 
 
-def test_eight_that_start_at_once_share_one_set_of_servers(folder: Path) -> None:
+def test_eight_users_that_start_at_once_share_one_set_of_servers(folder: Path) -> None:
     together = threading.Barrier(8)
 
     def use(_: int) -> tuple[str, int]:

@@ -133,7 +133,7 @@ def test_a_stranger_is_unknown_and_has_no_source(standin: GeminiStandin) -> None
         ("glowbarn.madeup", "account_type", "beauty brand"),
     ],
 )
-def test_odd_values_are_said_as_they_are_told(
+def test_odd_values_are_repeated_as_given(
     standin: GeminiStandin, username: str, field: str, value: object
 ) -> None:
     assert _block(_ask(standin, username).text)[field] == value
@@ -162,7 +162,7 @@ def test_claims_without_proof_lack_just_the_part_they_are_named_for(standin: Gem
 @pytest.mark.parametrize(
     ("username", "mended"), [("brokenreply.madeup", True), ("garbledreply.madeup", False)]
 )
-def test_a_broken_reply_is_mended_by_a_repair_call_or_never(
+def test_a_broken_reply_is_repaired_by_a_repair_call_or_never(
     standin: GeminiStandin, username: str, mended: bool
 ) -> None:
     broken = _ask(standin, username).text

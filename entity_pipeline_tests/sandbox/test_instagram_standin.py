@@ -88,7 +88,7 @@ def test_a_real_account_gets_nothing_but_its_evidence(context: _Context) -> None
     assert profile._node["bio_links"] == []
 
 
-def test_the_other_endpoint_tells_the_same_profile(context: _Context) -> None:
+def test_the_other_endpoint_gives_the_same_profile(context: _Context) -> None:
     profile = Profile(context, {"username": "celine", "pk": "1"})
     profile._obtain_metadata()
     assert (profile.userid, profile.full_name) == (pk_of("celine"), load_truth()["celine"].name_en)
@@ -122,7 +122,7 @@ def test_instaloader_sees_each_refusal_as_the_real_one(
         ("zzz.ratelimit.madeup", 429, None),
     ],
 )
-def test_the_last_answer_tells_the_refusals_apart(
+def test_the_last_answer_distinguishes_the_refusals(
     standin: InstagramStandin, username: str, status: int, location: str | None
 ) -> None:
     answer = requests.get(f"{standin.url}/{username}/", allow_redirects=False, timeout=5)
@@ -163,7 +163,7 @@ def test_pictures_of_two_accounts_differ(standin: InstagramStandin, context: _Co
     assert len({_picture(standin, url).content for url in urls}) == 2
 
 
-def test_an_expired_an_edited_and_a_false_picture_are_what_they_say(
+def test_expired_edited_and_false_pictures_behave_as_named(
     standin: InstagramStandin, context: _Context
 ) -> None:
     expired = Profile.from_username(context, "expiredlogo.madeup")._node["profile_pic_url"]
@@ -226,6 +226,6 @@ def test_chaos_spoils_pictures_too() -> None:
     assert seen >= {"200 image/jpeg", "200 text/html", "403 text/plain", "503 text/plain", "dropped"}
 
 
-def test_health_and_counts_are_told(standin: InstagramStandin) -> None:
+def test_health_and_counts_are_served(standin: InstagramStandin) -> None:
     assert requests.get(f"{standin.url}/_standin/health", timeout=5).status_code == 200
     assert requests.get(f"{standin.url}/_standin/requests", timeout=5).json()["total"] == 0

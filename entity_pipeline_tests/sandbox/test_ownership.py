@@ -67,7 +67,7 @@ def test_servers_stop_in_the_reverse_order(tmp_path: Path) -> None:
     assert order == ["stand-ins", "postgres"]
 
 
-def test_a_failed_start_stops_what_runs_and_keeps_nobody_out(tmp_path: Path) -> None:
+def test_a_failed_start_stops_what_runs_and_blocks_no_other_user(tmp_path: Path) -> None:
     good, bad = FakeServer(), FakeServer(failure=ConfigurationFailure("no room"))
     with pytest.raises(ConfigurationFailure, match="no room"):
         SharedServers(tmp_path / "box", [good, bad]).start()
@@ -84,7 +84,7 @@ def test_a_failed_start_leaves_the_servers_of_others_alone(tmp_path: Path) -> No
         assert "stop" not in good.calls
 
 
-def test_anybody_can_stop_a_server_that_nobody_uses(tmp_path: Path) -> None:
+def test_any_process_can_stop_an_unused_server(tmp_path: Path) -> None:
     with SharedServers(tmp_path / "box", [FakeServer()]):
         pass
     left_over = FakeServer()
@@ -92,7 +92,7 @@ def test_anybody_can_stop_a_server_that_nobody_uses(tmp_path: Path) -> None:
     assert left_over.calls == ["stop"]
 
 
-def test_stopping_a_folder_that_is_no_sandbox_makes_none(tmp_path: Path) -> None:
+def test_stopping_a_folder_that_is_not_a_sandbox_creates_none(tmp_path: Path) -> None:
     server = FakeServer()
     SharedServers(tmp_path / "box", [server]).stop()
     assert server.calls == []
@@ -163,7 +163,7 @@ def test_the_folder_of_another_person_is_refused(tmp_path: Path, monkeypatch: py
         SharedServers(tmp_path / "box", [FakeServer()]).start()
 
 
-def test_a_folder_that_cannot_be_made_is_told_in_a_sentence(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_reported_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationFailure, match="choose another folder"):
         SharedServers(tmp_path / "file" / "box", [FakeServer()]).start()

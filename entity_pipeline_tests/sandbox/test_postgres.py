@@ -111,7 +111,7 @@ def test_two_users_share_one_server_and_the_last_one_ends_it(folder: Path) -> No
     assert server_process(folder) is None
 
 
-def test_eight_that_start_at_once_share_one_server(folder: Path) -> None:
+def test_eight_users_that_start_at_once_share_one_server(folder: Path) -> None:
     def use(_: int) -> tuple[str, int]:
         server = EmbeddedPostgres(folder, durable=False)
         with SharedServers(folder, [server]), psycopg.connect(server.url("assets")) as connection:
@@ -209,7 +209,7 @@ def test_another_port_is_found_when_the_one_of_last_time_is_taken(folder: Path) 
         assert connection.info.port != int(str(before))
 
 
-def test_a_first_start_that_was_killed_half_way_is_begun_anew(folder: Path) -> None:
+def test_a_first_start_that_was_killed_half_way_starts_over(folder: Path) -> None:
     server = EmbeddedPostgres(folder, durable=False)
     with SharedServers(folder, []):
         half = folder / "initdb-killed" / "data"
@@ -248,7 +248,7 @@ def pythons_for(user: int) -> Iterator[str]:
         yield python
 
 
-def test_it_runs_as_who_we_are_and_for_root_as_an_ordinary_user_too() -> None:
+def test_it_runs_as_the_current_user_and_for_root_as_an_ordinary_user_too() -> None:
     me = os.geteuid()
     cases = [(me, sys.executable)]
     if me == 0:
@@ -268,7 +268,7 @@ def test_it_runs_as_who_we_are_and_for_root_as_an_ordinary_user_too() -> None:
             shutil.rmtree(home)
 
 
-def test_root_without_user_namespaces_is_told_what_to_do(
+def test_root_without_user_namespaces_gets_a_message_with_what_to_do(
     fast_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refusing = fast_path / "bin" / "unshare"

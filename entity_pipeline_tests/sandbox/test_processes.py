@@ -24,7 +24,7 @@ def launch(program: str, log: Path, *arguments: str) -> psutil.Process:
     return process
 
 
-def test_a_launched_process_is_nobodys_child_and_is_found_by_its_arguments(tmp_path: Path) -> None:
+def test_a_launched_process_is_detached_and_is_found_by_its_arguments(tmp_path: Path) -> None:
     name = f"folder of {uuid.uuid4()}"
     process = launch(SLEEPER, tmp_path / "log", name)
     try:
@@ -51,7 +51,7 @@ def test_stopping_what_is_not_there_does_nothing() -> None:
     assert time.monotonic() - started < 1
 
 
-def test_a_server_that_ends_by_itself_is_told_with_its_last_words(tmp_path: Path) -> None:
+def test_a_server_that_ends_on_its_own_is_reported_with_its_last_output(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with pytest.raises(ConfigurationFailure, match="the disk is on fire"):
         processes.launch_until_ready(
@@ -63,7 +63,7 @@ def test_a_server_that_ends_by_itself_is_told_with_its_last_words(tmp_path: Path
         )
 
 
-def test_the_port_of_last_time_is_taken_again_unless_somebody_listens_there() -> None:
+def test_the_previous_port_is_used_again_unless_it_is_taken() -> None:
     port = processes.free_port()
     assert processes.free_port(port) == port
     with socket.create_server((processes.LOOPBACK, port)):
@@ -77,7 +77,7 @@ def test_a_port_that_answers_no_http_has_no_status() -> None:
     assert processes.http_status(port) is None
 
 
-def test_a_log_that_grew_too_large_is_begun_again(tmp_path: Path) -> None:
+def test_a_log_that_grew_too_large_is_started_again(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_bytes(b"x" * 5_000_001)
     processes.stop(launch(SLEEPER, log), processes.TERMINATE)

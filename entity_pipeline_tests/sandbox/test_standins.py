@@ -14,7 +14,7 @@ from entity_pipeline.sandbox import standins
 from entity_pipeline_tests.standins import GeminiStandin
 
 
-def test_the_process_serves_both_until_it_is_told_to_stop(tmp_path: Path) -> None:
+def test_the_process_serves_both_until_it_is_stopped(tmp_path: Path) -> None:
     notice = tmp_path / "state" / "standins.json"
     command = [sys.executable, "-m", standins.__name__, "--directory", str(notice.parent)]
     with subprocess.Popen(command, cwd=Path(standins.__file__).parents[2]) as process:

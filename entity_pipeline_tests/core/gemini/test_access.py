@@ -17,5 +17,5 @@ from entity_pipeline.core.gemini.access import stand_in_host
         ("https://fakegoogleapis.com", "fakegoogleapis.com"),
     ],
 )
-def test_whoever_is_not_google_answers_in_its_place(base_url: str | None, host: str | None) -> None:
+def test_a_stand_in_for_google_is_named_by_its_host(base_url: str | None, host: str | None) -> None:
     assert stand_in_host(base_url) == host

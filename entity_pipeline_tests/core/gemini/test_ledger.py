@@ -239,12 +239,12 @@ def test_a_domain_may_use_its_share_and_one_without_a_share_what_the_limits_leav
     assert decision(settings=limits(shares=shares), domain_spent_usd=Decimal(spent)) == answer
 
 
-def test_a_share_is_no_right_beyond_the_day() -> None:
+def test_a_share_gives_no_right_beyond_the_limit_of_the_day() -> None:
     assert decision(settings=limits(shares={"entities": 5.0}), spent_usd=Decimal(1)) == SPEND_REACHED
 
 
 @pytest.mark.parametrize("call", [GROUNDED, UNGROUNDED])
-def test_nothing_is_asked_while_the_row_is_closed_but_what_is_paid_for_is_used(call: Call) -> None:
+def test_while_the_row_is_closed_nothing_is_asked_but_a_paid_reply_is_used(call: Call) -> None:
     assert decision(call, closed=SWITCHED_OFF) == (Unanswered.CLOSED, None)
     assert decision(call, closed=SWITCHED_OFF, replay=REPLY) == Replay(REPLY)
 
@@ -254,7 +254,7 @@ REPLACED = (Unanswered.MODEL_REPLACED, None)
 
 
 @pytest.mark.parametrize("call", [GROUNDED, UNGROUNDED])
-def test_another_model_that_answered_is_asked_nothing_more_until_it_is_accepted(call: Call) -> None:
+def test_once_another_model_answers_nothing_more_is_asked_until_it_is_accepted(call: Call) -> None:
     assert decision(call, billed_as=LITE.name) == REPLACED
     assert decision(call, billed_as=LITE.name, replay=OF_LITE) == REPLACED
     assert decision(call, replay=OF_LITE) == REPLACED
@@ -304,7 +304,7 @@ def test_a_full_minute_waits_until_its_first_request_is_a_minute_old(
 @pytest.mark.parametrize(
     ("until", "admitted"), [(NOW - timedelta(seconds=1), True), (NOW, True), (SOON, False)]
 )
-def test_a_block_ends_at_its_instant(until: datetime, admitted: bool) -> None:
+def test_a_block_ends_exactly_at_its_time(until: datetime, admitted: bool) -> None:
     assert (decision(blocked_until=until) == ADMITTED) is admitted
 
 

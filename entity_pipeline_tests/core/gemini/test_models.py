@@ -99,7 +99,7 @@ def test_every_model_says_where_and_when_it_was_read(model: GeminiModel) -> None
         assert any(model.retires_on.isoformat() in source.says for source in model.sources)
 
 
-def test_the_default_has_no_known_end_and_the_daily_pool_of_the_model_that_retires() -> None:
+def test_the_default_model_has_no_known_end_and_shares_the_daily_pool_of_the_model_that_retires() -> None:
     default, before = registered(DEFAULT_MODEL), registered("gemini-2.5-flash")
     assert default.retires_on is None
     assert default.pool is before.pool is DAILY_PROMPTS
@@ -120,7 +120,7 @@ def test_the_default_has_no_known_end_and_the_daily_pool_of_the_model_that_retir
         ("gemini-3.1-flash-lite", date(2027, 5, 7), "model_retired"),
     ],
 )
-def test_the_end_of_a_model_is_told_from_thirty_days_before_it(
+def test_the_end_of_a_model_is_announced_thirty_days_before_it(
     name: str, today: date, key: str | None
 ) -> None:
     notice = retirement_notice(registered(name), today)

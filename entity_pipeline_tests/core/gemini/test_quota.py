@@ -127,7 +127,7 @@ def test_the_days_cap_is_the_setting_or_what_the_free_units_leave(
         (FLASH, {"accept_models": [LITE.name]}, {"billed_as": LITE.name}, None),
     ],
 )
-def test_the_first_reason_why_nothing_may_be_asked_is_told(
+def test_the_first_reason_why_nothing_may_be_asked_is_given(
     asked: GeminiModel, settings: dict[str, Any], seen: dict[str, Any], key: str | None
 ) -> None:
     assert closed(asked, GeminiSettings(**settings), **seen) == key

@@ -51,7 +51,7 @@ def test_the_quota_day_is_the_pacific_one(at: str, day: str, reset: str) -> None
 
 
 @pytest.mark.parametrize(("day", "hours"), [("2026-03-08", 23), ("2026-11-01", 25), ("2026-11-20", 24)])
-def test_a_day_of_changing_clocks_is_an_hour_shorter_or_longer(day: str, hours: int) -> None:
+def test_a_day_on_which_clocks_change_is_an_hour_shorter_or_longer(day: str, hours: int) -> None:
     start = next_reset(utc(f"{day} 00:00"))
     assert next_reset(start) - start == timedelta(hours=hours)
 
@@ -80,7 +80,7 @@ def test_a_period_starts_on_its_first_quota_day(period: Period, start: date) -> 
     assert period_start(start, period) == start
 
 
-def test_the_zone_in_which_an_instant_is_written_does_not_matter() -> None:
+def test_the_zone_in_which_a_time_is_written_does_not_matter() -> None:
     seoul = datetime.fromisoformat("2026-11-20 16:59:59+09:00")
     assert quota_day(seoul) == date(2026, 11, 19)
     assert next_reset(seoul) == utc("2026-11-20 08:00")

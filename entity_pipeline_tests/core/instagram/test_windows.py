@@ -73,7 +73,7 @@ def test_the_next_slot_keeps_every_window(
     ),
     steps=st.lists(st.tuples(st.floats(0, 4_000), st.floats(0, 5)), min_size=2, max_size=40),
 )
-def test_whoever_obeys_never_exceeds_a_window(
+def test_requests_at_the_given_times_never_exceed_a_window(
     limits: InstagramWindows, steps: list[tuple[float, float]]
 ) -> None:
     now = NOW

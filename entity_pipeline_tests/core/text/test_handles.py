@@ -163,7 +163,7 @@ def test_a_spelling_of_an_account_becomes_its_username(raw: str, username: str) 
 
 
 @pytest.mark.parametrize(("raw", "reason"), REFUSED)
-def test_what_is_no_account_is_refused_with_the_reason(raw: object, reason: Rejection) -> None:
+def test_text_that_is_not_an_account_is_refused_with_the_reason(raw: object, reason: Rejection) -> None:
     assert normalise_username(raw) is reason
     assert handle_or_none(raw) is None
 
@@ -181,7 +181,7 @@ def test_a_string_of_another_class_counts_as_its_text() -> None:
     assert type(found) is str
 
 
-def test_an_object_that_misbehaves_is_only_no_string() -> None:
+def test_an_object_that_misbehaves_just_counts_as_not_a_string() -> None:
     class Hostile:
         @property
         def __class__(self) -> type:  # type: ignore[override]
@@ -195,7 +195,7 @@ def test_an_object_that_misbehaves_is_only_no_string() -> None:
     assert normalise_username(Hostile()) is Rejection.NOT_A_STRING
 
 
-def test_every_public_handle_of_the_yardstick_survives() -> None:
+def test_every_public_handle_of_the_reference_list_survives() -> None:
     assert len(HANDLES) > 5_000
     assert [handle for handle in HANDLES if normalise_username(handle) != handle] == []
 
@@ -238,7 +238,7 @@ def test_any_object_becomes_a_valid_username_or_a_reason_and_never_raises(raw: o
 
 
 @given(raw=_TEXTS)
-def test_a_username_stands_for_itself(raw: str) -> None:
+def test_a_username_is_its_own_normalised_form(raw: str) -> None:
     found = normalise_username(raw)
     assert isinstance(found, Rejection) or normalise_username(found) == found
 
@@ -254,5 +254,5 @@ def test_no_letter_is_guessed(raw: str) -> None:
     assert isinstance(found, Rejection) or found in "".join(letters())
 
 
-def test_username_is_a_plain_string_to_everybody_else() -> None:
+def test_a_username_is_a_plain_string_to_all_other_code() -> None:
     assert type(Username("nike")) is str

@@ -24,7 +24,7 @@ from entity_pipeline.core.text.plain_text import one_line, visible
         ("abcdef", "abcde"),
     ],
 )
-def test_what_cannot_be_seen_is_removed(raw: str, clean: str) -> None:
+def test_invisible_characters_are_removed(raw: str, clean: str) -> None:
     assert one_line(raw, 11 if len(clean) > 5 else max(len(clean), 1)) == clean
 
 

@@ -8,7 +8,7 @@ from entity_pipeline.core.text.web_address import address_parts, origin, web_add
 @pytest.mark.parametrize(
     "text", ["https://a.example", "http://127.0.0.1:8000/x?y=1#z", "https://[::1]:3000/"]
 )
-def test_an_address_with_a_host_is_one(text: str) -> None:
+def test_an_address_with_a_host_is_a_web_address(text: str) -> None:
     assert web_address(text) == text
 
 
@@ -30,11 +30,11 @@ def test_an_address_with_a_host_is_one(text: str) -> None:
         "https://a.example/\n",
     ],
 )
-def test_anything_else_is_none(value: object) -> None:
+def test_anything_else_is_not_a_web_address(value: object) -> None:
     assert web_address(value) is None
 
 
-def test_another_scheme_can_be_asked_for() -> None:
+def test_another_scheme_can_be_allowed() -> None:
     assert address_parts("smtp://mail.example:25", ("smtp", "smtps")) is not None
     assert address_parts("https://mail.example", ("smtp", "smtps")) is None
 

@@ -217,7 +217,7 @@ def test_new_posts_are_asked_for_by_day_in_ranges(tick: Tick, assets_db: ClonedD
     assert {request.job_name for request in data.run_requests} <= {None, "intake_job"}
 
 
-def test_posts_of_before_the_first_partition_go_into_it(tick: Tick, assets_db: ClonedDatabase) -> None:
+def test_posts_older_than_the_first_partition_go_into_it(tick: Tick, assets_db: ClonedDatabase) -> None:
     post(assets_db, date(2019, 5, 1))
     assert asked_for(tick.sensor("new_posts_sensor")) == days((FIRST_DAY, FIRST_DAY))
 
@@ -227,7 +227,9 @@ def test_posts_dated_in_the_future_wait_for_their_day(tick: Tick, assets_db: Clo
     assert tick.sensor("new_posts_sensor").run_requests == []
 
 
-def test_the_cursor_moves_on_and_nothing_new_is_said_so(tick: Tick, assets_db: ClonedDatabase) -> None:
+def test_the_cursor_moves_on_and_the_tick_says_that_nothing_is_new(
+    tick: Tick, assets_db: ClonedDatabase
+) -> None:
     post(assets_db, MONDAY)
     tick.sensor("new_posts_sensor")
     assert tick.cursor
@@ -394,14 +396,14 @@ def test_a_quota_that_is_used_up_is_the_reason(
     assert data.skip_message.startswith(sentence)
 
 
-def test_nothing_to_review_is_said_so(tick: Tick, operation_db: ClonedDatabase) -> None:
+def test_a_tick_with_nothing_to_review_says_so(tick: Tick, operation_db: ClonedDatabase) -> None:
     account(operation_db, "done", MONDAY, gemini_review={"status": "reviewed"})
     later = (datetime.now(UTC) + timedelta(hours=1)).isoformat(timespec="seconds")
     account(operation_db, "later", MONDAY, gemini_review={"status": "deferred", "next_attempt_at": later})
     assert tick.schedule().skip_message == "No account waits for a review."
 
 
-def test_profiles_that_were_put_off_are_looked_at_again_although_the_reviews_are_done(
+def test_deferred_profiles_are_looked_at_again_although_the_reviews_are_done(
     assets_db: ClonedDatabase, operation_db: ClonedDatabase, instance: dg.DagsterInstance
 ) -> None:
     done = {"status": "reviewed"}
@@ -448,7 +450,7 @@ def test_reviewed_accounts_without_a_decision_are_linked_by_range(
     )
 
 
-def test_nothing_to_link_is_said_so(tick: Tick, operation_db: ClonedDatabase) -> None:
+def test_a_tick_with_nothing_to_link_says_so(tick: Tick, operation_db: ClonedDatabase) -> None:
     account(operation_db, "pending", MONDAY)
     assert tick.sensor("catalog_links_sensor").skip_message == "Every reviewed account has a decision."
 
@@ -516,7 +518,9 @@ def test_a_cohort_that_is_worked_on_again_needs_no_second_look(
     assert tick.sensor("unfinished_runs_sensor").run_requests == []
 
 
-def test_the_sensor_of_the_list_says_as_of_when_it_is(tick: Tick, operation_db: ClonedDatabase) -> None:
+def test_the_sensor_of_the_list_says_how_far_it_has_followed(
+    tick: Tick, operation_db: ClonedDatabase
+) -> None:
     account(operation_db, "prada", MONDAY)
     said = tick.sensor("changed_accounts_sensor").skip_message
     assert re.fullmatch(r"Rows brought up to date: \d\. The list is as of [-0-9]+ [:0-9]+ UTC\.", said)

@@ -46,7 +46,9 @@ def run(check: Any, database: ClonedDatabase) -> tuple[bool, int, list[dict[str,
     return bool(result.passed), int(result.metadata["looked_at"].value), rows
 
 
-def test_only_what_the_pipeline_wrote_or_linked_lately_is_looked_at(operation_db: ClonedDatabase) -> None:
+def test_only_entities_recently_written_or_linked_by_the_pipeline_are_checked(
+    operation_db: ClonedDatabase,
+) -> None:
     mine = written(operation_db, "brands", add(operation_db, "brands", "Chanel", "노스페이스"))
     written(operation_db, "brands", add(operation_db, "brands", "Zara", "노스페이스"), by=PERSON)
     written(operation_db, "brands", add(operation_db, "brands", "Fendi", "노스페이스"), days_ago=31)
@@ -71,7 +73,7 @@ def test_names_that_fit_pass(operation_db: ClonedDatabase) -> None:
     assert run(module.names_fit_together, operation_db) == (True, 1, [])
 
 
-def test_an_entity_that_is_there_twice_is_found_once_whoever_made_the_other(
+def test_a_duplicate_entity_is_found_once_even_if_a_person_made_the_other(
     operation_db: ClonedDatabase,
 ) -> None:
     first = written(operation_db, "brands", add(operation_db, "brands", "Musinsa", "무신사"))
@@ -102,7 +104,7 @@ def test_a_person_in_two_groups_is_found_while_both_memberships_are_active(
     assert run(module.nobody_is_in_two_groups, operation_db) == (True, 1, [])
 
 
-def test_a_role_that_may_not_read_memberships_is_told_so(operation_db: ClonedDatabase) -> None:
+def test_a_role_that_may_not_read_memberships_gets_a_message(operation_db: ClonedDatabase) -> None:
     with operation_db.connection() as connection:
         connection.execute("alter table group_members rename to hidden")
     result: Any = module.nobody_is_in_two_groups(operation_db=operation_db)

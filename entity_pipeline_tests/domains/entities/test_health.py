@@ -12,7 +12,7 @@ from entity_pipeline.domains.entities.health import doubled_rows, evaluation_pro
 Connection = psycopg.Connection[Any]
 
 
-def test_migrated_databases_need_no_word(assets: Connection, operation: Connection) -> None:
+def test_migrated_databases_cause_no_warning(assets: Connection, operation: Connection) -> None:
     assert [*doubled_rows(operation), *list_problems(assets, operation), *evaluation_problems(assets)] == []
 
 
@@ -62,7 +62,7 @@ def test_a_list_that_is_behind_the_accounts_is_named(
     assert says in sentence
 
 
-def test_evaluations_that_can_not_be_kept_are_named(assets: Connection) -> None:
+def test_the_lack_of_a_table_for_evaluations_is_named(assets: Connection) -> None:
     assets.execute("drop table review_evaluations")
     [sentence] = evaluation_problems(assets)
     assert "the table review_evaluations is missing" in sentence

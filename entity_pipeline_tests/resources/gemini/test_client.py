@@ -198,7 +198,7 @@ def test_a_refused_connection_is_provably_unsent(closed_port: int) -> None:
 
 
 @pytest.mark.parametrize(("size", "whole"), [(3_900_000, True), (4_100_000, False)])
-def test_a_body_beyond_four_megabytes_is_given_up(size: int, whole: bool) -> None:
+def test_a_body_beyond_four_megabytes_is_given_up_on(size: int, whole: bool) -> None:
     answer, _ = exchange(json_reply({"text": "x" * size}))
     if whole:
         assert isinstance(answer, Body)
@@ -214,7 +214,7 @@ def test_a_body_shorter_than_announced_is_lost() -> None:
     assert "RemoteProtocolError" in answer.message
 
 
-def test_a_body_that_drips_is_given_up_at_the_call_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_that_drips_is_given_up_on_at_the_call_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "CALL_LIMIT_S", 0.5)
     started = time.monotonic()
     with raw_server(HEAD, *[b" "] * 400, pause_s=0.02) as url, client_of(url) as client:
@@ -224,7 +224,7 @@ def test_a_body_that_drips_is_given_up_at_the_call_limit(monkeypatch: pytest.Mon
     assert 0.4 < time.monotonic() - started < 3
 
 
-def test_headers_that_drip_are_given_up_at_the_call_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_headers_that_drip_are_given_up_on_at_the_call_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("entity_pipeline.resources.gemini.client.CALL_LIMIT_S", 0.5)
     monkeypatch.setattr("entity_pipeline.resources.gemini.client.GRACE_S", 0.1)
     started = time.monotonic()
@@ -269,7 +269,7 @@ def test_a_byte_order_mark_before_the_answer_is_passed_over() -> None:
     assert answer == Body(ANSWER)
 
 
-def test_a_body_that_falls_silent_is_given_up_long_before_its_claim_ends(
+def test_a_body_that_stalls_is_given_up_on_long_before_its_claim_ends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(transport, "SILENCE_LIMIT_S", 0.3)
@@ -281,7 +281,9 @@ def test_a_body_that_falls_silent_is_given_up_long_before_its_claim_ends(
     assert time.monotonic() - started < 9  # the limit in force otherwise is 10
 
 
-def test_a_server_that_never_answers_is_given_up_at_the_call_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_never_answers_is_given_up_on_at_the_call_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("entity_pipeline.resources.gemini.client.CALL_LIMIT_S", 0.3)
     with raw_server() as url, client_of(url) as client:
         answer = client.send(ASKED)

@@ -142,7 +142,7 @@ STRANGERS_TEXT = (
     "details",
     [[], [HELP], [violations(PER_MINUTE), retry("7s")], [key_info("API_KEY_INVALID")], [key_info("OTHER")]],
 )
-def test_what_a_stranger_wrote_into_the_message_decides_nothing(
+def test_text_of_a_stranger_in_the_message_decides_nothing(
     details: list[Any], code: int, grounded: bool
 ) -> None:
     plain = classify_error(code, body(*details, code=code, message="Quota."), grounded)

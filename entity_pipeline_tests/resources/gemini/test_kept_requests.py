@@ -83,13 +83,13 @@ def test_an_open_request_is_kept_as_the_setting_says(
 
 
 @pytest.mark.parametrize("event_id", ["7", "", "00000000-0000-0000-0000-000000000000", "'; --"])
-def test_an_id_that_the_ledger_does_not_have_is_none(
+def test_an_id_that_the_ledger_does_not_have_gives_none(
     assets_db: ClonedDatabase, url: str, event_id: str
 ) -> None:
     assert gemini(assets_db, url, None).kept_request(event_id) is None
 
 
-def test_what_a_stranger_wrote_does_not_steer_the_terminal() -> None:
+def test_text_of_a_stranger_does_not_control_the_terminal() -> None:
     shown = as_text({"parts": [{"text": "안녕 \x1b[2J \x9b2J \u202e \U000e0001"}]})
     assert "안녕" in shown
     assert all(c.isprintable() or c == "\n" for c in shown)

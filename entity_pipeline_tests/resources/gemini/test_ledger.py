@@ -211,7 +211,7 @@ def test_the_sweep_frees_what_was_not_sent_and_counts_what_was(
     assert ledger.sweep() == 0
 
 
-def test_an_answer_that_comes_after_the_sweep_is_kept_all_the_same(
+def test_an_answer_that_comes_after_the_sweep_is_still_kept(
     ledger: Ledger, assets_db: ClonedDatabase
 ) -> None:
     place = sent(ledger)
@@ -223,9 +223,7 @@ def test_an_answer_that_comes_after_the_sweep_is_kept_all_the_same(
     assert isinstance(ask(ledger), Replay)
 
 
-def test_an_error_that_comes_after_the_sweep_is_kept_all_the_same(
-    ledger: Ledger, assets_db: ClonedDatabase
-) -> None:
+def test_an_error_that_comes_after_the_sweep_is_still_kept(ledger: Ledger, assets_db: ClonedDatabase) -> None:
     place = sent(ledger)
     grow_old(assets_db)
     ledger.sweep()

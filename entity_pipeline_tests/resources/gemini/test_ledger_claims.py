@@ -82,7 +82,7 @@ def test_of_two_workers_that_ask_for_one_account_one_gets_a_place(ledger: Ledger
     assert sorted(type(answer).__name__ for answer in answers) == ["InFlight"] * 5 + ["Reserved"]
 
 
-def test_a_paid_reply_is_used_again_although_the_profile_has_changed(ledger: Ledger) -> None:
+def test_a_paid_reply_is_used_although_the_profile_has_changed(ledger: Ledger) -> None:
     place = settled(ledger)
     answer = ask(ledger, varied(REVIEW, input_hash="input-2"))
     assert isinstance(answer, Replay)
@@ -143,7 +143,7 @@ def test_a_late_reply_is_used_although_the_account_is_being_asked_about_again(
     assert replayed.reply.event_id == late.event_id
 
 
-def test_a_consumed_reply_that_is_gone_from_the_ledger_is_asked_for_anew(ledger: Ledger) -> None:
+def test_a_consumed_reply_that_is_gone_from_the_ledger_is_asked_for_again(ledger: Ledger) -> None:
     settled(ledger)
     assert isinstance(ask(ledger, varied(REVIEW, consumed_event_id=str(uuid4()))), Reserved)
 
@@ -315,7 +315,7 @@ class CutLedger(Ledger):
 
 
 @pytest.mark.parametrize("end_is_seen", [True, False])
-def test_a_connection_that_ends_while_nobody_uses_it_costs_no_place_and_no_second_request(
+def test_a_connection_that_ends_while_idle_costs_no_place_and_no_second_request(
     assets_db: ClonedDatabase, assets: Connection, monkeypatch: pytest.MonkeyPatch, end_is_seen: bool
 ) -> None:
     if not end_is_seen:
@@ -330,7 +330,7 @@ def test_a_connection_that_ends_while_nobody_uses_it_costs_no_place_and_no_secon
     assert states(assets_db) == ["settled"]
 
 
-def test_only_who_made_a_claim_is_given_its_place_again(ledger: Ledger) -> None:
+def test_only_the_holder_of_a_claim_is_given_its_place_again(ledger: Ledger) -> None:
     def asked(claim: str | None) -> Any:
         return ledger.reserve(REVIEW, 1, "run-1", claim)
 
@@ -342,7 +342,7 @@ def test_only_who_made_a_claim_is_given_its_place_again(ledger: Ledger) -> None:
     assert isinstance(asked("ours"), InFlight)
 
 
-def test_a_stale_claim_is_swept_by_whoever_asks_for_the_account_next(
+def test_a_stale_claim_is_swept_by_the_next_request_for_the_account(
     ledger: Ledger, assets_db: ClonedDatabase
 ) -> None:
     old = reserved(ledger, limits=capped(1))

@@ -81,7 +81,7 @@ def test_the_minute_ends_after_sixty_seconds(ledger: Ledger, clock: SimulatedClo
     assert reserved(ledger, about("b"), one_a_minute)
 
 
-def test_a_block_ends_at_its_instant(ledger: Ledger, clock: SimulatedClock) -> None:
+def test_a_block_ends_exactly_at_its_time(ledger: Ledger, clock: SimulatedClock) -> None:
     until = clock.now + timedelta(seconds=30)
     ledger.fail(sent(ledger).event_id, {"kind": "exhausted"}, 1, until)
     clock.set(until - MOMENT)

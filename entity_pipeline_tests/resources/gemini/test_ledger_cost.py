@@ -34,7 +34,7 @@ def whole_reads(connection: psycopg.Connection) -> int:
     return int(row[0])
 
 
-def test_nothing_of_a_request_reads_the_whole_table_although_its_plans_are_of_when_it_was_empty(
+def test_no_statement_of_a_request_reads_the_whole_table_even_if_planned_while_it_was_empty(
     assets_db: ClonedDatabase, assets: psycopg.Connection
 ) -> None:
     with open_database(assets_db.url, max_connections=1, application_name="one") as database:

@@ -65,7 +65,7 @@ def theirs(database_server: DatabaseServer, request: pytest.FixtureRequest) -> I
         yield database
 
 
-def test_a_request_goes_its_ways_by_its_id(theirs: PooledDatabase) -> None:
+def test_a_request_goes_through_its_states_by_its_id(theirs: PooledDatabase) -> None:
     ledger = Ledger(theirs)
     first = settled(ledger)
     assert row_of(theirs, first.event_id)["reply"] == BODY
@@ -93,7 +93,7 @@ def test_a_paid_reply_is_used_once(theirs: PooledDatabase) -> None:
     assert replayed.reply.event_id == second.event_id
 
 
-def test_who_lost_the_answer_is_given_the_same_place(theirs: PooledDatabase) -> None:
+def test_a_caller_that_lost_the_answer_is_given_the_same_place(theirs: PooledDatabase) -> None:
     def asked(claim: str) -> Any:
         return Ledger(theirs).reserve(REVIEW, 1, "run-1", claim)
 
@@ -103,7 +103,7 @@ def test_who_lost_the_answer_is_given_the_same_place(theirs: PooledDatabase) -> 
 
 @pytest.mark.parametrize("column", IDS[:2])
 @pytest.mark.parametrize("of_another_table", ["", "no id", "9" * 30, "'; select 1; --"])
-def test_what_is_no_id_of_the_table_costs_no_second_payment(
+def test_an_unusable_id_costs_no_second_payment(
     database_server: DatabaseServer, column: str, of_another_table: str
 ) -> None:
     with installed_on(database_server, column) as (database, _):
@@ -115,7 +115,7 @@ def test_what_is_no_id_of_the_table_costs_no_second_payment(
         assert reserved(ledger, about("another", consumed_event_id=of_another_table))
 
 
-def test_an_id_that_nobody_makes_is_named(
+def test_an_id_without_a_default_is_named(
     database_server: DatabaseServer,
 ) -> None:
     with installed_on(database_server, "id bigint primary key") as (_, missing):

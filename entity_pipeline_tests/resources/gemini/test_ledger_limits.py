@@ -276,7 +276,7 @@ def test_the_longest_of_several_blocks_counts(ledger: Ledger) -> None:
     assert refused(ledger, Unanswered.BLOCKED_BY_GOOGLE) == late
 
 
-def test_what_a_dead_process_left_of_the_account_is_closed_even_when_nothing_more_may_go_out(
+def test_a_dead_process_s_row_of_the_account_is_closed_even_when_nothing_more_may_be_sent(
     ledger: Ledger, assets_db: ClonedDatabase
 ) -> None:
     place = sent(ledger, about("a"))

@@ -135,14 +135,14 @@ def test_queries_are_counted_only_where_a_search_was_asked_for() -> None:
 
 
 @pytest.mark.parametrize("version", [None, 7, ["x"]])
-def test_a_version_that_is_no_text_is_not_kept(version: Any) -> None:
+def test_a_version_that_is_not_a_text_is_not_kept(version: Any) -> None:
     answer, _ = run(FakeLedger(), Body({"modelVersion": version}))
     assert isinstance(answer, Answered)
     assert answer.reply.model_version is None
 
 
 @pytest.mark.parametrize("version", ["", "  ", "\x00", "\u200b"])
-def test_a_version_of_nothing_names_no_model(version: str) -> None:
+def test_a_blank_version_names_no_model(version: str) -> None:
     answer, _ = run(FakeLedger(), Body({"modelVersion": version}))
     assert isinstance(answer, Answered)
     assert answer.reply.model_version is None
@@ -226,7 +226,7 @@ def test_an_overloaded_model_is_asked_again_with_a_row_each() -> None:
     assert 0.5 <= stop.waits[0] <= 1
 
 
-def test_after_three_overloaded_answers_the_account_is_put_off() -> None:
+def test_after_three_overloaded_answers_the_account_is_deferred() -> None:
     ledger, stop = FakeLedger(), ImpatientStop()
     answer, send = run(ledger, OVERLOADED, OVERLOADED, OVERLOADED, stop=stop)
     assert said(answer) == (Unanswered.OVERLOADED, "HTTP 503 UNAVAILABLE: The model is overloaded.")
@@ -259,7 +259,7 @@ def test_a_full_minute_at_google_is_noted_for_all_and_waited_for() -> None:
     assert round(stop.waits[-1]) == 28
 
 
-def test_three_full_minutes_at_google_put_the_account_off_until_then() -> None:
+def test_three_full_minutes_at_google_defer_the_account_until_then() -> None:
     ledger = FakeLedger()
     answer, _ = run(ledger, per_minute(5), per_minute(5), per_minute(5))
     assert isinstance(answer, NotAnswered)
@@ -285,7 +285,7 @@ def test_a_long_block_or_one_beyond_the_deadline_is_reported(wait_s: float, time
     ],
 )
 @pytest.mark.parametrize("earlier", [0, 2])
-def test_a_used_up_quota_holds_everybody_until_its_period_ends(
+def test_a_used_up_quota_holds_every_caller_until_its_period_ends(
     error: GeminiError, model: str, period: Any, earlier: int
 ) -> None:
     ledger = FakeLedger()
@@ -325,7 +325,7 @@ def test_a_lost_answer_counts_and_is_not_asked_for_again() -> None:
     assert len(send.seen) == 1
 
 
-def test_a_request_that_never_left_gives_its_place_back() -> None:
+def test_a_request_that_was_never_sent_gives_its_place_back() -> None:
     ledger = FakeLedger()
     answer, _ = run(ledger, Unsent("ConnectError: refused"))
     assert said(answer) == (Unanswered.UNREACHABLE, "Gemini can't be reached (ConnectError: refused).")

@@ -119,7 +119,7 @@ def test_a_refused_key_ends_the_run(assets_db: ClonedDatabase, standin: GeminiSt
     assert states(assets_db) == ["failed"]
 
 
-def test_a_missing_key_is_told_before_anything_is_sent(assets_db: ClonedDatabase, nobody: str) -> None:
+def test_a_missing_key_is_reported_before_anything_is_sent(assets_db: ClonedDatabase, nobody: str) -> None:
     with pytest.raises(ConfigurationFailure, match=r"^GEMINI_API_KEY is not set: set it to a key"):
         ask(resource(assets_db, nobody, api_key=""))
     assert states(assets_db) == []

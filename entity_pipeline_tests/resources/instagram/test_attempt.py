@@ -140,7 +140,7 @@ def test_each_answer_has_its_outcome_in_one_request(reply: Reply, outcome: str) 
 
 
 @pytest.mark.parametrize(("head", "drop"), DRIPS)
-def test_a_page_that_drips_is_given_up_in_time(head: bytes, drop: bytes) -> None:
+def test_a_page_that_drips_is_given_up_on_in_time(head: bytes, drop: bytes) -> None:
     began = time.monotonic()
     with dripping(head, drop) as url:
         seen = attempt(HANDLER, LOOK, Identity(), before_send=lambda _: None, timeout_s=0.3, base_url=url)
@@ -197,7 +197,7 @@ def test_a_field_the_page_left_out_is_asked_for_once() -> None:
         (Reply(drop=True), "transport", 2),
     ],
 )
-def test_when_the_rest_is_refused_the_page_counts_and_the_seat_learns_it(
+def test_when_the_rest_is_refused_the_page_counts_and_the_seat_learns_the_outcome(
     reply: Reply, learned: str, most_requests: int
 ) -> None:
     shown = page(user("gentlemonster", biography=...))
@@ -279,12 +279,12 @@ def test_a_session_never_leaves_instagrams_hosts(url: str) -> None:
     assert server.requests == []
 
 
-def test_our_own_stops_are_no_answers_of_the_server() -> None:
+def test_our_own_stops_are_not_answers_of_the_server() -> None:
     assert not issubclass(RequestStopped, InstaloaderException | requests.RequestException)
 
 
 @pytest.mark.parametrize("refused", ["login", "load_session_from_file"])
-def test_ways_past_the_governor_are_closed(refused: str) -> None:
+def test_there_is_no_way_around_the_governor(refused: str) -> None:
     adapter = GovernedAdapter(lambda _: None, budget=4, body_timeout_s=5)
     with pytest.raises(RequestStopped):
         getattr(GovernedContext(adapter, timeout_s=5), refused)("user", "secret")

@@ -110,7 +110,7 @@ def test_without_an_account_the_anonymous_direct_seat_is_given(
 
 
 @pytest.mark.parametrize("state", ["needs_session", "disabled"])
-def test_accounts_that_will_not_come_back_by_themselves_leave_the_anonymous_seat(
+def test_accounts_that_need_a_person_leave_the_anonymous_seat(
     governor: Governor, assets: Connection, state: str
 ) -> None:
     add_account(assets, "a", state=state)
@@ -139,9 +139,7 @@ def test_a_leased_account_is_not_given_twice(governor: Governor, assets: Connect
     assert 0 < busy.wait_s <= 5
 
 
-def test_a_lease_of_a_dead_process_ends_by_itself(
-    governor: Governor, assets: Connection, clock: Clock
-) -> None:
+def test_a_lease_of_a_dead_process_expires(governor: Governor, assets: Connection, clock: Clock) -> None:
     add_account(assets, "a")
     first = leased(governor, assets)
     clock.later(seconds=LEASE.total_seconds())
@@ -162,7 +160,7 @@ def test_a_late_holder_neither_sends_nor_changes_the_account(
     assert account(assets, "a")[2] == "another process"
 
 
-def test_an_expired_lease_sends_nothing_even_if_nobody_took_it(
+def test_an_expired_lease_sends_nothing_even_if_it_was_not_taken_over(
     governor: Governor, assets: Connection, clock: Clock
 ) -> None:
     add_account(assets, "a")
@@ -187,7 +185,7 @@ def test_a_refused_account_cools_and_comes_back(
     assert account(assets, "a")[:2] == ("active", None)
 
 
-def test_an_anonymous_refusal_cools_the_route_for_everybody_on_it(
+def test_an_anonymous_refusal_cools_the_route_for_every_account_on_it(
     governor: Governor, assets: Connection, clock: Clock
 ) -> None:
     add_account(assets, "a", route="shared")
@@ -237,7 +235,7 @@ def test_the_anonymous_seat_has_its_own_cooling(governor: Governor, assets: Conn
     "change",
     ["update instagram_routes set state = 'disabled'", "delete from instagram_routes where name = 'direct'"],
 )
-def test_a_direct_way_that_is_closed_or_missing_sends_nothing(
+def test_a_direct_route_that_is_closed_or_missing_sends_nothing(
     governor: Governor, assets: Connection, change: str
 ) -> None:
     assets.execute(change)
@@ -302,7 +300,7 @@ def test_asking_again_does_not_draw_a_shorter_pause(
     assert len(answers) == 20
 
 
-def test_the_log_names_who_asked_what_and_how_it_ended(
+def test_the_log_names_the_domain_the_target_and_the_outcome(
     governor: Governor, assets: Connection, clock: Clock
 ) -> None:
     slot = take_slot(governor, assets, Seat(), OPEN)

@@ -219,7 +219,7 @@ def test_words_of_strangers_never_concern_the_seat(call: Call, hostile: str) -> 
     st.sampled_from(list(Ending)),
     st.sampled_from([PAGE, DataCall()]),
 )
-def test_no_answer_is_too_odd_and_none_is_taken_for_a_find(
+def test_no_answer_breaks_the_judgement_and_none_is_taken_for_a_find(
     answer: Answer, ending: Ending, call: Call
 ) -> None:
     verdict = judge(call, answer, ending)

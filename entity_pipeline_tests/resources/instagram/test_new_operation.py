@@ -193,7 +193,7 @@ def test_answers_that_are_not_json_five_times_cool_no_route(assets_db: ClonedDat
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
-def test_a_caption_cools_nobody(assets_db: ClonedDatabase, hostile: str) -> None:
+def test_a_caption_cools_no_account(assets_db: ClonedDatabase, hostile: str) -> None:
     with serving(
         {POST: [post(caption={"text": hostile}), post(like_count=None, caption=hostile), broken(hostile)]}
     ) as server:

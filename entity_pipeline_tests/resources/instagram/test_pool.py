@@ -67,7 +67,7 @@ def test_adding_again_keeps_the_route_and_replaces_the_session(
     ("outcome", "after"),
     [(SeatOutcome.LOGGED_OUT, "active"), (SeatOutcome.LIMITED, "cooling")],
 )
-def test_a_new_session_mends_a_lost_one_and_no_cooling(
+def test_a_new_session_replaces_a_lost_one_and_ends_no_cooling(
     assets: Connection, governor: Governor, outcome: SeatOutcome, after: str
 ) -> None:
     add(assets)
@@ -79,7 +79,7 @@ def test_a_new_session_mends_a_lost_one_and_no_cooling(
 @pytest.mark.parametrize(
     "change", [pool.disable_account, lambda *a: pool.add_account(a[0], a[1], "new", a[2])]
 )
-def test_who_is_at_work_when_a_person_changes_the_account_sends_nothing_more(
+def test_a_process_using_an_account_sends_nothing_more_after_a_person_changed_it(
     assets: Connection, governor: Governor, change: Any
 ) -> None:
     add(assets)
@@ -93,7 +93,7 @@ def test_who_is_at_work_when_a_person_changes_the_account_sends_nothing_more(
     assert not isinstance(governor.lease(assets, only="ours"), Seat)
 
 
-def test_an_account_disabled_by_hand_in_sql_stays_so_whatever_its_holder_reports(
+def test_an_account_disabled_in_sql_stays_disabled_whatever_its_holder_reports(
     assets: Connection, governor: Governor
 ) -> None:
     add(assets)
@@ -104,7 +104,7 @@ def test_an_account_disabled_by_hand_in_sql_stays_so_whatever_its_holder_reports
     assert state(assets) == "disabled"
 
 
-def test_enabling_lifts_no_cooling_and_mends_no_session(assets: Connection, governor: Governor) -> None:
+def test_enabling_ends_no_cooling_and_restores_no_session(assets: Connection, governor: Governor) -> None:
     add(assets)
     governor.release(assets, leased(governor, assets), SeatOutcome.CHALLENGED, with_session=True)
     pool.disable_account(assets, "ours", START)
@@ -119,7 +119,7 @@ def test_enabling_lifts_no_cooling_and_mends_no_session(assets: Connection, gove
             change(assets, "nobody", START)
 
 
-def test_times_that_are_over_are_not_shown(assets: Connection, governor: Governor) -> None:
+def test_times_in_the_past_are_not_shown(assets: Connection, governor: Governor) -> None:
     add(assets)
     leased(governor, assets)
     assert pool.account(assets, "ours", START).leased_until == START + LEASE
@@ -129,7 +129,7 @@ def test_times_that_are_over_are_not_shown(assets: Connection, governor: Governo
     assert (shown.state, shown.cooling_until) == ("active", None)
 
 
-def test_one_account_is_leased_or_nobody(assets: Connection, governor: Governor) -> None:
+def test_the_named_account_is_leased_or_none(assets: Connection, governor: Governor) -> None:
     assert isinstance(governor.lease(assets, only="ours"), Busy)
     add(assets, "other")
     add(assets)

@@ -130,7 +130,7 @@ def test_a_picture_of_another_host_is_neither_asked_nor_logged(
     assert instagram.requests["total"] == 0
 
 
-def test_without_permission_nothing_is_sent_and_the_reason_is_told(
+def test_without_permission_nothing_is_sent_and_the_reason_is_given(
     assets_db: ClonedDatabase, instagram: InstagramStandin
 ) -> None:
     session = InstagramResource(base_url=instagram.url, assets_db=assets_db).session("entities")
@@ -181,7 +181,7 @@ def test_an_account_with_a_full_window_is_passed_over_for_one_with_room(
     assert word(fetch(resource)) == "deferred"
 
 
-def test_a_session_that_no_key_opens_sends_nothing_and_blames_nobody(
+def test_a_session_that_no_key_opens_sends_nothing_and_blames_no_account(
     assets_db: ClonedDatabase, instagram: InstagramStandin
 ) -> None:
     add_account(assets_db, "pool_1")
@@ -196,7 +196,7 @@ def test_a_session_that_no_key_opens_sends_nothing_and_blames_nobody(
 @pytest.mark.parametrize(
     "username", ["", "../accounts/login", "a..b", ".a", "a.", "x" * 31, "a b", "a/b", "ａ"]
 )
-def test_what_can_not_be_a_username_is_never_sent(
+def test_an_impossible_username_is_never_sent(
     assets_db: ClonedDatabase, instagram: InstagramStandin, username: str
 ) -> None:
     resource = InstagramResource(base_url=instagram.url, assets_db=assets_db)
@@ -338,7 +338,9 @@ def test_a_canary_that_is_not_found_itself_is_not_asked_twice(assets_db: ClonedD
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
-def test_a_bio_that_speaks_of_limits_and_logins_cools_nobody(assets_db: ClonedDatabase, hostile: str) -> None:
+def test_a_bio_that_mentions_limits_and_logins_cools_no_account(
+    assets_db: ClonedDatabase, hostile: str
+) -> None:
     """Read, or under names that can't be read, or without the fields: the seat stays as it was."""
     add_account(assets_db, "pool_1", "proxy-1")
     words = {"biography": hostile, "full_name": hostile}

@@ -79,7 +79,7 @@ def test_only_cookies_of_instagram_are_kept(domain: str, is_kept: bool) -> None:
     ("ends_at", "is_kept"),
     [(LATER, True), (NOW, False), (NOW - 1, False), (0, True), (-1, True), (None, True), ("soon", True)],
 )
-def test_a_cookie_that_ended_is_left_out(ends_at: Any, is_kept: bool) -> None:
+def test_an_expired_cookie_is_left_out(ends_at: Any, is_kept: bool) -> None:
     found = read_cookie_export(as_json(cookie("a", "1", expirationDate=ends_at)), NOW)
     assert found == ({"a": "1"} if is_kept else {})
 
@@ -100,7 +100,7 @@ def test_the_cookie_of_the_whole_site_wins_over_that_of_a_part() -> None:
         cookie("a", 1),
     ],
 )
-def test_what_can_not_stand_in_a_header_is_left_out(bad: dict[str, Any]) -> None:
+def test_a_value_that_can_not_be_in_a_header_is_left_out(bad: dict[str, Any]) -> None:
     assert read_cookie_export(as_json(bad, cookie("b", "1")), NOW) == {"b": "1"}
 
 
@@ -120,7 +120,7 @@ def test_what_can_not_stand_in_a_header_is_left_out(bad: dict[str, Any]) -> None
     ],
     ids=lambda data: f"{data[:8]!r}{len(data)}",
 )
-def test_what_is_no_export_is_refused_in_a_sentence(data: bytes) -> None:
+def test_anything_but_an_export_is_refused_in_a_sentence(data: bytes) -> None:
     with pytest.raises(InputRejected, match=r"^The file .*\.$"):
         read_cookie_export(data, NOW)
 
@@ -255,7 +255,7 @@ def damaged(draw: st.DrawFn) -> bytes:
 
 
 @given(st.binary(max_size=200) | damaged())
-def test_what_is_accepted_means_what_pickle_would_make_of_it(data: bytes) -> None:
+def test_an_accepted_file_has_the_value_that_pickle_would_load(data: bytes) -> None:
     try:
         found = read_instaloader_session(data)
     except InputRejected:

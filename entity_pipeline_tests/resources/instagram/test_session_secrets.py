@@ -46,7 +46,7 @@ def test_a_session_without_a_needed_cookie_is_refused(missing: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["[]", "not json", '{"sessionid": 1}', "null"])
-def test_a_stored_session_that_is_no_session_is_refused(text: str) -> None:
+def test_a_stored_value_that_is_not_a_session_is_refused(text: str) -> None:
     vault = SessionSecrets(NEW)
     with pytest.raises(SecretUnreadable):
         vault.open_cookies(vault.seal(text))

@@ -93,7 +93,7 @@ class Backfills(Simulation):
 
 @pytest.mark.parametrize("anonymous", [False, True], ids=["pool", "anonymous"])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_no_block_is_taken_for_absence_and_nobody_becomes_somebody_else(
+def test_no_block_is_taken_for_absence_and_no_account_becomes_another(
     assets_db: ClonedDatabase,
     operation_db: ClonedDatabase,
     seed: int,

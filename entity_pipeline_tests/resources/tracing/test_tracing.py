@@ -113,7 +113,7 @@ def test_a_request_to_gemini_says_what_the_ledger_says(
     assert {span.values["gen_ai.provider.name"] for span in asked} == {"gcp.gemini"}
 
 
-def test_attempts_that_fail_are_errors_with_a_word_of_ours(
+def test_failed_attempts_are_errors_with_one_of_our_words(
     assets_db: ClonedDatabase, operation_db: ClonedDatabase, collecting: Collector
 ) -> None:
     with graph(assets_db, operation_db, tracing=traced(collecting.url)) as installation:
@@ -127,7 +127,7 @@ def test_attempts_that_fail_are_errors_with_a_word_of_ours(
     assert (second.is_error, second.values["entity_pipeline.attempt"]) == (False, 2)
 
 
-def test_a_look_at_a_profile_says_by_which_way_and_how_it_ended(
+def test_a_look_at_a_profile_names_its_route_and_its_outcome(
     assets_db: ClonedDatabase, operation_db: ClonedDatabase, collecting: Collector
 ) -> None:
     with graph(assets_db, operation_db, tracing=traced(collecting.url)) as installation:
@@ -149,7 +149,7 @@ def test_a_look_at_a_profile_says_by_which_way_and_how_it_ended(
     assert instagrams(request) == {"request": 1, "with_session": False}
 
 
-def test_no_secret_and_no_text_of_anybody_leaves_in_a_trace(
+def test_no_secret_and_no_text_from_outside_leaves_in_a_trace(
     assets_db: ClonedDatabase, operation_db: ClonedDatabase, collecting: Collector
 ) -> None:
     vault = SessionSecrets(SESSION_KEY)
@@ -257,7 +257,7 @@ def test_a_collector_that_refuses_or_falls_silent_delays_the_end_by_seconds_at_m
 
 
 @pytest.mark.parametrize("endpoint", ["collector:4318", "ftp://collector", "http://", "http://[bad"])
-def test_an_address_that_is_none_is_said_and_nothing_is_traced(
+def test_an_invalid_address_is_reported_and_nothing_is_traced(
     endpoint: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING), exported(endpoint, "a=secret", None, None):
@@ -266,7 +266,7 @@ def test_an_address_that_is_none_is_said_and_nothing_is_traced(
     assert "secret" not in caplog.text
 
 
-def test_a_command_that_asks_nobody_neither_sends_nor_waits(collecting: Collector) -> None:
+def test_a_command_that_makes_no_call_neither_sends_nor_waits(collecting: Collector) -> None:
     began = time.monotonic()
     with exported("http://127.0.0.1:1", None, None, None), exported(collecting.url, None, None, None):
         pass

@@ -52,7 +52,7 @@ def former(assets_db: ClonedDatabase) -> ClonedDatabase:
     return assets_db
 
 
-def test_what_was_sent_is_not_sent_again_under_its_new_key_and_is_reminded_of_in_time(
+def test_a_sent_alert_is_not_sent_again_under_its_new_key_and_is_repeated_in_time(
     former: ClonedDatabase,
 ) -> None:
     migrate(former)

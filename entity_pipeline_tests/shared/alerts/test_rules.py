@@ -37,7 +37,7 @@ FAILED = Alert("entities/run_failed:intake_job", "A run failed.", "Open the run.
         "a reminder",
     ],
 )
-def test_what_is_sent_now(sent: SentAlert | None, is_due: bool) -> None:
+def test_alerts_are_sent_when_they_are_due(sent: SentAlert | None, is_due: bool) -> None:
     stored = {EMPTY.key: sent} if sent else {}
     assert due_alerts([EMPTY], stored, DAY, NOW) == ([EMPTY] if is_due else [])
 

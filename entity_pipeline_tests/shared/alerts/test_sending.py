@@ -55,7 +55,7 @@ def test_an_alert_is_sent_once_and_again_after_a_day(assets_db: ClonedDatabase) 
     assert titles(channel) == [SENT, SENT]
 
 
-def test_an_alert_is_sent_again_after_a_recovery_and_not_when_it_swings(assets_db: ClonedDatabase) -> None:
+def test_an_alert_is_sent_again_after_a_recovery_and_not_when_it_flaps(assets_db: ClonedDatabase) -> None:
     channel = FakeNotifications()
     send(assets_db, channel, EMPTY)
     later(assets_db, timedelta(minutes=50))
@@ -140,7 +140,7 @@ def test_a_claim_that_ran_out_is_taken_up_by_one(assets_db: ClonedDatabase) -> N
         assert store.claim(connection, "webhook", [EMPTY.key], before) == set()
 
 
-def test_what_is_true_again_and_could_not_be_sent_is_still_to_be_sent(assets_db: ClonedDatabase) -> None:
+def test_an_alert_that_is_true_again_and_could_not_be_sent_is_still_due(assets_db: ClonedDatabase) -> None:
     channel = FakeNotifications(outcomes={"webhook": [None, NotSent("Away.")]})
     send(assets_db, channel, EMPTY)
     later(assets_db, timedelta(minutes=61))

@@ -163,7 +163,7 @@ def test_while_the_gate_is_closed_only_failed_runs_are_sent(
     assert titles(notifications) == ["entity_pipeline: entities run failed"]
 
 
-def test_what_cannot_be_asked_is_said_and_the_rest_is_sent(
+def test_sources_that_cannot_be_asked_are_reported_and_the_rest_is_sent(
     assets_db: ClonedDatabase, operation_db: ClonedDatabase, instance: dg.DagsterInstance
 ) -> None:
     with assets_db.connection() as connection:

@@ -78,5 +78,5 @@ def test_the_first_that_fails_ends_the_rest(operation: Connection) -> None:
     assert operation.execute("select count(*) from brands").fetchone() == (0,)
 
 
-def test_what_is_known_needs_no_statement() -> None:
+def test_a_known_answer_needs_no_statement() -> None:
     assert RoundTripAnswer.known((1, 2)).value == (1, 2)

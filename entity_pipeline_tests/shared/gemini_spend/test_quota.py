@@ -117,7 +117,7 @@ def test_settings_that_cannot_be_read_show_the_defaults_and_fail_nothing(install
     assert spend(installation)["quota_cap"] == 1_450
 
 
-def test_it_writes_nothing_and_calls_nobody(installation: Graph) -> None:
+def test_the_asset_writes_nothing_and_makes_no_call(installation: Graph) -> None:
     event(installation, datetime.now(UTC), "0.01")
     spend(installation)
     before = installation.everything()

@@ -47,7 +47,7 @@ def test_the_cap_is_a_line_above_the_columns_with_its_value() -> None:
 
 
 @pytest.mark.parametrize("values", [[], [0.0, 0.0]], ids=["no day", "nothing used"])
-def test_nothing_is_drawn_as_nothing(values: list[float]) -> None:
+def test_without_values_nothing_is_drawn(values: list[float]) -> None:
     svg = columns_by_day(
         "USD", [(FIRST + timedelta(days=nth), value) for nth, value in enumerate(values)], 0.0
     )
@@ -112,5 +112,5 @@ def test_faces_stand_in_rows_under_their_handles() -> None:
         "",
     ],
 )
-def test_an_address_that_is_no_plain_web_address_is_left_out(address: str) -> None:
+def test_an_address_that_is_not_a_plain_web_address_is_left_out(address: str) -> None:
     assert faces({"prada": address}) == ""

@@ -21,17 +21,17 @@ def test_an_asset_that_a_domain_only_depends_on_is_not_its_own() -> None:
     assert OWNERS.of_job == {"rivers_job": "rivers", "lakes_job": "lakes"}
 
 
-def test_the_tag_says_whose_a_run_is(instance: dg.DagsterInstance) -> None:
+def test_the_tag_names_the_domain_of_a_run(instance: dg.DagsterInstance) -> None:
     assert OWNERS.domains(job_run(instance, "rivers")) == {"rivers"}
     assert RunOwners({}, {}).domains(job_run(instance, "lakes")) == {"lakes"}
 
 
-def test_without_the_tag_its_assets_say_it(instance: dg.DagsterInstance) -> None:
+def test_without_the_tag_the_assets_of_a_run_name_its_domain(instance: dg.DagsterInstance) -> None:
     assert OWNERS.domains(backfill_run(instance, "rivers")) == {"rivers"}
     assert OWNERS.domains(backfill_run(instance, "rivers", "lakes")) == {"rivers", "lakes"}
 
 
-def test_without_both_its_job_says_it(instance: dg.DagsterInstance) -> None:
+def test_without_both_the_job_of_a_run_names_its_domain(instance: dg.DagsterInstance) -> None:
     older = instance.create_run_for_job(BOTH.resolve_job_def("rivers_job"))
     assert DOMAIN_TAG not in older.tags
     assert OWNERS.domains(older) == {"rivers"}

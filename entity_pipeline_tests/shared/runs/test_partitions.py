@@ -26,7 +26,7 @@ def test_the_environment_names_the_first_partition(environment: dict[str, str], 
 @pytest.mark.parametrize(
     "stated", ["yesterday", "2026-02-30", "20261001", "2026-W40-4", "2026-10-01T00:00", "01.10.2026"]
 )
-def test_what_is_not_a_day_is_refused_by_name(stated: str) -> None:
+def test_anything_but_a_day_is_refused_by_name(stated: str) -> None:
     with pytest.raises(
         ConfigurationFailure,
         match=f"^ENTITY_PIPELINE_FIRST_DAY is '{stated}' and must be a day such as 2026-10-01",

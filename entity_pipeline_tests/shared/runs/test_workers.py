@@ -116,7 +116,7 @@ def test_a_gate_that_closes_in_the_middle_stops_at_the_next_account() -> None:
     assert (work.outcomes, work.held_because) == ({"reviewed": 3}, "Switched off.")
 
 
-def test_a_gate_that_nobody_can_read_stops_the_run_and_loses_no_count(
+def test_an_unreadable_gate_stops_the_run_and_loses_no_count(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(patiently.__kwdefaults__, "patience_s", 0.2)
@@ -137,7 +137,7 @@ def test_the_cap_stops_the_run_and_says_when_to_go_on() -> None:
     assert work.held_because == "The cap is reached. Next try: 2026-03-03 08:00 UTC."
 
 
-def test_the_steps_time_is_up() -> None:
+def test_a_step_stops_when_its_time_is_up() -> None:
     reviewer = FakeReviewer(deadline=datetime.now(UTC) - timedelta(seconds=1))
     work = session(reviewer)
     work.work_through(ACCOUNTS)
@@ -202,7 +202,7 @@ def test_a_failure_of_everything_lets_running_accounts_finish_and_is_raised() ->
     assert work.outcomes == {"reviewed": 1}
 
 
-def test_an_interruption_lets_requests_on_the_wire_come_home() -> None:
+def test_an_interruption_waits_for_requests_on_the_wire() -> None:
     def interrupt() -> Result:
         time.sleep(0.02)
         signal.raise_signal(signal.SIGINT)
@@ -221,7 +221,7 @@ def test_an_interruption_lets_requests_on_the_wire_come_home() -> None:
     assert len(reviewer.reviewed) < len(ACCOUNTS)
 
 
-def test_an_interruption_says_what_came_of_the_accounts_at_work() -> None:
+def test_an_interruption_says_how_the_accounts_at_work_ended() -> None:
     def interrupt() -> Result:
         os.kill(os.getpid(), signal.SIGINT)
         return REVIEWED
@@ -232,7 +232,7 @@ def test_an_interruption_says_what_came_of_the_accounts_at_work() -> None:
     assert reviewer.finished == ACCOUNTS[:1]
 
 
-def test_a_second_signal_takes_nothing_from_those_that_come_home() -> None:
+def test_a_second_signal_loses_none_of_the_arriving_replies() -> None:
     def interrupt_twice() -> Result:
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.05)
@@ -246,7 +246,7 @@ def test_a_second_signal_takes_nothing_from_those_that_come_home() -> None:
     assert reviewer.finished == ACCOUNTS[:1]
 
 
-def test_a_signal_while_a_stopped_run_waits_for_its_last_accounts_takes_nothing_from_them() -> None:
+def test_a_signal_while_a_stopped_run_waits_for_its_last_accounts_loses_none_of_them() -> None:
     def slowly() -> Result:
         time.sleep(0.05)
         os.kill(os.getpid(), signal.SIGINT)
@@ -297,7 +297,7 @@ def test_settings_that_change_in_the_middle_hold_from_the_next_account_on() -> N
     assert reviewer.settings == [OPEN.settings, OPEN.settings, lowered.settings, lowered.settings]
 
 
-def test_a_stop_that_is_not_at_once_lets_the_jobs_at_work_ask_for_more() -> None:
+def test_a_gradual_stop_lets_the_jobs_at_work_ask_for_more() -> None:
     seen = []
 
     def slowly() -> Result:

@@ -73,7 +73,7 @@ def crowd(operation: Connection) -> Connection:
 
 
 @pytest.mark.parametrize("limit", [5, 500])
-def test_the_list_names_whom_the_runs_find_and_in_their_order(
+def test_the_list_names_the_accounts_that_the_runs_find_in_the_same_order(
     crowd: Connection, followed: FollowedDatabase, limit: int
 ) -> None:
     with followed.connection() as assets:
@@ -110,7 +110,7 @@ def test_cohorts_in_flight_are_left_out_and_only_those_asked_for_are_taken(
             }
 
 
-def test_the_most_tagged_come_first_whichever_of_them_were_put_off(
+def test_the_most_tagged_accounts_come_first_even_if_they_were_deferred(
     operation: Connection, followed: FollowedDatabase
 ) -> None:
     for posts, review in enumerate([None, DUE, None, DUE]):
@@ -157,7 +157,7 @@ def test_a_plan_takes_what_is_wanted_affordable_and_not_in_flight(
         assert Backlog(assets, ALL).next_runs(off, FREE, frozenset(), NOW, Wanted()) == HoldOff(off.reason)
 
 
-def test_accounts_that_a_run_does_not_find_are_put_right_in_the_list(
+def test_accounts_that_a_run_does_not_find_are_corrected_in_the_list(
     assets_db: ClonedDatabase, operation_db: ClonedDatabase, operation: Connection, followed: FollowedDatabase
 ) -> None:
     for name in ("deleted", "edited", "waits"):
@@ -221,7 +221,7 @@ def test_cohorts_beyond_the_partitions_are_in_the_first_and_the_last(
     assert undecided(operation, followed, CohortRange(FIRST, LAST, FIRST, LAST)) == [FIRST, LAST]
 
 
-def test_created_at_of_the_oldest_is_that_of_one_that_waits(
+def test_the_oldest_created_at_is_that_of_a_waiting_account(
     operation: Connection, followed: FollowedDatabase
 ) -> None:
     old = datetime(2026, 1, 2, tzinfo=UTC)

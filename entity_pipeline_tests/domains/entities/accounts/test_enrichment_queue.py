@@ -190,7 +190,7 @@ def test_a_sweep_that_is_broken_off_goes_on_where_it_was(
     assert listed(assets) == right(crowd)
 
 
-def test_accounts_of_one_instant_are_walked_page_by_page(
+def test_accounts_with_the_same_updated_at_are_read_page_by_page(
     operation: Connection, assets: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(enrichment_queue, "PAGE", 10)
@@ -223,7 +223,7 @@ def test_a_write_that_does_not_touch_updated_at_is_found_by_the_comparison(
     assert listed(assets) == right(untouched)
 
 
-def test_an_updated_at_of_long_ago_is_found_by_the_comparison(
+def test_an_updated_at_set_to_long_ago_is_found_by_the_comparison(
     untouched: Connection, assets: Connection
 ) -> None:
     insert(untouched, "one")
@@ -270,7 +270,7 @@ def test_an_older_reading_never_replaces_a_newer_one(operation: Connection, asse
     assert listed(assets)["acme"].state == "left_alone"
 
 
-def test_a_row_that_was_listed_after_a_look_is_not_taken_for_deleted(
+def test_a_row_that_was_listed_after_the_reading_is_not_taken_for_deleted(
     operation: Connection, assets: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def and_then_another_came(*asked: Any) -> Any:
@@ -312,7 +312,7 @@ def test_a_stage_that_is_interrupted_has_its_accounts_listed(
     assert listed(assets).keys() == {"acme"}
 
 
-def test_a_stage_does_not_fail_over_the_list_and_the_sweep_makes_up_for_it(
+def test_a_stage_does_not_fail_because_of_the_list_and_the_sweep_makes_up_for_it(
     operation_db: ClonedDatabase, assets_db: ClonedDatabase, operation: Connection, assets: Connection
 ) -> None:
     insert(operation, "acme")

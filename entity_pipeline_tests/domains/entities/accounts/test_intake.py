@@ -130,14 +130,14 @@ def test_only_days_whose_tags_changed_are_read(databases: Databases, monkeypatch
         "delete from instagram_accounts",
     ],
 )
-def test_what_the_accounts_have_lost_is_brought_again(databases: Databases, loss: str) -> None:
+def test_tagging_that_accounts_have_lost_is_written_again(databases: Databases, loss: str) -> None:
     databases.take_in()
     databases.execute(loss)
     databases.take_in()
     assert databases.posts() == {"nike": 2, "puma": 1, "fila": 1}
 
 
-def test_a_day_whose_note_was_lost_is_taken_in_again_and_changes_nothing(databases: Databases) -> None:
+def test_a_day_whose_record_was_lost_is_taken_in_again_and_changes_nothing(databases: Databases) -> None:
     databases.take_in()
     databases.execute_in_assets("delete from intake_days")
     assert databases.take_in() == (IntakeCounts(unchanged=2), IntakeCounts(unchanged=1))
@@ -155,7 +155,7 @@ def test_whether_a_day_is_held_is_asked_of_the_accounts_and_not_of_the_list(
     assert databases.take_in()[0].unchanged == 2
 
 
-def test_an_account_that_nobody_tags_any_more_is_counted_down(databases: Databases) -> None:
+def test_an_account_that_is_no_longer_tagged_is_counted_down(databases: Databases) -> None:
     databases.take_in()
     databases.collect("one", NOON, ["nike"])
     assert databases.take_in()[0].rechecked == 1
@@ -198,7 +198,7 @@ def test_tags_that_change_while_a_run_reads_are_taken_in_by_the_next(
         ("insert into instagram_accounts (username, metadata) values ('puma', '[]')", "unusable_metadata"),
     ],
 )
-def test_a_day_with_accounts_for_a_person_to_mend_is_looked_at_each_time(
+def test_a_day_with_accounts_for_a_person_to_correct_is_read_each_time(
     databases: Databases, person: str, what: str
 ) -> None:
     databases.execute(person)

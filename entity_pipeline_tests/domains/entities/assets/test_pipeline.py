@@ -78,7 +78,7 @@ def test_tags_become_reviewed_and_linked_accounts(installation: Graph) -> None:
         assert connection.execute("select count(*) > 0 from admin_audit_log").fetchone() == (True,)
 
 
-def test_running_everything_again_writes_no_row_and_calls_nobody(installation: Graph) -> None:
+def test_running_everything_again_writes_no_row_and_makes_no_call(installation: Graph) -> None:
     small_sample(installation)
     installation.run_all(MONDAY, WEDNESDAY)
     before = installation.everything(), installation.calls(), installation.pictures.puts
@@ -186,7 +186,7 @@ def test_a_closed_gate_fails_intake_with_the_reason(installation: Graph) -> None
 
 
 @pytest.mark.parametrize("asset", STAGES)
-def test_each_asset_asks_the_gate_itself_whoever_starts_it(installation: Graph, asset: str) -> None:
+def test_each_asset_asks_the_gate_itself_however_it_is_started(installation: Graph, asset: str) -> None:
     small_sample(installation)
     installation.run("intake_job", MONDAY)
     installation.run("enrichment_job", MONDAY, None, enrichment_config(1))
@@ -198,7 +198,7 @@ def test_each_asset_asks_the_gate_itself_whoever_starts_it(installation: Graph, 
     assert (installation.everything(), installation.calls()) == before
 
 
-def test_a_closed_gate_asks_nobody_and_leaves_what_is_pending_open(installation: Graph) -> None:
+def test_with_a_closed_gate_no_call_is_made_and_pending_partitions_stay_open(installation: Graph) -> None:
     small_sample(installation)
     installation.run("intake_job", MONDAY, WEDNESDAY)
     installation.settings(enabled=False)
@@ -231,7 +231,7 @@ def test_settings_that_cannot_be_used_hold_everything_and_say_why(
     assert reason == f"The settings of {sentence}."
 
 
-def test_the_cap_is_met_exactly_in_the_middle_and_the_rest_waits(installation: Graph) -> None:
+def test_the_cap_is_reached_exactly_in_the_middle_and_the_rest_waits(installation: Graph) -> None:
     small_sample(installation)
     installation.settings(daily_grounding_cap=4, concurrency=8)
     installation.run("intake_job", MONDAY, WEDNESDAY)
@@ -366,7 +366,7 @@ def test_profiles_that_are_switched_off_do_not_hold_the_reviews(installation: Gr
     assert installation.green("catalog_links") == {MONDAY.isoformat(), TUESDAY.isoformat()}
 
 
-def test_an_instagram_that_is_gone_and_a_store_that_is_down_do_not_hold_the_reviews(
+def test_an_unreachable_instagram_and_an_unreachable_store_do_not_hold_the_reviews(
     assets_db: ClonedDatabase, operation_db: ClonedDatabase
 ) -> None:
     broken = FakeObjectStore(*[ConfigurationFailure("No such bucket.")] * 10)
@@ -382,7 +382,7 @@ def test_an_instagram_that_is_gone_and_a_store_that_is_down_do_not_hold_the_revi
         assert installation.green("gemini_reviews") == {MONDAY.isoformat(), TUESDAY.isoformat()}
 
 
-def test_accounts_of_before_the_pipeline_join_the_day_they_were_created_on(installation: Graph) -> None:
+def test_accounts_older_than_the_pipeline_join_the_day_they_were_created_on(installation: Graph) -> None:
     with installation.operation_db.connection() as connection:
         connection.execute(
             "insert into instagram_accounts (username, metadata, created_at) values "
@@ -482,7 +482,7 @@ def test_the_graph_has_exactly_the_assets_of_the_design() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(DESIGNED))
-def test_every_asset_says_whose_and_what_it_is(name: str) -> None:
+def test_every_asset_names_its_owner_and_its_kind(name: str) -> None:
     node = build_definitions().resolve_asset_graph().get(dg.AssetKey(name))
     assert node.owners
     assert node.kinds
@@ -493,7 +493,7 @@ def test_every_asset_says_whose_and_what_it_is(name: str) -> None:
     assert (node.backfill_policy == dg.BackfillPolicy.single_run()) is partitioned
 
 
-def test_everything_that_starts_by_itself_is_there() -> None:
+def test_every_sensor_and_schedule_is_there_and_running() -> None:
     repository = build_definitions().get_repository_def()
     assert {sensor.name for sensor in repository.sensor_defs} == {
         "new_posts_sensor",

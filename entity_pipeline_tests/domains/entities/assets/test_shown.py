@@ -125,7 +125,7 @@ def test_nothing_secret_and_nothing_of_the_raw_reply_is_shown(installation: Grap
         assert [secret for secret in hidden if secret in text] == [], asset
 
 
-def test_a_table_of_a_result_is_cut_where_it_is_told_to_be() -> None:
+def test_a_table_of_a_result_is_cut_at_the_given_length() -> None:
     rows = [{"day": nth} for nth in range(40)]
     assert [len(rows_table(rows, *most).value.records) for most in ((), (30,))] == [20, 30]  # type: ignore[union-attr]
 

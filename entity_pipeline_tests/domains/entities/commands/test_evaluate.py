@@ -101,7 +101,7 @@ def test_an_evaluation_is_announced_paid_for_once_kept_saved_and_compared(
     assert gemini.requests["total"] == 121
 
 
-def test_what_can_not_be_used_is_said_in_a_sentence(command: Command, gemini: GeminiStandin) -> None:
+def test_unusable_input_is_reported_in_a_sentence(command: Command, gemini: GeminiStandin) -> None:
     bad = command("evaluate", "bad.csv")
     assert bad.failure.startswith("Nothing was asked: correct bad.csv first")
     assert "not usable: bad.csv:2: the label 'maker' is not known" in bad.err

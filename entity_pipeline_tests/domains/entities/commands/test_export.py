@@ -109,7 +109,7 @@ def test_a_filter_that_means_nothing_is_refused_by_its_name(filters: Mapping[str
         query_of(filters)
 
 
-def test_an_ending_says_the_format_and_another_one_is_asked_about() -> None:
+def test_the_file_name_gives_the_format_and_an_unknown_one_must_be_named() -> None:
     endings = [form_of(Path(name)) for name in ("a.csv", "A.CSV", "a.jsonl", "a.ndjson")]
     assert endings == ["csv", "csv", "jsonl", "jsonl"]
     assert form_of(None) == "csv"
@@ -119,7 +119,7 @@ def test_an_ending_says_the_format_and_another_one_is_asked_about() -> None:
         form_of(Path("some/accounts.json"))
 
 
-def test_an_export_that_breaks_off_leaves_the_file_of_before(
+def test_an_export_that_breaks_off_leaves_the_previous_file(
     named: ClonedDatabase, assets_db: ClonedDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     export(tmp_path / "all.csv", None, ALL)
@@ -136,7 +136,7 @@ def test_an_export_that_breaks_off_leaves_the_file_of_before(
     assert [path.name for path in tmp_path.iterdir()] == ["all.csv"]
 
 
-def test_a_folder_that_is_not_there_is_a_sentence(named: ClonedDatabase, tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported_in_a_sentence(named: ClonedDatabase, tmp_path: Path) -> None:
     with pytest.raises(InputRejected, match=r"all\.csv can't be written \(No such file or directory\)"):
         export(tmp_path / "nowhere" / "all.csv", None, ALL)
 
@@ -181,7 +181,7 @@ def test_memory_is_that_of_a_batch_however_many_rows_there_are(
     assert peak(20) < 1.5 * peak(2)
 
 
-def test_it_goes_to_standard_output_and_says_the_rest_beside_it(
+def test_the_list_goes_to_standard_output_and_messages_to_standard_error(
     tmp_path: Path, named: ClonedDatabase, database_variables: Mapping[str, str]
 ) -> None:
     ended = Command(tmp_path, database_variables)(
@@ -191,7 +191,7 @@ def test_it_goes_to_standard_output_and_says_the_rest_beside_it(
     assert json.loads(ended.out)["state"] == "held"
 
 
-def test_a_reader_that_has_enough_is_no_failure(
+def test_a_reader_that_stops_early_is_not_a_failure(
     tmp_path: Path, named: ClonedDatabase, database_variables: Mapping[str, str]
 ) -> None:
     with named.connection() as connection:

@@ -102,7 +102,7 @@ def test_a_replay_asks_for_nothing_that_is_not_stored(
     assert standin.requests["total"] == 0
 
 
-def test_a_reply_under_another_prompt_or_step_is_none(
+def test_a_reply_under_another_prompt_or_step_does_not_count(
     operation_db: ClonedDatabase, gemini: tuple[GeminiResource, GeminiStandin]
 ) -> None:
     resource, _ = gemini
@@ -136,7 +136,7 @@ def test_an_evaluation_writes_no_row_but_the_ledgers(
         assert connection.execute(counts).fetchone() == (0, 0)
 
 
-def test_what_the_accounts_row_knows_is_told_to_the_model(operation_db: ClonedDatabase) -> None:
+def test_the_model_is_given_what_the_accounts_row_has(operation_db: ClonedDatabase) -> None:
     with operation_db.connection() as connection:
         connection.execute("insert into instagram_accounts (username, bio) values ('@Prada', 'Since 1913')")
     fake = FakeGemini({"prada": [grounded_body("prada")]})
@@ -164,7 +164,9 @@ def test_every_reply_has_an_outcome(operation_db: ClonedDatabase, replies: list[
     assert outcomes(reviewer) == {"prada": outcome}
 
 
-def test_a_used_up_cap_and_a_closed_gate_end_it_with_what_there_is(operation_db: ClonedDatabase) -> None:
+def test_a_used_up_cap_and_a_closed_gate_end_the_evaluation_with_what_it_has(
+    operation_db: ClonedDatabase,
+) -> None:
     full = NotAnswered(Unanswered.CAP_REACHED, FULL)
     fake = FakeGemini({"prada": [grounded_body("prada")], "zara": [full]})
     reviewer = LabelledReviewer(operation_db, fake, SETTINGS, accounts("prada", "zara", "fila"), run_id="e")

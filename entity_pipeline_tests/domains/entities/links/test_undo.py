@@ -126,7 +126,7 @@ def test_a_created_entity_stays_when_a_person_touched_any_column(operation: Conn
     assert row(operation, "brands", entity_id)
 
 
-def test_a_created_entity_stays_while_somebody_refers_to_it(operation: Connection) -> None:
+def test_a_created_entity_stays_while_a_row_refers_to_it(operation: Connection) -> None:
     group_id = apply(operation, insert_account(operation, account_type=AccountType.GROUP)).entity_id
     artist_id = insert(operation, "artists", name_en="Member")
     operation.execute(

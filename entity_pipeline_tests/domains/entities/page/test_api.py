@@ -80,7 +80,7 @@ def away(assets_db: ClonedDatabase) -> TestClient:
     return api_of(create_app(DOMAINS, installation_of(assets_db, gone), CONFIGURATION))
 
 
-def test_a_database_that_is_away_is_said_and_the_rest_works(away: TestClient) -> None:
+def test_an_unreachable_database_is_named_and_the_rest_works(away: TestClient) -> None:
     assert away.get("/api/v1/health").status_code == 503
     answer = away.get("/api/v1/queue")
     assert answer.status_code == 503
@@ -107,7 +107,7 @@ def test_no_change_is_made_that_the_audit_log_can_not_record(away: TestClient, a
     )
 
 
-def test_the_switch_is_written_with_who_and_recorded(
+def test_the_switch_is_written_with_its_author_and_recorded(
     api: TestClient, assets: Connection, operation: Connection
 ) -> None:
     before = api.get("/api/v1/scheduler").json()
@@ -189,7 +189,7 @@ def test_a_null_takes_a_setting_back_to_its_default(api: TestClient, assets: Con
     assert api.patch("/api/v1/scheduler", json=body).json()["stored"] == {"concurrency": 2}
 
 
-def test_settings_that_can_not_be_read_are_shown_and_can_be_mended(
+def test_settings_that_can_not_be_read_are_shown_and_can_be_corrected(
     api: TestClient, assets: Connection
 ) -> None:
     assets.execute(
@@ -333,7 +333,7 @@ def test_an_account_shows_everything_and_no_address_that_runs(
 
 
 @pytest.mark.parametrize("name", ["nobody", "%00", "%F0%9F%98%80", "a" * 200, "%ED%A0%80", "' or 1=1 --"])
-def test_an_account_that_is_not_there_is_a_404(api: TestClient, name: str) -> None:
+def test_a_missing_account_is_a_404(api: TestClient, name: str) -> None:
     assert api.get(f"/api/v1/accounts/{name}").status_code == 404
 
 

@@ -121,7 +121,7 @@ def has_come(holds: Callable[[], bool], limit_s: float = 20.0) -> bool:
 # --- signing in ---
 
 
-def test_signing_in_leads_to_where_one_wanted_to_go_and_out_again(visit: Open) -> None:
+def test_signing_in_leads_to_the_requested_page_and_signing_out_works(visit: Open) -> None:
     page = visit(SETTINGS, is_signed_in=False)
     sign_in_page = page.url
     assert SIGN_IN_PATH in sign_in_page
@@ -134,7 +134,7 @@ def test_signing_in_leads_to_where_one_wanted_to_go_and_out_again(visit: Open) -
     assert SIGN_IN_PATH in page.url
 
 
-def test_a_wrong_token_is_said_and_shows_nothing(visit: Open) -> None:
+def test_a_wrong_token_is_reported_and_shows_nothing(visit: Open) -> None:
     page = visit(SIGN_IN_PATH, is_signed_in=False)
     sign_in(page, token="not-the-token")
     assert "The token is wrong." in page.inner_text("#sign-in-problem")
@@ -144,7 +144,7 @@ def test_a_wrong_token_is_said_and_shows_nothing(visit: Open) -> None:
 # --- the scheduler ---
 
 
-def test_the_scheduler_is_switched_on_and_off_with_who(visit: Open, assets: Connection) -> None:
+def test_the_scheduler_is_switched_on_and_off_with_the_name(visit: Open, assets: Connection) -> None:
     page = visit()
     for state, word in ((True, "On"), (False, "Off")):
         page.click("#switch")
@@ -195,7 +195,7 @@ def test_switching_off_stops_a_running_backfill_and_the_reason_appears(
     assert page.inner_text("#scheduler .badge >> nth=0") == "Off"
 
 
-def test_the_figures_refresh_by_themselves_and_say_so(visit: Open, assets: Connection) -> None:
+def test_the_figures_refresh_on_their_own_and_say_so(visit: Open, assets: Connection) -> None:
     page = visit()
     assert page.inner_text("#quota-used") == "0"
     fill_ledger(assets, today=7)
@@ -300,7 +300,7 @@ def test_the_keyboard_reaches_everything_in_order(visit: Open, operation: Connec
     assert page.evaluate("document.activeElement.value") == "pending"
 
 
-def test_what_was_done_is_said_once(visit: Open) -> None:
+def test_a_finished_action_is_announced_once(visit: Open) -> None:
     page = visit()
     page.click("#switch")
     page.wait_for_selector("text=Switched on.")
@@ -321,7 +321,7 @@ def test_a_link_on_another_site_opens_the_page_without_signing_in_again(visit: O
     assert page.inner_text("h1") == "Instagram accounts"
 
 
-def test_a_usual_handle_stands_on_one_line_of_the_list(visit: Open, operation: Connection) -> None:
+def test_a_usual_handle_fits_on_one_line_of_the_list(visit: Open, operation: Connection) -> None:
     fill_queue(operation)
     at, said = "2026-11-20T00:00:00+00:00", ["ungrounded", "no_chunks", "no_support"]
     review = {"name_en": "Daily Runway (made up)", "account_type": "brand", "account_role": "primary"}
@@ -338,7 +338,7 @@ def test_a_usual_handle_stands_on_one_line_of_the_list(visit: Open, operation: C
 # --- limits ---
 
 
-def test_a_bad_cap_is_said_beside_its_field_for_eyes_and_ears(visit: Open, assets: Connection) -> None:
+def test_a_bad_cap_is_explained_beside_its_field_for_eyes_and_ears(visit: Open, assets: Connection) -> None:
     page = visit(SETTINGS)
     page.fill("#accounts_per_tick", "many")
     page.click("#save")
@@ -372,7 +372,7 @@ def test_two_people_at_once_see_both_values(visit: Open) -> None:
 # --- languages, zones, sizes ---
 
 
-def test_korean_and_the_viewers_zone(visit: Open, operation: Connection) -> None:
+def test_the_page_is_shown_in_korean_and_in_the_viewers_time_zone(visit: Open, operation: Connection) -> None:
     fill_queue(operation, pending=1)
     page = visit(locale="ko-KR")
     assert page.inner_text("h1") == "인스타그램 계정"
@@ -432,7 +432,7 @@ def test_markup_in_names_and_texts_is_harmless(visit: Open, operation: Connectio
 # --- a server that is gone ---
 
 
-def test_a_server_that_is_gone_is_said_and_what_is_shown_stays(
+def test_a_lost_server_is_reported_and_the_page_keeps_its_content(
     chromium: "Browser", app: FastAPI, operation: Connection
 ) -> None:
     fill_queue(operation, pending=1)

@@ -187,7 +187,7 @@ def rows(page: str) -> list[str]:
     return re.findall(r'<bdi class="handle">([^<]+)</bdi></a>', page)
 
 
-def test_a_value_that_is_no_filter_is_left_out_and_said(person: TestClient, operation: Connection) -> None:
+def test_an_unknown_filter_value_is_left_out_and_reported(person: TestClient, operation: Connection) -> None:
     fill_queue(operation, pending=1)
     page = person.get(PAGE_PATH + "?state=gone&search=amber&cohort=tomorrow&lang=en").text
     assert rows(page) == ["amber.row"]
@@ -205,7 +205,7 @@ def test_no_address_breaks_the_page(person: TestClient, query: str) -> None:
     assert "Scheduler" in answer.text
 
 
-def test_a_part_is_answered_alone_for_htmx_and_whole_when_history_is_restored(
+def test_a_part_is_sent_alone_to_htmx_and_the_whole_page_when_history_is_restored(
     person: TestClient, operation: Connection
 ) -> None:
     fill_queue(operation, pending=1)
@@ -231,7 +231,7 @@ def test_the_list_is_exported_as_it_is_filtered(person: TestClient, operation: C
 # --- changes ---
 
 
-def test_the_switch_is_written_with_who_and_said(
+def test_the_switch_is_written_with_its_author_and_confirmed(
     person: TestClient, assets: Connection, operation: Connection
 ) -> None:
     answer = person.post(SWITCH, data=hidden(person.get(PAGE_PATH).text))
@@ -270,7 +270,7 @@ def test_a_switch_made_from_an_older_page_changes_nothing_and_shows_both(
     ).fetchone() == (True,)
 
 
-def test_a_bad_limit_is_said_beside_its_field_and_keeps_what_was_typed(
+def test_a_bad_limit_is_explained_beside_its_field_and_keeps_what_was_typed(
     person: TestClient, assets: Connection
 ) -> None:
     form = form_of(person.get(SETTINGS).text)
@@ -294,7 +294,7 @@ def test_saving_stores_only_what_was_changed(person: TestClient, assets: Connect
     ).fetchone() == ({"accounts_per_tick": 900},)
 
 
-def test_a_conflict_of_limits_shows_both_values_and_takes_the_others_elsewhere(
+def test_a_conflict_of_limits_shows_both_values_and_keeps_the_other_persons_other_changes(
     person: TestClient, app: FastAPI, assets: Connection
 ) -> None:
     mine = form_of(person.get(SETTINGS).text)
@@ -313,7 +313,7 @@ def test_a_conflict_of_limits_shows_both_values_and_takes_the_others_elsewhere(
 
 
 @pytest.mark.parametrize("updated_at", ["yesterday", "2026-11-21", "9" * 90])
-def test_a_form_that_was_tampered_with_is_no_server_error(person: TestClient, updated_at: str) -> None:
+def test_a_form_that_was_tampered_with_causes_no_server_error(person: TestClient, updated_at: str) -> None:
     sent = {**hidden(person.get(PAGE_PATH).text), "updated_at": updated_at}
     assert person.post(SWITCH, data=sent).status_code == 422
     assert person.post(SETTINGS, data=sent).status_code == 422
@@ -367,7 +367,7 @@ def test_every_username_has_a_page_of_its_own(person: TestClient, operation: Con
     assert f'<h1><bdi class="handle">{name}</bdi></h1>' in answer.text
 
 
-def test_nothing_that_somebody_else_wrote_is_markup(person: TestClient, operation: Connection) -> None:
+def test_text_from_outside_is_never_markup(person: TestClient, operation: Connection) -> None:
     fill_queue(operation, pending=0)
     hostile = operation.execute(
         "select username from instagram_accounts where username like '@<b>%'"
@@ -400,7 +400,7 @@ def test_a_picture_of_another_host_is_never_loaded(person: TestClient, operation
 # --- when something is wrong ---
 
 
-def test_an_account_that_is_not_there_is_a_page_with_a_way_back(person: TestClient) -> None:
+def test_a_missing_account_is_a_page_with_a_way_back(person: TestClient) -> None:
     answer = person.get(PAGE_PATH + "/nobody")
     assert answer.status_code == 404
     assert answer.headers["content-type"].startswith("text/html")
@@ -432,7 +432,7 @@ def test_every_page_speaks_korean_and_remembers_it(
     assert '<html lang="en">' in person.get(path + "?lang=en").text
 
 
-def test_our_own_files_may_be_kept_and_everything_else_not(client: TestClient, person: TestClient) -> None:
+def test_only_our_own_static_files_may_be_cached(client: TestClient, person: TestClient) -> None:
     page = client.get(SIGN_IN_PATH)
     assert page.headers["cache-control"] == "no-store"
     for address in re.findall(r'(?:href|src)="(/admin/static/[^"]+)"', page.text):
@@ -444,7 +444,7 @@ def test_our_own_files_may_be_kept_and_everything_else_not(client: TestClient, p
     assert not re.search(r"<[^>]+ style=|<style|<script(?! src)|<[^>]+ on\w+=", person.get(PAGE_PATH).text)
 
 
-def test_an_account_whose_name_is_no_handle_was_never_asked_about(
+def test_an_account_whose_name_is_not_a_handle_was_never_asked_about(
     person: TestClient, operation: Connection
 ) -> None:
     insert_account(operation, "no handle at all")

@@ -152,7 +152,7 @@ def test_a_second_look_replaces_what_is_still_ours_and_nothing_else(operation_db
     assert (columns["bio"], columns["display_name"]) == ("new", "")
 
 
-def test_a_name_that_belongs_to_somebody_else_now_gives_nothing(operation_db: ClonedDatabase) -> None:
+def test_a_name_that_now_belongs_to_another_account_gives_nothing(operation_db: ClonedDatabase) -> None:
     account, store = add(operation_db), FakeObjectStore()
     seen = FakeInstagram(
         {"madeup": [found(picture_url=None), found(pk="78", bio="another's")]}, {URL: PICTURE}
@@ -187,7 +187,7 @@ NO_BUCKET = ConfigurationFailure("No such bucket.")
 @pytest.mark.parametrize(
     ("failure", "tried"), [(DOWN, GIVE_UP_AFTER), (NO_BUCKET, 1)], ids=["away", "refuses everything"]
 )
-def test_a_store_that_stores_nothing_is_given_up_and_profiles_go_on(
+def test_a_store_that_stores_nothing_is_given_up_on_and_profiles_go_on(
     operation_db: ClonedDatabase, failure: PipelineFailure, tried: int
 ) -> None:
     names = [f"madeup{number}" for number in range(5)]
@@ -240,7 +240,7 @@ def test_a_picture_that_could_not_be_stored_is_fetched_again_later(operation_db:
     assert (backfill["status"], backfill["attempts"], backfill["next_attempt_at"]) == ("found", 2, None)
 
 
-def test_a_picture_that_is_never_stored_is_given_up_with_the_other_attempts(
+def test_a_picture_that_can_never_be_stored_uses_up_the_same_attempts(
     operation_db: ClonedDatabase,
 ) -> None:
     account = add(operation_db, "madeup")
@@ -320,7 +320,7 @@ def test_every_other_outcome_is_noted_and_comes_again_later(
     assert datetime.fromisoformat(backfill["next_attempt_at"]) > datetime.now(UTC)
 
 
-def test_five_looks_that_come_to_nothing_are_the_last(operation_db: ClonedDatabase) -> None:
+def test_a_fifth_failed_look_is_the_last(operation_db: ClonedDatabase) -> None:
     account = add(operation_db)
     work = backfiller(operation_db, FakeInstagram({"madeup": refused(SeatOutcome.UPSTREAM)}))
     statuses = []
@@ -330,7 +330,7 @@ def test_five_looks_that_come_to_nothing_are_the_last(operation_db: ClonedDataba
     assert statuses == ["deferred"] * 4 + ["failed"]
 
 
-def test_a_row_that_is_gone_and_a_name_that_is_no_handle_are_not_looked_at(
+def test_a_missing_row_and_a_name_that_is_not_a_handle_are_not_looked_at(
     operation_db: ClonedDatabase,
 ) -> None:
     seen = FakeInstagram()
@@ -348,7 +348,9 @@ def delete_row(database: ClonedDatabase) -> Callable[[str], None]:
     return delete
 
 
-def test_a_row_that_goes_while_instagram_answers_is_not_made_again(operation_db: ClonedDatabase) -> None:
+def test_a_row_that_is_deleted_while_instagram_answers_is_not_created_again(
+    operation_db: ClonedDatabase,
+) -> None:
     account = add(operation_db)
     seen = FakeInstagram({"madeup": found(picture_url=None)}, meanwhile=delete_row(operation_db))
     assert backfiller(operation_db, seen).backfill(account) is not None

@@ -133,7 +133,7 @@ def test_an_account_stays_as_it_was_while_another_model_answers(operation_db: Cl
     assert review_of(operation_db, account) == {}
 
 
-def test_a_broken_reply_is_mended_by_one_ungrounded_call_and_proven_by_the_first(
+def test_a_broken_reply_is_repaired_by_one_ungrounded_call_and_proven_by_the_first(
     operation_db: ClonedDatabase,
 ) -> None:
     account, gemini = add(operation_db), asking(broken_body(HANDLE), body_of(fenced()))
@@ -185,7 +185,7 @@ def test_a_request_that_gemini_refuses_is_final(operation_db: ClonedDatabase) ->
 
 
 @pytest.mark.parametrize("reason", [Unanswered.OVERLOADED, Unanswered.NO_REPLY])
-def test_no_answer_puts_the_account_off_longer_each_time_and_three_make_it_final(
+def test_an_unanswered_account_is_deferred_longer_each_time_and_the_third_time_is_final(
     operation_db: ClonedDatabase, reason: Unanswered
 ) -> None:
     account = add(operation_db)
@@ -244,7 +244,7 @@ def test_an_account_that_another_worker_asks_for_is_left_to_it(operation_db: Clo
 
 @pytest.mark.parametrize("reason", sorted(STOPS_THE_RUN))
 @pytest.mark.parametrize("before", [[], [broken_body(HANDLE)]], ids=["review", "repair"])
-def test_what_concerns_every_account_stops_the_run_and_leaves_the_account_as_it_was(
+def test_a_failure_that_concerns_every_account_stops_the_run_and_leaves_the_account_as_it_was(
     operation_db: ClonedDatabase, reason: Unanswered, before: list[Outcome]
 ) -> None:
     account = add(operation_db)
@@ -254,7 +254,7 @@ def test_what_concerns_every_account_stops_the_run_and_leaves_the_account_as_it_
     assert review_of(operation_db, account) == {}
 
 
-def test_a_model_that_is_not_there_is_no_outcome_of_an_account(operation_db: ClonedDatabase) -> None:
+def test_a_missing_model_is_not_an_outcome_of_an_account(operation_db: ClonedDatabase) -> None:
     account = add(operation_db)
     with pytest.raises(ModelUnavailable):
         reviewer(operation_db, asking(ModelUnavailable("unknown model"))).review(account)
@@ -262,7 +262,9 @@ def test_a_model_that_is_not_there_is_no_outcome_of_an_account(operation_db: Clo
 
 
 @pytest.mark.parametrize("username", ["not a handle", "", "한국", "a" * 31])
-def test_a_username_that_is_no_handle_is_never_asked_for(operation_db: ClonedDatabase, username: str) -> None:
+def test_a_username_that_is_not_a_handle_is_never_asked_for(
+    operation_db: ClonedDatabase, username: str
+) -> None:
     account = add(operation_db, username)
     done = reviewer(operation_db, FakeGemini()).review(account)
     assert done == Done("failed:invalid_username")
@@ -325,7 +327,7 @@ def test_a_refresh_that_fails_keeps_the_review_it_was_to_renew(operation_db: Clo
         assert record["error"]["reason"] == reason
 
 
-def test_nobody_wants_an_account_without_a_handle_or_row(operation_db: ClonedDatabase) -> None:
+def test_an_account_without_a_handle_or_row_is_not_wanted(operation_db: ClonedDatabase) -> None:
     again = reviewer(operation_db, FakeGemini(), refresh="all")
     assert not again.wants(add(operation_db, "no handle"))
     assert not again.wants(uuid4())

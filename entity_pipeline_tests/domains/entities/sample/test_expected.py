@@ -129,7 +129,7 @@ def _account_id(username: str) -> UUID:
     return uuid5(NAMESPACE, f"test account {username}")
 
 
-def test_the_rules_conclude_of_every_account_what_is_expected(gemini: GeminiClient) -> None:
+def test_the_rules_conclude_what_is_expected_for_every_account(gemini: GeminiClient) -> None:
     catalog = _Catalog()
     truth = load_truth()
     # Once nothing is pending, the order no longer matters; primaries first gets there in one pass.

@@ -68,7 +68,7 @@ def test_each_odd_spelling_is_used_and_reads_as_the_handle(number: int) -> None:
 
 
 @pytest.mark.parametrize("text", REFUSED)
-def test_refused_texts_are_nobody(text: str) -> None:
+def test_refused_texts_stand_for_no_account(text: str) -> None:
     assert isinstance(normalise_username(text), Rejection)
 
 

@@ -64,7 +64,7 @@ def test_a_picture_is_taken_and_named_after_its_bytes(kind: str, content_type: s
         (Reply(200, image("PNG"), after_s=1.5), "timeout"),
     ],
 )
-def test_what_is_no_picture_is_refused_with_its_reason(reply: Reply, reason: str) -> None:
+def test_anything_but_a_picture_is_refused_with_its_reason(reply: Reply, reason: str) -> None:
     with serving({"/p": reply}) as server:
         assert fetch_picture(f"{HOST}/p", base_url=server.url, timeout_s=1).detail == reason
     assert server.paths == ["/p"]
@@ -131,12 +131,12 @@ def test_an_address_that_is_not_a_picture_host_is_never_asked(url: str, reason: 
         "5f00::1",
     ],
 )
-def test_a_name_that_leads_into_the_own_network_is_refused(address: str) -> None:
+def test_a_name_that_leads_into_our_own_network_is_refused(address: str) -> None:
     answered = ["157.240.1.1", address]
     assert fetch_picture(f"{HOST}/p", resolve=lambda _: answered).detail == "private_address"
 
 
-def test_a_picture_of_a_hundred_scans_is_not_painted() -> None:
+def test_a_picture_of_a_hundred_scans_is_not_decoded() -> None:
     out = BytesIO()
     Image.radial_gradient("L").resize((64, 64)).convert("RGB").save(out, "JPEG", progressive=True)
     data = out.getvalue()
@@ -183,7 +183,7 @@ def test_the_connection_goes_to_the_address_that_was_checked(monkeypatch: pytest
 
 
 @pytest.mark.parametrize(("head", "drop"), DRIPS)
-def test_an_answer_that_drips_is_given_up_in_time(head: bytes, drop: bytes) -> None:
+def test_an_answer_that_drips_is_given_up_on_in_time(head: bytes, drop: bytes) -> None:
     began = time.monotonic()
     with dripping(head, drop) as url:
         assert fetch_picture(f"{HOST}/p", base_url=url, timeout_s=0.3).detail == "timeout"
@@ -200,7 +200,7 @@ def test_an_answer_that_drips_is_given_up_in_time(head: bytes, drop: bytes) -> N
         (418, "http_418", "refused", "ok"),
     ],
 )
-def test_what_the_picture_is_and_what_its_server_did_are_told_apart(
+def test_faults_of_the_picture_and_of_its_server_are_distinguished(
     status: int, word: str, finding: str, seat: str
 ) -> None:
     with serving({"/p": Reply(status)}) as server:

@@ -49,7 +49,7 @@ def test_a_whole_page_gives_every_field() -> None:
         ({"bio_links": "https://a.example"}, "external_urls", ()),
     ],
 )
-def test_an_odd_field_reads_as_what_is_usable_of_it(
+def test_an_odd_field_is_read_as_far_as_it_is_usable(
     fields: dict[str, Any], attribute: str, expected: Any
 ) -> None:
     assert getattr(read_profile(user("gentlemonster", **fields), "gentlemonster"), attribute) == expected

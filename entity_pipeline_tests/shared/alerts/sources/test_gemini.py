@@ -84,7 +84,7 @@ def quota_kinds(limits: NotifySettings | None = None, **changed: object) -> list
         "the breaker is over",
     ],
 )
-def test_what_is_true_of_the_quota(changed: dict[str, object], keys: list[str]) -> None:
+def test_each_state_of_the_quota_has_its_alerts(changed: dict[str, object], keys: list[str]) -> None:
     assert quota_kinds(**changed) == keys
 
 
@@ -103,7 +103,7 @@ def reply_kinds(replies: RecentReplies, limits: NotifySettings | None = None) ->
     ],
     ids=["another model", "too few replies to judge", "a fifth without a search", "more than a fifth"],
 )
-def test_what_is_true_of_the_replies(replies: RecentReplies, keys: list[str]) -> None:
+def test_each_state_of_the_replies_has_its_alerts(replies: RecentReplies, keys: list[str]) -> None:
     assert reply_kinds(replies) == keys
 
 

@@ -147,7 +147,7 @@ def test_the_most_tagged_accounts_that_fit_are_launched_by_cohort(
     used=st.integers(0, 99),
     in_flight=st.sets(st.sampled_from([MONDAY, TUESDAY])),
 )
-def test_limits_add_up_to_what_fits_and_leave_out_nobody_who_is_tagged_more(
+def test_limits_add_up_to_what_fits_and_skip_no_account_that_is_tagged_more(
     pending: list[PendingAccount], per_tick: int, used: int, in_flight: set[date]
 ) -> None:
     gate = Open(EntitySettings(accounts_per_tick=per_tick))

@@ -102,7 +102,7 @@ def test_an_account_is_in_one_state(enrichment: Any, columns: dict[str, Any], st
         (None, CAME_IN.date()),
     ],
 )
-def test_a_cohort_that_is_no_day_is_the_day_the_account_came_in(cohort: Any, expected: date) -> None:
+def test_an_invalid_cohort_is_replaced_by_the_day_the_account_came_in(cohort: Any, expected: date) -> None:
     assert listed({"cohort": cohort}).cohort == expected
 
 
@@ -170,7 +170,7 @@ def test_the_handle_is_what_people_search_for(username: str, handle: str) -> Non
     assert listed(username=username).handle == handle
 
 
-def test_a_stage_may_try_again_from_its_instant_on() -> None:
+def test_a_stage_may_try_again_from_its_given_time_on() -> None:
     section = {"next_attempt_at": "2026-03-10T12:00:00+00:00"}
     noon = datetime(2026, 3, 10, 12, tzinfo=UTC)
     assert not is_due(section, noon - timedelta(microseconds=1))

@@ -159,7 +159,7 @@ def test_only_the_cohorts_that_were_asked_for_count(operation: Connection) -> No
         pytest.param(datetime(2031, 7, 1, tzinfo=UTC), LAST, id="after the last partition"),
     ],
 )
-def test_an_account_that_nobody_adopted_is_pending_in_the_day_it_was_created_on(
+def test_an_account_without_a_cohort_is_pending_on_the_day_it_was_created(
     operation: Connection, created_at: datetime, cohort: date
 ) -> None:
     account = add(operation, "older", None, created_at=created_at)
@@ -184,7 +184,7 @@ def test_an_account_that_nobody_adopted_is_pending_in_the_day_it_was_created_on(
         ("2026-03-03\n", MONDAY),
     ],
 )
-def test_a_cohort_that_is_no_partition_leaves_the_account_in_one_all_the_same(
+def test_an_account_whose_cohort_is_not_a_partition_is_still_in_one_partition(
     operation: Connection, stored: Any, cohort: date
 ) -> None:
     expected = FIRST if stored == "2025-06-01" else cohort
@@ -225,9 +225,7 @@ def test_nothing_in_the_metadata_breaks_a_query(operation: Connection, value: An
 
 
 @pytest.mark.parametrize("posts", ["12", -5, 1e300, -1e300, 2.7, 10**40, None, [3]])
-def test_a_count_of_posts_that_is_no_sensible_number_breaks_no_order(
-    operation: Connection, posts: Any
-) -> None:
+def test_a_senseless_count_of_posts_does_not_break_the_order(operation: Connection, posts: Any) -> None:
     add(operation, "odd", posts=posts)
     add(operation, "usual", TUESDAY, posts=4)
     ask_everything(operation)
@@ -353,7 +351,7 @@ def test_a_write_makes_the_place_it_needs(operation: Connection, metadata: Any) 
     }
 
 
-def test_json_null_as_metadata_holds_ours(operation: Connection) -> None:
+def test_json_null_as_metadata_is_replaced_by_ours(operation: Connection) -> None:
     account = add_raw(operation, "brand", {})
     operation.execute("update instagram_accounts set metadata = 'null'")
     assert enrichment.pending_reviews(operation, ALL, NOW, 10) == [account]
@@ -361,7 +359,7 @@ def test_json_null_as_metadata_holds_ours(operation: Connection) -> None:
     assert metadata_of(operation, account) == {"entity_enrichment": {"gemini_review": {"status": "failed"}}}
 
 
-def test_what_json_allows_and_postgresql_refuses_is_written_readably(operation: Connection) -> None:
+def test_text_that_json_allows_and_postgresql_refuses_is_written_readably(operation: Connection) -> None:
     account = add(operation, "brand")
     assert write_stage(operation, account, "gemini_review", {"text": "a\x00b\ud800"})
     written = metadata_of(operation, account)["entity_enrichment"]["gemini_review"]

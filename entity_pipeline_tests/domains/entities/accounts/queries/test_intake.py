@@ -156,7 +156,7 @@ def test_new_totals_move_tagging_and_never_the_cohort_or_anything_else(operation
 
 
 @pytest.mark.parametrize("spelling", ["nike", "Nike", "@nike", " @NIKE ", "@@nike"])
-def test_an_account_that_a_person_spelled_otherwise_is_not_doubled(
+def test_an_account_that_a_person_spelled_differently_is_not_duplicated(
     operation: Connection, spelling: str
 ) -> None:
     person_adds(operation, spelling)
@@ -166,7 +166,7 @@ def test_an_account_that_a_person_spelled_otherwise_is_not_doubled(
     }
 
 
-def test_of_several_spellings_the_exact_one_is_taken_and_else_the_oldest(operation: Connection) -> None:
+def test_of_several_spellings_the_exact_one_is_taken_or_else_the_oldest(operation: Connection) -> None:
     for username, age in (("@Nike", 9), ("nike", 1), ("@Puma", 1), ("PUMA", 5)):
         person_adds(operation, username, created_at=NOON - timedelta(days=age))
     done = bring_in(operation, Totals(("nike", DAY, tagging()), ("puma", DAY, tagging())))
@@ -183,7 +183,7 @@ def test_of_several_spellings_the_exact_one_is_taken_and_else_the_oldest(operati
         (datetime(2027, 1, 1, tzinfo=UTC), "2026-11-30"),
     ],
 )
-def test_an_account_that_was_there_gets_the_cohort_of_its_own_day(
+def test_an_existing_account_gets_the_cohort_of_its_own_day(
     operation: Connection, created_at: datetime, cohort: str
 ) -> None:
     person_adds(operation, "nike", created_at=created_at)
@@ -276,7 +276,9 @@ def test_the_first_partition_adopts_what_is_older_and_the_last_what_is_younger(o
     assert unadopted_days(operation, FIRST, LAST) == {}
 
 
-def test_intake_and_adoption_at_once_neither_double_nor_deadlock(operation_db: ClonedDatabase) -> None:
+def test_intake_and_adoption_at_once_cause_neither_duplicates_nor_deadlocks(
+    operation_db: ClonedDatabase,
+) -> None:
     names = [f"account_{number:03}" for number in range(300)]
     with operation_db.connection() as connection:
         for name in names[::3]:
@@ -330,7 +332,7 @@ def test_totals_are_read_only_after_another_run_has_written_its_own(operation_db
     assert order == [f"{first} starts", f"{first} ends", f"{second} starts", f"{second} ends"]
 
 
-def test_what_somebody_writes_meanwhile_is_kept(operation: Connection) -> None:
+def test_a_write_by_someone_else_in_the_meantime_is_kept(operation: Connection) -> None:
     bring_in(operation, Totals(("nike", DAY, tagging(1))))
 
     def totals() -> Iterator[bytes]:
@@ -364,7 +366,7 @@ def test_an_account_of_several_days_counts_on_the_first_of_the_run(operation: Co
     }
 
 
-def test_a_run_in_slices_ends_like_one_in_a_piece(
+def test_a_run_in_slices_ends_like_one_in_a_single_piece(
     operation: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     person_adds(operation, "@Name_7")
@@ -378,7 +380,7 @@ def test_a_run_in_slices_ends_like_one_in_a_piece(
     assert len({str(row[0])[14] for row in before}) == 2  # ids of ours are of version 7
 
 
-def test_what_broke_off_in_the_middle_is_finished_by_the_next_run(
+def test_a_run_that_broke_off_in_the_middle_is_finished_by_the_next_one(
     operation: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(accounts_intake, "SLICE", 2)
@@ -394,7 +396,7 @@ def test_what_broke_off_in_the_middle_is_finished_by_the_next_run(
     assert bring_in(operation, all_of_them) == counts(inserted=5, unchanged=4)
 
 
-def test_without_its_guard_a_run_writes_no_further_slice(
+def test_a_run_that_lost_its_guard_writes_no_further_slice(
     operation: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(accounts_intake, "SLICE", 1)

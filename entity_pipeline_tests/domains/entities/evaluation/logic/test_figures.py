@@ -22,7 +22,7 @@ JUDGED = [judge(item, SETTINGS) for item in ANSWERS]
 FIGURES = figures(JUDGED, SETTINGS)
 
 
-def test_precision_is_of_what_was_said_recall_of_what_was_asked_coverage_of_what_is_labelled() -> None:
+def test_precision_recall_and_coverage_have_their_own_denominators() -> None:
     brand = FIGURES["types"]["brand"]
     assert (brand["labelled"], brand["reviewed"], brand["said"], brand["right"]) == (10, 7, 7, 6)
     assert (brand["precision"], brand["recall"], brand["coverage"]) == (6 / 7, 6 / 8, 7 / 10)
@@ -91,7 +91,7 @@ def test_two_evaluations_are_compared_over_what_both_were_asked() -> None:
     assert [row[0] for row in found.differences] == [*(f"brand.{number}" for number in range(6)), "mistaken"]
 
 
-def test_an_account_that_is_labelled_otherwise_by_now_is_not_compared() -> None:
+def test_an_account_whose_label_changed_is_not_compared() -> None:
     first = answer_rows([judge(answer("prada", "brand"), SETTINGS)], SETTINGS)
     second = answer_rows([judge(answer("prada", "other", "brand"), SETTINGS)], SETTINGS)
     assert compare(first, second).accounts == 0

@@ -82,7 +82,7 @@ def test_a_brand_that_the_reply_describes_as_beauty_is_said_to_be_other() -> Non
     assert (judged.said, judged.right, judged.written_up_to) == (AccountType.OTHER, True, None)
 
 
-def test_the_calibration_of_the_settings_applies() -> None:
+def test_the_calibration_from_the_settings_applies() -> None:
     settings = parse(EntitySettings, {"calibration": {"brand": [[0.9, 0.6], [1.0, 0.8]]}})
     judged = judge(answer("prada", "brand", confidence=0.95), settings)
     assert (judged.raw, judged.confidence) == (0.95, pytest.approx(0.7))

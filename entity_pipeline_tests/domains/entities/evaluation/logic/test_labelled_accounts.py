@@ -15,7 +15,7 @@ def read(text: str) -> tuple[list[str], list[str], int]:
     )
 
 
-def test_accounts_are_read_with_what_is_known_of_them() -> None:
+def test_accounts_are_read_with_everything_known_about_them() -> None:
     text = (
         "\ufeffUsername;gold_type;hard_negative;name_en;name_ko;country\r\n"
         "@Gentle.Monster;brand;;Gentle Monster;젠틀몬스터;kr\r\n"
@@ -60,7 +60,7 @@ def test_ambiguous_accounts_are_left_out_and_counted() -> None:
         ),
     ],
 )
-def test_what_is_wrong_is_said_with_its_line(text: str, problem: str) -> None:
+def test_each_mistake_is_reported_with_its_line(text: str, problem: str) -> None:
     assert problem in read(text)[1]
 
 

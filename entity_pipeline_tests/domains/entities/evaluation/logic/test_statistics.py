@@ -34,7 +34,9 @@ def test_the_lower_bound_is_that_of_the_literature(right: int, total: int, z: fl
 
 
 @pytest.mark.parametrize(("precision", "needed"), [(0.9, 25), (0.95, 52), (0.98, 133), (0.99, 268)])
-def test_so_many_without_a_fault_prove_it_and_one_fewer_does_not(precision: float, needed: int) -> None:
+def test_just_enough_accounts_without_an_error_prove_it_and_one_fewer_does_not(
+    precision: float, needed: int
+) -> None:
     assert needed_without_fault(precision) == needed
     assert wilson_lower(needed, needed) >= precision > wilson_lower(needed - 1, needed - 1)
 

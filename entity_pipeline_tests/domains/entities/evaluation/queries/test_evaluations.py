@@ -37,7 +37,7 @@ def test_an_evaluation_is_found_again_by_the_beginning_of_its_id(assets_db: Clon
     assert listed[0].answers == []
 
 
-def test_what_finds_none_or_several_is_refused(assets_db: ClonedDatabase) -> None:
+def test_an_id_that_matches_none_or_several_is_refused(assets_db: ClonedDatabase) -> None:
     with assets_db.connection() as connection:
         for beginning, said in (("ffff", "No evaluation has"), ("%", "is not the id"), ("", "is not the id")):
             with pytest.raises(InputRejected, match=said):

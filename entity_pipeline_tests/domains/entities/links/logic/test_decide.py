@@ -129,7 +129,7 @@ def test_the_default_thresholds(account_type: str, limit: float) -> None:
     )
 
 
-def test_a_confidence_that_is_no_number_is_not_enough() -> None:
+def test_a_confidence_that_is_not_a_number_is_not_enough() -> None:
     assert reasons(decide(an_account(), a_verdict(confidence=nan), NOTHING, SETTINGS)) == {"below_threshold"}
 
 
@@ -148,7 +148,7 @@ def test_a_field_the_model_is_not_sure_of_is_left_out() -> None:
 # --- what is no entity --------------------------------------------------------------------------------------
 
 
-def test_a_role_that_the_review_does_not_know_contradicts_nobody() -> None:
+def test_an_unknown_role_in_the_review_contradicts_no_person() -> None:
     account = an_account(entity_ig_role="secondary")
     held = decided(account, account_type=AccountType.OTHER, account_role=AccountRole.UNKNOWN)
     assert reasons(held) == {"type_other"}
@@ -286,7 +286,7 @@ def test_a_primary_account_without_a_match_creates_its_entity(
     assert created.entity.country_of_origin == ("KR" if table is BRANDS else None)
 
 
-def test_only_a_stored_picture_is_wished_for() -> None:
+def test_only_a_stored_picture_is_written() -> None:
     created = decided(an_account(profile_image_url="https://scontent.example/signed.jpg"))
     assert isinstance(created, Create)
     assert created.entity.image_url is None
@@ -322,7 +322,7 @@ def test_the_one_entity_of_that_name_is_linked(entity: dict[str, Any], review: d
     assert (linked.table, linked.entity_id, linked.entity.primary_account_id) == (BRANDS, match.id, OURS)
 
 
-def test_a_candidate_whose_name_only_resembles_is_no_match() -> None:
+def test_a_candidate_with_a_similar_name_is_not_a_match() -> None:
     near = an_entity(name_en="Madeup Seouls", name_ko=None)
     assert isinstance(decided(None, Candidates(matches=(near,))), Create)
 
@@ -336,12 +336,12 @@ def test_a_field_as_sure_as_the_threshold_is_kept() -> None:
     assert created.entity.country_of_origin == "KR"
 
 
-def test_a_name_that_stands_in_the_other_column_beside_another_name_is_no_conflict() -> None:
+def test_a_name_in_the_other_column_beside_another_name_is_not_a_conflict() -> None:
     swapped = an_entity(name_en="Other Name", name_ko="Madeup Seoul")
     assert isinstance(decided(None, Candidates(matches=(swapped,)), name_ko=None), Link)
 
 
-def test_an_entity_of_another_table_is_no_match() -> None:
+def test_an_entity_of_another_table_is_not_a_match() -> None:
     assert isinstance(decided(None, Candidates(matches=(an_entity(ARTISTS),))), Create)
 
 

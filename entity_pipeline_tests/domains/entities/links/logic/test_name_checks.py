@@ -50,7 +50,7 @@ def entity(
         (ARTISTS, None, "아이유"),
     ],
 )
-def test_names_that_fit_or_can_not_be_told_are_no_finding(
+def test_names_that_fit_or_can_not_be_judged_are_not_reported(
     table: EntityTable, en: str | None, ko: str | None
 ) -> None:
     assert check_pair(entity(table, en, ko)) is None

@@ -57,7 +57,7 @@ ALL = {row.id for row in (FIRST, SECOND, CREATED)}
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
-def test_a_value_is_put_back_while_it_is_our_last_and_listed_while_it_is_not_what_was_before_all_of_it(
+def test_a_value_is_restored_if_it_is_our_last_one_and_listed_if_it_is_not_the_original(
     row: AuditRow, past: list[AuditRow], now: Any, values: dict[str, Any], kept: dict[str, str]
 ) -> None:
     plan = restoration(row, past, {"name_en": now}, ALL)
@@ -68,7 +68,7 @@ def test_a_value_is_put_back_while_it_is_our_last_and_listed_while_it_is_not_wha
     ("earlier", "linked", "stays"),
     [(None, True, True), (None, False, False), ("unknown", True, False), ("secondary", True, False)],
 )
-def test_only_a_role_of_before_that_was_none_has_to_wait_for_the_link(
+def test_only_a_role_that_was_empty_before_has_to_wait_for_the_link(
     earlier: str | None, linked: bool, stays: bool
 ) -> None:
     row = wrote("role", {"entity_ig_role": earlier}, {"entity_ig_role": "primary"})
@@ -78,7 +78,7 @@ def test_only_a_role_of_before_that_was_none_has_to_wait_for_the_link(
     assert (plan.values, plan.kept) == ({} if stays else {"entity_ig_role": earlier}, kept)
 
 
-def test_a_link_that_goes_at_the_same_time_lets_the_role_go() -> None:
+def test_a_role_goes_together_with_its_link() -> None:
     row = wrote(
         "link", {"entity_ig_role": None, "brand_id": None}, {"entity_ig_role": "primary", "brand_id": "b"}
     )

@@ -227,7 +227,7 @@ def test_a_primary_that_a_person_linked_by_role_counts_as_linked(operation: Conn
     assert (applied.outcome, applied.entity_id) == (LinkOutcome.ATTACHED, brand_id)
 
 
-def test_a_secondary_account_of_the_entity_is_no_primary_to_follow(operation: Connection) -> None:
+def test_a_secondary_account_of_the_entity_is_not_a_primary_to_follow(operation: Connection) -> None:
     brand_id = insert(operation, "brands", name_en="Madeup Seoul")
     insert(
         operation,
@@ -557,7 +557,7 @@ def test_a_review_renewed_since_the_account_was_seen_is_the_one_that_counts(oper
     assert count(operation, "brands") == 1
 
 
-def test_who_waited_is_told_with_the_decision(operation: Connection) -> None:
+def test_the_decision_names_the_accounts_that_waited_for_it(operation: Connection) -> None:
     follower = insert_account(operation, "madeup.japan", name_en="Madeup Japan", name_ko=None, **FOLLOWER)
     assert apply(operation, follower).followers == ()
     assert apply(operation, insert_account(operation)).followers == (follower,)
@@ -610,7 +610,7 @@ def test_a_persons_edit_between_reading_and_writing_is_kept(operation_db: Cloned
     assert brand["primary_instagram_account_id"] is None
 
 
-def test_an_entity_deleted_in_between_is_created_anew(operation_db: ClonedDatabase) -> None:
+def test_an_entity_deleted_in_between_is_created_again(operation_db: ClonedDatabase) -> None:
     settings = EntitySettings()
     with operation_db.connection() as connection, operation_db.connection() as person:
         brands = [insert(connection, "brands", name_en="Madeup Seoul")]
@@ -626,7 +626,7 @@ def test_an_entity_deleted_in_between_is_created_anew(operation_db: ClonedDataba
         assert count(connection, "brands") == 1
 
 
-def test_what_somebody_else_writes_to_metadata_meanwhile_is_not_lost(operation_db: ClonedDatabase) -> None:
+def test_a_concurrent_write_to_metadata_is_not_lost(operation_db: ClonedDatabase) -> None:
     settings = EntitySettings()
     locked = Event()
 

@@ -184,7 +184,7 @@ def test_an_account_that_is_never_read_fails_after_its_attempts() -> None:
     assert (backfill["status"], backfill["attempts"], backfill["next_attempt_at"]) == ("failed", 3, None)
 
 
-def test_a_refresh_that_comes_to_nothing_keeps_what_was_found() -> None:
+def test_a_refresh_that_fails_keeps_what_was_found() -> None:
     steps: list[Step] = [("found", 0, None), ("wall", 1, None)]
     assert after(steps, max_attempts=2)["status"] == "deferred"
     given_up = after([*steps, ("wall", 1, None)], max_attempts=2)
@@ -231,7 +231,7 @@ def test_whatever_is_stored_the_result_is_whole_and_json(
 
 
 @pytest.mark.parametrize("previous", ["gone", ["found"], 7, True, None])
-def test_a_backfill_that_somebody_replaced_by_anything_counts_as_none(previous: Any) -> None:
+def test_a_backfill_replaced_by_any_other_value_counts_as_none(previous: Any) -> None:
     assert merge_attempt(previous, ended("found"), NOW, 5) == merge_attempt({}, ended("found"), NOW, 5)
     assert fields_to_write(account(), profile(), previous) == fields_to_write(account(), profile(), {})
 

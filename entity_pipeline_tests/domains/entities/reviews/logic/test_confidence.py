@@ -40,7 +40,7 @@ def test_a_confidence_is_read_as_a_share(value: object, share: float) -> None:
     [-0.1, 101, 1e9, math.nan, math.inf, -math.inf, 10**400, True, [], {}, "", "nan", "inf", "1e1", "-1",
      "101%", "1,000", "9/10", "sure", "0.9 0.8", "9" * 300],
 )  # fmt: skip
-def test_what_is_no_share_is_refused(value: object) -> None:
+def test_anything_but_a_share_is_refused(value: object) -> None:
     assert read_confidence(value) == (None, "bad_confidence")
 
 
@@ -51,7 +51,7 @@ def test_a_word_never_passes_a_default_threshold(word: str, share: float) -> Non
     assert read_confidence(word) == (share, "confidence_in_words")
 
 
-def test_nothing_is_nothing() -> None:
+def test_no_value_gives_no_confidence() -> None:
     assert read_confidence(None) == (None, None)
 
 

@@ -56,7 +56,7 @@ def test_unknown_is_null(value: object) -> None:
 @pytest.mark.parametrize(
     "value", ["XX", "NA (XX)", "EU", "Europe", "global", "KR, JP", ["KR", "JP"], {}, 82, True, "K" * 200]
 )
-def test_what_is_no_country_is_null_with_a_note(value: object) -> None:
+def test_anything_but_a_country_is_null_with_a_note(value: object) -> None:
     assert read_country(value) == (None, "unknown_country")
 
 

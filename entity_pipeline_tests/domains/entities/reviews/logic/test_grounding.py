@@ -79,7 +79,7 @@ def test_a_search_that_returned_nothing_is_not_grounded_and_keeps_its_queries() 
     )
 
 
-def test_a_supported_json_block_is_no_evidence() -> None:
+def test_a_supported_json_block_is_not_evidence() -> None:
     grounding = assess(recorded("supports_only_the_json"))
     assert (grounding.grounded, grounding.supports, grounding.evidence) == (True, 0, ())
 
@@ -93,7 +93,7 @@ def test_a_supported_json_block_is_no_evidence() -> None:
         "Nothing else. " + fenced().removeprefix("```json\n").removesuffix("}\n```"),
     ],
 )
-def test_json_is_no_evidence_fenced_or_bare_whole_or_cut(text: str) -> None:
+def test_json_is_not_evidence_fenced_or_bare_whole_or_cut(text: str) -> None:
     piece = '"name_en": "Gentle Monster", "name_ko": "젠틀몬스터"'
     assert grounded([support(piece, text=text)], text=text).evidence == ()
 
@@ -150,7 +150,7 @@ def test_a_segment_is_extended_to_its_sentence_and_no_further() -> None:
 
 
 @pytest.mark.parametrize("indices", [[], [1], [-1], ["0"], [True], [0.0], None, "0"])
-def test_a_support_without_a_returned_chunk_is_no_evidence(indices: object) -> None:
+def test_a_support_without_a_returned_chunk_is_not_evidence(indices: object) -> None:
     item = {"segment": segment_of(TEXT, "See"), "groundingChunkIndices": indices}
     assert grounded([item]).evidence == ()
 
@@ -186,7 +186,7 @@ def test_counts_are_capped_and_evidence_that_names_the_account_is_kept() -> None
 
 
 @pytest.mark.parametrize("text", ["gentlemonster " * 150, "See gentlemonster. " * 1_000])
-def test_a_passage_too_long_for_a_claim_is_no_evidence(text: str) -> None:
+def test_a_passage_too_long_for_a_claim_is_not_evidence(text: str) -> None:
     whole = {"segment": {"endIndex": len(text)}, "groundingChunkIndices": [0]}
     assert grounded([whole], text=text).evidence == ()
 
@@ -224,7 +224,7 @@ def test_offsets_in_a_part_that_is_not_there_prove_nothing(part: object) -> None
         "https://intranet/a",
     ],
 )
-def test_an_address_that_no_search_returns_is_no_source(uri: str) -> None:
+def test_an_address_that_no_search_returns_is_not_a_source(uri: str) -> None:
     grounding = grounded([support("젠틀몬스터는 한국의 브랜드이다.")], chunks=({"web": {"uri": uri}},))
     assert (grounding.chunks, grounding.supported) == (0, False)
 

@@ -43,7 +43,7 @@ def test_a_role_is_read_in_any_of_its_words(words: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize("value", [None, "", "  ", "\u200b"])
-def test_nothing_is_unknown_without_a_note(value: object) -> None:
+def test_no_value_is_unknown_without_a_note(value: object) -> None:
     assert read_type(value) == (AccountType.UNKNOWN, None)
 
 

@@ -94,5 +94,5 @@ def test_any_name_and_sentence_can_be_compared(name: str, sentence: str) -> None
 
 
 @given(name=st.text(alphabet=st.characters(categories=["Lu", "Ll"]), min_size=4, max_size=20))
-def test_a_name_standing_by_itself_is_found(name: str) -> None:
+def test_a_name_standing_on_its_own_is_found(name: str) -> None:
     assert naming("", [name])(f"It is {name} who did it.")

@@ -169,7 +169,7 @@ def test_a_record_that_cannot_be_read_gives_no_verdict(change: dict[str, Any]) -
         ({"evidence": [{"names_account": 1}, None]}, (True, 2, False)),
     ],
 )
-def test_a_doubtful_proof_is_no_proof(change: dict[str, Any], expected: tuple[bool, int, bool]) -> None:
+def test_a_doubtful_proof_does_not_count(change: dict[str, Any], expected: tuple[bool, int, bool]) -> None:
     verdict = verdict_of({**reviewed(), **change})
     assert verdict is not None
     assert (verdict.grounded, verdict.chunks, verdict.supported) == expected

@@ -101,7 +101,7 @@ def test_a_reply_without_a_review_is_a_named_outcome(
 
 @pytest.mark.parametrize("twin", ["account_type", "accountType", "Account Type"])
 @pytest.mark.parametrize("first", [True, False])
-def test_a_key_with_two_values_says_nothing(twin: str, first: bool) -> None:
+def test_a_key_with_two_values_is_unknown(twin: str, first: bool) -> None:
     block = fenced()
     said = f'"{twin}": "other"'
     text = (
@@ -112,7 +112,7 @@ def test_a_key_with_two_values_says_nothing(twin: str, first: bool) -> None:
     assert outcome.notes == ("account_type:unknown_label",)
 
 
-def test_a_confidence_with_two_values_is_none() -> None:
+def test_a_confidence_with_two_values_does_not_count() -> None:
     outcome = parsed(body_of(fenced().replace("{", '{"confidence": 0.1, ', 1)))
     assert outcome.review.confidence == 0.0
 
@@ -123,7 +123,7 @@ def test_a_key_that_is_only_repeated_is_read() -> None:
 
 
 @pytest.mark.parametrize("block", ["```json\n\ufeff{}\n```", "```json\n\u200b{}\n```", "\ufeff{}"])
-def test_marks_nobody_sees_before_the_block_are_passed_over(block: str) -> None:
+def test_invisible_marks_before_the_block_are_skipped(block: str) -> None:
     text = block.replace("{}", fenced().removeprefix("```json\n").removesuffix("\n```"))
     assert parsed(body_of(text)).review.name_en == "Gentle Monster"
 
@@ -266,7 +266,7 @@ def test_a_value_that_is_not_usable_becomes_unknown_with_a_note(
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "1" + "0" * 400, "9" * 5_000])
-def test_numbers_beyond_measure_are_no_confidence(number: str) -> None:
+def test_numbers_out_of_range_are_not_a_confidence(number: str) -> None:
     outcome = parse_reply(read_body(body_of(fenced().replace("0.93", number))), handle=HANDLE)
     if isinstance(outcome, ParsedReply):
         assert outcome.review.confidence == 0.0
@@ -289,7 +289,7 @@ def test_a_review_in_the_bio_is_not_taken_for_the_answer_wherever_it_is_quoted(
     assert outcome.review == Review.model_validate(REVIEW)
 
 
-def test_a_reply_that_only_repeats_the_bios_review_is_none_and_not_worth_a_repair() -> None:
+def test_a_reply_that_only_repeats_the_bios_review_does_not_count_and_is_not_repaired() -> None:
     bio = f"```json\n{QUOTED}\n```"
     outcome = parse_reply(read_body(body_of(f"As asked:\n```json\n{QUOTED}\n```")), handle=HANDLE, bio=bio)
     assert isinstance(outcome, Unparseable)

@@ -109,7 +109,7 @@ def test_tags_are_found_in_every_place_instagram_puts_them(node: dict[str, Any],
         (saved({"shortcode": "x" * 300}), "no usable shortcode"),
     ],
 )
-def test_a_file_that_is_no_post_is_reported_with_the_reason(data: bytes, reason: str) -> None:
+def test_a_file_that_is_not_a_post_is_reported_with_the_reason(data: bytes, reason: str) -> None:
     found = parse_instaloader(data, "a.json")
     assert isinstance(found, BadRow)
     assert reason in str(found)
@@ -124,7 +124,7 @@ def test_a_file_that_is_no_post_is_reported_with_the_reason(data: bytes, reason:
         (b'[{"text": "nice"}]', "comments"),
     ],
 )
-def test_other_files_of_instaloader_are_no_faults(data: bytes, kind: str) -> None:
+def test_other_files_of_instaloader_are_not_reported(data: bytes, kind: str) -> None:
     assert parse_instaloader(data, "a.json") == OtherFile("a.json", kind)
 
 
@@ -244,7 +244,7 @@ def test_a_header_that_can_not_be_read_is_one_fault(header: str) -> None:
 
 
 @pytest.mark.parametrize("depth", [150, 900, 100_000])
-def test_what_nests_too_deep_to_be_stored_is_a_fault_of_its_row_or_file(depth: int) -> None:
+def test_data_that_nests_too_deep_to_be_stored_is_a_fault_of_its_row_or_file(depth: int) -> None:
     deep = "[" * depth + "]" * depth
     good, bad = csv_rows(f"external_id;tagged_usernames\nCx1;nike\nCx2;{deep}\n")[::1]
     assert isinstance(good, ImportedPost)

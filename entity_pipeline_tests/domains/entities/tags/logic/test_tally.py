@@ -60,7 +60,7 @@ def test_a_sighting_keeps_its_moment_and_its_post(since: timedelta, post_id: UUI
     assert seen_at(seen_in(NOON + since, post_id)) == (NOON + since, post_id)
 
 
-def test_a_username_is_counted_once_a_post_under_all_its_spellings() -> None:
+def test_a_username_is_counted_once_per_post_under_all_its_spellings() -> None:
     day = tally(post(1, "nike", "@Nike", "instagram.com/nike/"), post(2, "NIKE", minute=5))
 
     assert by_username(day) == {"nike": Row(2, NOON, NOON + timedelta(minutes=5), [1, 2])}
@@ -103,7 +103,7 @@ def test_the_samples_are_the_three_earliest_posts() -> None:
         (b"\xff", "unreadable"),
     ],
 )
-def test_what_is_no_array_is_counted_by_what_it_is(array: Any, kind: str) -> None:
+def test_anything_but_an_array_is_counted_by_its_kind(array: Any, kind: str) -> None:
     day = tally(of_json(array))
 
     assert day.counts.bad_arrays == Counter({kind: 1})
@@ -136,7 +136,7 @@ def test_bytes_are_taken_like_text() -> None:
     assert by_username(day)["nike"].posts == 2
 
 
-def test_an_empty_array_is_a_post_without_username_and_no_fault() -> None:
+def test_an_empty_array_is_a_post_without_usernames_and_not_a_fault() -> None:
     day = tally(post(1))
     assert day.counts == TagCounts(posts=1, posts_without_username=1)
 
@@ -238,7 +238,7 @@ GOLDEN: list[Any] = [
 GOLDEN_RESULTS = {"3": "e20c936324adfc0c"}
 
 
-def test_rules_that_count_the_golden_cases_otherwise_have_another_version() -> None:
+def test_rules_that_count_the_golden_cases_differently_have_another_version() -> None:
     day = tally(*(of_json(json.dumps(tags), number) for number, tags in enumerate(GOLDEN, start=1)))
     counts = {name: getattr(day.counts, name) for name in TagCounts.__slots__}
     result = json.dumps([by_username(day), counts], sort_keys=True, default=str)

@@ -97,7 +97,7 @@ def test_a_post_that_changed_keeps_its_id_its_day_and_what_only_the_collector_kn
 
 
 @pytest.mark.parametrize("metadata", [None, "null", "[1]", '"text"'])
-def test_metadata_that_is_no_object_is_replaced(
+def test_metadata_that_is_not_an_object_is_replaced(
     assets: Connection, tmp_path: Path, metadata: str | None
 ) -> None:
     assets.execute(
@@ -159,7 +159,7 @@ def test_text_that_postgresql_refuses_is_stored_without_it(assets: Connection, t
     assert posts(assets)[0][:2] == ("Cx1", {"tagged_usernames": ["ni\ufffdke", "\ufffd"]})
 
 
-def test_progress_is_told_post_by_post(assets: Connection, tmp_path: Path) -> None:
+def test_progress_is_reported_post_by_post(assets: Connection, tmp_path: Path) -> None:
     seen: list[int] = []
     import_posts(assets, save_csv(tmp_path, "Cx1,nike,", "Cx2,nike,"), now=NOW, progress=seen.append)
     assert seen == [1, 2]

@@ -86,7 +86,7 @@ def test_a_window_has_its_start_and_not_its_end(
     assert sum(posts_by_day(assets, start, end, first_day=FIRST_DAY).values()) == expected
 
 
-def test_days_are_utc_whatever_the_session_thinks(assets: Connection) -> None:
+def test_days_are_utc_whatever_the_time_zone_of_the_session(assets: Connection) -> None:
     collect(assets, "late", datetime(2026, 11, 1, 23, 30, tzinfo=UTC))
     collect(assets, "early", datetime(2026, 11, 3, 0, 30, tzinfo=UTC))
     collect(assets, "ancient", datetime(2019, 5, 5, tzinfo=UTC), metadata=None)
@@ -162,7 +162,7 @@ def test_a_late_row_of_a_day_that_is_already_known_names_the_day_again(assets_db
         assert watch(watcher, cursor)[0] == [DAY]
 
 
-def test_old_rows_are_done_with_and_recent_ones_are_kept_in_view(assets: Connection) -> None:
+def test_old_rows_are_settled_and_recent_ones_are_kept_in_view(assets: Connection) -> None:
     old = collect(assets, "old", updated_at=NOON)
     _, cursor = watch(assets, ChangeCursor())
     assert cursor == ChangeCursor((NOON, old), (NOON, old), {})
@@ -173,7 +173,7 @@ def test_old_rows_are_done_with_and_recent_ones_are_kept_in_view(assets: Connect
     assert set(cursor.recent) == {DAY}
 
 
-def test_ageing_out_of_the_window_is_no_change(assets: Connection) -> None:
+def test_ageing_out_of_the_window_is_not_a_change(assets: Connection) -> None:
     almost = datetime.now(UTC) - LATE_COMMIT_WINDOW + timedelta(seconds=0.3)
     ageing = collect(assets, "ageing", updated_at=almost)
     days, cursor = watch(assets, ChangeCursor())
@@ -184,7 +184,7 @@ def test_ageing_out_of_the_window_is_no_change(assets: Connection) -> None:
     assert (days, cursor) == ([], ChangeCursor((almost, ageing), (almost, ageing), {}))
 
 
-def test_a_limit_is_passed_in_steps_even_where_all_rows_share_one_time(assets: Connection) -> None:
+def test_more_rows_than_the_limit_are_read_in_steps_even_if_all_share_one_time(assets: Connection) -> None:
     for number in range(7):
         collect(assets, f"post-{number}", NOON + timedelta(days=number), updated_at=NOON + timedelta(days=9))
     cursor, seen = ChangeCursor(), []
@@ -197,7 +197,7 @@ def test_a_limit_is_passed_in_steps_even_where_all_rows_share_one_time(assets: C
     assert watch(assets, cursor)[0] == []
 
 
-def test_one_large_transaction_of_now_is_passed_in_steps_too(assets: Connection) -> None:
+def test_one_large_recent_transaction_is_read_in_steps_too(assets: Connection) -> None:
     with assets.transaction():
         for number in range(7):
             collect(assets, f"post-{number}", NOON + timedelta(days=number))

@@ -100,7 +100,7 @@ def test_a_day_whose_posts_are_the_same_is_not_counted_again(
     ],
     ids="added changed emptied deleted moved another swapped row_lost row_added rows_lost rules".split(),
 )
-def test_whatever_a_day_was_counted_from_has_changed_it_is_counted_again(
+def test_a_day_is_counted_again_whichever_of_its_inputs_changed(
     posts: Connection, assets_db: ClonedDatabase, change: Callable[[Connection], Any]
 ) -> None:
     recount(assets_db)
@@ -170,7 +170,7 @@ def test_days_counted_under_the_hash_of_an_earlier_release_are_counted_once_more
     recount(assets_db)
 
 
-def test_a_count_that_fails_is_not_noted(
+def test_a_count_that_fails_is_not_recorded(
     posts: Connection, assets_db: ClonedDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tagged_usernames, "note_day", lambda *_, **__: posts.execute("select 1 / 0"))

@@ -74,7 +74,7 @@ def test_a_day_holds_exactly_the_given_rows(assets: Connection) -> None:
     assert [row[1:3] for row in rows(assets)] == [("kappa", 1), ("nike", 1), ("puma", 2)]
 
 
-def test_a_row_says_how_often_from_when_to_when_and_names_the_three_earliest_posts(
+def test_a_row_has_the_count_the_first_and_last_time_and_the_three_earliest_posts(
     assets: Connection,
 ) -> None:
     times = [NOON + timedelta(microseconds=number) for number in range(5)]
