@@ -16,6 +16,7 @@ from entity_pipeline.core.findings import Finding
 from entity_pipeline.core.instagram.settings import InstagramSettings
 from entity_pipeline.core.ports import Databases
 from entity_pipeline.core.settings import Closed
+from entity_pipeline.domains.entities.accounts.enrichment_queue import LIST_IS_LATE
 from entity_pipeline.domains.entities.accounts.queries.account_facts import server_clock
 from entity_pipeline.domains.entities.accounts.queries.queue_rows import read_sweep
 from entity_pipeline.domains.entities.settings import EntitySettings
@@ -40,7 +41,6 @@ select to_regclass(%(table)s) is not null, coalesce(has_table_privilege(to_regcl
   exists (select from pg_class where oid = to_regclass(%(table)s) and row_security_active(oid))
 """
 _THERE = "select to_regclass('public.enrichment_queue_sweep') is not null"
-LIST_IS_LATE = timedelta(hours=1)
 COMPARISON_IS_LATE = timedelta(days=2)
 
 _Connection = psycopg.Connection[Any]

@@ -46,6 +46,8 @@ _log = logging.getLogger(__name__)
 READ_AT_ONCE = 1_000
 PAGE = 20_000
 COMPARE_EVERY = timedelta(days=1)
+LIST_IS_LATE = timedelta(hours=1)
+"""How far the list may be behind the accounts before people are told; a sweep is made every minute."""
 
 
 def is_comparison_due(assets: Connection[Any], now: datetime) -> bool:

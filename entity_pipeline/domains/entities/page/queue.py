@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from psycopg import Connection
 
 from entity_pipeline.core.failures import ConfigurationFailure
+from entity_pipeline.domains.entities.accounts.enrichment_queue import LIST_IS_LATE
 from entity_pipeline.domains.entities.accounts.logic.standing import AccountState
 from entity_pipeline.domains.entities.accounts.queries.queue import (
     ListedEntry,
@@ -68,14 +69,15 @@ def queue_counts(connection: Connection) -> Counts:
     sweep = read_sweep(connection)
     if sweep is None:
         raise ConfigurationFailure(LIST_IS_HIDDEN)
-    states, reasons = state_counts(connection), reason_counts(connection)
+    states, reasons, now = state_counts(connection), reason_counts(connection), datetime.now(UTC)
     return Counts(
         total=sum(states.values()),
         states=[Count(value=state, accounts=states.get(state, 0)) for state in AccountState],
         held_reasons=_reasons(reasons.get(AccountState.HELD, {})),
         failed_reasons=_reasons(reasons.get(AccountState.FAILED, {})),
         list_as_of=sweep.as_of,
-        as_of=datetime.now(UTC),
+        list_is_late=sweep.as_of is None or now - sweep.as_of > LIST_IS_LATE,
+        as_of=now,
     )
 
 

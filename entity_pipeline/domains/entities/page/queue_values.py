@@ -109,4 +109,7 @@ class Counts(Shown):
     list_as_of: datetime | None = Field(
         description="All that was committed by then is in the list; None before it was filled."
     )
+    list_is_late: bool = Field(
+        description="Whether the list is further behind the accounts than it should be."
+    )
     as_of: datetime

@@ -15,6 +15,7 @@ from entity_pipeline.admin.app import create_app
 from entity_pipeline.admin.paths import SIGN_IN_PATH
 from entity_pipeline.admin.texts import Texts
 from entity_pipeline.assembly import DOMAINS
+from entity_pipeline.domains.entities.accounts.enrichment_queue import sweep_all
 from entity_pipeline.domains.entities.page.addresses import PAGE_PATH
 from entity_pipeline.resources.postgres import PostgresResource
 from entity_pipeline_tests.admin.installations import (
@@ -164,6 +165,33 @@ def test_the_figures_of_the_page_are_those_of_the_api(
             f"<title>{Texts('en').day(date.fromisoformat(day['day']))}: {day['grounded_requests']:,}</title>"
             in page
         )
+
+
+@pytest.mark.parametrize(
+    ("behind", "says"),
+    [
+        ("interval '1 minute'", False),
+        ("interval '2 hours'", True),
+    ],
+)
+def test_the_page_says_as_of_when_the_list_is_and_when_that_is_late(
+    assets_db: ClonedDatabase, operation_db: ClonedDatabase, assets: Connection, behind: str, says: bool
+) -> None:
+    sweep_all(operation_db, assets_db)
+    at = installation_of(PostgresResource(url=assets_db.url), operation_db)
+    person = signed_in(create_app(DOMAINS, at, CONFIGURATION))
+    assets.execute(f"update enrichment_queue_sweep set as_of = now() - {behind}".encode())
+    page = text_of(person.get(PAGE_PATH).text)
+    assert re.search(r"The list is as of \S+ \d", page)
+    assert ("The list is late" in page) == says
+
+
+def test_a_list_that_was_never_filled_is_said(
+    assets_db: ClonedDatabase, operation_db: ClonedDatabase
+) -> None:
+    at = installation_of(PostgresResource(url=assets_db.url), operation_db)
+    page = text_of(signed_in(create_app(DOMAINS, at, CONFIGURATION)).get(PAGE_PATH).text)
+    assert "The list is not filled yet." in page
 
 
 def test_filters_search_sort_and_pages_work_as_plain_links_and_forms(
