@@ -186,7 +186,8 @@ class Child:
 
 
 @contextmanager
-def _child(environment: Mapping[str, str]) -> Iterator[Child]:
+def child_in(environment: Mapping[str, str]) -> Iterator[Child]:
+    """The process, with these variables."""
     with tempfile.TemporaryDirectory() as folder, open(Path(folder) / "log", "w") as log:
         variables = {name: value for name, value in os.environ.items() if not name.startswith("DAGSTER_")}
         variables |= {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONUNBUFFERED": "1", **environment}
@@ -207,7 +208,7 @@ def _child(environment: Mapping[str, str]) -> Iterator[Child]:
 @contextmanager
 def attack(server: DatabaseServer) -> Iterator[Attack]:
     """The attack with its undisturbed run done."""
-    with ground(server) as installation, _child(installation.environment()) as child:
+    with ground(server) as installation, child_in(installation.environment()) as child:
         fill(*installation.databases, concurrency=1)
         made = Attack(installation, child)
         made.walk()

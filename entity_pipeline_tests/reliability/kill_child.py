@@ -24,6 +24,9 @@ from google import genai
 
 from entity_pipeline.cli.runs import Runner
 from entity_pipeline.cli.services import services
+from entity_pipeline.core.audit import COMMAND_ACTOR, Actor
+from entity_pipeline.core.gemini.settings import GeminiSettings
+from entity_pipeline.core.settings_change import Assignment, edit_of
 from entity_pipeline.definitions import defs
 from entity_pipeline.domains.entities.commands.pipeline import Pipeline
 from entity_pipeline.resources.instagram import attempt
@@ -59,6 +62,14 @@ class Runs:
         getattr(Pipeline(self._built, Runner(self._instance, defs), days), name)()
         return True
 
+    def settings(self) -> bool:
+        """One change of a shared row from the row as it is, as the command and the page make it."""
+        store = self._built.settings
+        row = store.row(GeminiSettings)
+        edit = edit_of(GeminiSettings, [Assignment(("daily_grounding_cap",), 7)], is_enabled=False)
+        store.change(GeminiSettings, edit, Actor(COMMAND_ACTOR, "cli", "mina"), row and row.updated_at)
+        return True
+
 
 def main() -> None:
     """Serve until standard input ends."""
@@ -82,8 +93,10 @@ def main() -> None:
 
 def _carry_out(order: dict[str, Any], runs: Runs) -> int:
     try:
-        run = runs.stage if order["what"] in ("intake", "review", "link") else runs.asset
         with contextlib.redirect_stdout(sys.stderr):  # standard output is where the answers go
+            if order["what"] == "settings":
+                return int(not runs.settings())
+            run = runs.stage if order["what"] in ("intake", "review", "link") else runs.asset
             return int(not run(order["what"], *order["days"]))
     except BaseException:  # noqa: BLE001 - whatever it is, the copy must not go on as the server
         traceback.print_exc()
