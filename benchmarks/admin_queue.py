@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/admin_queue.py [ACCOUNTS] [--keep FOLDER]
 
-Starts a PostgreSQL of its own and makes the accounts of `many_accounts.py` (some minutes). With --keep the folder
-stays and is used again. Surprising: the hardest questions are those whose filters are common each and never true
+Starts its own PostgreSQL and makes the accounts of `many_accounts.py` (some minutes). With --keep the folder
+stays and is used again. The hardest queries are those whose filters are each common but never true
 together, since nothing rare leads to the answer.
 """
 
@@ -20,7 +20,7 @@ from entity_pipeline.domains.entities.page.queue_values import QueueQuery, Queue
 from entity_pipeline.sandbox.postgres import EmbeddedPostgres
 
 Connections = tuple[psycopg.Connection[Any], psycopg.Connection[Any]]
-"""To the assets and the operation database."""
+"""Connections to the assets and the operation database."""
 
 LIMIT_MS = 150.0
 DEEP_PAGES = 5

@@ -2,9 +2,9 @@
 
     PYTHONPATH=. .venv/bin/python benchmarks/connections.py
 
-Starts a PostgreSQL of its own, webserver, daemon, code location and administration page as in `deploy/`, then runs
-jobs with 16 reviews at once and asks the page from 20 clients. Surprising: the server knows clients by their port,
-so the process of a connection is found by who holds the other end of it.
+Starts its own PostgreSQL, webserver, daemon, code location and administration page as in `deploy/`, then runs
+jobs with 16 reviews at once and asks the page from 20 clients. The server knows clients only by their port,
+so the process of a connection is found by looking for the holder of its other end.
 """
 
 import os
@@ -96,7 +96,7 @@ class Sampler:
         return {one.laddr.port: one.pid for one in psutil.net_connections("tcp") if one.pid and one.laddr}
 
     def _name(self, pid: int | None) -> str:
-        """The process of ours; one that the code location started is a run, each on its own."""
+        """Which of our processes it is; each one that the code location started is a run."""
         if pid in self._names:
             return self._names[pid]
         try:
@@ -110,7 +110,7 @@ class Sampler:
 
 
 def most(samples: list[Held]) -> dict[str, Counter[str]]:
-    """By process: the most of each database, and of all together at one moment. Runs are one of them."""
+    """For each process, the most connections to each database and to all of them at once; runs are one process."""
     found: dict[str, Counter[str]] = defaultdict(Counter)
     for sample in samples:
         together: Counter[str] = Counter()
@@ -129,7 +129,7 @@ def _kind(name: str) -> str:
 
 
 def at_rest(samples: list[Held]) -> dict[str, float]:
-    """By process: the median of all databases together."""
+    """For each process, the median over all databases together."""
     names = {name for sample in samples for name, _ in sample}
     return {
         name: median(sum(count for (one, _), count in sample.items() if one == name) for sample in samples)

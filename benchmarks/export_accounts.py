@@ -1,9 +1,9 @@
-"""Accounts a second and peak memory of `entity-pipeline export`, of some of 1,000,000 accounts and of all.
+"""Accounts per second and peak memory of `entity-pipeline export`, of some of 1,000,000 accounts and of all.
 
     .venv/bin/python benchmarks/export_accounts.py [ACCOUNTS] [--keep FOLDER]
 
-The accounts are those of `many_accounts.py`. Each export is a process of its own, whose peak resident memory the
-kernel tells; most of it are the libraries.
+The accounts are those of `many_accounts.py`. Each export is a separate process, whose peak resident memory the
+kernel reports; most of that is the libraries.
 """
 
 import subprocess
@@ -43,7 +43,7 @@ def measure(postgres: EmbeddedPostgres, console: Console) -> None:
             took_s, peak_mb = map(float, ended.stdout.split())
             rows = int(ended.stderr.split()[0].replace(",", ""))
             console.print(
-                f"{rows:,} accounts in {took_s:.0f} s, {rows / took_s:,.0f} a second, "
+                f"{rows:,} accounts in {took_s:.0f} s, {rows / took_s:,.0f} per second, "
                 f"{file.stat().st_size / 1e6:.0f} MB; peak memory {peak_mb:.0f} MB"
             )
 

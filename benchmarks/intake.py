@@ -1,11 +1,11 @@
-"""Posts a second of intake against its floor: COPY of the tag arrays out of the database and nothing else.
+"""Posts per second of intake against its floor: COPY of the tag arrays out of the database and nothing else.
 
     .venv/bin/python benchmarks/intake.py [POSTS] [--days DAYS] [--short] [--assets] [--dlt] [--keep FOLDER]
 
-Starts a PostgreSQL of its own and makes the posts (`intake_posts.py` says their shape). Each way runs in a fresh
+Starts its own PostgreSQL and makes the posts (`intake_posts.py` describes their shape). Each way runs in a fresh
 process, whose peak of memory is its own. `--assets` also runs the real assets through Dagster; `--dlt` compares
-with dlt, which is no dependency (`.venv/bin/pip install 'dlt[postgres]'`). Row by row is tried on a sample, and what
-it would take for all is worked out. For memory and time that grow: `10000000 --days 300`. Surprising: with two
+with dlt, which is not a dependency (`.venv/bin/pip install 'dlt[postgres]'`). Row by row is measured on a sample, and
+the time for all rows is calculated from it. To see memory and time grow: `10000000 --days 300`. With two
 processors the two halves of intake share them with the server, so other work on the machine counts double.
 """
 
@@ -60,7 +60,7 @@ def _connect(url: str) -> "psycopg.Connection[Any]":
 
 
 def floor(urls: list[str], _: int, __: int) -> dict[str, Any]:
-    """Every tag array of the table, read and thrown away."""
+    """Read every tag array of the table and throw it away."""
     with _connect(urls[0]) as connection, connection.cursor().copy(_FLOOR.encode()) as copy:
         return {"posts": sum(1 for _ in copy)}
 
@@ -87,7 +87,7 @@ def functions(urls: list[str], _: int, days: int) -> dict[str, Any]:
 
 
 def rows_alone(urls: list[str], posts: int, __: int) -> dict[str, Any]:
-    """The finished rows once more, into empty copies of their tables with the same keys, checks and indexes.
+    """Write the finished rows once more, into empty copies of their tables with the same keys, checks and indexes.
 
     Nothing is read from posts, counted, matched or triggered, and both databases work at the same time: what is left
     of the time whatever program does the rest.
@@ -106,7 +106,7 @@ def rows_alone(urls: list[str], posts: int, __: int) -> dict[str, Any]:
 
 
 def assets(urls: list[str], _: int, days: int) -> dict[str, Any]:
-    """The two assets as Dagster materialises them, in this process."""
+    """Materialise the two assets through Dagster, in this process."""
     os.environ |= {"ASSETS_DATABASE_URL": urls[0], "OPERATION_DATABASE_URL": urls[1]}
     import dagster as dg
 
@@ -131,7 +131,7 @@ def assets(urls: list[str], _: int, days: int) -> dict[str, Any]:
 
 
 def row_by_row(urls: list[str], _: int, __: int) -> dict[str, Any]:
-    """The first posts of the table with a statement a tag."""
+    """Take in the first posts of the table with one statement per tag."""
     with _connect(urls[0]) as connection, _connect(urls[1]) as operation:
         operation.execute(
             "create temp table tagged_one_by_one (username text primary key, posts integer, "
@@ -187,7 +187,7 @@ def _peak_mb() -> int:
 
 
 def measured(way: str, urls: list[str], posts: int, days: int) -> dict[str, Any]:
-    """Seconds, peak of memory and what the way says, from a process of its own."""
+    """Seconds, peak of memory and the way's own figures, from a separate process."""
     command = [sys.executable, __file__, str(posts), "--days", str(days), "--way", way, *urls]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return dict(json.loads(done.stdout.splitlines()[-1]))
@@ -205,7 +205,7 @@ def _empty(urls: list[str]) -> None:
 
 
 def compare(urls: list[str], posts: int, days: int, console: Console, *, others: list[str]) -> None:
-    """Print the table; every ratio is to the better of two floors of this run."""
+    """Print the table; every ratio compares with the better of two floors of this run."""
     floors = [measured("floor", urls, posts, days) for _ in range(2)]
     best = min(floors, key=lambda one: one["seconds"])
     rows = [("floor: COPY out alone", best)]

@@ -1,11 +1,11 @@
 """Made-up posts as a collector leaves them, for `intake.py`.
 
-The shape, for a million posts: 9.0 million tags (1 to 17 a post) of about 2.0 million accounts, over 30 days. Six
+The shape, for a million posts: 9.0 million tags (1 to 17 per post) of about 2.0 million accounts, over 30 days. Six
 accounts of ten are tagged once, as in `docs/scaling.md`. Of the other tags, half are of accounts that the day's
-sources work with, for sources are collected in turn; half are of anybody, on any of the days, by a power law whose
-first is in one post of twenty-five. Surprising: an account that is tagged on ten days is ten rows of
+sources work with, for sources are collected in turn; half are of any account, on any of the days, by a power law whose
+first is in one post of twenty-five. An account that is tagged on ten days makes ten rows of
 `tagged_usernames`, so the spread over days decides how much there is to write. Three tags of a hundred are spelled
-otherwise (`@Name`, an address), three of a thousand are no username.
+differently (`@Name`, an address), three of a thousand are not usernames.
 """
 
 import random
@@ -31,14 +31,14 @@ _RAW_POSTS = """
 
 
 def account_name(number: int) -> str:
-    """A username; different numbers have different ones, in no order."""
+    """A username; different numbers give different ones, in no order."""
     mixed = number * 10_368_889 % 2**24
     parts = [_SYLLABLES[mixed >> shift & 63] for shift in (18, 12, 6, 0)]
     return "".join(parts) + (str(number >> 24) if number >> 24 else "") + _ENDINGS[number % len(_ENDINGS)]
 
 
 def fill(connection: "psycopg.Connection[Any]", posts: int, *, days: int, seed: int = 1) -> None:
-    """Put `posts` rows into an empty `raw_posts`, in order of collection; the same ones for the same seed."""
+    """Insert `posts` rows into an empty `raw_posts`, in order of collection; the same rows for the same seed."""
     lines = _lines(posts, days, random.Random(seed))
     with connection.cursor().copy(_RAW_POSTS) as copy:
         while batch := list(islice(lines, 2_000)):

@@ -2,8 +2,9 @@
 
     .venv/bin/python benchmarks/ledger_cost.py [REQUESTS]
 
-Starts a PostgreSQL of its own in a temporary folder, durable as in production (fsync on). Surprising: under
-many processes most of the waiting is for the lock of `reserve`: one at a time for a Google project, by design.
+Starts its own PostgreSQL in a temporary folder, durable as in production (fsync on). Under
+many processes most of the waiting is for the lock of `reserve`, which admits one at a time per Google project, by
+design.
 """
 
 import json
@@ -48,7 +49,7 @@ PROCESSES = 8
 
 
 class Kind(CallKind):
-    """What the calls are for."""
+    """The kind of the calls."""
 
     REVIEW = "review"
 
@@ -71,7 +72,7 @@ def _timed(times: Times, step: str, action: Callable[..., Any], *arguments: Any)
 
 
 def measure(url: str, name: str, count: int) -> Times:
-    """`count` requests one after the other; milliseconds of each write."""
+    """Make `count` requests one after the other; returns the milliseconds of each write."""
     times: Times = {"reserve": [], "mark sent": [], "settle": []}
     with open_database(url, max_connections=1) as database:
         ledger = Ledger(database)

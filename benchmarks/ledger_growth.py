@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/ledger_growth.py
 
-Starts a PostgreSQL of its own. The quickest of some calls is shown: it says what the statement must do, whatever
-else the machine does. Surprising: a reservation counts the day's rows under the lock, so a day's cost grows with
+Starts its own PostgreSQL. The fastest of several calls is shown, since that is the cost of the statement whatever
+else the machine does. A reservation counts the day's rows under the lock, so a day's cost grows with
 the square of its requests.
 """
 
@@ -29,7 +29,7 @@ REQUEST = Request(model=FLASH.name, system="", parts=(Text("x"),), tools=(Tool.G
 
 
 class Kind(CallKind):
-    """What the calls are for."""
+    """The kind of the calls."""
 
     REVIEW = "review"
 
@@ -50,7 +50,7 @@ from generate_series((select count(*) from gemini_usage_events) + 1, %(rows)s) n
 
 
 def quickest_ms(ledger: Ledger, name: str) -> float:
-    """The quickest of CALLS reservations, in ms."""
+    """The fastest of CALLS reservations, in ms."""
     taken = []
     for nth in range(CALLS):
         claim = Claim(STEP, Kind.REVIEW, f"{name}_{nth}")

@@ -1,10 +1,10 @@
-"""Accounts a second that `catalog_links` decides beside 10,000, 100,000 and 1,000,000 entities, and what it costs.
+"""Accounts per second that `catalog_links` decides beside 10,000, 100,000 and 1,000,000 entities, and what it costs.
 
     .venv/bin/python benchmarks/linking.py [--short] [--accounts 10000]
 
-Starts a PostgreSQL of its own, durable as in production, and runs the real `linking_job` in this process. A relay
-between the two counts round trips, and plays a database 5 ms away. Surprising: the accounts are not all alike: half
-make an entity, some join one, some wait for an account of the same run, and some are held.
+Starts its own PostgreSQL, durable as in production, and runs the real `linking_job` in this process. A relay
+between the two counts round trips, and simulates a database 5 ms away. The accounts are not all alike: half
+create an entity, some join one, some wait for an account of the same run, and some are held.
 """
 
 import argparse
@@ -115,7 +115,7 @@ where metadata #>> '{entity_enrichment,cohort}' = %s group by 1 order by 2 desc
 
 @dataclass
 class Relay:
-    """Passes PostgreSQL's wire on, `delay_ms` a round trip, and counts each turn from the client to the server."""
+    """Relays PostgreSQL's connections, delays each round trip by `delay_ms`, and counts each turn from the client to the server."""
 
     target: str
     delay_ms: float = 0.0
@@ -159,7 +159,7 @@ class Relay:
 
 @dataclass(frozen=True)
 class Measured:
-    """One run of `linking_job` over one cohort."""
+    """Run `linking_job` over one cohort."""
 
     entities: int
     accounts: int
@@ -198,7 +198,7 @@ def link(
 
 
 def prepare(postgres: EmbeddedPostgres) -> None:
-    """Both databases, with the pipeline switched on, and named in the environment as the job wants them."""
+    """Both databases, with the pipeline switched on, named in the environment for the job."""
     urls = {name: postgres.url(name) for name in ("assets", "operation")}
     os.environ.update({f"{name.upper()}_DATABASE_URL": url for name, url in urls.items()})
     os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
@@ -208,7 +208,7 @@ def prepare(postgres: EmbeddedPostgres) -> None:
 
 
 def grow(postgres: EmbeddedPostgres, first: int, last: int) -> None:
-    """Entities `first` to `last`, seven of ten with a linked account."""
+    """Insert entities `first` to `last`, seven of ten with a linked account."""
     with _operation(postgres) as connection:
         for begin in range(first, last + 1, 100_000):
             _run(connection, _CATALOG, first=begin, last=min(begin + 99_999, last), cohort=FIRST_DAY)
@@ -258,7 +258,7 @@ def main(sizes: tuple[int, ...], accounts: int, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Accounts a second that catalog_links decides.")
+    parser = argparse.ArgumentParser(description="Accounts per second that catalog_links decides.")
     parser.add_argument("--short", action="store_true", help="a tenth of the catalog, 500 accounts")
     parser.add_argument("--accounts", type=int, help="accounts in each catalog")
     options = parser.parse_args()

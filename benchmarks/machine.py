@@ -1,4 +1,4 @@
-"""What machine a benchmark ran on, in a line: figures of two machines are not comparable, ratios nearly are."""
+"""The machine a benchmark ran on, in a line. Figures of two machines are not comparable; ratios nearly are."""
 
 import os
 import platform

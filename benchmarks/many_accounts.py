@@ -1,4 +1,4 @@
-"""A server of its own with up to a million made-up accounts, whose metadata is as long as real ones.
+"""A separate server with up to a million made-up accounts, whose metadata is as long as real ones.
 
 For `admin_queue.py`, `metrics_scrape.py` and `export_accounts.py`: a folder that is kept serves all three.
 """
@@ -76,7 +76,7 @@ def fill(connection: psycopg.Connection[Any], accounts: int) -> float:
 
 
 def listing(operation: psycopg.Connection[Any], assets: psycopg.Connection[Any], console: Console) -> None:
-    """Follow the accounts that were made, and say how long a first sweep, an idle one and a comparison take."""
+    """Fill the list of accounts, and print how long a first sweep, an idle one and a comparison take."""
     began = time.perf_counter()
     report = sweep(operation, assets, give_up_at=math.inf)
     console.print(f"sweep: {report.corrected:,} accounts listed in {time.perf_counter() - began:.1f} s")
@@ -89,7 +89,7 @@ def listing(operation: psycopg.Connection[Any], assets: psycopg.Connection[Any],
 
 
 def timed(action: Callable[[], Any], times: int = 5) -> tuple[float, Any]:
-    """Median milliseconds of some calls, the first of which is not counted, and what it returned."""
+    """Median milliseconds of some calls, without the first one, and the value that it returned."""
     result = action()
     taken = []
     for _ in range(times):

@@ -127,17 +127,17 @@ class Cohort:
         self._sorted: list[Account] = []
 
     def add(self, alike: Alike) -> None:
-        """New accounts, of which there is at least one."""
+        """Add new accounts, at least one."""
         self.waiting += alike.left
         self._push(alike.draw(self._chance), alike)
 
     def give_back(self, account: Account) -> None:
-        """An account that was taken."""
+        """Take one account."""
         self.waiting += 1
         self._push(account, None)
 
     def in_order(self) -> Iterator[tuple[Account, date]]:
-        """All of them; nothing is taken."""
+        """All of them, without taking any."""
         for nth in range(self.waiting):
             if nth == len(self._sorted):
                 account, _, alike = heapq.heappop(self._next)
@@ -147,7 +147,7 @@ class Cohort:
             yield self._sorted[nth], self.day
 
     def take(self, count: int) -> None:
-        """The first ones go; they were looked at before."""
+        """Remove the first ones, which were looked at before."""
         del self._sorted[:count]
         self.waiting -= count
 
@@ -160,7 +160,7 @@ class Cohort:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """What the planner saw and said."""
+    """What the planner was given and what it decided."""
 
     now: datetime
     pending: Sequence[PendingAccount]
@@ -207,7 +207,7 @@ class Year:
         self._usd: dict[date, Decimal] = defaultdict(Decimal)
 
     def live(self) -> Figures:
-        """Every tick of the days."""
+        """Run every tick of the days."""
         for nth in range(self.days * (timedelta(days=1) // TICK)):
             now = START + nth * TICK
             if now.minute == 0 and now.hour in COLLECTIONS:
@@ -262,7 +262,7 @@ class Year:
         return [PendingAccount(day, -account.minus_posts) for account, day in first]
 
     def _run(self, day: date, limit: int, asked: datetime) -> datetime:
-        """Start it when there is a place; returns when it ends."""
+        """Start the run when there is a place; returns when it ends."""
         start = max(asked, heapq.heappop(self._places))
         if self._chance.random() < RUN_DIES:
             end = start + DEAD_FOR
@@ -301,7 +301,7 @@ class Year:
             self.figures.failed += 1
 
     def _may_call(self, at: datetime) -> bool:
-        """One request through the ledger's own rule; counted when it is let out."""
+        """Ask the ledger's own rule about one request; it is counted when it is admitted."""
         model, day = self.scenario.model, quota_day(at)
         units = 1 if model.pool.unit == "prompt" else QUERIES
         period = self._period(day)
@@ -351,7 +351,7 @@ _SHARES = {posts: 1 / posts**2 / _TOTAL for posts in range(1, MOST_POSTS + 1)}
 
 
 class Kind(CallKind):
-    """What the calls are for."""
+    """The kind of the calls."""
 
     REVIEW = "review"
 
@@ -377,7 +377,7 @@ def _is_out(at: datetime) -> bool:
 def simulate(
     scenario: Scenario, days: int = 365, seed: int = 1, watch: Callable[[Tick], None] = lambda _: None
 ) -> Figures:
-    """Live through the scenario."""
+    """Simulate the scenario."""
     return Year(scenario, days, seed, watch).live()
 
 

@@ -1,9 +1,9 @@
-"""How long each sensor, the schedule and the asset checks think with 1,000,000 accounts waiting, in seconds.
+"""Seconds that each sensor, the schedule and the asset checks take with 1,000,000 accounts waiting.
 
     .venv/bin/python benchmarks/planning.py [--short]
 
-Starts a PostgreSQL of its own with all three databases: Dagster's holds a year of runs, the collector's a million
-posts, the ledger a busy month. A tick here is what the code server does of it: resources, the look, the answer.
+Starts its own PostgreSQL with all three databases: Dagster's holds a year of runs, the collector's a million
+posts, the ledger a busy month. A tick here is the code server's part: resources, the queries, the answer.
 """
 
 import argparse
@@ -84,7 +84,7 @@ from (select n, timestamptz '{first}' + n % {days} * interval '1 day' + n * inte
   from generate_series({begin}, {end}) n) posts
 """
 _NEW_POSTS = "update raw_posts set updated_at = clock_timestamp() where external_id = any(%s)"
-# A month of 1,450 a day, half of it today's.
+# A month of 1,450 per day, half of it today's.
 _LEDGER = """
 insert into gemini_usage_events (created_at, state_changed_at, pipeline, step, model, model_version, grounded, state,
   quota_day, subject, search_queries, cost_usd, reply, metadata)
@@ -117,7 +117,7 @@ class Installation:
 
     @contextmanager
     def connection(self, database: str) -> Iterator[psycopg.Connection[Any]]:
-        """As the owner of the server."""
+        """A connection as the owner of the server."""
         with psycopg.connect(self._postgres.url(database), autocommit=True, prepare_threshold=None) as opened:
             yield opened
 
@@ -133,7 +133,7 @@ class Installation:
                 connection.execute(text.encode())
 
     def sensor(self, instance: dg.DagsterInstance, sensor: dg.SensorDefinition) -> str:
-        """One tick; its cursor is kept for the next."""
+        """Evaluate one tick, and keep its cursor for the next."""
         with dg.build_sensor_context(
             instance=instance,
             cursor=self.cursors.get(sensor.name),
@@ -145,7 +145,7 @@ class Installation:
         return data.skip_message or f"{len(data.run_requests or [])} runs asked for"
 
     def schedule(self, instance: dg.DagsterInstance) -> str:
-        """One tick of enrichment_schedule."""
+        """Evaluate one tick of enrichment_schedule."""
         with dg.build_schedule_context(
             instance=instance,
             resources=self._resources(enrichment_schedule.required_resource_keys),
@@ -156,7 +156,7 @@ class Installation:
         return data.skip_message or f"{len(data.run_requests or [])} runs asked for"
 
     def check(self, check: dg.AssetChecksDefinition) -> str:
-        """One asset check."""
+        """Run one asset check."""
         with dg.build_resources(self._resources(check.required_resource_keys)) as built:
             result = check(**built._asdict())
         return "passed" if result.passed else "warns"
@@ -167,7 +167,7 @@ class Installation:
 
 
 def timed(action: Callable[[], str], times: int = TIMES) -> tuple[float, str]:
-    """Median seconds, and what was said last."""
+    """Median seconds, and the last result."""
     taken, said = [], ""
     for _ in range(times):
         began = time.perf_counter()
@@ -177,7 +177,7 @@ def timed(action: Callable[[], str], times: int = TIMES) -> tuple[float, str]:
 
 
 def build(installation: Installation, postgres: EmbeddedPostgres, accounts: int) -> None:
-    """Everything that a tick may have to read."""
+    """Insert everything that a tick may have to read."""
     migrations.migrate(postgres.url("assets"), postgres.url("operation"))
     switch = "update pipeline_settings set is_enabled = true, settings = %s where platform = %s"
     with installation.connection("assets") as connection:
@@ -200,7 +200,7 @@ def build(installation: Installation, postgres: EmbeddedPostgres, accounts: int)
 
 
 def year_of_runs(installation: Installation, instance: dg.DagsterInstance, runs: int) -> None:
-    """So many ended runs over the last year, one of a hundred failed, all copies of one."""
+    """Insert so many ended runs over the last year, one of a hundred failed, all copies of one."""
     job = installation.definitions.resolve_job_def("linking_job")
     tags = range_tags(FIRST_DAY.isoformat(), (FIRST_DAY + timedelta(days=2)).isoformat())
     run = instance.create_run_for_job(job, tags=tags, status=dg.DagsterRunStatus.SUCCESS)
@@ -210,7 +210,7 @@ def year_of_runs(installation: Installation, instance: dg.DagsterInstance, runs:
 
 
 def measure(installation: Installation, instance: dg.DagsterInstance, console: Console) -> float:
-    """Print a line each; returns the slowest in seconds."""
+    """Print one line for each; returns the slowest in seconds."""
     by_name = {sensor.name: sensor for sensor in installation.definitions.get_repository_def().sensor_defs}
     rows: list[tuple[str, float, str]] = []
 
@@ -257,7 +257,7 @@ def main(accounts: int, runs: int, folder: Path) -> None:
         os.environ.update(
             urls,
             DAGSTER_POSTGRES_URL=postgres.url("dagster", driver="+psycopg2"),
-            # Nobody listens there; nothing that is told here is due.
+            # Nothing listens there, and no alert is due.
             ALERT_WEBHOOK_URL="http://127.0.0.1:9/nobody",
             GEMINI_API_KEY="none",
         )

@@ -5,7 +5,7 @@
 One embedded server and one Gemini stand-in without limits, one after the other: the ledger's three writes alone; a
 plain asyncio loop that sends the same prompts with the SDK's own async client, without ledger, database or
 Dagster; and `gemini_reviews` as `entity-pipeline enrich` runs it, with Dagster's storage on the same server.
-Surprising: reviews wait nearly all the time, so a busy machine hardly shows in the wall time, but many times over in
+Reviews wait nearly all the time, so a busy machine hardly shows in the wall time, but many times over in
 the ledger's milliseconds; the cost of flushing a file beside them says how busy the disk was.
 """
 
@@ -68,7 +68,7 @@ class PatientStandin(GeminiStandin):
 
 
 def serve() -> None:
-    """The stand-in in a process of its own; ends with its standard input."""
+    """Run the stand-in as a separate process, which ends with its standard input."""
     with PatientStandin(latency_ms=0) as standin:
         sys.stdout.write(f"{standin.url}\n")
         sys.stdout.flush()
@@ -189,7 +189,7 @@ def _reviewed(environment: dict[str, str]) -> int:
 
 
 def _flush_ms(folder: Path) -> float:
-    """What it takes this disk to keep 8 kB for good, in the middle of 100 tries."""
+    """The median time this disk takes to flush 8 kB, of 100 tries."""
     taken = []
     with open(folder / "flushed", "wb", buffering=0) as file:
         for _ in range(100):

@@ -1,9 +1,9 @@
-"""Seconds until the code location is loaded, a command answers, `enrich` asks Gemini, and what a run of nothing takes.
+"""Seconds until the code location is loaded, a command answers, `enrich` asks Gemini, and an empty run ends.
 
     .venv/bin/python benchmarks/startup.py [--short]
 
-Everything that is started is a process of its own; beside each stands its floor: the same without our code. Runs go
-to Dagster's storage in the PostgreSQL that this starts. Surprising: most of it is the import of Dagster itself.
+Everything is started as a separate process; beside each is its floor, the same without our code. Runs go
+to Dagster's storage in the PostgreSQL that this starts. Most of the time is the import of Dagster itself.
 """
 
 import argparse
@@ -64,7 +64,7 @@ def ended(arguments: list[str]) -> tuple[float, float]:
 
 
 def here(action: Callable[[], object]) -> tuple[float, float]:
-    """The same for something in this process."""
+    """The same for a call in this process."""
     began, cpu = time.perf_counter(), time.process_time()
     action()
     return time.perf_counter() - began, time.process_time() - cpu
@@ -72,12 +72,12 @@ def here(action: Callable[[], object]) -> tuple[float, float]:
 
 @dg.op
 def nothing() -> None:
-    """What Dagster takes for a step."""
+    """An empty step, to measure Dagster alone."""
 
 
 @dg.job(executor_def=dg.in_process_executor)
 def job_of_nothing() -> None:
-    """And for a run."""
+    """An empty run."""
     nothing()
 
 
@@ -112,7 +112,7 @@ class Startup:
             _, cpu = ended(["-m", "entity_pipeline", "enrich"])
             found = connection.execute(FIRST_CALL, [began]).fetchone()
         if found is None or found[0] is None:
-            raise SystemExit("enrich asked nobody")
+            raise SystemExit("enrich made no call")
         return float(found[0]) - began, cpu
 
     def run(self, job: str, config: dict[str, object] | None = None) -> tuple[float, float]:
@@ -130,7 +130,7 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 def measure(startup: Startup, instance: dg.DagsterInstance) -> None:
-    """Everything, one after the other."""
+    """Measure everything, one after the other."""
     floor = startup.note("python -c 'import dagster'", lambda: ended(["-c", "import dagster"]))
     empty = startup.note("code location of nothing", lambda: ended(["-c", LOAD_NOTHING]))
     startup.note("code location, loaded", lambda: ended(["-c", LOAD_OURS]), empty)

@@ -1,9 +1,9 @@
-"""Bytes a row of every table that grows, heap, TOAST and indexes apart; and rows of Dagster's event log a run.
+"""Bytes per row of every growing table, heap, TOAST and indexes apart; and rows of Dagster's event log per run.
 
     .venv/bin/python benchmarks/table_sizes.py [--dir .sandbox] [--rows 30000]
 
 Needs a sandbox in which `make demo` has run: its rows are copied, each under new keys, into tables of the same
-columns and indexes, all in a transaction that is rolled back. Surprising: rows that are written once are what is
+columns and indexes, all in a transaction that is rolled back. Only rows that are written once are
 measured; an account is written about five times, and what its table then takes is shown beside it.
 """
 
@@ -60,14 +60,14 @@ order by 1, 2
 
 
 def sizes(connection: psycopg.Connection[Any], schema: str, table: str) -> tuple[int, list[float]]:
-    """Rows, and bytes a row of heap, TOAST (and maps), indexes."""
+    """Rows, and bytes per row of heap, TOAST (and maps), indexes."""
     query = sql.SQL(_SIZES.format(schema=schema, table=table))  # names of this file
     rows, *bytes_ = connection.execute(query).fetchone() or (0,)
     return rows, [size / max(rows, 1) for size in bytes_]
 
 
 def copied(connection: psycopg.Connection[Any], table: str, new: str, rows: int) -> tuple[int, list[float]]:
-    """The same for a fresh copy of about so many rows; leaves nothing."""
+    """The same for a fresh copy of about so many rows, which is removed again."""
     there, _ = sizes(connection, "public", table)
     if not there:
         raise InputRejected(f"{table} is empty: run `make demo` in this sandbox first.")
@@ -84,7 +84,7 @@ def copied(connection: psycopg.Connection[Any], table: str, new: str, rows: int)
 def main(folder: Path, rows: int) -> None:
     console = Console(highlight=False, width=140)
     table = Table(
-        "table", "rows", "heap", "TOAST", "indexes", "bytes a row", "in the demo", title="bytes a row"
+        "table", "rows", "heap", "TOAST", "indexes", "bytes per row", "in the demo", title="bytes per row"
     )
     events = Table("job", "days in the run", "events", "KB of events", title="Dagster's event log, by run")
     with Sandbox(folder) as environment:
@@ -108,7 +108,7 @@ def main(folder: Path, rows: int) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Bytes a row, from a sandbox after make demo.")
+    parser = argparse.ArgumentParser(description="Bytes per row, from a sandbox after make demo.")
     parser.add_argument("--dir", type=Path, default=Path(".sandbox"))
     parser.add_argument("--rows", type=int, default=30_000)
     options = parser.parse_args()

@@ -1,8 +1,8 @@
-"""Microseconds that tracing adds to one call: when it is off, and when it is on with a collector that takes all.
+"""Microseconds that tracing adds to one call: when it is off, and when it is on with a collector that takes everything.
 
     .venv/bin/python benchmarks/tracing_cost.py
 
-A call here is what a look at a profile makes: one span within another with the values that it has. Counted is the
+A call here is what a look at a profile makes: one span within another with the values that it has. This counts the
 calling thread's processor time, so that a busy machine does not matter. The collector is a socket on this machine in
 a process of its own.
 """
@@ -41,7 +41,7 @@ server.serve_forever()
 
 
 def calls() -> float:
-    """Microseconds a call."""
+    """Microseconds per call."""
     began = time.thread_time()
     for _ in range(CALLS):
         with active().call("outer", _VALUES) as span:
