@@ -115,7 +115,7 @@ where metadata #>> '{entity_enrichment,cohort}' = %s group by 1 order by 2 desc
 
 @dataclass
 class Relay:
-    """Relays PostgreSQL's connections, delays each round trip by `delay_ms`, and counts each turn from the client to the server."""
+    """Relays PostgreSQL's connections, delays each round trip by `delay_ms`, and counts the turns from client to server."""
 
     target: str
     delay_ms: float = 0.0
