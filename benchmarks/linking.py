@@ -115,7 +115,7 @@ where metadata #>> '{entity_enrichment,cohort}' = %s group by 1 order by 2 desc
 
 @dataclass
 class Relay:
-    """Relays PostgreSQL's connections, delays each round trip by `delay_ms`, and counts the turns from client to server."""
+    """Relays connections of PostgreSQL, delays a round trip by `delay_ms`, and counts turns from client to server."""
 
     target: str
     delay_ms: float = 0.0

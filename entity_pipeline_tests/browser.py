@@ -1,6 +1,6 @@
-"""A headless Chromium for the pages' own tests, as Debian packages it; nothing is downloaded.
+"""A headless Chromium, as Debian packages it, for the tests of the pages; nothing is downloaded.
 
-Surprising: like pgbouncer it is a program that no Python wheel of ours brings. In CI it must be there; on a
+Like pgbouncer, it is in none of our Python wheels. In CI it must be installed; on a
 newcomer's machine the tests marked `needs_browser` are left out, and the run says how many and why.
 """
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MARKER = "needs_browser"
 WHY = "Chromium is not installed (Debian, Ubuntu: apt-get install chromium)"
 _NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
-# It asks nobody anything: no updates, no telemetry, no name look-ups for its own sake.
+# It makes no request of its own: no updates, no telemetry, no name look-ups for its own sake.
 _OPTIONS = (
     "--no-sandbox",
     "--disable-gpu",

@@ -1,6 +1,6 @@
-"""What every test gets: no network beyond this machine, an environment of its own, databases of its own.
+"""What every test gets: no network beyond this machine, its own environment and its own databases.
 
-Surprising: all of it holds without any option in `pyproject.toml`, whatever folder pytest is started in.
+All of this works without any option in `pyproject.toml`, whatever folder pytest is started in.
 """
 
 import os
@@ -24,7 +24,7 @@ from entity_pipeline_tests.databases import (
     shared_database_server,
 )
 
-# The person's shell must not reach into a test: a real database address there would be a disaster.
+# The developer's shell must not affect a test: a real database address there would be a disaster.
 _FOREIGN = (
     "PG",
     "DAGSTER_",

@@ -1,7 +1,7 @@
 """One PostgreSQL for the whole test run, and a fresh copy of a migrated database for each test.
 
-Surprising: the folder has a fixed name, so that all pytest-xdist workers (and a second run beside this one)
-share one server, and one that a killed run left behind is taken over. The last run that ends deletes it.
+The folder has a fixed name, so that all pytest-xdist workers (and a second run beside this one)
+share one server, and a server that a killed run left behind is taken over. The last run that ends deletes it.
 With `--through=session` or `--through=transaction` every address of a test's database is that of a pgbouncer.
 """
 
@@ -47,7 +47,7 @@ class ClonedDatabase:
 
 
 class DatabaseServer:
-    """The server of the test run; one object a process."""
+    """The server of the test run; one object per process."""
 
     def __init__(self, postgres: EmbeddedPostgres, admin: psycopg.Connection[Any]) -> None:
         self._postgres = postgres
@@ -111,7 +111,7 @@ class DatabaseServer:
             time.sleep(0.001)
 
     def make_templates(self) -> None:
-        """Migrate the databases that `clone` copies, once for all; one process at a time may do it."""
+        """Migrate the databases that `clone` copies, once for all processes; one at a time may do it."""
         there = {row[0] for row in self._admin.execute("SELECT datname FROM pg_database")}
         if there.issuperset(map(self._template, _KINDS)):
             return
@@ -149,7 +149,7 @@ def shared_database_server() -> Iterator[DatabaseServer]:
 
 
 def fast_disk() -> Path:
-    """Where the servers of tests keep their files: in memory if there is room, for disks are much slower."""
+    """Where the servers of tests keep their files: in memory if there is room, because disks are much slower."""
     memory = Path("/dev/shm")
     roomy = os.access(memory, os.W_OK | os.X_OK) and shutil.disk_usage(memory).free > _ROOM_NEEDED_BYTES
     return memory if roomy else Path(tempfile.gettempdir())

@@ -3,7 +3,7 @@
 _COUNTS = "it counts or ends the server's own connections, which a pooler keeps"
 _NUMBERS = "it knows processes of the server by their numbers, and a pooler gives out numbers of its own"
 _WIRE = "its wire before the server counts messages and kills between two of them"
-_BY_ITSELF = "it goes through poolers by itself"
+_ON_ITS_OWN = "it goes through poolers on its own"
 _OUTAGE = "it takes the server away or fills it up, and says what the pipeline tells of that server"
 _OWN_SERVER = "it makes servers of its own"
 _LONG = "it is long, and what it attacks is above the connection"
@@ -33,14 +33,14 @@ DIRECT_ONLY = {
     "reliability/test_roles.py::test_what_enrich_creates_only_the_role_for_undo_removes": _COMMANDS,
     "reliability/test_soak.py": _LONG,
     "reliability/test_undo_property.py": _LONG,
-    "resources/gemini/test_ledger_process_races.py": _BY_ITSELF,
+    "resources/gemini/test_ledger_process_races.py": _ON_ITS_OWN,
     "resources/test_postgres.py::test_a_connection_that_died_while_idle_is_replaced_unnoticed": _COUNTS,
     "resources/test_postgres.py::test_nothing_connects_before_the_first_use_and_nothing_stays_after_the_block": _COUNTS,
     "resources/test_shared_pools.py": _COUNTS,
     "sandbox/test_postgres.py": _OWN_SERVER,
     "test_databases.py::test_a_database_is_dropped_after_its_test_even_while_a_client_is_connected": _COUNTS,
-    "test_pgbouncer.py": _BY_ITSELF,
-    "test_through_poolers.py": _BY_ITSELF,
+    "test_pgbouncer.py": _ON_ITS_OWN,
+    "test_through_poolers.py": _ON_ITS_OWN,
 }
 
 

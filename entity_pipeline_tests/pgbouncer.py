@@ -1,6 +1,6 @@
-"""A pgbouncer before the server of the tests, in transaction or session mode as on Supabase's ports 6543 and 5432.
+"""A pgbouncer in front of the tests' server, in transaction or session mode as on Supabase's ports 6543 and 5432.
 
-Surprising: it is the one program that no Python wheel brings. In CI it must be there; on a newcomer's machine
+No Python wheel contains this program. In CI it must be installed; on a newcomer's machine
 the tests marked `needs_pgbouncer` are left out, and the run says how many and why.
 """
 
@@ -59,7 +59,7 @@ def pooler(server_url: str, folder: Path, *, mode: Mode, connections: int = 20) 
     Any other database of the server is reached at the same place, by any role that may log in.
 
     Args:
-        server_url: address as the superuser, whose password decides about nobody else's.
+        server_url: address as the superuser, whose password does not apply to other roles.
         connections: the most that the pooler opens for each database and role.
     """
     found = program()
@@ -100,7 +100,7 @@ def pooler(server_url: str, folder: Path, *, mode: Mode, connections: int = 20) 
 def transaction_pooler(
     server_url: str, folder: Path, *, connections: int = 20
 ) -> AbstractContextManager[str]:
-    """`pooler` as it is hardest: every transaction may have another connection."""
+    """`pooler` in its hardest mode: every transaction may have another connection."""
     return pooler(server_url, folder, mode="transaction", connections=connections)
 
 

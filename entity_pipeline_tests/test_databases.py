@@ -1,4 +1,4 @@
-"""The fixtures themselves: what a test may rely on."""
+"""What a test may rely on in the fixtures themselves."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""What goes straight to the server is named, exists, and has its reason."""
+"""Each test that goes straight to the server is listed, exists, and has a reason."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a fresh clone is installed from, and the list of its environment variables."""
+"""The files a fresh clone is installed from, and the list of its environment variables."""
 
 import re
 import tomllib

@@ -1,4 +1,4 @@
-"""Every reason that code can give has words in both languages, and every text is a reason that code can give.
+"""Every reason that code can give has a text in both languages, and every text belongs to such a reason.
 
 The code is read, not run: calls of `Reason`, and of functions of ours that make one out of a key and values.
 """

@@ -1,4 +1,4 @@
-"""The statements of `docs/scaling.md` that prune, run as they stand."""
+"""The pruning statements of `docs/scaling.md`, run exactly as written."""
 
 import re
 from pathlib import Path
@@ -36,7 +36,7 @@ def test_pruning_takes_old_text_and_old_looks_and_leaves_the_quota_as_it_is(
           else '{"model": "m", "sealed": "x", "system": "x", "parts": []}' end::jsonb
         """
     )
-    # One that got no reply has a request all the same.
+    # A request without a reply also has stored texts.
     assets.execute(
         """
         insert into gemini_usage_events (pipeline, step, model, grounded, subject, cost_usd, created_at, request)

@@ -36,7 +36,7 @@ insert into raw_posts (platform, external_id, platform_metadata, created_at) val
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sequence[Domain]]:
-    """The domains that there are and the one of the page, from a folder of its own."""
+    """The installed domains and the one of the page, from a separate folder."""
     folder = tmp_path_factory.mktemp("sixth")
     write_domain(folder)
     domains_package.__path__.append(str(folder / "domains"))

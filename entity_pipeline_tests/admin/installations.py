@@ -31,13 +31,13 @@ CONFIGURATION = AdminConfiguration(TOKEN, picture_origin="https://pictures.examp
 
 
 def no_dagster() -> dg.DagsterInstance:
-    """Dagster's storage is away."""
+    """A Dagster whose storage can't be reached."""
     raise dg.DagsterError("away")
 
 
 @cache
 def automation() -> Automation:
-    """Whose each run is, by the domains that there are."""
+    """The domain of each run, for the installed domains."""
     return automation_of(DOMAINS)
 
 
@@ -66,13 +66,13 @@ def installation_of(
 
 @pytest.fixture
 def installation(assets_db: ClonedDatabase, operation_db: ClonedDatabase) -> Installation:
-    """Nothing in it but what migrations make: rows of settings, the domains' switched off."""
+    """An installation with only what migrations create: rows of settings, the domains' switched off."""
     return installation_of(assets_db, operation_db)
 
 
 @pytest.fixture
 def app(installation: Installation) -> FastAPI:
-    """The application of the domains that there are."""
+    """The application with the installed domains."""
     return create_app(DOMAINS, installation, CONFIGURATION)
 
 

@@ -1,4 +1,4 @@
-"""A made-up domain with a page of its own, as another person would write it: no file of `admin/` knows it."""
+"""A made-up domain with its own page, as another team would write it; no file of `admin/` knows it."""
 
 import json
 from pathlib import Path

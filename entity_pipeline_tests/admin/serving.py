@@ -14,7 +14,7 @@ _START_LIMIT_S = 20.0
 
 @contextmanager
 def served(app: FastAPI) -> Iterator[str]:
-    """Its address, ``http://127.0.0.1:PORT``; ends with the block."""
+    """Serve the application until the end of the block; gives its address, ``http://127.0.0.1:PORT``."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         config = uvicorn.Config(app, log_level="critical", lifespan="off", timeout_graceful_shutdown=2)
         server = uvicorn.Server(config)

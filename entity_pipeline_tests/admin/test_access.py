@@ -1,4 +1,4 @@
-"""Signing in, the cookie, the tries, the token that every change carries."""
+"""Signing in, the cookie, the limit on attempts, and the token that every change carries."""
 
 import re
 
@@ -18,7 +18,7 @@ from entity_pipeline_tests.admin.installations import ORIGIN, TOKEN
 
 
 def sign_in(client: TestClient, token: str = TOKEN, **form: str) -> str:
-    """Where the answer sends the browser."""
+    """Sign in; returns where the answer sends the browser."""
     answer = client.post(SIGN_IN_PATH, data={"token": token, "name": "Min-ji", **form})
     assert answer.status_code == 303
     return str(answer.headers["location"])

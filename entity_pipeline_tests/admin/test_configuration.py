@@ -1,4 +1,4 @@
-"""What keeps the server from starting, and what it says."""
+"""What prevents the server from starting, and the sentence it prints."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Ticks and runs from a real instance of Dagster, and what is said without one."""
+"""Ticks and runs from a real instance of Dagster, and the message without one."""
 
 import threading
 import time
@@ -151,7 +151,7 @@ def tick(
     place: str = "here",
     cursor: str | None = None,
 ) -> None:
-    """One skipped evaluation, as the daemon records it."""
+    """Record one skipped evaluation as the daemon does."""
     location = RegisteredCodeLocationOrigin(place)
     origin = RemoteInstigatorOrigin(RemoteRepositoryOrigin(location, "__repository__"), name)
     data = ScheduleInstigatorData("* * * * *") if kind is InstigatorType.SCHEDULE else SensorInstigatorData()

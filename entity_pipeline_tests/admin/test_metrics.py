@@ -1,4 +1,4 @@
-"""`/metrics`: the ledger's figures to the unit, in the two formats, for whoever has the token."""
+"""`/metrics`: the ledger's figures to the unit, in the two formats, for anyone with the token."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""A second domain's page appears without a change of the shell, and a fault of it touches nothing else."""
+"""A second domain's page appears without a change of the shell, and its faults affect nothing else."""
 
 import importlib
 import sys
@@ -36,7 +36,7 @@ def shops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.fixture
 def both(shops: Any, installation: Installation) -> FastAPI:
-    """The shell with the domains that there are and the made-up one."""
+    """The shell with the installed domains and the made-up one."""
     return create_app([*DOMAINS, shops], installation, CONFIGURATION)
 
 

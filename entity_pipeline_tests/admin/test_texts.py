@@ -1,4 +1,4 @@
-"""The words: both languages complete, and every value, setting and part of the pages worded."""
+"""The texts: both languages are complete, and every value, setting and part of the pages has one."""
 
 import re
 from collections.abc import Iterator

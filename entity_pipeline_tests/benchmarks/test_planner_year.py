@@ -1,4 +1,4 @@
-"""Some days of the simulated year that `docs/scaling.md` shows: what must hold at every tick, and who waits."""
+"""Days of the simulated year that `docs/scaling.md` shows: what must hold at every tick, and which accounts wait."""
 
 import random
 import re
@@ -29,7 +29,7 @@ DAYS = dict.fromkeys(YEAR.SCENARIOS, 12) | {"10x, paid": 3}  # the burst comes o
 
 
 def holds(tick: Any, settings: Any) -> None:
-    """No tick asks for more than fits, for what is in flight, or for an account before one that is tagged more."""
+    """Check that no tick asks for more than fits, for what is in flight, or for an account before a more-tagged one."""
     fits = tick.quota.remaining // tick.quota.units_per_request
     asked = sum(tick.limits.values())
     assert asked <= fits

@@ -1,4 +1,4 @@
-"""The command as a person runs it: a process of its own with an environment of its own."""
+"""The command as a person runs it: a separate process with its own environment."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ LIMIT_S = 60
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended; `said` is all it said."""
+    """How a command ended; `said` is all of its output."""
 
     code: int
     out: str

@@ -1,4 +1,4 @@
-"""What a command is told of the databases of its test."""
+"""The environment that names a test's databases to a command."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Commands as processes, against databases that somebody else runs and stand-ins over real sockets."""
+"""Commands as processes, against databases outside the sandbox and stand-ins over real sockets."""
 
 import json
 import re

@@ -11,7 +11,7 @@ OPERATION, ASSETS = "postgresql://u:p@db.example/operation", "postgresql://u:p@d
 
 @pytest.fixture(autouse=True)
 def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What `connected` puts into the environment goes with the test."""
+    """Remove what `connected` puts into the environment after the test."""
     monkeypatch.setattr(os, "environ", dict(os.environ))
     monkeypatch.chdir(tmp_path)
 

@@ -1,4 +1,4 @@
-"""The demo as a newcomer runs it, and what it leaves behind: a right catalog, and no secret anywhere."""
+"""The demo as a newcomer runs it, and what it leaves behind: a correct catalog, and no secret anywhere."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""`doctor` and `migrate --plan` as processes: each finding one line with what to do."""
+"""`doctor` and `migrate --plan` as processes: each finding is one line that says what to do."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime

@@ -1,4 +1,4 @@
-"""As a shell that is no person's does for `command &`: with Ctrl-C ignored."""
+"""The command as a non-interactive shell starts `command &`: with Ctrl-C ignored."""
 
 import signal
 import subprocess

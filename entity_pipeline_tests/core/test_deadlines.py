@@ -1,4 +1,4 @@
-"""A call that is given up when its time is over."""
+"""A call that is abandoned when its time is over."""
 
 import time
 from contextvars import ContextVar

@@ -1,4 +1,4 @@
-"""JSON text that PostgreSQL accepts, and what comes back of it."""
+"""JSON text that PostgreSQL accepts, and what is read back from it."""
 
 import json
 import math

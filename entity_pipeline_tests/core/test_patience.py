@@ -1,4 +1,4 @@
-"""Waiting for a database that is away, without waiting in the test."""
+"""Waiting for an unreachable database, without waiting in the test."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from entity_pipeline.core.patience import patiently
 
 
 class Flaky:
-    """Fails as often as it is told to, then answers."""
+    """Fails as often as given, then answers."""
 
     def __init__(self, failures: int, error: type[Exception] = DatabaseUnavailable) -> None:
         self._left = failures

@@ -1,4 +1,4 @@
-"""The settings of the pipeline and its gate, with every sentence a person can meet."""
+"""The settings of the pipeline and its gate, with every sentence that a person may see."""
 
 import json
 import math
@@ -54,7 +54,7 @@ def reason(row: SettingsRow | None, **shared: SettingsRow | None) -> str:
             SettingsRow(False, {}),
             "The pipeline 'entities' is switched off: run `entity-pipeline settings enable entities` to switch it on.",
         ),
-        (  # switched off comes first: nobody needs to correct what is not used
+        (  # switched off comes first: unused settings need no correction
             SettingsRow(False, {"unknown": 1}),
             "The pipeline 'entities' is switched off: run `entity-pipeline settings enable entities` to switch it on.",
         ),

@@ -1,4 +1,4 @@
-"""What a change makes of the switch."""
+"""How a change affects the switch."""
 
 import pytest
 

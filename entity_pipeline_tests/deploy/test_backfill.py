@@ -1,4 +1,4 @@
-"""A backfill over selected partitions, as a person starts it in the Dagster UI, by the processes of a deployment."""
+"""A backfill over selected partitions, as a person starts it in the Dagster UI, on the processes of a deployment."""
 
 from collections.abc import Iterator
 from datetime import date, timedelta

@@ -1,6 +1,6 @@
-"""The files of `deploy/`, read by the linters of their own formats and held to the rest of the project.
+"""The files of `deploy/`, checked by the linters of their formats and against the rest of the project.
 
-None of them is run here: what was run in their place is in `test_topology.py` and `test_stop.py`.
+None of them is run here; `test_topology.py` and `test_stop.py` run the same processes without containers.
 """
 
 import re
@@ -124,7 +124,7 @@ def test_the_values_for_helm_use_names_that_the_chart_knows() -> None:
 
 
 def test_a_run_in_kubernetes_gets_its_values_from_the_places_it_reads() -> None:
-    """`K8sRunLauncher` takes resources from the code location and over all others, and security from itself alone."""
+    """`K8sRunLauncher` takes resources from the code location before all others, and security only from itself."""
     chart = parsed("helm-values.yaml")
     (deployment,) = chart["dagster-user-deployments"]["deployments"]
     run = chart["runLauncher"]["config"]["k8sRunLauncher"]["runK8sConfig"]
@@ -178,7 +178,7 @@ def test_the_image_and_its_users_name_one_version() -> None:
 
 
 def pins(path: Path) -> dict[str, str]:
-    """Name to version of every pinned package, its hashes aside."""
+    """The version of every pinned package by name, without hashes."""
     return dict(re.findall(r"^([a-z0-9][\w.-]*)==([^\s;]+)", path.read_text(), re.MULTILINE))
 
 

@@ -64,7 +64,7 @@ def command(fast_path: Path, variables: Mapping[str, str]) -> Command:
 
 
 def stop_in_the_middle(process: "subprocess.Popen[str]", gemini: GeminiStandin) -> tuple[int, str]:
-    """SIGTERM once all are on the wire; its exit code and what it said."""
+    """Send SIGTERM once all requests are on the wire; returns the exit code and the output."""
     try:
         wait_for(lambda: gemini.requests["total"] >= CONCURRENCY, "calls on the wire")
         process.send_signal(signal.SIGTERM)
@@ -77,7 +77,7 @@ def stop_in_the_middle(process: "subprocess.Popen[str]", gemini: GeminiStandin) 
 def assert_nothing_is_lost(
     sent: int, assets_db: ClonedDatabase, operation_db: ClonedDatabase, enrich: Callable[[], None]
 ) -> None:
-    """What was sent is settled and written; the next run takes the rest, and asks for nothing twice."""
+    """Check that what was sent is settled and written, and that the next run takes the rest without asking twice."""
     assert CONCURRENCY <= sent < ACCOUNTS
     assert states_of(assets_db) == {"settled": sent}
     assert reviewed_in(operation_db) == sent

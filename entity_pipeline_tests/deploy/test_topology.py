@@ -1,4 +1,4 @@
-"""The processes of a deployment, apart from each other, through a run and a stop in the middle of one."""
+"""The separate processes of a deployment, through a run and through a stop in the middle of one."""
 
 import sys
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
-"""The processes of `deploy/compose.yaml` without containers: code location, webserver and daemon, each on its own.
+"""The processes of `deploy/compose.yaml` without containers: code location, webserver and daemon.
 
-Their folder can't be written, as in the containers, even by root, which gives up that right. Each process leads a
+As in the containers, their folder can't be written, even by root, which gives up that right. Each process leads a
 process group, and SIGTERM goes to the group, as the containers' init sends it.
 """
 
@@ -71,12 +71,12 @@ query ($asset: AssetKeyInput!) {
 
 
 def give_up_writing_everywhere() -> None:
-    """For `preexec_fn`: from now on root, too, is held by the permissions of folders. Does nothing for others."""
+    """For `preexec_fn`: from now on the permissions of folders hold for root too. Does nothing for other users."""
     ctypes.CDLL(None).prctl(_PR_CAPBSET_DROP, _CAP_DAC_OVERRIDE, 0, 0, 0)
 
 
 def wait_for(condition: Callable[[], object], what: str, patience_s: float = _PATIENCE_S) -> None:
-    """Until it holds; a failure says what was waited for."""
+    """Wait until the condition holds; a failure says which it was."""
     deadline = time.monotonic() + patience_s
     while not condition():
         assert time.monotonic() < deadline, f"still waiting for {what}"
@@ -129,7 +129,7 @@ class Topology:
         wait_for(lambda: self._answers("webserver", self._webserver_answers), "the webserver")
 
     def start_code(self) -> None:
-        """The code location, again if it has ended."""
+        """Start the code location, or start it again if it has ended."""
         address = ["-h", LOOPBACK, "-p", str(self.code_port)]
         location = ["-m", "entity_pipeline.definitions", "--location-name", "entity_pipeline"]
         environment = self._storage | dict(self._variables)
@@ -146,7 +146,7 @@ class Topology:
         return code
 
     def kill(self) -> None:
-        """The end of a test that failed: nothing may stay behind."""
+        """End everything after a failed test, so that nothing stays behind."""
         for process in self.processes.values():
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -154,7 +154,7 @@ class Topology:
         self.home.chmod(0o755)
 
     def launch(self, job: str, tags: Mapping[str, str], config: Mapping[str, object] | None = None) -> str:
-        """What the button *Launch run* does; returns the run's id."""
+        """Launch a run as the button *Launch run* does; returns the run's id."""
         parameters = {
             "selector": {
                 "repositoryLocationName": "entity_pipeline",
@@ -170,7 +170,7 @@ class Topology:
         def is_launched() -> bool:
             answer.clear()
             answer.update(self._graphql(_LAUNCH, {"parameters": parameters})["launchRun"])
-            # A code location that is just back is asked anew within seconds; until then it is away, then empty.
+            # A code location that has just come back is asked again within seconds; until then it is away, then empty.
             return answer["__typename"] not in ("PythonError", "PipelineNotFoundError")
 
         wait_for(is_launched, "the webserver to reach the code location")
@@ -178,7 +178,7 @@ class Topology:
         return str(answer["run"]["runId"])
 
     def launch_backfill(self, assets: Sequence[str], days: Sequence[date]) -> str:
-        """What *Materialize* does for selected partitions; returns the backfill's id."""
+        """Launch a backfill as *Materialize* does for selected partitions; returns the backfill's id."""
         parameters = {
             "assetSelection": [{"path": [asset]} for asset in assets],
             "partitionNames": [day.isoformat() for day in days],

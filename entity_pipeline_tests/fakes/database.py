@@ -1,4 +1,4 @@
-"""A database that is away, or dies, at chosen moments, or whose list is always up to date; real otherwise."""
+"""A database that is unreachable or dies at chosen moments, or whose list is always up to date; real otherwise."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -38,7 +38,7 @@ class FlakyDatabase:
 
 
 class FollowedDatabase:
-    """The assets database as it is when the sweep was quick: each connection finds the list as the accounts are now."""
+    """The assets database with an immediate sweep: each connection finds the list as the accounts are now."""
 
     def __init__(self, assets_db: Database, operation_db: Database) -> None:
         self._assets_db = assets_db

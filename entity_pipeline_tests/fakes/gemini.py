@@ -127,5 +127,5 @@ class FakeGemini:
 
     @property
     def left(self) -> Iterable[str]:
-        """Accounts with outcomes that nobody asked for."""
+        """Accounts with outcomes that were not asked for."""
         return [subject for subject, outcomes in self._left.items() if outcomes]

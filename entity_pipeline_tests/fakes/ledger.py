@@ -1,4 +1,4 @@
-"""A ledger in memory that answers as it is told to, with the real one's rules for changes of state."""
+"""A ledger in memory that answers as configured, with the real one's rules for changes of state."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,12 +34,12 @@ class Row:
 
 
 class FakeLedger:
-    """Gives a place to everybody, unless it is told otherwise.
+    """Gives every caller a place, unless configured otherwise.
 
     Args:
         answers: what `reserve` returns or raises, one per call; None is a place, and so is every further call.
-        marks: what `mark_sent` returns or raises, one a call; True afterwards. Only True changes the row.
-        writes: what recording the outcome of a sent request raises, one a call; None, and all further, succeed.
+        marks: what `mark_sent` returns or raises, one per call; True afterwards. Only True changes the row.
+        writes: what recording the outcome of a sent request raises, one per call; None, and all further, succeed.
         settings: the stored ones of the row `gemini`, which a place carries.
         billed: the model whose price and pool hold; the one that is asked when it is None.
     """

@@ -9,7 +9,7 @@ from entity_pipeline.core.settings import Closed, DomainSettings, Gate, Open, S,
 
 
 class FakeSettings:
-    """Gives its gates to a domain one after the other, the last one for ever; `asked` counts them.
+    """Gives its gates to a domain one after the other and repeats the last one; `asked` counts them.
 
     Shared rows are open: with the settings of `shared`, else with their defaults. `row` holds what `stored` names,
     and is off where `switched_off` names it.

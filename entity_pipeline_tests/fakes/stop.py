@@ -4,7 +4,7 @@ from threading import Event
 
 
 class ImpatientStop(Event):
-    """Notes how long it was asked to wait, and returns at once.
+    """Records how long it was asked to wait, and returns at once.
 
     Args:
         after_waits: it is set during the wait of this number; None is never.

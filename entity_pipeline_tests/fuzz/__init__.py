@@ -1,1 +1,1 @@
-"""Every parser of what strangers write, with what must hold of it for any input; see `targets.py`."""
+"""Every parser of text from outside, with what must hold for any input; see `targets.py`."""

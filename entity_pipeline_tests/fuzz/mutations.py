@@ -1,6 +1,6 @@
 """A valid input made hostile: a few changes, each drawn from what breaks parsers.
 
-Surprising: most random inputs are refused by the first line of a parser. A valid one with a wound gets further.
+Most random inputs are refused by the first line of a parser. A damaged valid one gets further.
 """
 
 import json
@@ -83,7 +83,7 @@ _BYTES = (
 
 
 def nested(depth: int, leaf: Any = None) -> Any:
-    """Arrays and objects in turn, so deep that looking at them is a danger of its own."""
+    """Arrays and objects in turn, so deep that even looking at them is dangerous."""
     for level in range(depth):
         leaf = [leaf] if level % 2 else {"a": leaf}
     return leaf

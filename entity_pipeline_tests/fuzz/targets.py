@@ -1,4 +1,4 @@
-"""What is fuzzed: a check a parser, and the valid inputs that mutations start from.
+"""The fuzzed parsers, each with a check and the valid inputs that mutations start from.
 
 A check takes any value at all and raises `AssertionError` when a promise is broken; whatever else it raises is a
 broken promise too. Both hypothesis (`reliability/test_hostile_parsers.py`) and atheris (`python -m
@@ -105,7 +105,7 @@ _CALL = ReviewCall.of(_INPUTS)
 
 @dataclass(frozen=True)
 class Target:
-    """A check, its valid inputs, and how one of them is wounded. `from_bytes` reads what atheris makes up."""
+    """A check, its valid inputs, and how one of them is damaged. `from_bytes` reads what atheris generates."""
 
     check: Callable[[Any], object]
     seeds: tuple[Any, ...]
@@ -119,7 +119,7 @@ class Target:
 
 
 def storable(value: object) -> None:
-    """It can be written to jsonb and comes back."""
+    """Whether the value can be written to jsonb and comes back."""
     text = jsonb_text(value)
     text.encode()
     read_stored(text)
@@ -165,7 +165,7 @@ def check_reply(body: Any) -> None:
 
 
 def _unavoidable(review: Mapping[str, Any]) -> tuple[str, ...]:
-    """What is noted of a review that is as clean as it gets."""
+    """The notes that even the cleanest review has."""
     regional = review["account_role"] == "regional" and review["entity_region_code"] is None
     namibia = review["country_of_origin"] == "NA"
     return (("entity_region_code:regional_without_region",) if regional else ()) + (
@@ -240,7 +240,7 @@ def check_profile(node: Any) -> None:
 
 
 def check_backfill(previous: Any) -> None:
-    """Whatever is stored under `profile_backfill`, the next attempt is written down whole."""
+    """Whatever is stored under `profile_backfill`, the next attempt is recorded completely."""
     profile = read_profile(user("gentlemonster"), "gentlemonster")
     results: list[Result[InstagramProfile]] = [
         Result(Finding.NOT_FOUND, canary=True),
@@ -298,7 +298,7 @@ def check_username(raw: Any) -> None:
 
 
 def check_tags(tags: Any) -> None:
-    """Every item is counted once: as a tag, as a repetition, or by the reason why it is none."""
+    """Every item is counted once: as a tag, as a repetition, or by the reason why it is refused."""
     text = tags if isinstance(tags, bytes | str) else json.dumps(tags)
     tally = DayTally(_DAY)
     tally.add(TaggedPost(seen_in(NOW, UUID(int=1)), text))
@@ -368,7 +368,7 @@ def check_picture(data: bytes) -> None:
 
 
 def check_picture_url(url: Any) -> None:
-    """An address of anybody else's never leads to a connection."""
+    """An address of any other host never leads to a connection."""
     asked: list[str] = []
 
     def resolve(host: str) -> list[str]:

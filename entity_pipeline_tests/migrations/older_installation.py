@@ -1,4 +1,4 @@
-"""An installation that was there before this project, to migrate and to look at."""
+"""An installation that existed before this project, to migrate and to inspect."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

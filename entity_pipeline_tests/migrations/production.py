@@ -1,6 +1,6 @@
-"""Databases that look like those of production: owned as on Supabase by a role that is no superuser.
+"""Databases that look like those of production: owned, as on Supabase, by a role that is not a superuser.
 
-Surprising: roles belong to the server, so the API's three are made once and stay; the owner is each test's own.
+Roles belong to the server, so the API's three are created once and stay; each test has its own owner.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from psycopg import sql
 from entity_pipeline_tests.databases import DatabaseServer
 
 _PASSWORD = "made-up-secret"
-# Where nobody wrote anything, the pipeline may.
+# Where people wrote nothing, the pipeline may.
 _EMPTY = (None, "", "unknown", "NA")
 # A trigger of theirs sets it at every write.
 _THEIR_TRIGGERS = ("updated_at",)
@@ -71,7 +71,7 @@ def rows(urls: Mapping[str, str]) -> Rows:
 
 
 def touched(before: Rows, after: Rows) -> list[tuple[str, str, str, Any, Any]]:
-    """Values of before that are others or gone: table, row, column, then and now."""
+    """Earlier values that changed or are gone: table, row, column, then and now."""
     return [
         (table, key, column, value, _theirs(column, after[table].get(key, {})))
         for table, people in before.items()
@@ -102,7 +102,7 @@ def _owned(table: str, column: str, before: Mapping[str, Any], row: Mapping[str,
 
 
 def _theirs(column: str, row: Mapping[str, Any]) -> Any:
-    """The value as far as people wrote it."""
+    """The part of the value that people wrote."""
     if column in _THEIR_TRIGGERS:
         return None
     value = row.get(column)

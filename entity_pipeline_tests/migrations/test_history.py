@@ -39,7 +39,7 @@ _SUPABASE = (
     "(version text not null primary key, statements text[], name text)"
 )
 _THEIRS = ("20250311090000", "collector")
-# Everything in `public`, by its own number: what was made anew has another one.
+# Everything in `public` by its oid: a recreated object has another one.
 _SHAPE = """
 select c.relkind::text, c.relname::text, c.oid::bigint from pg_class c
 where c.relnamespace = 'public'::regnamespace
@@ -154,7 +154,7 @@ def test_what_two_releases_recorded_in_two_tables_is_put_together(empty_pair: Ur
 
 
 def test_a_number_of_another_project_is_not_taken_for_ours(empty_pair: Urls) -> None:
-    """By its name where Supabase's command recorded it, and in tables of other shapes by their versions."""
+    """It is recognised by its name where Supabase's command recorded it, and in other tables by its version."""
     taken = files_of("assets")[0]
     execute(empty_pair[0], _SUPABASE)
     execute(

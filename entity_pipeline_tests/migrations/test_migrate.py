@@ -1,4 +1,4 @@
-"""`migrate` on empty databases: what it makes, how often it may run, and what it says when it can't."""
+"""`migrate` on empty databases: what it creates, that it may run again, and its message when it can't."""
 
 import os
 from collections.abc import Iterator

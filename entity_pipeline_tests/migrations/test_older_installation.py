@@ -1,4 +1,4 @@
-"""`migrate` on databases that were there first: people's tables gain columns and lose nothing."""
+"""`migrate` on databases that existed before: people's tables gain columns and lose nothing."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Nothing of ours is left in the operation database but columns, indexes and one function (decision 12)."""
+"""In the operation database we have only columns, indexes and one function (decision 12)."""
 
 from collections.abc import Iterator
 

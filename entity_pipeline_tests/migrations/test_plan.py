@@ -1,4 +1,4 @@
-"""`migrate --plan`: what it says of each file is what the file then does."""
+"""`migrate --plan` says of each file what the file then does."""
 
 import re
 from collections.abc import Iterator

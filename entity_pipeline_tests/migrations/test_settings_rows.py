@@ -33,7 +33,7 @@ Connection = psycopg.Connection[Any]
 
 @pytest.fixture
 def before(assets_db: ClonedDatabase) -> Iterator[Connection]:
-    """An assets database as the release before left it."""
+    """An assets database as the previous release left it."""
     with assets_db.connection() as connection:
         connection.execute("delete from pipeline_settings")
         connection.execute("insert into pipeline_settings (platform) values ('entity_enrichment')")
@@ -126,7 +126,7 @@ def test_an_unknown_key_stays_and_closes_the_gate(before: Connection, settings: 
 
 
 def test_a_process_of_the_release_before_finds_a_key_that_it_refuses(before: Connection) -> None:
-    """It knows these keys and no others; a default cap in place of 50 is what it must not work under."""
+    """It knows only these keys, and must not work under a default cap instead of 50."""
     put(before, {"daily_grounding_cap": 50})
     known = {*FULL, "accounts_per_tick", "evidence_level", "calibration"}
     assert set(migrated(before)["entity_enrichment"][1]) - known == {"shared_rows"}

@@ -54,7 +54,7 @@ _OF_FIRST_RELEASE = (
 
 @dataclass
 class Writer:
-    """An application of someone else: `wrote` rows, and what each statement took, in seconds."""
+    """Another application: it `wrote` so many rows; each statement took so many seconds."""
 
     wrote: int = 0
     took: list[float] = field(default_factory=list)
@@ -87,7 +87,7 @@ def a_slow_transaction(connection: psycopg.Connection) -> int:
 
 
 def tick_of_the_first_release(connection: psycopg.Connection) -> int:
-    """A process that was started before: it finds the list or not, and may meet the moment in between."""
+    """A process that was started before; it may or may not find the list, and may run in between."""
     is_listed, from_list, from_accounts = _OF_FIRST_RELEASE
     try:
         listed = connection.execute(is_listed.encode()).fetchone() == (True,)
@@ -115,7 +115,7 @@ def installed(database_server: DatabaseServer) -> Iterator[tuple[str, str]]:
 
 @contextmanager
 def load(url: str) -> Iterator[dict[str, Writer]]:
-    """Applications at work until the end of the block; raises what one of them met."""
+    """Run applications until the end of the block; raises the failure of any of them."""
     stop = threading.Event()
     ways = (one_row, one_row, two_thousand_rows, a_slow_transaction, tick_of_the_first_release)
     writers = {f"{way.__name__} {nth}": Writer() for nth, way in enumerate(ways)}

@@ -1,4 +1,4 @@
-"""`migrate` on live databases: writers are not kept waiting, and what an earlier run left behind is dealt with."""
+"""`migrate` on live databases: writers are not kept waiting, and leftovers of an earlier run are cleaned up."""
 
 import threading
 from collections.abc import Iterator
@@ -77,7 +77,7 @@ def older(database_server: DatabaseServer) -> Iterator[tuple[str, str]]:
 
 
 def write(url: str, statement: str, stop: threading.Event) -> int:
-    """Run the statement until told to stop; raises when it had to wait too long. Returns how many rows it wrote."""
+    """Run the statement until stopped; raises when it had to wait too long. Returns how many rows it wrote."""
     with psycopg.connect(url, autocommit=True, prepare_threshold=None) as connection:
         connection.execute(f"set lock_timeout = '{PATIENCE}'")
         count = 0

@@ -1,6 +1,6 @@
-"""A way to a server that can be cut: connections end, new ones are refused, and later it is there again.
+"""A connection to a server that can be cut: connections end, new ones are refused, and later it works again.
 
-Surprising: a cut is placed by counting what the client sends, so that it falls into the middle of the work
+A cut is placed by counting what the client sends, so that it falls into the middle of the work
 and not between two steps that a test happens to know.
 """
 
@@ -48,11 +48,11 @@ class CutProxy:
         self._accept_in_background()
 
     def cut_at_message(self, number: int, on_cut: Callable[[], object]) -> None:
-        """Call `on_cut` once, when the client has sent so many messages; it is to cut this and maybe others."""
+        """Call `on_cut` once, when the client has sent so many messages; it should cut this proxy and maybe others."""
         self._cut_at, self._on_cut = number, on_cut
 
     def close(self) -> None:
-        """The end of it."""
+        """Close the proxy for good."""
         self.cut()
 
     def _accept_in_background(self) -> None:

@@ -1,6 +1,6 @@
-"""What a run leaves, without what differs between any two runs: ids, times and counts of looks.
+"""The rows that a run leaves, without what differs between any two runs: ids, times and counts of looks.
 
-Two installations with the same final rows can't be told apart by a person who looks at the catalog.
+Two installations with the same final rows look the same to a person who looks at the catalog.
 """
 
 from collections import Counter

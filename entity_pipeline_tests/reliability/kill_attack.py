@@ -72,7 +72,7 @@ class Undisturbed:
 
 @dataclass(frozen=True)
 class Survived:
-    """One kill and what was wrong after it, a line each. `paid_again` was on the wire at the kill."""
+    """One kill and what was wrong after it, one line each. `paid_again` was on the wire at the kill."""
 
     point: str
     faults: list[str]
@@ -107,7 +107,7 @@ class Attack:
             )
 
     def kill(self, step: Step, number: int, phase: Phase) -> Survived:
-        """End the process at a point, look, let a person edit, run again, and compare."""
+        """End the process at a point, inspect, let a person edit, run again, and compare."""
         installation, expected = self._ground, self.undisturbed[step.ends_as]
         before = self.undisturbed[step.name].before
         installation.go_back(step.name)
@@ -125,7 +125,7 @@ class Attack:
         faults += _logs(expected, before, now)
         again = installation.paid() - self.undisturbed[step.name].paid
         if any(count > 1 or username not in on_the_wire for (username, _), count in again.items()):
-            faults.append(f"paid twice: {dict(again)}, on the wire was {on_the_wire or 'nobody'}")
+            faults.append(f"paid twice: {dict(again)}, on the wire was {on_the_wire or 'no account'}")
         if installation.objects != expected.objects:
             faults.append("the object store holds other pictures")
         return Survived(f"{phase} {number}: {watch.points[number]}", faults, again.total())
@@ -140,7 +140,7 @@ class Attack:
 
 
 def _logs(expected: Undisturbed, before: Rows, now: Rows) -> list[str]:
-    """A kill leaves at most one request more in each log, and no claim open."""
+    """A kill leaves at most one more request in each log, and no claim open."""
     faults = []
     ledger = now["gemini_usage_events"]
     states = Counter(row["state"] for row in ledger) - Counter(

@@ -1,7 +1,7 @@
 """The process that is killed: forked, with everything already imported, from this one, which lives on.
 
 One line of JSON on standard input is one run; the answers are ``{"pid": ...}`` at once and ``{"code": ...}``
-when it has ended. An order with ``here`` is carried out by this very process: every later copy is quicker for it.
+when it has ended. An order with ``here`` is carried out by this process itself, which makes later copies faster.
 A fork is taken from a process of one thread, or locks would be copied as held.
 """
 
@@ -38,7 +38,7 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 class Runs:
-    """What an order asks for. Nothing is connected yet when a copy is made of it."""
+    """Carries out orders. Nothing is connected yet when a copy of it is made."""
 
     def __init__(self, instance: dg.DagsterInstance, built: Any) -> None:
         self._instance = instance

@@ -1,7 +1,7 @@
 """The accounts that are attacked: one for each way through the pipeline, and the order they are taken in.
 
-More posts, earlier. The regional account comes before its primary, so that it is held first and attached when
-the primary arrives. The account that Gemini refuses at first has a day of its own: it costs a pause each time.
+Accounts with more posts come earlier. The regional account comes before its primary, so that it is held first and
+attached when the primary arrives. The account that Gemini refuses at first has its own day: it costs a pause each time.
 """
 
 from datetime import UTC, date, datetime, time, timedelta

@@ -1,7 +1,7 @@
-"""The installation under attack: two databases, three stand-ins, the wires before them, and its snapshots.
+"""The installation under attack: two databases, three stand-ins, the wires in front of them, and its snapshots.
 
-Surprising: after a kill two minutes must pass before another process may ask for an account whose request was
-on the wire. `let_time_pass` makes the ledger's rows older in place of waiting.
+After a kill, two minutes must pass before another process may ask for an account whose request was
+on the wire. Instead of waiting, `let_time_pass` makes the ledger's rows older.
 """
 
 import json
@@ -87,7 +87,7 @@ class Ground:
         return self.rows()
 
     def go_back(self, name: str) -> None:
-        """Make the state the kept one again, with stand-ins that have seen nobody."""
+        """Restore the kept state, with stand-ins that have seen no request."""
         for kind in KINDS:
             self._drop(f"{self._name}_{kind}")
             self._copy(f"{self._name}_{kind}_{name}", f"{self._name}_{kind}")
@@ -96,7 +96,7 @@ class Ground:
         self.forget()
 
     def forget(self) -> None:
-        """Stand-ins that have seen nobody yet, and no request of ours."""
+        """Start over with stand-ins that have seen no account and no request of ours."""
         if self._gemini is not None:
             self._gemini.close()
         self._gemini = GeminiStandin(latency_ms=0)
@@ -107,7 +107,7 @@ class Ground:
         return all_rows(*self.databases)
 
     def wait_until_left(self) -> None:
-        """Until the server has noticed that the process is gone, and has rolled back what it left open."""
+        """Wait until the server has noticed that the process is gone and has rolled back what it left open."""
         names = [f"{self._name}_{kind}" for kind in KINDS]
         query = "select count(*) from pg_stat_activity where datname = any(%s) and backend_type = 'client backend'"
         deadline = time.monotonic() + 20
@@ -124,7 +124,7 @@ class Ground:
             sweep(operation, assets, give_up_at=math.inf)
 
     def let_time_pass(self) -> None:
-        """As if nobody had done anything until the claims of a dead process are stale."""
+        """Make it look as if nothing was done until the claims of a dead process became stale."""
         with psycopg.connect(self.databases[0], autocommit=True) as assets:
             assets.execute(
                 "update gemini_usage_events set created_at = created_at - %(age)s * interval '1 second', "
@@ -133,7 +133,7 @@ class Ground:
             )
 
     def put_profiles_off(self) -> None:
-        """No second look at a profile falls due while the attack lasts: it would be one more than before."""
+        """Postpone second looks at profiles until after the attack, where they would be one more than before."""
         with psycopg.connect(self.databases[1], autocommit=True) as operation:
             operation.execute(
                 "update instagram_accounts set metadata = jsonb_set(metadata, "
@@ -142,7 +142,7 @@ class Ground:
             )
 
     def edit(self) -> dict[str, set[str]]:
-        """A person writes a note into every account and chooses a picture for every entity; returns whose."""
+        """Write, as a person, a note into every account and a picture into every entity; returns which."""
         with psycopg.connect(self.databases[1], autocommit=True) as operation:
             accounts = operation.execute(
                 "update instagram_accounts set metadata = coalesce(metadata, '{}') || %s returning username",
@@ -163,7 +163,7 @@ class Ground:
         return {subject for (subject,) in rows}
 
     def paid(self) -> Counter[tuple[str, bool]]:
-        """How often each account was answered, grounded or not, by the record of the stand-in's side."""
+        """How often each account was answered, grounded or not, by the stand-in's own record."""
         assert self._gemini is not None
         assert len(self.asked) == self._gemini.requests["total"]
         return Counter((one.username, one.grounded) for one in self.asked if one.status == 200)

@@ -53,7 +53,7 @@ def comparable(rows: Rows, since: datetime) -> dict[str, Counter[str]]:
 
 
 def differences(expected: Rows, found: Rows, since: datetime) -> list[str]:
-    """Rows that only one side has, a line each; ``-`` is missing and ``+`` is too much."""
+    """Rows that only one side has, one line each; ``-`` is missing and ``+`` is too much."""
     before, after = comparable(expected, since), comparable(found, since)
     lines = []
     for table in sorted(before.keys() | after.keys()):
@@ -64,7 +64,7 @@ def differences(expected: Rows, found: Rows, since: datetime) -> list[str]:
 
 
 def half_written(before: Rows, now: Rows) -> list[str]:
-    """Where entity, account and audit row do not tell the same; `before` is the state before the killed run."""
+    """Where entity, account and audit row disagree; `before` is the state before the killed run."""
     return [*_unaudited(before, now), *_unlinked(before, now), *_unremembered(before, now)]
 
 
@@ -105,7 +105,7 @@ def _unlinked(before: Rows, now: Rows) -> Iterable[str]:
         for row in now[table]:
             primary = accounts.get(row["primary_instagram_account_id"], {})
             if row["id"] not in old and primary.get(column) != row["id"]:
-                yield f"{table} {_name(row)} was created and is nobody's"
+                yield f"{table} {_name(row)} was created and belongs to no account"
         there = {row["id"] for row in now[table]}
         for account in accounts.values():
             remembered = _enrichment(account).get("catalog_link") or {}

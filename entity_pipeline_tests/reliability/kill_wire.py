@@ -1,8 +1,8 @@
 """The wire between the pipeline and everything outside it, which can end the pipeline's process at any point.
 
 A point is one round trip: a statement to PostgreSQL or one HTTP request. Production code knows nothing of it:
-it is given the wire's addresses. Surprising: an answer that was held back at the kill was given all the same,
-which is just what makes "paid for and not received" possible.
+it is given the wire's addresses. An answer that was held back at the kill was given by the other side all the same,
+which is what makes "paid for and not received" possible.
 """
 
 import os
@@ -32,14 +32,14 @@ _HOP_HEADERS = frozenset(
 
 
 class ProcessEnded(Exception):
-    """The process on the near side is dead: nothing may pass any more."""
+    """The process on the near side is dead: nothing more may pass."""
 
 
 @dataclass
 class Watch:
     """Numbers the points of one process from 0, and kills it before or after one of them.
 
-    `delay_s` goes by between the point and the kill, in which other threads of the process may go on.
+    `delay_s` passes between the point and the kill, during which other threads of the process may go on.
     """
 
     at: int | None = None
@@ -57,7 +57,7 @@ class Watch:
         self._started.set()
 
     def before(self, what: str) -> int:
-        """A request is about to be passed on; returns its number."""
+        """Called when a request is about to be passed on; returns its number."""
         with self._lock:
             self._refuse_the_dead()
             number = len(self.points)
@@ -66,7 +66,7 @@ class Watch:
         return number
 
     def after(self, number: int) -> None:
-        """The answer is there and is about to be passed on."""
+        """Called when the answer is about to be passed on."""
         self._meet(number, "after")
 
     def _meet(self, number: int, phase: Phase) -> None:
@@ -128,7 +128,7 @@ class PostgresWire:
 
     A point is one simple query, or everything up to a Sync. It is held back until it is whole, so that nothing
     of it has reached the server when the process dies before it. The empty query by which the pool tries a
-    connection is no statement, and so no point.
+    connection is not a statement, and so not a point.
     """
 
     def __init__(self, name: str, url: str, watch: Callable[[], Watch]) -> None:
@@ -232,7 +232,7 @@ class _Conversation:
 
 
 class _UntilTheEnd:
-    """Whoever hangs up, or dies, ends the connection for both sides."""
+    """Either side that hangs up, or dies, ends the connection for both."""
 
     def __init__(self, *ends: socket.socket) -> None:
         self._ends = ends

@@ -1,4 +1,4 @@
-"""An installation that reaches its databases by proxies, the posts of these tests, and what should come of them."""
+"""An installation that reaches its databases by proxies, the posts of these tests, and the expected results."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -34,7 +34,7 @@ def reached(server: DatabaseServer, **overrides: Any) -> Iterator[Reached]:
 
 
 def sample(installation: Graph) -> None:
-    """Ten accounts of two cohorts, among them a regional one before its primary and a reply to be mended."""
+    """Ten accounts of two cohorts, among them a regional one before its primary and a reply to be repaired."""
     installation.post(MONDAY, "prada", "@Timberland", "tideloom.kr.madeup", times=3)
     installation.post(MONDAY, "brokenreply.madeup", "vanished.shop.madeup", "riomarlow.madeup")
     installation.post(
@@ -59,7 +59,7 @@ def run_undisturbed(database_server: DatabaseServer) -> Undisturbed:
 
 
 def sentences(result: dg.ExecuteInProcessResult) -> list[str]:
-    """What each failed step tells a person: the failure of ours, above the driver's error that caused it."""
+    """The sentence of each failed step: our failure, above the driver's error that caused it."""
     told = []
     for event in result.all_events:
         if event.is_step_failure:

@@ -1,7 +1,7 @@
-"""PostgreSQL on a disk of its own that can be filled: ``small_disk_server.py FOLDER``, started by `small_disk`.
+"""PostgreSQL on a separate disk that can be filled: ``small_disk_server.py FOLDER``, started by `small_disk`.
 
-Obeys lines: ``fill`` leaves no byte free, ``free`` gives them back; the end of its input ends it. Surprising:
-the disk is a tmpfs in a mount namespace of this process, so nobody else sees it and no rights are needed.
+Each line of its input is a command: ``fill`` leaves no byte free, ``free`` gives them back; the input's end stops it.
+The disk is a tmpfs in a mount namespace of this process, so no other process sees it and no rights are needed.
 """
 
 import sys

@@ -2,7 +2,7 @@
 
 Every 15 simulated minutes the pipeline's own sensors and schedules are evaluated and the runs they ask for are
 executed, while posts arrive, people edit, databases fail and processes are killed. Then the chaos ends, quota is
-given, and everything that was promised is checked. The week holds the end of daylight saving.
+given, and every promise is checked. The week includes the end of daylight saving time.
 """
 
 import argparse
@@ -28,7 +28,7 @@ def soak(
     accounts_a_day: int,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Report:
-    """Run it in a folder and databases of its own; `tell` is told how far it is."""
+    """Run the soak in its own folder and databases; `tell` receives its progress."""
     with ExitStack() as stack:
         folder = stack.enter_context(
             tempfile.TemporaryDirectory(prefix="entity-pipeline-soak-", dir=fast_disk())
@@ -37,7 +37,7 @@ def soak(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print what was done; 1 when a promise was broken."""
+    """Print what was done; returns 1 when a promise was broken."""
     parser = argparse.ArgumentParser(description="A simulated week of the pipeline under chaos.")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10_000))
     parser.add_argument("--days", type=int, default=7)

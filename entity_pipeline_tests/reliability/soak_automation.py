@@ -1,4 +1,4 @@
-"""What Dagster's daemons do, in the soak's hands: ticks are evaluated for real, and runs executed.
+"""The work of Dagster's daemons, done by the soak: ticks are evaluated for real, and runs executed.
 
 The queue lives in this object: requests of a tick wait here until they are executed, cancelled by the switch, or
 lost with a run that was killed.
@@ -31,13 +31,13 @@ class Automation:
     _cursors: dict[str, str | None] = field(default_factory=dict)
 
     def requests_of_sensors(self) -> list[Launched]:
-        """One tick of each sensor that asks for runs."""
+        """Evaluate one tick of each sensor that asks for runs."""
         return [
             run for sensor in EVERY_FIVE_MINUTES for run in self._attempt(sensor.name, self._sensor, sensor)
         ]
 
     def requests_of_schedule(self, at: datetime) -> list[Launched]:
-        """One tick of `enrichment_schedule`."""
+        """Evaluate one tick of `enrichment_schedule`."""
         return self._attempt("enrichment_schedule", self._schedule, at)
 
     def _attempt(self, name: str, evaluate: Any, *arguments: Any) -> list[Launched]:
@@ -73,12 +73,12 @@ class Automation:
             repository_def=self.definitions.get_repository_def(),
         ) as opened:
             context: Any = opened
-            context._instance = self.instance  # or each tick would open the storage anew
+            context._instance = self.instance  # or each tick would open the storage again
             return schedule.evaluate_tick(context)
 
 
 def end_as_the_monitor_does(instance: dg.DagsterInstance) -> int:
-    """Runs whose process is gone end as failed and give their places in the pools back; returns their number."""
+    """Fail the runs whose process is gone and give back their places in the pools; returns their number."""
     gone = instance.get_runs(
         dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
     )
@@ -89,7 +89,7 @@ def end_as_the_monitor_does(instance: dg.DagsterInstance) -> int:
 
 
 def record_cancelled(definitions: dg.Definitions, instance: dg.DagsterInstance, run: Launched) -> None:
-    """Dagster's record of a run that was cancelled in the queue."""
+    """Record in Dagster a run that was cancelled in the queue."""
     tags = {**run.tags, "dagster/partition": run.partition} if run.partition else dict(run.tags)
     record = instance.create_run_for_job(definitions.resolve_job_def(run.job), tags=tags)
     instance.report_run_canceled(record)

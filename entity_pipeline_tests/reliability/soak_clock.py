@@ -2,7 +2,7 @@
 
 A small file holds how far the simulated time is ahead of the real one. PostgreSQL reads it in a
 `clock_timestamp()` and a `now()` of our own, Python through time-machine. Time runs on at its real pace in
-between; whoever would wait moves it on instead.
+between; code that would wait advances it instead.
 """
 
 import fcntl
@@ -56,7 +56,7 @@ class SimulatedTime:
         return datetime.fromtimestamp(_real_s() + self._ahead_s(), UTC)
 
     def advance_to(self, at: datetime) -> None:
-        """Move on to `at`; it never goes back."""
+        """Advance to `at`; time never goes back."""
         with self._lock:
             fcntl.flock(self._file, fcntl.LOCK_EX)
             try:
@@ -68,7 +68,7 @@ class SimulatedTime:
         self._follow()
 
     def sleep(self, seconds: float) -> None:
-        """What a wait costs here: simulated seconds, and a moment for the other threads."""
+        """Wait: it takes simulated seconds, and a moment for the other threads."""
         wakes = self.now() + timedelta(seconds=seconds)
         time.sleep(min(seconds, _LONGEST_PAUSE_S))
         self.advance_to(wakes)

@@ -1,6 +1,6 @@
 """One installation as a process of the soak sees it: real resources and jobs on simulated time.
 
-Only waiting is replaced. What is written here holds for the soak's own process and for its workers.
+Only waiting is replaced. This module is used by the soak's own process and by its workers.
 """
 
 import logging
@@ -90,14 +90,14 @@ def dagster_instance(folder: Path) -> Iterator[dg.DagsterInstance]:
 
     with ExitStack() as stack:
         for module in (consolidated_sqlite_event_log, sqlite_run_storage):
-            # Each statement would make an engine anew and compile its SQL again: a third of the soak's time.
+            # Otherwise each statement would create an engine and compile its SQL again, a third of the soak's time.
             stack.enter_context(_replaced(vars(module), "create_engine", one_engine))
         yield stack.enter_context(dg.DagsterInstance.from_config(str(folder)))
 
 
 @contextmanager
 def waits_are_simulated(clock: SimulatedTime) -> Iterator[None]:
-    """Nothing in this process waits for real: neither for a quota nor for a database."""
+    """Simulate every wait in this process, for a quota or for a database."""
     with (
         _replaced(vars(gemini_reviews), "Event", clock.event),
         _replaced(patience.patiently.__kwdefaults__ or {}, "sleep", clock.sleep),
@@ -136,7 +136,7 @@ def definitions(addresses: Addresses, pictures: Any) -> dg.Definitions:
 
 
 def execute(loaded: dg.Definitions, instance: dg.DagsterInstance, run: Launched) -> dg.ExecuteInProcessResult:
-    """The run, through the real job."""
+    """Execute the run through the real job."""
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     how: dict[str, Any] = {"partition_key": run.partition} if run.partition else {"tags": dict(run.tags)}
     return loaded.resolve_job_def(run.job).execute_in_process(
@@ -146,7 +146,7 @@ def execute(loaded: dg.Definitions, instance: dg.DagsterInstance, run: Launched)
 
 @contextmanager
 def every_log_line(into: Path) -> Iterator[None]:
-    """All that any library of this process logs, down to DEBUG, appended to a file."""
+    """Append everything that any library of this process logs, down to DEBUG, to a file."""
     handler = logging.FileHandler(into)
     root = logging.getLogger()
     level = root.level

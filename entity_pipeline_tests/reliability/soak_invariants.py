@@ -1,6 +1,6 @@
 """What must hold of both databases, Dagster's records and the stand-ins' logs, whatever the week brought.
 
-Each check returns a sentence for every breach; an empty list is what is wanted.
+Each check returns a sentence for every breach; an empty list means that all is well.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -180,7 +180,7 @@ def group_members_are_untouched(seen: Evidence) -> list[str]:
     rows = seen.rows("operation", "select group_id, artist_id from group_members")
     there = {(row["group_id"], row["artist_id"]) for row in rows}
     made = {pair for pair in seen.people.members if pair in there}
-    return [] if there == made else [f"group_members holds {there - made} that nobody entered"]
+    return [] if there == made else [f"group_members has {there - made} rows that no person entered"]
 
 
 def every_entity_has_its_audit_row(seen: Evidence) -> list[str]:
@@ -271,7 +271,7 @@ def no_reservation_is_left_open(seen: Evidence) -> list[str]:
 
 
 def no_secret_is_told(seen: Evidence) -> list[str]:
-    """Every file of Dagster's home (runs, events) and every log line of every process."""
+    """No secret is in any file of Dagster's home (runs, events) or any log line of any process."""
     told = []
     for path in sorted(seen.folder.rglob("*")):
         if path.is_file():

@@ -1,6 +1,6 @@
-"""The stand-ins of the soak: they keep their own record of what reached them and when, and object at once.
+"""The stand-ins of the soak, which keep their own record of what reached them and when, and object at once.
 
-What they know of the pipeline's limits is what a person set, not what the pipeline's tables say.
+They know the pipeline's limits from what a person set, not from the pipeline's tables.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ _PAUSE_TOLERANCE_S = 1.5  # a loaded machine takes as long from counting a reque
 
 @dataclass
 class CapJudge:
-    """Counts grounded requests a Pacific day against the caps a person set. Thread safe."""
+    """Counts grounded requests per Pacific day against the caps that a person set. Thread safe."""
 
     clock: SimulatedTime
     breaches: list[str] = field(default_factory=list)
@@ -41,21 +41,21 @@ class CapJudge:
     _lock: Lock = field(default_factory=Lock)
 
     def cap_is(self, cap: int) -> None:
-        """A person set the cap."""
+        """Record that a person set the cap."""
         with self._lock:
             self._caps.append((time.monotonic(), cap))
 
     def others_used(self, requests: int) -> None:
-        """Another pipeline wrote grounded events of now to the ledger."""
+        """Record that another pipeline wrote grounded events of now to the ledger."""
         with self._lock:
             self._others.append((time.monotonic(), self._day(self.clock.now()), requests))
 
     def arrived(self) -> None:
-        """A grounded request of ours reached Gemini."""
+        """Record that one of our grounded requests reached Gemini."""
         with self._lock:
             at = self.clock.now()
             counts = self.a_day[self._day(at)]
-            # Sent in the last moment of a day, it belongs to that one's account.
+            # A request sent in the last moment of a day counts on that day.
             after_midnight = self._day(at - _MIDNIGHT) != self._day(at)
             counts["ours, around midnight" if after_midnight else "ours"] += 1
             used, cap = counts["ours"] + self._used_by_others(self._day(at)), self._cap()
@@ -70,7 +70,7 @@ class CapJudge:
         return max(newest_before + [cap for at, cap in self._caps if at >= since])
 
     def _used_by_others(self, day: date) -> int:
-        """Without what was written while the request was on its way."""
+        """What others used, without what was written while the request was on its way."""
         since = time.monotonic() - _ON_THE_WIRE_S
         return sum(requests for at, of, requests in self._others if of == day and at < since)
 
@@ -91,7 +91,7 @@ class WatchedGemini(GeminiStandin):
         self.all: Counter[tuple[str, bool]] = Counter()
 
     def calm(self) -> None:
-        """No more trouble."""
+        """Cause no more trouble."""
         self._chaos = None
 
     def _respond(self, request: Request) -> Reply:
@@ -123,7 +123,7 @@ class WatchedInstagram(InstagramStandin):
         self.fullest_hour = 0
 
     def calm(self) -> None:
-        """No more trouble."""
+        """Cause no more trouble."""
         self._chaos = None
 
     def _respond(self, request: Request) -> Reply:
@@ -155,7 +155,7 @@ class MoodyStore(FakeObjectStore):
         self.refused = 0
 
     def calm(self) -> None:
-        """No more trouble."""
+        """Cause no more trouble."""
         self._seed = None
 
     def put(self, prefix: str, data: bytes, content_type: str) -> StoredObject:

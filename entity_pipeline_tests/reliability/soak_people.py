@@ -1,4 +1,4 @@
-"""Everybody else: people who edit the catalog and the settings, and pipelines that share the quota.
+"""Everyone else: people who edit the catalog and the settings, and pipelines that share the quota.
 
 Each act is one that the admin screens, the command or SQL allow at any time. What people wrote is remembered,
 because it must be there at the end of the week.
@@ -32,7 +32,7 @@ _ENTITY_TABLES = ("artists", "brands", "groups")
 
 @dataclass
 class People:
-    """Their connections are their own; one thread at a time."""
+    """People with their own connections; used by one thread at a time."""
 
     chance: random.Random
     assets_url: str
@@ -54,7 +54,7 @@ class People:
         self.judge.cap_is(self._settings["daily_grounding_cap"])
 
     def end_of_week(self) -> None:
-        """Quota for everything that is left."""
+        """Give enough quota for everything that is left."""
         self._off_for_ticks = 0
         self._settings |= {
             "daily_grounding_cap": 100_000,
@@ -69,14 +69,14 @@ class People:
         return bool(self._off_for_ticks)
 
     def between_ticks(self) -> None:
-        """Whoever switched the pipeline off, or mistyped a setting, comes back some ticks later."""
+        """A person who switched the pipeline off, or mistyped a setting, corrects it some ticks later."""
         if self._off_for_ticks:
             self._off_for_ticks -= 1
             if not self._off_for_ticks:
                 self._store(True, self._settings)
 
     def act(self) -> None:
-        """One act at random."""
+        """Do one thing at random."""
         acts: list[tuple[Callable[[], bool], int]] = [
             (self._edit_account, 8),
             (self._edit_entity, 8),
@@ -94,7 +94,7 @@ class People:
             self.acts[act.__name__.strip("_").replace("_", " ")] += 1
 
     def lost_edits(self) -> list[str]:
-        """What people wrote and is not there any more."""
+        """What people wrote and is no longer there."""
         lost = []
         with psycopg.connect(self.operation_url, autocommit=True) as connection:
             for (table, row_id, column), value in self.wrote.items():
@@ -142,7 +142,7 @@ class People:
         return True
 
     def _make_entity(self) -> bool:
-        """A person enters a brand before the pipeline does, sometimes under the name of one to come."""
+        """Enter a brand before the pipeline does, sometimes under the name of a later one."""
         self._serial += 1
         with psycopg.connect(self.operation_url, autocommit=True) as connection:
             row = connection.execute(

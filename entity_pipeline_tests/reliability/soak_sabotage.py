@@ -28,13 +28,13 @@ class Sabotage:
 
     @classmethod
     def drawn(cls, chance: random.Random, *, deadly: bool) -> "Sabotage":
-        """Somewhere in a run, more often early: most runs are short."""
+        """A random step of a run, more often an early one, since most runs are short."""
         how = chance.choice(("killed before", "killed after") if deadly else IN_PROCESS)
         return cls(int(2 ** chance.uniform(0, 8)), how)
 
 
 class _Bug(Exception):
-    """Nothing in the pipeline expects this one."""
+    """A failure that no code of the pipeline expects."""
 
 
 class Saboteur:
@@ -67,7 +67,7 @@ class Saboteur:
             setattr(owner, name, original)
 
     def spare_this_thread(self) -> None:
-        """Statements of this thread are none of the pipeline's."""
+        """Leave this thread alone: its statements are not the pipeline's."""
         self._spared.yes = True
 
     def _wrap(self, owner: type, name: str) -> None:
@@ -103,7 +103,7 @@ class Saboteur:
             if not isinstance(where, psycopg.Cursor):
                 return result
         if how == "a bug" or not isinstance(where, psycopg.Cursor):
-            raise _Bug("something nobody thought of (simulated)")
+            raise _Bug("an unexpected failure (simulated)")
         if how == "statement timeout":
             timeout = psycopg.errors.QueryCanceled("canceling statement due to statement timeout (simulated)")
             timeout.raised_on = where.connection  # type: ignore[attr-defined]  # as resources/postgres.py marks it

@@ -1,4 +1,4 @@
-"""Undoing one run, tried and taken back: the catalog is then as it was before the run."""
+"""Undo one run in a transaction that is rolled back, and compare the catalog with that before the run."""
 
 from collections.abc import Mapping
 from typing import Any

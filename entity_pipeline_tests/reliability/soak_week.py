@@ -136,7 +136,7 @@ class Soak:
         self._outage = False
 
     def week(self) -> Report:
-        """All of it."""
+        """Run the whole week."""
         began = time.monotonic()
         self.people.begin()
         for tick in range(self.report.days * TICKS_A_DAY):
@@ -169,7 +169,7 @@ class Soak:
                 self.people.act()  # while the runs are in the queue
         if self.people.is_off:
             queue = self._cancelled(queue)
-        acting = None if calm else self._somebody_acts()
+        acting = None if calm else self._a_person_acts()
         self._execute(queue, calm=calm, alone=acting is None and outage is None)
         for thread in filter(None, (outage, acting)):
             thread.join()
@@ -179,7 +179,7 @@ class Soak:
             self.report.breaches += (f"{at:%m-%d %H:%M} {check.__name__}: {breach}" for breach in found)
 
     def _cancelled(self, queue: list[Launched]) -> list[Launched]:
-        """What `switch_off_sensor` does to the queue."""
+        """Cancel queued runs as `switch_off_sensor` does."""
         kept = [run for run in queue if run.job == "spend_job"]
         for run in queue:
             if run.job != "spend_job":
@@ -200,7 +200,7 @@ class Soak:
         ):
             self.report.counts["posts"] += self.world.post(assets, self.clock.now(), arrivals)
 
-    def _somebody_acts(self) -> threading.Thread | None:
+    def _a_person_acts(self) -> threading.Thread | None:
         if self.chance.random() > _ACTING_SHARE:
             return None
         pause_s = self.chance.uniform(0, 0.2)
@@ -214,7 +214,7 @@ class Soak:
         return _started(act)
 
     def _trouble(self) -> threading.Thread | None:
-        """For a moment, or for a tick, one database or both take nobody in."""
+        """For a moment, or for a tick, one database or both refuse connections."""
         if self.chance.random() > _OUTAGE_SHARE:
             return None
         names = [database.url.rsplit("/", 1)[1].split("?")[0] for database in self._databases]
@@ -237,7 +237,7 @@ class Soak:
         return _started(fail)
 
     def _execute(self, queue: list[Launched], *, calm: bool, alone: bool = False) -> None:
-        """At most one run in the worker, which may be killed, beside those of other jobs here."""
+        """Execute runs: at most one in the worker, which may be killed, and those of other jobs in this process."""
         self.chance.shuffle(queue)
         aside: list[Launched] = []
         in_worker: Launched | None = None
@@ -282,7 +282,7 @@ class Soak:
             self.report.failures.update(reasons(result) or ["a run failed without a reason"])
 
     def _end_of_week(self) -> None:
-        """Chaos is over and there is quota: is everything finished, without anybody's help?"""
+        """When the chaos is over and there is quota, everything must finish without help."""
         for service in (self.gemini, self.instagram, self.pictures):
             service.calm()
         self.people.end_of_week()
@@ -316,7 +316,7 @@ class Soak:
         )
 
     def _tags(self) -> Counter[tuple[date, str]]:
-        """Posts by day and account, counted from what was made."""
+        """Posts by day and account, counted from the generated posts."""
         counted: Counter[tuple[date, str]] = Counter()
         for _, collected, tags in self.world.posts:
             day = max(utc_day(collected), FIRST_DAY)

@@ -1,4 +1,4 @@
-"""What the soak's week brings: accounts nobody knew, posts that tag them, and the truth about each.
+"""What arrives during the soak's week: unknown accounts, posts that tag them, and the truth about each.
 
 Everything follows from the seed. Secondary accounts may arrive days before the account they belong to, names
 come twice, and handles look like other people's.
@@ -19,7 +19,7 @@ _SYLLABLES = "ba do fe ga hi jo ka lu mi no pe ra si to ve wo xa yu za el or an"
 _KINDS = ("brand", "brand", "brand", "artist", "group")
 _COUNTRIES = ("KR", "FR", "IT", "US", "JP", None)
 _SAMPLE_SHARE = 0.45
-# Cyrillic and full-width letters, addresses, marks, reserved words, and what is no text at all.
+# Cyrillic and full-width letters, addresses, marks, reserved words, and values that are not text.
 _ODD_TAGS: tuple[Any, ...] = (
     "prаda",
     "ｃｈａｎｅｌ",
@@ -144,5 +144,5 @@ def _family(chance: random.Random, stem: str) -> Iterator[Truth]:
             region=region,
             primary_username=primary.username,
         )
-    if chance.random() < 0.12:  # somebody else who says to be the same
+    if chance.random() < 0.12:  # another account that claims to be the same
         yield replace(primary, username=f"_{stem}_madeup")

@@ -215,7 +215,7 @@ def attacked(
 
 
 def ends(installation: Graph) -> dict[str, str]:
-    """What became of each account, in the words of the table above."""
+    """How each account ended, in the words of the table above."""
     found = {}
     for name, enrichment in installation.accounts().items():
         review, link = enrichment["gemini_review"], enrichment.get("catalog_link")

@@ -1,4 +1,4 @@
-"""The wire itself: what was killed before a point never happened, what was killed after it did."""
+"""The wire itself: after a kill before a point, the point never happened; after a kill behind it, it did."""
 
 import subprocess
 import sys

@@ -1,6 +1,6 @@
-"""SIGKILL before and after every statement and every outside call of each asset, a person's edit, a second run.
+"""SIGKILL before and after every statement and outside call of each asset, then a person's edit and a second run.
 
-A seeded sample of three points an asset; KILLS=40 takes 40, KILLS=all every one, and ``-s`` prints the figures.
+By default three seeded points per asset; KILLS=40 takes 40, KILLS=all every one, and ``-s`` prints the figures.
 """
 
 import os

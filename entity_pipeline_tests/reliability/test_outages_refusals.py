@@ -1,6 +1,6 @@
-"""Databases that are there and refuse: no connection left, no time for a statement; and one that never comes.
+"""Databases that refuse: no connection left, no time for a statement; and one that can never be reached.
 
-What is asked each time: does the sentence name the database and what to do, was anybody paid meanwhile, and
+Each test checks that the sentence names the database and what to do, that nothing was paid for meanwhile, and
 do the same rows come of it once the trouble is over.
 """
 
@@ -35,7 +35,7 @@ def undisturbed(database_server: DatabaseServer) -> Undisturbed:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half a minute of patience would be half a minute of test."""
+    """Shorten the patience of half a minute, which would be half a minute of test."""
     monkeypatch.setitem(patiently.__kwdefaults__, "patience_s", 0.5)
 
 
@@ -110,7 +110,7 @@ def reached_urls(
 
 
 class LimitedRole:
-    """A role that is no superuser, for whom connection limits hold, with a number of places."""
+    """A role that is not a superuser, so that connection limits hold, with a number of places."""
 
     def __init__(self, admin_url: str, database: ClonedDatabase, places: int) -> None:
         self.name = f"limited_{uuid.uuid4().hex}"

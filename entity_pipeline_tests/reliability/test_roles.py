@@ -1,6 +1,6 @@
-"""Least privilege: everything runs as the roles of docs/schema.md, and what they need not do is refused.
+"""Least privilege: everything runs as the roles of docs/schema.md, which may do nothing that they do not need.
 
-The other half: a policy that would hide a row or skip an update in silence is named by `doctor`.
+The other half: `doctor` names each policy that would silently hide a row or skip an update.
 """
 
 import uuid
@@ -326,7 +326,7 @@ REFUSED: list[tuple[Kind, Role, str]] = [
 def test_a_role_can_not_do_what_it_does_not_need(
     filled: dict[Kind, ClonedDatabase], roles: Roles, kind: Kind, role: Role
 ) -> None:
-    """Refused with an error, or, where a policy decides, without any row."""
+    """Each is refused with an error or, where a policy decides, affects no row."""
     tried = [statement for of_kind, of_role, statement in REFUSED if (of_kind, of_role) == (kind, role)]
     with connected(roles.url(kind, role)) as connection:
         assert [statement for statement in tried if not is_refused(connection, statement)] == []
@@ -389,14 +389,14 @@ def version(row: SettingsRow | None) -> Version | None:
 ALL = "create policy all_of_it on {table} to {role} using (true);"
 HIDING = {
     "no policy at all": ("", True),
-    "a policy for somebody else": ("create policy p on {table} to pg_monitor using (true);", True),
+    "a policy for another role": ("create policy p on {table} to pg_monitor using (true);", True),
     "a condition on all": ("create policy p on {table} to {role} using (now() < '2000-01-01');", True),
     "a condition on a column": ("create policy p on {table} to {role} using ({table} is null);", True),
     "a restriction beside it": (ALL + "create policy p on {table} as restrictive using (false);", True),
     "the rows are shown": (ALL, False),
     "shown to everybody": ("create policy p on {table} using (true);", False),
     "a condition that always holds": ("create policy p on {table} using (current_user <> 'nobody');", False),
-    "a restriction for somebody else": (
+    "a restriction for another role": (
         ALL + "create policy p on {table} as restrictive to pg_monitor using (false);",
         False,
     ),
@@ -414,7 +414,7 @@ TABLES: list[tuple[Kind, str]] = [(kind, table) for kind, tables in needs.TABLES
 
 @pytest.fixture
 def anyone(filled: dict[Kind, ClonedDatabase]) -> Iterator[str]:
-    """A role with every right and, on every table, without a policy."""
+    """A role with every right, and without a policy on any table."""
     name = f"anyone_{uuid.uuid4().hex}"
     for database in filled.values():
         with database.connection() as connection:

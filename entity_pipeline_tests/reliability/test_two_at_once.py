@@ -38,7 +38,7 @@ def undisturbed(database_server: DatabaseServer) -> Undisturbed:
 def two_installations(
     server: DatabaseServer, isolation: str = "read committed"
 ) -> Iterator[tuple[Graph, Graph]]:
-    """Two processes' worth of pipeline, each with stand-ins of its own, on the same two databases.
+    """Two installations, each with its own stand-ins, on the same two databases.
 
     `isolation` is what the databases default to.
     """
@@ -176,7 +176,7 @@ def is_linked(enrichment: dict[str, Any]) -> bool:
 
 
 class Person:
-    """Somebody in the admin tables who edits what the run is writing, now in one order of rows, now in the other."""
+    """A person in the admin tables who edits what the run is writing, now in one order of rows, now in the other."""
 
     def __init__(self, database: ClonedDatabase, seed: int) -> None:
         self._connection = psycopg.connect(database.url, prepare_threshold=None)
@@ -185,7 +185,7 @@ class Person:
         self.refused = 0
 
     def edit_until(self, done: threading.Event) -> None:
-        """One edit after the other until the run is over."""
+        """Make one edit after the other until the run is over."""
         number = 0
         while not done.is_set():
             number += 1

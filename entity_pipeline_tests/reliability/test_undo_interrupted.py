@@ -103,7 +103,7 @@ def test_killed_after_any_statement_and_repeated_it_ends_as_if_undisturbed(
 
 
 def trail_of(connection: Connection) -> list[Any]:
-    """How often what was undone where; nothing may be undone twice."""
+    """How often each row was undone; nothing may be undone twice."""
     query = """
         select target_table, after_state is null, count(*) from admin_audit_log
         where action = 'entity_enrichment.undo' group by 1, 2 order by 1, 2

@@ -1,4 +1,4 @@
-"""Any catalog, any runs, any edits of people, any undos: what is left is what people changed, and it is listed.
+"""For any catalog, runs, edits by people and undos: what is left is what people changed, and it is listed.
 
 `UNDO_EXAMPLES=N` raises the number of scenarios.
 """
@@ -254,7 +254,7 @@ class Scenario:
         return {row[0] for row in self.connection.execute(query, {"name": name})}
 
     def refused(self, report: UndoReport) -> frozenset[Cell]:
-        """Columns that the report calls refused, each tried: the database must really refuse."""
+        """Columns that the report calls refused; each is tried, and the database must really refuse."""
         found = set()
         for kept in report.kept:
             if kept.why == REFUSED and kept.column is not None:

@@ -1,6 +1,6 @@
-"""What an undo must do, told without the audit log: a stack of automatic writes for every column of every row.
+"""What an undo must do, computed without the audit log: a stack of automatic writes for every column of every row.
 
-Surprising: it learns who wrote what by comparing the whole catalog before and after each step, so a write that
+The model learns who wrote what by comparing the whole catalog before and after each step, so a write that
 the product forgot to record is seen here.
 """
 
@@ -59,11 +59,11 @@ class CatalogModel:
     removed: set[Row] = field(default_factory=set)
 
     def edited(self, now: Snapshot) -> None:
-        """A person did something."""
+        """Record what a person did."""
         self.rows = now
 
     def wrote(self, run: str, account: str, now: Snapshot) -> None:
-        """A run decided one account."""
+        """Record that a run decided one account."""
         for row, columns in now.items():
             past = self.rows.get(row)
             for column, value in columns.items():
@@ -75,7 +75,7 @@ class CatalogModel:
         self.rows = now
 
     def undo(self, wanted: Wanted, refused: frozenset[Cell] = frozenset()) -> Left:
-        """Take back what is wanted and still ours; returns what has to be listed.
+        """Take back what was asked for and is still ours; returns what has to be listed.
 
         `refused` are columns whose earlier value the database does not take.
         """

@@ -1,4 +1,4 @@
-"""What `doctor` warns of in an installation that works all the same."""
+"""What `doctor` warns of in an installation that still works."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -30,7 +30,7 @@ def url(database_server: DatabaseServer) -> Iterator[str]:
 
 
 def connections_of(url: str) -> int:
-    # An observer of a moment ago may still be leaving, so observers are told apart by name and not by pid.
+    # An observer of a moment ago may still be leaving, so observers are distinguished by name and not by pid.
     with psycopg.connect(url, application_name="observer") as observer:
         row = observer.execute(
             "SELECT count(*) FROM pg_stat_activity"

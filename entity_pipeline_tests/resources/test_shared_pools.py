@@ -1,4 +1,4 @@
-"""One pool an address in a process: who shares it, how long it lives, and that nobody waits for itself."""
+"""One pool per address in a process: who shares it, how long it lives, and that no thread waits for itself."""
 
 import subprocess
 import sys
@@ -53,7 +53,7 @@ def connections(url: str) -> Counter[str]:
 
 
 def wait_for(url: str, expected: dict[str, int]) -> None:
-    """A connection that is closed is seen for a moment longer."""
+    """Wait for the condition, since a closed connection is visible for a moment longer."""
     deadline = time.monotonic() + 5
     while connections(url) != expected and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -11,7 +11,7 @@ from entity_pipeline.sandbox.ownership import MARKER, SharedServers
 
 
 class FakeServer:
-    """Notes what it is asked; `failure` is raised by `ensure`; `stop` waits for `may_stop`."""
+    """Records its calls; `failure` is raised by `ensure`; `stop` waits for `may_stop`."""
 
     def __init__(self, *, failure: Exception | None = None, may_stop: threading.Event | None = None) -> None:
         self._failure = failure

@@ -78,7 +78,7 @@ def decision(
     view: LedgerView = QUIET,
     **seen: Any,
 ) -> Any:
-    """What is decided: cost and model of a place, a replay, a claim, or why not and until when."""
+    """The decision: cost and model of a place, a replay, a claim, or why not and until when."""
     answer = admit(replace(view, settings=settings, **seen), call, asked)
     if isinstance(answer, Refused):
         assert sentence(answer.reason, "en") != sentence(answer.reason, "ko")
@@ -163,7 +163,7 @@ def test_a_monthly_pool_holds_to_the_daily_cap_and_to_the_month(
 
 
 def test_a_pools_free_units_are_the_end_unless_grounding_is_paid_for() -> None:
-    """Whatever the cap says, and in either pool."""
+    """This holds for any cap, in either pool."""
     for asked, free, period, fee, held in (
         (FLASH, 1_500, DAY_RESET, "0.035", 1),
         (LITE, 5_000, MONTH_RESET, "0.112", 8),
@@ -319,7 +319,7 @@ def test_a_block_ends_exactly_at_its_time(until: datetime, admitted: bool) -> No
 def test_admitted_requests_never_exceed_the_cap_nor_unpaid_ones_the_free_units(
     cap: int, asked: GeminiModel, free_units: int, paid: bool, before: int, settled_units: list[int]
 ) -> None:
-    """Each admitted request holds its units, and settles at what it used, before the next one asks."""
+    """Each admitted request holds its units, and settles at what it used, before the next one is asked."""
     model = replace(asked, pool=replace(asked.pool, free_units=free_units))
     settings = limits(
         daily_grounding_cap=cap, requests_per_minute=1_000, daily_spend_usd=1_000.0, paid_grounding=paid

@@ -1,4 +1,4 @@
-"""What is left of a quota, and why nothing may be asked, as people and planners are told."""
+"""What is left of a quota, and why nothing may be asked, for people and planners."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime

@@ -1,4 +1,4 @@
-"""Token counts, search queries and cost, from replies that may hold anything."""
+"""Token counts, search queries and cost, from replies that may contain anything."""
 
 from datetime import date
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""What every operation must say of itself."""
+"""What every operation must declare."""
 
 from typing import Any, ClassVar
 
@@ -9,7 +9,7 @@ from entity_pipeline.core.instagram.profile import ProfileLook
 
 
 class Nameless(Operation[str]):
-    """Does not say what it is about."""
+    """An operation that does not name its target."""
 
     name: ClassVar[str] = "nameless"
 

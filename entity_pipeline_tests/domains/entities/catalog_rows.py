@@ -70,7 +70,7 @@ def set_review(connection: Connection, account_id: UUID, **values: Any) -> None:
 
 
 def set_columns(connection: Connection, table: str, row_id: UUID | None, **columns: Any) -> None:
-    """What a person does in another screen."""
+    """Change columns as a person does in another screen."""
     pairs = sql.SQL(", ").join(
         sql.SQL("{} = {}").format(sql.Identifier(c), sql.Placeholder(c)) for c in columns
     )

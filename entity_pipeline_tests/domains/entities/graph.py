@@ -48,7 +48,7 @@ class Graph:
     _posts: int = field(default=0)
 
     def post(self, day: date, *usernames: str, times: int = 1) -> None:
-        """Posts collected on `day` that tag all these accounts."""
+        """Insert posts collected on `day` that tag all these accounts."""
         with self.assets_db.connection() as connection:
             for _ in range(times):
                 self._posts += 1
@@ -61,7 +61,7 @@ class Graph:
                 )
 
     def settings(self, *, enabled: bool = True, **changes: Any) -> None:
-        """The rows of pipeline_settings."""
+        """Write the rows of pipeline_settings."""
         with self.assets_db.connection() as connection:
             put_rows(connection, on=enabled, **{**SETTINGS, **changes})
 
@@ -74,7 +74,7 @@ class Graph:
         *,
         succeeds: bool = True,
     ) -> dg.ExecuteInProcessResult:
-        """One run over the days, both included; one day is a run of one partition, as the UI asks for it."""
+        """Run a job over the days, both included; one day is a run of one partition, as the UI launches it."""
         quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
         how: dict[str, Any] = (
             {"partition_key": first.isoformat()}
@@ -90,7 +90,7 @@ class Graph:
     def materialize(
         self, *assets: str, day: date, last: date | None = None, succeeds: bool = True
     ) -> dg.ExecuteInProcessResult:
-        """One run over some assets, as the UI makes it: for a day, or as a part of a backfill for a range of days."""
+        """Run some assets as the UI does: for a day, or as a part of a backfill for a range of days."""
         result = self.definitions.resolve_implicit_global_asset_job_def().execute_in_process(
             instance=self.instance,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
@@ -102,7 +102,7 @@ class Graph:
         return result
 
     def run_all(self, first: date = MONDAY, last: date | None = None, limit: int = 100) -> None:
-        """Every stage over the days."""
+        """Run every stage over the days."""
         self.run("intake_job", first, last)
         self.run("enrichment_job", first, last, enrichment_config(limit))
         self.run("linking_job", first, last)
@@ -112,7 +112,7 @@ class Graph:
         return set(self.instance.get_materialized_partitions(dg.AssetKey(asset)))
 
     def observations(self, asset: str) -> list[dg.AssetObservation]:
-        """What was observed, the newest first."""
+        """Observations, the newest first."""
         records = self.instance.fetch_observations(dg.AssetKey(asset), limit=100).records
         return [record.asset_observation for record in records if record.asset_observation]
 

@@ -23,5 +23,5 @@ def broken_body(handle: str) -> dict[str, Any]:
 
 
 def refused_body() -> dict[str, Any]:
-    """A reply that was stopped for safety: nothing in it can be mended."""
+    """A reply that was stopped for safety; nothing in it can be repaired."""
     return {"candidates": [{"finishReason": "SAFETY"}], "modelVersion": "gemini-2.5-flash"}

@@ -163,13 +163,13 @@ def running(
 
 
 def origin(job: str) -> RemoteJobOrigin:
-    """Where the job would be loaded from; a run without it can't be queued."""
+    """The place the job would be loaded from, without which a run can't be queued."""
     location = RegisteredCodeLocationOrigin("entity_pipeline")
     return RemoteJobOrigin(RemoteRepositoryOrigin(location, "__repository__"), job)
 
 
 def asked_for(data: Any) -> list[tuple[str, str]]:
-    """First and last day of every run that is asked for."""
+    """First and last day of every requested run."""
     found = []
     for request in data.run_requests:
         tags = request.tags
@@ -244,7 +244,7 @@ def ended(
     how: dg.DagsterRunStatus,
     job: str = "intake_job",
 ) -> None:
-    """A run that came to its end now."""
+    """Record a run that ended just now."""
     run = running(instance, job, first, last)
     event = {
         dg.DagsterRunStatus.FAILURE: dg.DagsterEventType.RUN_FAILURE,

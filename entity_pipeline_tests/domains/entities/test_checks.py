@@ -126,7 +126,7 @@ def test_a_check_of_names_changes_nothing(operation_db: ClonedDatabase, check: A
 
 
 class _Same:
-    """A database whose one connection is inside a transaction that may not write."""
+    """A database with one connection, inside a transaction that may not write."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection

@@ -1,4 +1,4 @@
-"""What `doctor` warns of in databases with which the entities domain works all the same."""
+"""What `doctor` warns of in databases with which the entities domain still works."""
 
 import math
 from typing import Any

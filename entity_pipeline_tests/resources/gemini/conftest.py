@@ -1,4 +1,4 @@
-"""The ledger of a database of its own, and a port where nobody answers, for tests of what is away."""
+"""The ledger on its own database, and a port where nothing answers, for tests of an unreachable server."""
 
 import socket
 from collections.abc import Iterator

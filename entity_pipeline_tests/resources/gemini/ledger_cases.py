@@ -34,7 +34,7 @@ BODY: Mapping[str, Any] = {"candidates": [{"finishReason": "STOP"}], "modelVersi
 
 
 class Kind(CallKind):
-    """What the calls of these tests are for."""
+    """The kind of these tests' calls."""
 
     REVIEW = "review"
     REPAIR = "repair"
@@ -114,7 +114,7 @@ def reserved(
 
 
 def refusal(answer: Any) -> tuple[Unanswered, datetime | None]:
-    """Why nothing may go out, and until when."""
+    """Why nothing may be sent, and until when."""
     assert isinstance(answer, Refused), answer
     assert str(answer.reason)
     return answer.why, answer.retry_at
@@ -180,7 +180,7 @@ def states(database: Database) -> list[str]:
 
 
 def grow_old(database: Database, seconds: float = 91) -> None:
-    """As if the process that holds the open rows had died that long ago."""
+    """Age the open rows, as if their process had died that long ago."""
     with database.connection() as connection:
         connection.execute(
             "update gemini_usage_events set state_changed_at = state_changed_at - %s * interval '1 second' "

@@ -1,6 +1,6 @@
 """A clock that a test sets, in place of the server's: midnights, daylight saving and exact limits.
 
-Surprising: the ledger's SQL runs unchanged. The test's database puts the schema `public` before `pg_catalog`,
+The ledger's SQL runs unchanged. The test's database puts the schema `public` before `pg_catalog`,
 so that a `clock_timestamp()` of our own is found first. Python's clock and `now()` stay what they are.
 """
 
@@ -20,7 +20,7 @@ def pacific(text: str) -> datetime:
 
 
 class SimulatedClock:
-    """Stands still until it is told to move; connections opened after its making follow it.
+    """Stands still until a test moves it; connections opened after it was made follow it.
 
     Args:
         connection: to the database whose clock it becomes, in autocommit mode.

@@ -1,4 +1,4 @@
-"""The real google-genai over real sockets: what is on the wire, and what becomes of every kind of answer."""
+"""The real google-genai over real sockets: what is on the wire, and how every kind of answer is handled."""
 
 import gzip
 import json
@@ -39,7 +39,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 90
 
 
 class Recorder:
-    """Answers with what it was given, in order, and the last of it for ever; keeps what was asked."""
+    """Gives its answers in order and repeats the last one; keeps the requests."""
 
     def __init__(self, *replies: Reply) -> None:
         self._replies = list(replies)

@@ -1,4 +1,4 @@
-"""What each error answer means, by table; and that no answer breaks the judgement."""
+"""A table of what each error answer means; and no answer breaks the judgement."""
 
 from dataclasses import replace
 from typing import Any

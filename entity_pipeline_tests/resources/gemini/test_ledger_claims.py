@@ -1,4 +1,4 @@
-"""One paid call an account: claims, replays, and the crash after every statement."""
+"""One paid call per account: claims, replays, and a crash after every statement."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -202,7 +202,7 @@ def call(ledger: Ledger, google: Google, *, dies_after_sending: bool = False) ->
     ("statements", "paid_before", "paid_after", "rows", "used"),
     [
         (1, 0, 1, ["released", "settled"], 1),  # reserved, and nothing more
-        (2, 0, 1, ["unknown", "settled"], 2),  # marked sent: nobody can tell, so it counts
+        (2, 0, 1, ["unknown", "settled"], 2),  # marked sent: it may have arrived, so it counts
         (3, 1, 1, ["settled"], 1),  # settled: replayed
     ],
 )
@@ -287,7 +287,7 @@ def test_an_answer_that_was_lost_after_the_commit_costs_no_place_and_no_second_r
 
 
 class CutLedger(Ledger):
-    """Before each of these writes the server has ended the one connection that there is."""
+    """Before each of these writes the server ends the only connection."""
 
     def __init__(self, database: PooledDatabase, killer: Connection) -> None:
         super().__init__(database)

@@ -1,4 +1,4 @@
-"""The exact instants at which the ledger changes its mind: limits in seconds, midnights, days of 23 and 25 hours."""
+"""The exact times at which the ledger's limits change: seconds, midnights, days of 23 and 25 hours."""
 
 from datetime import datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a request may cost the ledger, in what does not depend on the machine: round trips, and tables read whole."""
+"""What a request costs the ledger, in units independent of the machine: round trips and whole-table reads."""
 
 import psycopg
 

@@ -32,7 +32,7 @@ def server(fast_path: Path) -> Iterator[EmbeddedPostgres]:
 
 
 def kill(server: EmbeddedPostgres) -> None:
-    """As when the power fails, but for the files' pages that the system still holds."""
+    """Kill the server as in a power failure, except that the system still holds the files' pages."""
     with psycopg.connect(server.url("postgres")) as connection:
         postmaster = psutil.Process(connection.info.backend_pid).parent()
     assert postmaster is not None

@@ -280,7 +280,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule()
     def crash(self) -> None:
-        """Every process dies with its requests open, and nobody closes them until they are stale."""
+        """Every process dies with its requests open, which stay open until they are stale."""
         self.clock.advance(90.001)
 
     @rule()
@@ -360,7 +360,7 @@ class LedgerMachine(RuleBasedStateMachine):
         assert stored == {key: (row.subject, row.state, row.day) for key, row in self.rows.items()}
 
     @invariant()
-    def nobody_shares_a_claim(self) -> None:
+    def a_claim_has_one_holder(self) -> None:
         live = Counter(subject for _, subject, state, _ in self.stored() if state in OPEN)
         assert all(count == 1 for count in live.values()), live
 
@@ -377,7 +377,7 @@ class LedgerMachine(RuleBasedStateMachine):
         assert status.remaining // status.units_per_request == self.room
 
     def teardown(self) -> None:
-        """Nothing is lost for good: once all that died is swept, every place of the cap can be taken."""
+        """Nothing is lost for good: once the dead requests are swept, every place of the cap can be taken."""
         self.clock.advance(90.001)
         self.sweep_the_model()
         self.ledger.sweep()

@@ -1,4 +1,4 @@
-"""What the row `gemini` decides in the ledger's own statements: the month, a domain's share, and that it is closed."""
+"""What the row `gemini` decides in the ledger's own statements: the month, a domain's share, and the closed gate."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

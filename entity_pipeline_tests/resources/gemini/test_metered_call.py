@@ -1,4 +1,4 @@
-"""`MeteredCall`: every answer of the ledger and of Gemini, and the rows and words that come of it."""
+"""`MeteredCall`: every answer of the ledger and of Gemini, with the resulting rows and sentences."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -62,7 +62,7 @@ def rate_limited(seconds: float) -> Refused:
 
 
 class Gemini:
-    """Answers in the given order; keeps the ledger's states at the moment of each request."""
+    """Answers in the given order; records the ledger's states at each request."""
 
     def __init__(self, ledger: FakeLedger, exchanges: Sequence[Exchange]) -> None:
         self._ledger = ledger
@@ -399,7 +399,7 @@ def test_a_paid_answer_is_written_down_when_the_ledger_comes_back() -> None:
     answer, send = run(ledger, ANSWER, stop=stop)
     assert isinstance(answer, Answered)
     assert (ledger.states, len(send.seen)) == (["settled"], 1)
-    assert stop.waits == []  # a run that is stopping waits for this all the same
+    assert stop.waits == []  # a stopping run still waits for this
 
 
 def test_a_run_that_is_stopping_asks_nothing() -> None:

@@ -46,8 +46,8 @@ def standin() -> Iterator[GeminiStandin]:
 
 
 @pytest.fixture
-def nobody(closed_port: int) -> str:
-    """The address of no Gemini."""
+def nowhere(closed_port: int) -> str:
+    """An address at which no server answers."""
     return f"http://127.0.0.1:{closed_port}"
 
 
@@ -119,22 +119,22 @@ def test_a_refused_key_ends_the_run(assets_db: ClonedDatabase, standin: GeminiSt
     assert states(assets_db) == ["failed"]
 
 
-def test_a_missing_key_is_reported_before_anything_is_sent(assets_db: ClonedDatabase, nobody: str) -> None:
+def test_a_missing_key_is_reported_before_anything_is_sent(assets_db: ClonedDatabase, nowhere: str) -> None:
     with pytest.raises(ConfigurationFailure, match=r"^GEMINI_API_KEY is not set: set it to a key"):
-        ask(resource(assets_db, nobody, api_key=""))
+        ask(resource(assets_db, nowhere, api_key=""))
     assert states(assets_db) == []
 
 
-def test_a_model_without_a_known_price_is_not_asked(assets_db: ClonedDatabase, nobody: str) -> None:
-    gemini = resource(assets_db, nobody, model_name="gemini-9-ultra")
+def test_a_model_without_a_known_price_is_not_asked(assets_db: ClonedDatabase, nowhere: str) -> None:
+    gemini = resource(assets_db, nowhere, model_name="gemini-9-ultra")
     for action in (lambda: ask(gemini, varied(QUESTION, model="gemini-9-ultra")), gemini.quota):
         with pytest.raises(ConfigurationFailure, match="GEMINI_MODEL is 'gemini-9-ultra', whose prices"):
             action()
     assert states(assets_db) == []
 
 
-def test_an_unreachable_server_costs_no_place(assets_db: ClonedDatabase, nobody: str) -> None:
-    gemini = resource(assets_db, nobody)
+def test_an_unreachable_server_costs_no_place(assets_db: ClonedDatabase, nowhere: str) -> None:
+    gemini = resource(assets_db, nowhere)
     answer = ask(gemini)
     assert isinstance(answer, NotAnswered)
     assert answer.reason is Unanswered.UNREACHABLE
@@ -154,8 +154,8 @@ def test_without_the_ledger_nothing_is_sent(
     assert standin.requests["total"] == 0
 
 
-def test_sweeping_closes_what_a_dead_process_left_open(assets_db: ClonedDatabase, nobody: str) -> None:
-    gemini = resource(assets_db, nobody)
+def test_sweeping_closes_what_a_dead_process_left_open(assets_db: ClonedDatabase, nowhere: str) -> None:
+    gemini = resource(assets_db, nowhere)
     gemini.ledger.reserve(REVIEW, 1, "dead run")
     with assets_db.connection() as connection:
         connection.execute("update gemini_usage_events set state_changed_at = now() - interval '91 seconds'")

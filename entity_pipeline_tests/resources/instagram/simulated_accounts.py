@@ -1,4 +1,4 @@
-"""Accounts of the outside world that come and go, and a second account of what may be believed of them.
+"""Accounts of the outside world that come and go, and an independent record of what may be believed about them.
 
 Owners leave, rename and give their name away. The pages are read and judged by the real code.
 """
@@ -42,7 +42,7 @@ class Owner:
 
 @dataclass
 class World:
-    """Names and their owners, now; None is a name that nobody has."""
+    """Names and their owners, now; None is a name without an owner."""
 
     chance: random.Random
     books: Books
@@ -58,7 +58,7 @@ class World:
             self.owners[name] = self._born_as(name) if self.chance.random() < 0.7 else None
 
     def something_happens(self) -> None:
-        """A name is left, taken by somebody else, or its owner is shown under another one."""
+        """A name is given up, taken by another owner, or its owner is shown under another name."""
         name = self.chance.choice(list(self.owners))
         owner = self.owners[name]
         happens = self.chance.choice(["left", "renamed", "reassigned"] if owner else ["taken"])
@@ -89,10 +89,10 @@ class World:
         return profile
 
     def check(self, name: str, columns: tuple[str | None, str | None], stored: Mapping[str, Any]) -> None:
-        """Nothing is kept of anybody but the first owner, and no absence is believed that was not there."""
+        """Only data of the first owner is kept, and no false absence is believed."""
         first = self.first_owner.get(name)
         allowed = {None, first.pk if first else None}
-        assert stored.get("instagram_id") in allowed, f"{name} became somebody else's"
+        assert stored.get("instagram_id") in allowed, f"{name} became another owner's"
         assert columns[0] in allowed, f"{name} has another's name"
         assert columns[1] in {None, first.bio if first else None}, f"{name} has another's words"
         self.books.counts[

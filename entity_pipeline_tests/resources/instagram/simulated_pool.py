@@ -1,4 +1,4 @@
-"""A simulated Instagram with days of trouble, and a second account of what the pool may do.
+"""A simulated Instagram with days of trouble, and an independent record of what the pool may do.
 
 The session, the governor and their SQL are the real ones; only time, Instagram and the processes are made up.
 `Books` keeps its own record, in plain Python and from the design's figures, and objects to whatever breaks a
@@ -80,7 +80,7 @@ class RouteBook:
 
 @dataclass
 class Books:
-    """The referee: every lease, slot and release passes by here, and every request that arrives."""
+    """The referee: it sees every lease, slot and release, and every request that arrives."""
 
     windows: InstagramWindows
     now: datetime = START
@@ -100,7 +100,7 @@ class Books:
         book.leased_until, book.fence = self.now + LEASE, seat.fence
 
     def granted(self, seat: Seat) -> None:
-        """A request was counted and may be sent."""
+        """Record that a request was counted and may be sent."""
         self._may_work(seat)
         if seat.account is not None:
             book = self.accounts[seat.account]
@@ -136,7 +136,7 @@ class Books:
             route.rests_until = max(route.rests_until, self.now + COOLING[outcome])
 
     def arrived(self, key: str) -> None:
-        """A request reached Instagram: with it, does each window hold?"""
+        """Record that a request reached Instagram, and check each window with it."""
         times = self.arrivals[key]
         if times:
             least = max(self.windows.gap_s, self.windows.jitter_s[0])

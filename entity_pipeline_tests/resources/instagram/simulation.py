@@ -75,7 +75,7 @@ class Simulation:
             for _ in range(self.chance.randint(1, 12)):
                 if self._look() == DEFERRED and self.chance.random() < 0.8:
                     break
-            self._somebody_changes_the_pool()
+            self._a_person_changes_the_pool()
             with self.database.connection() as connection:
                 self.books.agree_with(connection)
             self.books.now += timedelta(minutes=self.chance.expovariate(1 / 20))
@@ -112,7 +112,7 @@ class Simulation:
         self._disable(name)
         self._retired.add(name)
 
-    def _somebody_changes_the_pool(self) -> None:
+    def _a_person_changes_the_pool(self) -> None:
         for name, book in self.books.accounts.items():
             if book.state == "needs_session" and self.chance.random() < 0.2:
                 self._add(name)

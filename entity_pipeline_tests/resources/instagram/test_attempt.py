@@ -1,4 +1,4 @@
-"""Real Instaloader over a real socket: every answer that was proved, and that none of them hangs or leaks."""
+"""Real Instaloader over a real socket: every known answer, none of which makes it hang or leak."""
 
 import base64
 import json
@@ -54,7 +54,7 @@ def look(server: PageServer, identity: Identity = ANYONE, timeout_s: float = 5) 
 
 
 def word(seen: Looked) -> str:
-    """What was found out, or else what the seat met."""
+    """The finding, or else the outcome for the seat."""
     return str(seen.learned if seen.finding is Finding.UNANSWERED else seen.finding)
 
 

@@ -1,4 +1,4 @@
-"""Who is blamed for an outcome, and for how long."""
+"""Whether the account or the route is blamed for an outcome, and for how long."""
 
 from datetime import UTC, datetime, timedelta
 

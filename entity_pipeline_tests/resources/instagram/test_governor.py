@@ -31,7 +31,7 @@ LOOK = Purpose("entities", "profile", "gentlemonster")
 
 
 class Clock:
-    """A clock that moves when it is told to."""
+    """A clock that moves only when a test moves it."""
 
     def __init__(self) -> None:
         self.now = START

@@ -1,4 +1,4 @@
-"""Every answer that was seen or proved, by the kind of call it answers, and what it is taken for."""
+"""Every known answer, by the kind of call it answers, and how it is judged."""
 
 import html
 import json
@@ -127,7 +127,7 @@ def word(verdict: Verdict) -> str:
 @pytest.mark.parametrize(
     ("status", "body", "session", "expected"),
     [
-        pytest.param(200, '{"data": null, "status": "ok"}', "s", "schema_drift", id="data null is no evidence"),
+        pytest.param(200, '{"data": null, "status": "ok"}', "s", "schema_drift", id="data null proves nothing"),
         pytest.param(
             200, '{"data": null, "errors": [{"message": "Incorrect Query", "code": 1675002}], "status": "ok"}', "s",
             "schema_drift", id="a retired query",
@@ -184,7 +184,7 @@ HOSTILE = (
 @pytest.mark.parametrize("hostile", HOSTILE)
 @pytest.mark.parametrize("call", [DataCall(), PAGE], ids=["data", "page"])
 def test_words_of_strangers_never_concern_the_seat(call: Call, hostile: str) -> None:
-    """A caption or a bio inside an answer that can't be read, whole and cut off."""
+    """The caption or bio is inside an unreadable answer, whole and cut off."""
     media = {
         "caption": {"text": hostile},
         "message": hostile,

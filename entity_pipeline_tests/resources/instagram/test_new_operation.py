@@ -1,4 +1,4 @@
-"""A new operation is one file among the operations and one value: made up here, run by the real service.
+"""A new operation needs one file among the operations and one value; this one is made up, and the real service runs it.
 
 It looks at a post by its number, as calls of the mobile kind do: with the session in a header.
 """

@@ -1,4 +1,4 @@
-"""What a person does to the pool, and what becomes of whoever is at work with the account."""
+"""What a person does to the pool, and what happens to a process that is using the account."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -213,7 +213,7 @@ def test_a_deadline_that_is_over_sends_nothing(
 
 
 class BrokenDatabase:
-    """A database that fails in the way it was given."""
+    """A database that fails in the given way."""
 
     def __init__(self, error: Exception) -> None:
         self._error = error
@@ -244,7 +244,7 @@ def test_a_malformed_key_defers_with_what_to_do(assets_db: ClonedDatabase) -> No
 
 
 class SimulatedTime:
-    """Local time that passes only while somebody sleeps; the database's clock follows it."""
+    """Local time that passes only during a sleep; the database's clock follows it."""
 
     def __init__(self) -> None:
         self.now = datetime(2026, 11, 20, tzinfo=UTC)
@@ -341,7 +341,7 @@ def test_a_canary_that_is_not_found_itself_is_not_asked_twice(assets_db: ClonedD
 def test_a_bio_that_mentions_limits_and_logins_cools_no_account(
     assets_db: ClonedDatabase, hostile: str
 ) -> None:
-    """Read, or under names that can't be read, or without the fields: the seat stays as it was."""
+    """The seat stays as it was, whether the bio is read, has unreadable names, or lacks fields."""
     add_account(assets_db, "pool_1", "proxy-1")
     words = {"biography": hostile, "full_name": hostile}
     drifted = page({"v2": user("drifted", **words)})

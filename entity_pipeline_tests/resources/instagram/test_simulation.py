@@ -52,7 +52,7 @@ def test_days_of_crashes_refusals_and_lost_sessions_break_no_rule(
     # A simulation in which nothing happens would prove nothing.
     assert not {name for name in _HAPPENS if not counts[name]}
     assert sum(not any(counts[name] for name in names) for names in _SOME_OF) <= 1
-    # Nothing is lost for good: after a quiet day, whoever is not out of use can be leased.
+    # Nothing is lost for good: after a quiet day, every account that is not out of use can be leased.
     books.now += timedelta(days=1, minutes=1)
     with assets_db.connection() as connection:
         standing = {one.username: one for one in pool.accounts(connection, books.now)}

@@ -1,4 +1,4 @@
-"""Traces of whole runs at a collector on a real socket: what is in them, what never is, and what they can't disturb."""
+"""Traces of whole runs at a collector on a real socket: their contents, and that they disturb nothing."""
 
 import logging
 import os

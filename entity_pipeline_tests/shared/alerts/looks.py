@@ -1,4 +1,4 @@
-"""A `Look` for tests of sources: nothing to see unless it is given."""
+"""A `Look` for tests of sources, empty by default."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

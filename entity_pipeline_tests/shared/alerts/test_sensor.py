@@ -49,14 +49,14 @@ BAD = dg.DagsterRunStatus.FAILURE
 
 @pytest.fixture
 def instance(fast_path: Path) -> Iterator[dg.DagsterInstance]:
-    """On disk, as only such a one keeps ticks."""
+    """An instance on disk, since only such an instance keeps ticks."""
     (fast_path / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
     with dg.DagsterInstance.from_config(str(fast_path)) as made:
         yield made
 
 
 class Tick:
-    """One tick after the other of the sensor, as the daemon evaluates it."""
+    """Evaluates one tick of the sensor after the other, as the daemon does."""
 
     def __init__(self, instance: dg.DagsterInstance, sensor: Any, resources: dict[str, Any]) -> None:
         self._instance = instance
@@ -258,7 +258,7 @@ class OfLakes(DomainSettings):
 
 
 class Gates(FakeSettings):
-    """Every domain is open but those that are named."""
+    """Every domain is open except the named ones."""
 
     def __init__(self, *closed: type[DomainSettings]) -> None:
         super().__init__(Closed.because("Switched off."))

@@ -30,7 +30,7 @@ def test_each_answer_is_that_of_its_statement_whether_or_not_the_others_have_row
 
 def test_they_travel_as_one_message(operation: Connection) -> None:
     trip = RoundTrip(operation)
-    # Each message that begins no transaction is one by itself.
+    # A message that does not begin a transaction is one on its own.
     same = [trip.ask("select pg_current_xact_id()::text as id", [], lambda rows: rows[0]["id"]) for _ in "ab"]
     trip.go()
     trip.go()  # with nothing to send

@@ -1,4 +1,4 @@
-"""Pictures are well-formed, small, and say nothing but what they were given, whatever the names hold."""
+"""Pictures are well-formed and small, and show only what they were given, whatever the names contain."""
 
 from base64 import b64decode
 from datetime import date, timedelta

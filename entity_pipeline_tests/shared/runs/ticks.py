@@ -30,7 +30,7 @@ def decided(
     schedule: str = "enrichment_schedule",
     known: Any = None,
 ) -> Any:
-    """A tick that ended so; returns the schedule's state, for further ticks of it."""
+    """Record a tick that ended this way; returns the schedule's state, for further ticks."""
     if known is None:
         location = RegisteredCodeLocationOrigin("entity_pipeline")
         origin = RemoteInstigatorOrigin(RemoteRepositoryOrigin(location, "__repository__"), schedule)

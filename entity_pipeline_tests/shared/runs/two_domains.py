@@ -87,12 +87,12 @@ def backfill_run(
 
 
 def end(instance: dg.DagsterInstance, run: dg.DagsterRun, how: dg.DagsterRunStatus) -> str:
-    """The run comes to its end now; returns its id."""
+    """End the run now; returns its id."""
     instance.report_dagster_event(dg.DagsterEvent(_EVENTS[how].value, run.job_name), run.run_id)
     return run.run_id
 
 
 def _origin(job: str) -> RemoteJobOrigin:
-    """Where the job would be loaded from; a run without it can't be queued."""
+    """The place the job would be loaded from, without which a run can't be queued."""
     location = RegisteredCodeLocationOrigin("entity_pipeline")
     return RemoteJobOrigin(RemoteRepositoryOrigin(location, "__repository__"), job)

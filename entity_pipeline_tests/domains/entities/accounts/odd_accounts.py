@@ -1,4 +1,4 @@
-"""Accounts as stages, older versions and people leave them, for tests of who waits for what."""
+"""Accounts as stages, older versions and people leave them, for tests of which account waits for which stage."""
 
 import random
 from itertools import product
@@ -43,7 +43,7 @@ _PROFILES: list[Any] = [
 
 
 def every_combination() -> list[Any]:
-    """What `metadata.entity_enrichment` may hold of the three stages, each with each."""
+    """Every combination of what `metadata.entity_enrichment` may hold of the three stages."""
     combined: list[Any] = []
     for review, link, profile in product(_REVIEWS, _LINKS, _PROFILES):
         stages = {"gemini_review": review, "catalog_link": link, "profile_backfill": profile}
@@ -52,7 +52,7 @@ def every_combination() -> list[Any]:
 
 
 def odd(chance: random.Random) -> Any:
-    """What one account's `metadata.entity_enrichment` may hold, sense or not."""
+    """What one account's `metadata.entity_enrichment` may hold, sensible or not."""
     if chance.random() < 0.1:
         return chance.choice([None, 1, "x", [1]])
     found: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Who waits, as the list says it: the same accounts, in the same order, as the runs find by the accounts."""
+"""The list names the same waiting accounts, in the same order, as the runs find among the accounts."""
 
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta

@@ -205,7 +205,7 @@ def test_accounts_with_the_same_updated_at_are_read_page_by_page(
 
 @pytest.fixture
 def untouched(operation: Connection) -> Connection:
-    """As written by an application in an installation where no trigger keeps `updated_at`."""
+    """Write as an application does in an installation where no trigger keeps `updated_at`."""
     operation.execute("alter table instagram_accounts disable trigger entity_pipeline_touch_updated_at")
     return operation
 

@@ -42,7 +42,7 @@ def installation(assets_db: ClonedDatabase, operation_db: ClonedDatabase) -> Ite
 
 
 def small_sample(installation: Graph) -> None:
-    """Six accounts in two cohorts: good ones, a broken reply, one that never parses, one that is not there."""
+    """Six accounts in two cohorts: good ones, a broken reply, one that never parses, and a missing profile."""
     installation.post(MONDAY, "prada", "@Timberland", times=3)
     installation.post(MONDAY, "brokenreply.madeup", "vanished.shop.madeup")
     installation.post(TUESDAY, "prada", "garbledreply.madeup", "uniqlo_jp")

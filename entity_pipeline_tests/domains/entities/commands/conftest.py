@@ -1,4 +1,4 @@
-"""What the commands of the domain are tried with."""
+"""Fixtures for the tests of the domain's commands."""
 
 from entity_pipeline_tests.cli.conftest import database_variables
 

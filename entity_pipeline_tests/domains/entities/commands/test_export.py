@@ -1,4 +1,4 @@
-"""`export`: the page's list as a file, whole or not at all, whoever reads it."""
+"""`export`: the page's list as a file, whole or not at all, for any reader."""
 
 import csv
 import io

@@ -94,7 +94,7 @@ def profile(**found: Any) -> dict[str, Any]:
 
 
 def link(status: str, *reasons: str) -> dict[str, Any]:
-    """What became of it."""
+    """The decision about the account."""
     return {
         "status": status,
         "reasons": list(reasons),
@@ -106,7 +106,7 @@ def link(status: str, *reasons: str) -> dict[str, Any]:
 
 
 def tagged(posts: int, cohort: str = "2026-11-18") -> dict[str, Any]:
-    """How often it was tagged."""
+    """How often the account was tagged."""
     return {
         "cohort": cohort,
         "tagging": {
@@ -207,7 +207,7 @@ def fill_queue(operation: Connection, pending: int = 60) -> None:
 
 
 def add_hostile(operation: Connection) -> None:
-    """Everything that can be somebody else's text holds markup."""
+    """An account in which every text from outside contains markup."""
     said = review(name_en=HOSTILE, name_ko=HOSTILE, reasoning=HOSTILE, account_type="brand")
     said["evidence"] = [
         {"claim": HOSTILE, "uri": "javascript:window.hacked=1", "title": HOSTILE, "names_account": True},

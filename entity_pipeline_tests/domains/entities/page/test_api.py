@@ -75,7 +75,7 @@ def test_health_needs_no_token_and_names_what_is_away(client: TestClient) -> Non
 
 @pytest.fixture
 def away(assets_db: ClonedDatabase) -> TestClient:
-    """The operation database is at an address where nobody listens."""
+    """The operation database is at an address where nothing listens."""
     gone = PostgresResource(url="postgresql://nobody:secret-word@127.0.0.1:1/operation")
     return api_of(create_app(DOMAINS, installation_of(assets_db, gone), CONFIGURATION))
 

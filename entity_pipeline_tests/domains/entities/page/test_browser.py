@@ -1,6 +1,6 @@
 """The page in a real browser: what a person does, sees and hears, and what may never run.
 
-Surprising: every page that a test opens is watched. An error in the console, or anything that the content policy
+Every page that a test opens is watched. An error in the console, or anything that the content policy
 had to stop, fails the test that caused it.
 """
 
@@ -64,7 +64,7 @@ Open = Callable[..., "Page"]
 
 @pytest.fixture
 def visit(chromium: "Browser", site: str) -> "Iterator[Open]":
-    """Opens the page as a person who is signed in unless told otherwise; options are the browser's."""
+    """Opens the page as a signed-in person by default; the options are the browser's."""
     troubles: list[str] = []
     opened = []
 
@@ -109,7 +109,7 @@ def accounts(page: "Page") -> list[str]:
 
 
 def has_come(holds: Callable[[], bool], limit_s: float = 20.0) -> bool:
-    """Whether it holds in the end; the page's own refreshing needs a moment."""
+    """Whether the condition becomes true; the page's refreshing needs a moment."""
     deadline = time.monotonic() + limit_s
     while not holds():
         if time.monotonic() > deadline:

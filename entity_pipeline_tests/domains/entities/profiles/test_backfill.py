@@ -65,7 +65,7 @@ def add(database: ClonedDatabase, username: str = "madeup", **columns: Any) -> U
 
 
 def row_of(database: ClonedDatabase, account: UUID) -> tuple[dict[str, Any], dict[str, Any], str]:
-    """Its three columns, its backfill, and the version of the row."""
+    """The account's three columns, its backfill, and the version of the row."""
     with database.connection() as connection:
         row = connection.execute(
             "select display_name, bio, profile_image_url, metadata, xmin::text from instagram_accounts "

@@ -1,4 +1,4 @@
-"""Google answers with another model: reviews hold at the first such reply, nobody is failed, nothing is paid twice."""
+"""Another model answers: reviews hold at the first such reply, no account fails, nothing is paid for twice."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -41,7 +41,7 @@ def accounts(operation_db: ClonedDatabase) -> list[UUID]:
 
 
 def process(assets_db: ClonedDatabase, standin: GeminiStandin, model: str = ASKED) -> GeminiResource:
-    """Gemini as a process that has just started has it."""
+    """Gemini as a newly started process has it."""
     return GeminiResource(
         assets_db=PostgresResource(url=assets_db.url), api_key="any", base_url=standin.url, model_name=model
     )

@@ -368,7 +368,7 @@ def test_metadata_that_became_unusable_meanwhile_is_not_destroyed(operation_db: 
 
 
 class Killed(BaseException):
-    """As if the process died here."""
+    """Raised as if the process died here."""
 
 
 @pytest.mark.parametrize(
@@ -404,7 +404,7 @@ def test_a_crash_between_the_paid_reply_and_the_account_costs_no_second_call(
 
 
 def behaving(behaviour: str) -> str:
-    """A handle of the sample that Gemini's stand-in treats so."""
+    """A handle of the sample with this behaviour of Gemini's stand-in."""
     return next(name for name, account in load_truth().items() if account.gemini == behaviour)
 
 

@@ -1,4 +1,4 @@
-"""A reply walks forward: from the body to the row, each file has its turn and is not called into again."""
+"""A reply is read from the body to the row, one file after the other; none is called into again."""
 
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.domains.entities.review_bodies import grounded_body

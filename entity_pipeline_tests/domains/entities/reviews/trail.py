@@ -1,4 +1,4 @@
-"""Which files of the product one thread walks through, in the order in which their functions are called."""
+"""The product's files that one thread goes through, in the order in which their functions are called."""
 
 import sys
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ _ROOT = Path(entity_pipeline.__file__).parent
 
 
 class Trail:
-    """`files` has a file again each time it is called into after another; going back to a caller does not count."""
+    """`files` lists a file again each time it is called into after another; a return to a caller does not count."""
 
     def __init__(self, *, after: str, until: str, within: tuple[str, ...]) -> None:
         self._after = after

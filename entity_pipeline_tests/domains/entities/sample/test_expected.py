@@ -1,4 +1,4 @@
-"""The project's own rules, applied to what the stand-in really answers, conclude what the sample expects."""
+"""The project's own rules, applied to the stand-in's real answers, conclude what the sample expects."""
 
 from collections.abc import Iterator
 from uuid import UUID, uuid5

@@ -1,4 +1,4 @@
-"""Where an account stands, case by case. That SQL says the same: `accounts/test_enrichment_queue.py`."""
+"""Where an account stands, case by case. `accounts/test_enrichment_queue.py` tests that SQL agrees."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any

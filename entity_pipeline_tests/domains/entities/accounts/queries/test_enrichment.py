@@ -237,7 +237,7 @@ def test_a_senseless_count_of_posts_does_not_break_the_order(operation: Connecti
 
 
 def ask_everything(connection: Connection) -> None:
-    """Every query of the module, and what the list makes of the accounts."""
+    """Run every query of the module, and fill the list from the accounts."""
     accounts, _ = facts_after(connection, FIRST_ID, 100)
     assert [standing(account).state for account in accounts]
     enrichment.pending_profiles(connection, ALL, NOW, 10)

@@ -39,7 +39,7 @@ def tagging(posts: int = 1, first: date = DAY, last: date | None = None) -> dict
 
 
 class Totals:
-    """Stands for `tagged_usernames`: (username, first day, tagging), as COPY text; notes who was asked for."""
+    """Stands for `tagged_usernames`: (username, first day, tagging), as COPY text; records the requested ones."""
 
     def __init__(self, *rows: tuple[str, date, dict[str, Any]]) -> None:
         self._rows = rows

@@ -91,9 +91,9 @@ def test_the_calibration_from_the_settings_applies() -> None:
 
 def test_an_account_without_a_review_says_why() -> None:
     label = Labelled("prada", AccountType.BRAND)
-    failed, nobody = (
+    failed, unasked = (
         judge(LabelledAnswer(label, "failed:no_json"), SETTINGS),
         judge(LabelledAnswer(label, NOT_COVERED), SETTINGS),
     )
     assert (failed.asked, failed.said, failed.right) == (True, None, False)
-    assert not nobody.asked
+    assert not unasked.asked

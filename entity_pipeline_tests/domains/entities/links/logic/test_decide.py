@@ -145,7 +145,7 @@ def test_a_field_the_model_is_not_sure_of_is_left_out() -> None:
     assert (created.entity.name_ko, created.entity.country_of_origin) == (None, None)
 
 
-# --- what is no entity --------------------------------------------------------------------------------------
+# --- what is not an entity -----------------------------------------------------------------------------------
 
 
 def test_an_unknown_role_in_the_review_contradicts_no_person() -> None:

@@ -1,4 +1,4 @@
-"""The SQL function must say what `normalise_name` says, or candidates are not found."""
+"""The SQL function must agree with `normalise_name`, or candidates are not found."""
 
 from typing import Any
 

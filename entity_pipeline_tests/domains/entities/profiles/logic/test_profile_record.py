@@ -1,4 +1,4 @@
-"""What one look at a profile makes of the stored backfill and of the catalog columns."""
+"""What one look at a profile changes in the stored backfill and in the catalog columns."""
 
 import json
 from collections.abc import Sequence
@@ -94,7 +94,7 @@ def test_a_found_profile_is_kept_with_its_id_and_source() -> None:
 @pytest.mark.parametrize(
     ("steps", "status"),
     [
-        pytest.param([("not_found", 0, True)], "deferred", id="once is no fact"),
+        pytest.param([("not_found", 0, True)], "deferred", id="once is not enough"),
         pytest.param([("not_found", 0, True), ("not_found", 6, True)], "not_found", id="twice is one"),
         pytest.param([("not_found", 0, True), ("not_found", 5.9, True)], "deferred", id="too soon after"),
         pytest.param([("not_found", 0, None), ("not_found", 6, None)], "deferred", id="without a canary"),

@@ -1,4 +1,4 @@
-"""Confidence as written, as calibrated, and as far as the grounding carries it."""
+"""Confidence as written, as calibrated, and as capped by the grounding."""
 
 import math
 from typing import Any

@@ -41,7 +41,7 @@ from entity_pipeline.domains.entities.reviews.logic.mentions import naming
         ("비는 가수이다.", ["비"], False),
         ("Q is a letter.", ["Q"], False),
         ("Anything at all.", ["", None, "--", " "], False),
-        # A name inside somebody else's handle or address names somebody else.
+        # A name inside another handle or address names another account.
         ("@gentlemonster_korea is a shop.", ["Gentlemonster"], False),
         ("gentlemonster.korea is a shop.", ["Gentlemonster"], False),
         ("@the_gentlemonster is a fan.", ["Gentlemonster"], False),

@@ -39,7 +39,7 @@ GROUNDING = Grounding(
 
 
 def stored(record: ReviewRecord) -> dict[str, Any]:
-    """As the row holds it."""
+    """The review as the row stores it."""
     value: dict[str, Any] = json.loads(json.dumps(record.to_json()))
     return value
 
@@ -79,7 +79,7 @@ def deferred(previous: dict[str, Any] | None = None, *, counts: bool) -> dict[st
 
 
 def is_pending(value: dict[str, Any] | None, now: datetime) -> bool:
-    """As the review of an account asks it."""
+    """Whether the account's review is still pending."""
     return review_waits(value or {}) and is_due(value or {}, now.astimezone(UTC))
 
 

@@ -91,7 +91,7 @@ def test_what_an_owner_or_an_earlier_reply_writes_stays_data(text: str) -> None:
     for prompt, marks in ((review, 3), (repair, 4)):
         assert prompt.text.count(DELIMITER) == marks
         assert [account["username"] for account in accounts(prompt)] == ["gentlemonster"]
-        # Even whoever looks for the shortest thing in braces finds the account.
+        # Even code that looks for the shortest text in braces finds the account.
         (shortest,) = re.findall(r'\{[^{}]*"username"[^{}]*\}', prompt.system + prompt.text)
         assert json.loads(shortest)["username"] == "gentlemonster"
         assert not set("\u202e\u200b\U000e0041\x00\x1b") & set(prompt.text)

@@ -33,7 +33,7 @@ def collect(
     updated_at: datetime | None = None,
     metadata: str | None = '{"tagged_usernames": ["nike"]}',
 ) -> UUID:
-    """What the collector does: insert, or update on meeting the post again."""
+    """Collect posts as the collector does: insert, or update a post that is known."""
     row = connection.execute(
         "insert into raw_posts (platform, external_id, created_at, updated_at, platform_metadata) "
         "values ('instagram', %s, %s, coalesce(%s, now()), %s) on conflict (platform, external_id) "
