@@ -332,6 +332,25 @@ def test_totals_are_read_only_after_another_run_has_written_its_own(operation_db
     assert order == [f"{first} starts", f"{first} ends", f"{second} starts", f"{second} ends"]
 
 
+@pytest.mark.parametrize(("how", "inserted"), [("commit", 2), ("rollback", 3)])
+def test_a_person_who_adds_one_of_the_accounts_at_the_same_moment_is_waited_for(
+    operation: Connection, how: str, inserted: int
+) -> None:
+    with another(operation) as person, ThreadPoolExecutor(1) as threads:
+        person.execute("begin")
+        person_adds(person, "nike")
+
+        def ended() -> None:
+            time.sleep(0.3)
+            person.execute(how)
+
+        ending = threads.submit(ended)
+        counts = bring_in(operation, Totals(*((name, DAY, tagging()) for name in ("adidas", "nike", "puma"))))
+        ending.result()
+    assert counts == IntakeCounts(inserted=inserted)
+    assert stored(operation).keys() == {"adidas", "nike", "puma"}
+
+
 def test_a_write_by_someone_else_in_the_meantime_is_kept(operation: Connection) -> None:
     bring_in(operation, Totals(("nike", DAY, tagging(1))))
 
