@@ -79,6 +79,23 @@ _IS_NEW = "first_day is not null and username not in (select username from match
 # Ids in order of time (version 7 uuids, counted on within the slice) are put at the end of every index on them.
 _INSERT_NEW = f"""
     copy (
+        insert into instagram_accounts as account (id, username, metadata)
+        select (%(clock)s || '7' || lpad(to_hex(nth >> 4), 3, '0') || '8' || to_hex(nth & 15) || '00'
+                || %(random)s)::uuid,
+            username, ('{{"entity_enrichment": {{"cohort": "' || to_char(
+                least(greatest(first_day, %(first)s::date), %(last)s::date), 'YYYY-MM-DD')
+                || '", "tagging": ' || tagging || '}}}}')::jsonb
+        from (
+            select *, row_number() over (order by username) as nth from incoming_totals where {_IS_NEW}
+        ) as new
+        order by username
+        -- on conflict
+        returning {AS_LISTED_WHEN_NEW}
+    ) to stdout
+"""
+_INSERT_NEW_UNLESS_THERE = _INSERT_NEW.replace("-- on conflict", "on conflict do nothing")
+_NEW = f"""
+    copy (
         with account as (
             insert into instagram_accounts (id, username, metadata)
             select (%(clock)s || '7' || lpad(to_hex(nth >> 4), 3, '0') || '8' || to_hex(nth & 15) || '00'
@@ -324,11 +341,11 @@ def _write(
     ids = {"clock": f"{clock.time_ns() // 1_000_000:012x}", "random": secrets.token_hex(6)}
     try:
         with connection.transaction():
-            new = _inserted(connection, "", partitions | ids)
+            new = _inserted(connection, _INSERT_NEW, partitions | ids)
         of_ours = ""
     except psycopg.errors.UniqueViolation:
         # Somebody else inserted one of them at the same moment. To expect it of every row would take a fifth longer.
-        new = _inserted(connection, "on conflict do nothing", partitions | ids)
+        new = _inserted(connection, _INSERT_NEW_UNLESS_THERE, partitions | ids)
         of_ours = _NEW_OF_OURS
     inserted = dict(connection.execute(f"{_NEW} {of_ours} group by 1").fetchall())
     for day, accounts in inserted.items():
@@ -346,10 +363,9 @@ def _write(
     return counts, [row.removeprefix(b"t\t") for row in new if row.startswith(b"t")]
 
 
-def _inserted(connection: psycopg.Connection[Any], on_conflict: str, parameters: Any) -> list[bytes]:
-    with connection.cursor() as cursor:
-        with cursor.copy(_INSERT_NEW.format(on_conflict=on_conflict), parameters) as copy:
-            return [bytes(row) for row in copy]
+def _inserted(connection: psycopg.Connection[Any], statement: str, parameters: Any) -> list[bytes]:
+    with connection.cursor() as cursor, cursor.copy(statement, parameters) as copy:
+        return [bytes(row) for row in copy]
 
 
 def _not_tagged_now(
