@@ -11,6 +11,7 @@ from cryptography.fernet import Fernet
 from entity_pipeline.cli.checks.databases import clock_findings
 from entity_pipeline.cli.checks.outside import model_findings
 from entity_pipeline.core.findings import Finding
+from entity_pipeline.core.gemini.models import DEFAULT_MODEL
 from entity_pipeline.resources.instagram.pool import add_account
 from entity_pipeline.resources.instagram.session_secrets import SessionSecrets
 from entity_pipeline.sandbox.object_store import RcloneObjectStore
@@ -116,9 +117,9 @@ def test_a_clock_that_is_off_is_named_with_its_database() -> None:
             "gemini-2.5-flash",
             date(2026, 11, 30),
             "warn",
-            "Set GEMINI_MODEL=gemini-2.5-flash-lite before then",
+            f"Set GEMINI_MODEL={DEFAULT_MODEL} before then",
         ),
-        ("gemini-2.5-flash", date(2026, 12, 1), "warn", "Set GEMINI_MODEL=gemini-2.5-flash-lite and restart"),
+        ("gemini-2.5-flash", date(2026, 12, 1), "warn", f"Set GEMINI_MODEL={DEFAULT_MODEL} and restart"),
         ("gemini-99", date(2026, 12, 1), "error", "GEMINI_MODEL is 'gemini-99'"),
     ],
 )
@@ -132,7 +133,7 @@ def test_a_model_that_retires_is_named_before_and_after(
 
 @pytest.mark.parametrize(
     ("name", "today"),
-    [("gemini-2.5-flash", date(2026, 10, 31)), ("gemini-2.5-flash-lite", date(2026, 12, 1))],
+    [("gemini-2.5-flash", date(2026, 10, 31)), (DEFAULT_MODEL, date(2026, 12, 1))],
 )
 def test_a_model_that_stays_needs_no_line(name: str, today: date) -> None:
     assert list(model_findings(name, today)) == []

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import pytest
 
+from entity_pipeline.core.gemini.models import DEFAULT_MODEL
 from entity_pipeline.core.tracing import NOT_TRACED
 from entity_pipeline.domains.entities.jobs import enrichment_config
 from entity_pipeline.resources.instagram import InstagramResource
@@ -23,7 +24,7 @@ from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.domains.entities.graph import MONDAY, Graph, graph
 from entity_pipeline_tests.resources.tracing.collector import Collector, Received, collector
 
-MODEL = "gemini-2.5-flash-lite"
+MODEL = DEFAULT_MODEL
 REVIEW = f"generate_content {MODEL}"
 CLIENT = 3
 SESSION_KEY = "A" * 43 + "="

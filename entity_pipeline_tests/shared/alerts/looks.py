@@ -6,6 +6,7 @@ from typing import Any
 
 from entity_pipeline.core.alerts import Look
 from entity_pipeline.core.failures import DatabaseUnavailable
+from entity_pipeline.core.gemini.models import DEFAULT_MODEL
 from entity_pipeline.core.notifications import NotifySettings
 from entity_pipeline.core.settings import DomainSettings, Open
 from entity_pipeline_tests.fakes.gemini import FakeGemini
@@ -38,7 +39,7 @@ def look(**given: Any) -> Look:
         "assets_db": Away(),
         "operation_db": Away(),
         "settings": FakeSettings(Open(OneDomain())),
-        "gemini": FakeGemini(model="gemini-2.5-flash-lite"),
+        "gemini": FakeGemini(model=DEFAULT_MODEL),
         "decided_at": lambda _: NOW,
     }
     return Look(**(values | given))

@@ -11,6 +11,7 @@ from entity_pipeline.core.alerts import Alert, AlertSource, Look
 from entity_pipeline.core.domain import Domain
 from entity_pipeline.core.failures import DatabaseUnavailable
 from entity_pipeline.core.gemini.access import RecentReplies
+from entity_pipeline.core.gemini.models import DEFAULT_MODEL
 from entity_pipeline.core.notifications import NotifySettings
 from entity_pipeline.core.settings import (
     Closed,
@@ -43,7 +44,6 @@ from entity_pipeline_tests.shared.runs.two_domains import LAKES, RIVERS, end, jo
 
 DEFINITIONS = build_definitions(dict.fromkeys(resources_of_environment(), "unused"))
 SENSOR = next(sensor for sensor in DEFINITIONS.sensors or [] if sensor.name == "alerts_sensor")
-MODEL = "gemini-2.5-flash-lite"
 BAD = dg.DagsterRunStatus.FAILURE
 
 
@@ -83,7 +83,7 @@ def ticking(
         "assets_db": assets_db,
         "operation_db": operation_db,
         "settings": FakeSettings(Open(EntitySettings())),
-        "gemini": FakeGemini(model=MODEL),
+        "gemini": FakeGemini(model=DEFAULT_MODEL),
         "notifications": notifications,
     }
     return Tick(instance, sensor, resources | changed), notifications
@@ -130,7 +130,7 @@ def test_everything_that_is_seen_is_sent_in_one_message_with_links(
         operation_db,
         instance,
         settings=settings,
-        gemini=FakeGemini(model=MODEL, cap=5, used=5, replies=RecentReplies(30, 30, ("gemini-9",))),
+        gemini=FakeGemini(model=DEFAULT_MODEL, cap=5, used=5, replies=RecentReplies(30, 30, ("gemini-9",))),
     )
     tick.cursor = (datetime.now(UTC) - timedelta(hours=3)).isoformat()
     says = tick()
@@ -157,7 +157,7 @@ def test_while_the_gate_is_closed_only_failed_runs_are_sent(
         operation_db,
         instance,
         settings=FakeSettings(gate(EntitySettings, {EntitySettings.row: SettingsRow(False, {})})),
-        gemini=FakeGemini(model=MODEL, cap=5, used=5),
+        gemini=FakeGemini(model=DEFAULT_MODEL, cap=5, used=5),
     )
     tick()
     assert titles(notifications) == ["entity_pipeline: entities run failed"]
@@ -168,7 +168,7 @@ def test_sources_that_cannot_be_asked_are_reported_and_the_rest_is_sent(
 ) -> None:
     with assets_db.connection() as connection:
         connection.execute("alter table enrichment_queue rename to gone")
-    gemini = FakeGemini(model=MODEL, cap=5, used=5)
+    gemini = FakeGemini(model=DEFAULT_MODEL, cap=5, used=5)
     tick, notifications = ticking(PostgresResource(url=assets_db.url), operation_db, instance, gemini=gemini)
     assert tick().startswith("Alerts that are true: gemini/cap_reached. 1 sent by webhook. ")
     assert titles(notifications) == ["entity_pipeline: gemini cap reached"]
@@ -328,7 +328,7 @@ def test_a_domain_whose_source_fails_does_not_silence_the_other(
 def test_without_an_open_domain_the_shared_sources_are_not_asked(
     assets_db: ClonedDatabase, operation_db: ClonedDatabase, instance: dg.DagsterInstance
 ) -> None:
-    full = FakeGemini(model=MODEL, cap=5, used=5)
+    full = FakeGemini(model=DEFAULT_MODEL, cap=5, used=5)
     tick, _ = ticking(
         assets_db, operation_db, instance, two_domains(), settings=Gates(OfRivers, OfLakes), gemini=full
     )

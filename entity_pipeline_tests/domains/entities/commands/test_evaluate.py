@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from entity_pipeline.core.gemini.models import DEFAULT_MODEL
 from entity_pipeline.domains.entities.commands.evaluate import _save
 from entity_pipeline.domains.entities.commands.evaluation_report import bar
 from entity_pipeline.domains.entities.evaluation.logic.proposal import Proposal
@@ -94,7 +95,7 @@ def test_an_evaluation_is_announced_paid_for_once_kept_saved_and_compared(
         "from review_evaluations order by created_at"
     )
     version = prompts.template(prompts.REVIEW).version
-    assert row(assets_db, kept) == ("gemini-2.5-flash-lite", version, RULES_VERSION, True, 40)
+    assert row(assets_db, kept) == (DEFAULT_MODEL, version, RULES_VERSION, True, 40)
     switch_on(assets_db, enabled=False)
     replayed = command("evaluate", "labels.csv", "--replay").out
     assert "No call is paid for; 0 are not covered." in replayed

@@ -7,7 +7,7 @@ import pytest
 from entity_pipeline.core.gemini.access import RecentReplies
 from entity_pipeline.core.gemini.call import Step
 from entity_pipeline.core.gemini.ledger import replaced_reason
-from entity_pipeline.core.gemini.models import MODELS
+from entity_pipeline.core.gemini.models import DEFAULT_MODEL, MODELS
 from entity_pipeline.core.gemini.quota import Budget, QuotaStatus
 from entity_pipeline.core.gemini.settings import GeminiSettings
 from entity_pipeline.core.notifications import NotifySettings
@@ -18,7 +18,7 @@ from entity_pipeline_tests.fakes.settings import FakeSettings
 from entity_pipeline_tests.shared.alerts.looks import NOW, OneDomain, look
 
 QUOTA = QuotaStatus(
-    model="gemini-2.5-flash-lite",
+    model=DEFAULT_MODEL,
     unit="prompt",
     quota_day=date(2026, 11, 20),
     used=0,
@@ -152,7 +152,7 @@ def test_what_to_do_about_a_replaced_model_names_both_ways() -> None:
 
 
 def test_a_model_without_an_end_or_out_of_the_registry_raises_no_alert() -> None:
-    for name in ("gemini-2.5-flash-lite", "made-up"):
+    for name in (DEFAULT_MODEL, "made-up"):
         assert list(model_alerts(look(gemini=FakeGemini(model=name)))) == []
 
 
