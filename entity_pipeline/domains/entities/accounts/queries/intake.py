@@ -94,43 +94,6 @@ _INSERT_NEW = f"""
     ) to stdout
 """
 _INSERT_NEW_UNLESS_THERE = _INSERT_NEW.replace("-- on conflict", "on conflict do nothing")
-_NEW = f"""
-    copy (
-        with account as (
-            insert into instagram_accounts (id, username, metadata)
-            select (%(clock)s || '7' || lpad(to_hex(nth >> 4), 3, '0') || '8' || to_hex(nth & 15) || '00'
-                    || %(random)s)::uuid,
-                username, ('{{{{"entity_enrichment": {{{{"cohort": "' || to_char(
-                    least(greatest(first_day, %(first)s::date), %(last)s::date), 'YYYY-MM-DD')
-                    || '", "tagging": ' || tagging || '}}}}}}}}')::jsonb
-            from (
-                select *, row_number() over (order by username) as nth from incoming_totals where {_IS_NEW}
-            ) as new
-            order by username
-            {{on_conflict}}
-            returning *
-        )
-        select {AS_LISTED_WHEN_NEW.replace("{", "{{").replace("}", "}}")} from account
-    ) to stdout
-"""
-_NEW = f"""
-    copy (
-        with account as (
-            insert into instagram_accounts (id, username, metadata)
-            select (%(clock)s || '7' || lpad(to_hex(nth >> 4), 3, '0') || '8' || to_hex(nth & 15) || '00'
-                    || %(random)s)::uuid,
-                username, jsonb_build_object('entity_enrichment', jsonb_build_object(
-                    'cohort', least(greatest(first_day, %(first)s::date), %(last)s::date), 'tagging', tagging))
-            from (
-                select *, row_number() over (order by username) as nth from incoming_totals where {_IS_NEW}
-            ) as new
-            order by username
-            on conflict do nothing
-            returning *
-        )
-        select {AS_LISTED_WHEN_NEW} from account
-    ) to stdout
-"""
 _NEW = f"select run_day, count(*)::int from incoming_totals as new where {_IS_NEW}"
 _NEW_OF_OURS = """
     and exists (select from instagram_accounts as account
