@@ -25,15 +25,15 @@ from entity_pipeline.sandbox.gemini_errors import (
 )
 from entity_pipeline.sandbox.gemini_reply import reply_body
 from entity_pipeline.sandbox.gemini_request import prompt_bytes, wants_json, wants_search
-from entity_pipeline.sandbox.loopback_http import LoopbackServer, Reply, Request, json_reply
-from entity_pipeline.sandbox.request_counts import RequestCounts
+from entity_pipeline.sandbox.loopback_http import Reply, Request, json_reply
 from entity_pipeline.sandbox.seeded import seeded_share
+from entity_pipeline.sandbox.standin_server import StandinServer
 
 INVALID_KEY = "invalid"  # the one key that is refused, to show what a wrong key looks like
 _PATH = re.compile(r"/v1beta/models/([^/:]+):([A-Za-z]+)")
 
 
-class GeminiStandin(LoopbackServer):
+class GeminiStandin(StandinServer):
     """The server; ``with GeminiStandin() as standin`` or `start` and `close`.
 
     Args:
@@ -55,31 +55,16 @@ class GeminiStandin(LoopbackServer):
         retry_s: int = 28,
         slow_s: float = 3.0,
     ) -> None:
-        super().__init__(self._respond, port=port)
+        super().__init__(port=port)
         self._latency_s = latency_ms / 1000
         self._chaos = chaos
         self._retry_s = retry_s
         self._slow_s = slow_s
-        self._counts = RequestCounts()
         self._answers = answers
         # Models that answer in place of the one that is asked, as Google's do once it has retired.
         self.successors: dict[str, str] = {}
 
-    @property
-    def requests(self) -> dict[str, Any]:
-        """``{"total", "grounded", "by_subject", "by_status"}`` since the start."""
-        return self._counts.snapshot()
-
-    def _respond(self, request: Request) -> Reply:
-        if request.path == "/_standin/health":
-            return json_reply({"status": "ok"})
-        if request.path == "/_standin/requests":
-            return json_reply(self.requests)
-        reply = self._generate(request)
-        self._counts.answered("dropped" if reply.drop else str(reply.status))
-        return reply
-
-    def _generate(self, request: Request) -> Reply:
+    def answer(self, request: Request) -> Reply:
         """A request to the API: its key, its model and its operation; 404 for what there is not."""
         named = _PATH.fullmatch(request.path)
         operation = {"generateContent": self._generate_content}.get(named[2]) if named else None

@@ -28,9 +28,9 @@ from entity_pipeline.sandbox.instagram_profiles import (
     picture_url,
     pk_of,
 )
-from entity_pipeline.sandbox.loopback_http import LoopbackServer, Reply, Request, html_reply, json_reply
-from entity_pipeline.sandbox.request_counts import RequestCounts
+from entity_pipeline.sandbox.loopback_http import Reply, Request, html_reply, json_reply
 from entity_pipeline.sandbox.seeded import seeded_share
+from entity_pipeline.sandbox.standin_server import StandinServer
 
 _PICTURE_HOST = re.compile(r"[a-z0-9.-]+\.(cdninstagram\.com|fbcdn\.net)")
 _SITE_HOSTS = frozenset(
@@ -74,7 +74,7 @@ _PICTURE_CHAOS = (
 )
 
 
-class InstagramStandin(LoopbackServer):
+class InstagramStandin(StandinServer):
     """The server; ``with InstagramStandin() as standin`` or `start` and `close`.
 
     Args:
@@ -92,10 +92,9 @@ class InstagramStandin(LoopbackServer):
         latency_ms: int = 20,
         chaos: int | None = None,
     ) -> None:
-        super().__init__(self._respond, port=port)
+        super().__init__(port=port)
         self._latency_s = latency_ms / 1000
         self._chaos = chaos
-        self._counts = RequestCounts()
         # What a client may ask for, in this order: the first path that fits is answered.
         self._operations = (
             (re.compile(r"/api/v1/users/web_profile_info/"), self._web_profile_info),
@@ -107,19 +106,9 @@ class InstagramStandin(LoopbackServer):
             self._accounts.setdefault(account.username, account)
         self._by_pk = {str(pk_of(username)): account for username, account in self._accounts.items()}
 
-    @property
-    def requests(self) -> dict[str, Any]:
-        """``{"total", "by_subject", "by_status", ...}``; a picture counts for its account."""
-        return self._counts.snapshot()
-
-    def _respond(self, request: Request) -> Reply:
-        if request.path == "/_standin/health":
-            return json_reply({"status": "ok"})
-        if request.path == "/_standin/requests":
-            return json_reply(self.requests)
-        reply = self._route(request)
-        self._counts.answered("dropped" if reply.drop else str(reply.status))
-        return replace(reply, after_s=self._latency_s)
+    def answer(self, request: Request) -> Reply:
+        """By host and path; a picture counts for its account."""
+        return replace(self._route(request), after_s=self._latency_s)
 
     def _route(self, request: Request) -> Reply:
         if _PICTURE_HOST.fullmatch(request.host) or (

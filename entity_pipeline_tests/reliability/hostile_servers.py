@@ -21,13 +21,13 @@ class HostileGemini(GeminiStandin):
         self._attacks = attacks
         self.prompts: list[tuple[str, str]] = []
 
-    def _generate(self, request: Request) -> Reply:
+    def answer(self, request: Request) -> Reply:
         body = json.loads(request.body)
         username = asked_username(body, self._attacks) or ""
         self.prompts.append((username, body["contents"][0]["parts"][0]["text"]))
         attack = self._attacks.get(username)
         if attack is None:
-            return super()._generate(request)
+            return super().answer(request)
         self._counts.seen(username, grounded=wants_search(body))
         return attack if isinstance(attack, Reply) else json_reply_with_escapes(attack)
 
