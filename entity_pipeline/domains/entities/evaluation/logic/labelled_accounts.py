@@ -4,9 +4,10 @@ One bad line rejects the whole file: a guessed label would look like a fault of 
 """
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from entity_pipeline.core.text.csv_rows import read_csv
 from entity_pipeline.core.text.handles import handle_or_none
 from entity_pipeline.domains.entities.models import AccountType
 from entity_pipeline.domains.entities.tags.logic.post_files import BadRow
@@ -44,17 +45,14 @@ class Labels:
 
 def read_labels(lines: Iterable[str], file: str) -> Labels:
     """A CSV file with a header line, separated by commas, semicolons or tabs, with the columns in `COLUMNS`."""
-    lines = iter(lines)
-    header = next(lines, "").lstrip("\ufeff")
-    delimiter = max(",;\t", key=header.count)
-    names = [name.strip().lower() for name in next(csv.reader([header], delimiter=delimiter), [])]
+    names, rows = read_csv(lines)
     if wrong := _header_problems(names):
         return Labels((), 0, tuple(BadRow(file, 1, reason) for reason in wrong))
     found: dict[str, Labelled] = {}
     first_line: dict[str, int] = {}
     problems: list[BadRow] = []
-    for line, values in _rows(lines, delimiter):
-        account = values if isinstance(values, str) else _account(names, values)
+    for line, values in rows:
+        account = f"it is not CSV ({values})" if isinstance(values, csv.Error) else _account(names, values)
         if isinstance(account, str):
             problems.append(BadRow(file, line, account))
         elif account.handle in found:
@@ -74,22 +72,6 @@ def _header_problems(names: list[str]) -> list[str]:
     if unknown:
         found.append(f"the header has unknown columns ({', '.join(unknown)}); known are {', '.join(COLUMNS)}")
     return [*found, *(f"the header has the column {name} twice" for name in twice if name in COLUMNS)]
-
-
-def _rows(lines: Iterator[str], delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
-    """Line numbers (of a row's first line) and values, or what is wrong with the row."""
-    reader = csv.reader(lines, delimiter=delimiter)
-    while True:
-        line = reader.line_num + 2
-        try:
-            values = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield line, f"it is not CSV ({error})"
-            continue
-        if any(value.strip() for value in values):
-            yield line, values
 
 
 def _account(names: list[str], values: list[str]) -> Labelled | str:

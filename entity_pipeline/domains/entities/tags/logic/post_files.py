@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from entity_pipeline.core.jsonb import json_items, json_object, read_json
+from entity_pipeline.core.text.csv_rows import read_csv
 
 _SEPARATORS = re.compile(r"[\s,;]+")
 _NEEDED_COLUMNS = ("external_id", "tagged_usernames")
@@ -107,28 +108,17 @@ def parse_csv(lines: Iterable[str], file: str, now: datetime) -> Iterator[Import
     and optionally caption, author_name, created_at (ISO 8601, UTC unless it names a zone), url.
     """
     csv.field_size_limit(_LONGEST_FIELD)
-    lines = iter(lines)
-    header = next(lines, "").lstrip("\ufeff")
-    delimiter = max(",;\t", key=header.count)
     try:
-        names = [name.strip().lower() for name in next(csv.reader([header], delimiter=delimiter), [])]
+        names, rows = read_csv(lines)
     except csv.Error as error:
         yield BadRow(file, 1, f"the header can't be read ({error})")
         return
     if missing := [name for name in _NEEDED_COLUMNS if name not in names]:
         yield BadRow(file, 1, f"the header has no column {' or '.join(missing)}")
         return
-    reader = csv.reader(lines, delimiter=delimiter)
-    while True:
-        line = reader.line_num + 2
-        try:
-            values = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield BadRow(file, line, f"the row can't be read ({error})")
-            continue
-        if not any(value.strip() for value in values):
+    for line, values in rows:
+        if isinstance(values, csv.Error):
+            yield BadRow(file, line, f"the row can't be read ({values})")
             continue
         if len(values) != len(names):
             yield BadRow(file, line, f"it has {len(values)} columns in place of {len(names)}")
