@@ -101,10 +101,11 @@ def sweep(operation: Connection[Any], assets: Connection[Any], *, give_up_at: fl
         place = (state.walked_at, state.walked_id or FIRST_ID)
         page = changed_since(operation, *place, PAGE)
         if page:
-            stale = set(page) - listed_changes(assets, place, page[-1])
-            more = follow(operation, assets, sorted(account_id for _, account_id in stale))
+            end = (page[-1][0], UUID(page[-1][1]))
+            stale = set(page) - listed_changes(assets, place, end)
+            more = follow(operation, assets, sorted(UUID(account_id) for _, account_id in stale))
             corrected, removed = corrected + more[0], removed + more[1]
-            state = replace(state, walked_at=page[-1][0], walked_id=page[-1][1])
+            state = replace(state, walked_at=end[0], walked_id=end[1])
         if len(page) < PAGE:
             break
         note_pass(assets, state)

@@ -64,8 +64,10 @@ it then, for `queue_rows.list_new`."""
 
 _THESE = _facts("id = any(%(ids)s)")
 _NEXT = _facts("id > %(after)s order by id limit %(limit)s")
+# Ids as text: as UUIDs, reading and comparing them takes three times as long. Under their own name they would be
+# sorted as text, without the index.
 _CHANGED = """
-select updated_at, id from instagram_accounts where (updated_at, id) > (%(at)s, %(id)s)
+select updated_at, id::text as id_text from instagram_accounts where (updated_at, id) > (%(at)s, %(id)s)
 order by updated_at, id limit %(limit)s
 """
 # A session of another role shows neither its kind nor its transaction, unless ours may read all statistics.
@@ -118,7 +120,7 @@ def facts_after(connection: Connection[Any], after: UUID, limit: int) -> tuple[l
 
 def changed_since(
     connection: Connection[Any], at: datetime, account_id: UUID, limit: int
-) -> list[tuple[datetime, UUID]]:
+) -> list[tuple[datetime, str]]:
     """`updated_at` and id of the accounts written after this place, in that order."""
     return connection.execute(_CHANGED, {"at": at, "id": account_id, "limit": limit}).fetchall()
 

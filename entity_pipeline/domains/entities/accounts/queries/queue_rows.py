@@ -5,12 +5,14 @@ read in `queries/queue.py`. Rows are locked in order of their keys, so that two 
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from psycopg import Connection
+from psycopg.errors import UniqueViolation
 from psycopg.rows import class_row
 
 from entity_pipeline.core.jsonb import jsonb_text
@@ -37,12 +39,10 @@ on conflict (account_id) do update
 set ({", ".join(_COLUMNS[1:])}, seen_at) = ({_NEW}, excluded.seen_at)
 where kept.seen_at <= excluded.seen_at and ({_KEPT}) is distinct from ({_NEW})
 """
-# Whoever has listed one of them has read it later than it was made.
 _STAGE_NEW = "create temp table incoming_listed (like enrichment_queue) on commit drop"
 _COPY_NEW = f"copy incoming_listed ({_ALL}, seen_at) from stdin"
 _LIST_NEW = f"""
 insert into enrichment_queue ({_ALL}, seen_at) select {_ALL}, seen_at from incoming_listed order by account_id
-on conflict do nothing
 """
 _FORGET = """
 delete from enrichment_queue using (
@@ -51,7 +51,7 @@ delete from enrichment_queue using (
 ) gone where enrichment_queue.account_id = gone.account_id
 """
 _CHANGED_BETWEEN = """
-select changed_at, account_id from enrichment_queue
+select changed_at, account_id::text from enrichment_queue
 where (changed_at, account_id) > (%(after_at)s, %(after_id)s) and (changed_at, account_id) <= (%(to_at)s, %(to_id)s)
 """
 _BETWEEN = f"""
@@ -96,10 +96,13 @@ def list_accounts(connection: Connection[Any], rows: Sequence[ListedAccount], se
 
 
 def list_new(connection: Connection[Any], rows: Sequence[bytes]) -> None:
-    """List accounts that were just inserted, by rows of COPY text (`account_facts.AS_LISTED_WHEN_NEW`)."""
+    """List accounts that were just inserted, by rows of COPY text (`account_facts.AS_LISTED_WHEN_NEW`).
+
+    Lists none of them where a sweep was quicker with one: it read that one later, and will list the others.
+    """
     if not rows:
         return
-    with connection.transaction():
+    with suppress(UniqueViolation), connection.transaction():
         connection.execute(_STAGE_NEW)
         with connection.cursor().copy(_COPY_NEW.encode()) as copy:
             copy.write(b"".join(rows))
@@ -114,7 +117,7 @@ def forget_accounts(connection: Connection[Any], ids: Sequence[UUID], seen_at: d
 
 def listed_changes(
     connection: Connection[Any], after: tuple[datetime, UUID], to: tuple[datetime, UUID]
-) -> set[tuple[datetime, UUID]]:
+) -> set[tuple[datetime, str]]:
     """`changed_at` and id of the rows after one place and up to another, as `account_facts.changed_since` has them."""
     asked = {"after_at": after[0], "after_id": after[1], "to_at": to[0], "to_id": to[1]}
     return set(connection.execute(_CHANGED_BETWEEN, asked).fetchall())
