@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from entity_pipeline.admin.charts import ColumnChart, column_chart
-from entity_pipeline.admin.gemini_quota import QuotaDay, QuotaFigures, read_quota
+from entity_pipeline.admin.gemini_quota import QuotaFigures, read_quota
 from entity_pipeline.admin.installation import Installation
 from entity_pipeline.admin.parts import PagePart
 
@@ -28,10 +28,5 @@ def quota_part(at: Installation, count_pending: Callable[[], int]) -> PagePart:
 
 
 def _shown(figures: QuotaFigures) -> QuotaShown:
-    days = [(day.day, units_of(day, figures.unit)) for day in figures.history]
+    days = [(day.day, day.units(figures.unit)) for day in figures.history]
     return QuotaShown(figures, column_chart(days, figures.cap))
-
-
-def units_of(day: QuotaDay, unit: str) -> int:
-    """What a day counted against the cap."""
-    return day.search_queries if unit == "query" else day.grounded_requests

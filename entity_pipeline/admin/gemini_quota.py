@@ -22,9 +22,8 @@ from entity_pipeline.core.gemini.quota_day import next_reset
 from entity_pipeline.core.gemini.settings import GeminiSettings
 from entity_pipeline.core.gemini.usage import SpendDay
 from entity_pipeline.resources.gemini.ledger_reading import spend_since
+from entity_pipeline.shared.gemini_spend.by_day import QuotaDay, first_of_history, last_days
 from entity_pipeline.shared.gemini_spend.by_domain import DomainSpend, spend_by_domain
-
-HISTORY_DAYS = 30
 
 
 class ModelCost(Shown):
@@ -35,16 +34,6 @@ class ModelCost(Shown):
     grounded_requests: int
     today_usd: Decimal
     month_usd: Decimal = Field(description="The Pacific calendar month so far, today included.")
-
-
-class QuotaDay(Shown):
-    """One Pacific day of all pipelines."""
-
-    day: date
-    requests: int
-    grounded_requests: int
-    search_queries: int
-    cost_usd: Decimal
 
 
 class BudgetFigures(Shown):
@@ -93,7 +82,7 @@ class QuotaFigures(Shown):
 
 def history_begins(today: date) -> date:
     """The first day that the page needs: of 30 days or of the month, whichever is earlier."""
-    return min(today - timedelta(days=HISTORY_DAYS - 1), today.replace(day=1))
+    return min(first_of_history(today), today.replace(day=1))
 
 
 def spent_days(
@@ -163,7 +152,7 @@ def quota_figures(
         budgets=[_budget(budget) for budget in status.budgets],
         domains=list(domains),
         models=_models(rows, day),
-        history=_history(rows, day),
+        history=last_days(rows, day),
         forecast=None if pending is None else forecast(pending, status),
         as_of=now,
     )
@@ -192,16 +181,3 @@ def _models(rows: Sequence[SpendDay], today: date) -> list[ModelCost]:
             )
         )
     return sorted(found, key=lambda cost: (-cost.month_usd, cost.model))
-
-
-def _history(rows: Sequence[SpendDay], today: date) -> list[QuotaDay]:
-    return [
-        QuotaDay(
-            day=day,
-            requests=sum(row.requests for row in rows if row.quota_day == day),
-            grounded_requests=sum(row.grounded_requests for row in rows if row.quota_day == day),
-            search_queries=sum(row.search_queries for row in rows if row.quota_day == day),
-            cost_usd=sum((row.cost_usd for row in rows if row.quota_day == day), Decimal(0)),
-        )
-        for day in (today - timedelta(days=back) for back in reversed(range(HISTORY_DAYS)))
-    ]

@@ -4,9 +4,7 @@ Today's rows come from the ledger itself, requests under way included. Only the 
 `gemini_spend_daily`, which holds nothing but requests that have ended.
 """
 
-from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -16,6 +14,7 @@ from entity_pipeline.core.gemini.access import GeminiAccess
 from entity_pipeline.core.gemini.quota import QuotaStatus
 from entity_pipeline.core.gemini.usage import SpendDay
 from entity_pipeline.core.patience import patiently
+from entity_pipeline.shared.gemini_spend.by_day import HISTORY_DAYS, QuotaDay, first_of_history, last_days
 from entity_pipeline.shared.gemini_spend.spend_daily import GROUP, gemini_spend_daily
 from entity_pipeline.shared.reporting.charts import columns_by_day
 from entity_pipeline.shared.reporting.metadata import (
@@ -25,8 +24,6 @@ from entity_pipeline.shared.reporting.metadata import (
     rows_table,
     units_in_words,
 )
-
-HISTORY_DAYS = 30
 
 
 @dg.asset(
@@ -49,16 +46,18 @@ def gemini_quota(
       domain is switched off; `entity-pipeline quota` has the figures to the second.
     """
     status = patiently(gemini.quota)
-    since = status.quota_day - timedelta(days=HISTORY_DAYS - 1)
+    since = first_of_history(status.quota_day)
     kept = patiently(partial(gemini.spend, since))
     today = patiently(partial(gemini.spend_of_day, status.quota_day))
-    history = by_day([row for row in kept if row.quota_day < status.quota_day] + list(today), since)
+    history = last_days(
+        [row for row in kept if row.quota_day < status.quota_day] + list(today), status.quota_day
+    )
     said = day_in_words(status)
     unit = units_in_words(status.unit)
     context.log.info(f"{unit.capitalize()} of the Pacific day {status.quota_day}: {said}")
     chart = columns_by_day(
         f"{unit.capitalize()} per Pacific day",
-        [(day.quota_day, units_of(day, status.unit)) for day in history],
+        [(day.day, day.units(status.unit)) for day in history],
         status.cap,
     )
     return dg.MaterializeResult(
@@ -85,40 +84,15 @@ def day_in_words(status: QuotaStatus) -> str:
     return " ".join(sentences)
 
 
-def by_day(rows: Sequence[SpendDay], since: date) -> list[SpendDay]:
-    """The rows added up to one for each of the days from `since` on, days without a request included."""
-    found = []
-    for day in (since + timedelta(days=nth) for nth in range(HISTORY_DAYS)):
-        its = [row for row in rows if row.quota_day == day]
-        found.append(
-            SpendDay(
-                quota_day=day,
-                pipeline="",
-                step="",
-                model="",
-                requests=sum(row.requests for row in its),
-                grounded_requests=sum(row.grounded_requests for row in its),
-                search_queries=sum(row.search_queries for row in its),
-                cost_usd=sum((row.cost_usd for row in its), Decimal(0)),
-            )
-        )
-    return found
-
-
-def units_of(day: SpendDay, unit: str) -> int:
-    """What a day counted against the cap."""
-    return day.search_queries if unit == "query" else day.grounded_requests
-
-
 def _of_step(row: SpendDay) -> dict[str, Any]:
     return {"model": row.model, "pipeline": row.pipeline, "step": row.step, **_counts(row)}
 
 
-def _of_day(row: SpendDay) -> dict[str, Any]:
-    return {"day_pacific": row.quota_day.isoformat(), **_counts(row)}
+def _of_day(row: QuotaDay) -> dict[str, Any]:
+    return {"day_pacific": row.day.isoformat(), **_counts(row)}
 
 
-def _counts(row: SpendDay) -> dict[str, Any]:
+def _counts(row: SpendDay | QuotaDay) -> dict[str, Any]:
     return {
         "requests": row.requests,
         "grounded": row.grounded_requests,

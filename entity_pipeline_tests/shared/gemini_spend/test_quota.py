@@ -18,7 +18,8 @@ from entity_pipeline.definitions import defs
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.gemini.ledger_reading import spend_since
 from entity_pipeline.resources.postgres import PostgresResource
-from entity_pipeline.shared.gemini_spend.quota import HISTORY_DAYS, by_day, day_in_words
+from entity_pipeline.shared.gemini_spend.by_day import HISTORY_DAYS, last_days
+from entity_pipeline.shared.gemini_spend.quota import day_in_words
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.domains.entities.graph import Graph, graph, plain
 
@@ -150,8 +151,8 @@ def test_days_are_added_up_over_models_and_no_day_is_missing() -> None:
         SpendDay(first, "a", "b", "two", 1, 1, 0, Decimal("0.2")),
         SpendDay(first + timedelta(days=HISTORY_DAYS), "a", "b", "one", 9, 9, 9, Decimal(9)),
     ]
-    days = by_day(rows, first)
-    assert [day.quota_day for day in days] == [first + timedelta(days=nth) for nth in range(HISTORY_DAYS)]
+    days = last_days(rows, first + timedelta(days=HISTORY_DAYS - 1))
+    assert [day.day for day in days] == [first + timedelta(days=nth) for nth in range(HISTORY_DAYS)]
     assert (days[0].requests, days[0].grounded_requests, days[0].cost_usd) == (3, 2, Decimal("0.3"))
     assert sum(day.requests for day in days) == 3
 
