@@ -15,11 +15,10 @@ from pydantic import Field
 
 from entity_pipeline.admin.backlogs import backlog_of
 from entity_pipeline.admin.installation import Installation
+from entity_pipeline.admin.scheduler import SwitchState, switch_state
 from entity_pipeline.admin.shell import MountedPage
-from entity_pipeline.admin.shown import Sentence, Shown
 from entity_pipeline.core.failures import PipelineFailure
 from entity_pipeline.core.gemini.quota_day import quota_day
-from entity_pipeline.core.settings import Closed
 from entity_pipeline.resources.gemini.ledger_reading import spend_of_day
 from entity_pipeline.shared.gemini_spend.by_domain import DomainSpend, spend_by_domain
 from entity_pipeline.shared.runs.health import FailingJob, failing_jobs
@@ -29,18 +28,11 @@ T = TypeVar("T")
 _RECENT = timedelta(days=1)
 
 
-class DomainFigures(Shown):
+class DomainFigures(SwitchState):
     """One domain: its switch, what waits, what today has cost, and what is wrong."""
 
     key: str
     path: str = Field(description="Where its page is.")
-    is_enabled: bool = Field(description="The switch as stored; false when there is no row.")
-    is_open: bool = Field(description="Switched on and every setting readable: it may work.")
-    closed_because: Sentence | None = Field(description="A sentence while `is_open` is false.")
-    updated_at: datetime | None = Field(
-        description="The version of its settings: send it back with a change."
-    )
-    updated_by: str | None
     backlog: int | None = Field(description="What waits; null when it can't be counted.")
     oldest: datetime | None = Field(description="Since when the one that waits longest does.")
     spent_today_usd: Decimal | None = Field(description="Of the Pacific day, open requests at most.")
@@ -68,17 +60,12 @@ def _figures_of(
     failing: Sequence[FailingJob] | None,
 ) -> DomainFigures:
     settings = mounted.domain.settings
-    row, gate = at.settings.row(settings), at.settings.gate(settings)
     backlog = backlog_of(mounted.page)
     cost = (spent or {}).get(mounted.key)
     return DomainFigures(
         key=mounted.key,
         path=mounted.path,
-        is_enabled=bool(row is not None and row.is_enabled),
-        is_open=not isinstance(gate, Closed),
-        closed_because=gate.reason if isinstance(gate, Closed) else None,
-        updated_at=row.updated_at if row is not None else None,
-        updated_by=row.updated_by if row is not None else None,
+        **switch_state(at, settings, at.settings.row(settings)),
         backlog=None if backlog is None else backlog.waiting,
         oldest=None if backlog is None else backlog.oldest,
         spent_today_usd=None if cost is None else cost.today_usd,
