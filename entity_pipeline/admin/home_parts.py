@@ -30,11 +30,21 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class DomainPart:
+    """What one domain asked of Instagram in 24 hours, and its part of the windows; None without a share of its own."""
+
+    domain: str
+    used: int
+    share: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class InstagramShown:
-    """The pool and its windows."""
+    """The pool, its windows, and the domains that use them."""
 
     pool: PoolUsage
     windows: Sequence[Window]
+    domains: Sequence[DomainPart]
     is_acknowledged: bool
 
 
@@ -72,7 +82,10 @@ def home_parts(shell: Shell) -> Sequence[PagePart]:
         ),
         quota_part(at, shell.figures.searches),
         PagePart(
-            key="instagram", title="instagram", template="instagram.html", read=lambda _: _instagram(at)
+            key="instagram",
+            title="instagram",
+            template="instagram.html",
+            read=lambda _: _instagram(at, shell),
         ),
         PagePart(
             key="alerts",
@@ -84,14 +97,16 @@ def home_parts(shell: Shell) -> Sequence[PagePart]:
     )
 
 
-def _instagram(at: Installation) -> InstagramShown:
+def _instagram(at: Installation, shell: Shell) -> InstagramShown:
     settings, pool = at.settings.readable(InstagramSettings), pool_usage(at.assets_db)
     hour, day = settings.windows.per_hour, settings.windows.per_day
     windows = [
         Window("hour", pool.last_hour, hour * pool.routes),
         Window("day", pool.last_day, day * pool.routes),
     ]
-    return InstagramShown(pool, windows, settings.terms_acknowledged)
+    keys = dict.fromkeys([*(mounted.key for mounted in shell.pages), *pool.by_domain])
+    domains = [DomainPart(key, pool.by_domain.get(key, 0), settings.shares.get(key)) for key in keys]
+    return InstagramShown(pool, windows, domains, settings.terms_acknowledged)
 
 
 def _alerts(shell: Shell) -> Sequence[AlertShown]:

@@ -4,12 +4,13 @@ The windows hold for each account and for each way out, so a way out with severa
 one. When a request may go belongs to `governor.py`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from entity_pipeline.core.ports import Database
 
 # Without an account that may work, requests go out without one by the direct way.
-_USED = """
+_WAYS = """
 with ways as (
   select r.name from instagram_routes r where r.state <> 'disabled' and exists (
     select from instagram_pool_accounts a where a.route = r.name and a.state in ('active', 'cooling'))
@@ -17,6 +18,8 @@ with ways as (
   select name from instagram_routes where name = 'direct' and state <> 'disabled' and not exists (
     select from instagram_pool_accounts where state in ('active', 'cooling'))
 )
+"""
+_USED = f"""{_WAYS}
 select (select count(*) from instagram_pool_accounts where state <> 'disabled')::int,
   (select count(*) from instagram_pool_accounts where state in ('active', 'cooling'))::int,
   (select count(*) from ways)::int,
@@ -25,22 +28,33 @@ select (select count(*) from instagram_pool_accounts where state <> 'disabled'):
 from ways left join instagram_request_log l
   on l.route = ways.name and l.requested_at > clock_timestamp() - interval '1 day'
 """
+_BY_DOMAIN = f"""{_WAYS}
+select l.domain, count(*)::int from ways join instagram_request_log l
+  on l.route = ways.name and l.requested_at > clock_timestamp() - interval '1 day'
+where l.domain is not null
+group by 1 order by 1
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class PoolUsage:
-    """Accounts of the pool, those that may work, the ways out in use, and requests of the last hour and day."""
+    """Accounts of the pool, those that may work, the ways out in use, and requests of the last hour and day.
+
+    `by_domain` has those of the day by the key of the domain.
+    """
 
     accounts: int
     usable: int
     routes: int
     last_hour: int
     last_day: int
+    by_domain: Mapping[str, int]
 
 
 def pool_usage(database: Database) -> PoolUsage:
     """What was used up to now. Raises `DatabaseUnavailable`."""
     with database.connection() as connection:
         row = connection.execute(_USED).fetchone()
+        by_domain = dict(connection.execute(_BY_DOMAIN).fetchall())
     assert row is not None
-    return PoolUsage(*row)
+    return PoolUsage(*(*row, by_domain))

@@ -145,6 +145,23 @@ def test_the_page_shows_what_each_domain_spends_and_its_share(
     assert entities["today_usd"] == quota["spent_usd"]
 
 
+def test_the_first_page_shows_what_each_domain_asks_of_instagram_and_its_share(
+    person: TestClient, assets: Connection
+) -> None:
+    assets.execute(
+        "insert into instagram_request_log (account_key, route, host, domain, operation, target, requested_at) "
+        "values ('anonymous:direct', 'direct', 'h', 'entities', 'profile', 'a', now()), "
+        "('anonymous:direct', 'direct', 'h', 'zoo', 'profile', 'a', now())"
+    )
+    page = text_of(person.get("/admin").text)
+    assert "Instagram accounts 1 no share of its own zoo 1 no share of its own" in page
+    assets.execute(
+        'update pipeline_settings set settings = settings || \'{"shares": {"entities": 0.25}}\' '
+        "where platform = 'instagram'"
+    )
+    assert "Instagram accounts 1 25% zoo 1 no share of its own" in text_of(person.get("/admin").text)
+
+
 def test_the_figures_of_the_page_are_those_of_the_api(
     person: TestClient, app: FastAPI, assets: Connection, operation: Connection
 ) -> None:
