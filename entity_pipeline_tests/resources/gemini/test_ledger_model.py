@@ -238,7 +238,8 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def settle_row(self, row: Row, queries: int) -> None:
         grounded = row.units > 0
-        settle(self.ledger, row.place, self.model, search_queries=queries, grounded=grounded)
+        figures = {"search_queries": queries, "grounded": grounded, "model_version": self.model.name}
+        settle(self.ledger, row.place, self.model, **figures)
         if row.state in ("sent", "unknown"):
             self.change(row, "settled")
             if self.model is MONTHLY and grounded:
