@@ -55,6 +55,7 @@ def installation_on(postgres: EmbeddedPostgres, assets_db: Any, operation_db: An
         settings=SettingsStore(assets_db=assets, operation_db=operation),
         gemini=GeminiResource(assets_db=assets, api_key="k"),
         dagster=DagsterRecords(None, no_dagster),
+        pipelines={domain.row: domain.key for domain in DOMAINS},
     )
 
 
