@@ -111,10 +111,12 @@ _WITH_TOTALS = merged(
     "jsonb_build_object('tagging', before.tagging,"
     " 'cohort', coalesce(before.cohort, to_jsonb(before.own_day) #>> '{}'))"
 )
+# OFFSET 0: the planner takes usable metadata for rare, and would look through all accounts for each.
 _UPDATE_CHANGED = f"""
     with before as (
         select account.id, {_COHORT} as cohort, {_OWN_DAY} as own_day, new.tagging, new.run_day
-        from instagram_accounts as account join matched_totals as new on new.id = account.id
+        from matched_totals as new
+            cross join lateral (select * from instagram_accounts where id = new.id offset 0) as account
         where new.needs_write and {_NEEDS_WRITE}
     ), written as (
         update instagram_accounts as account set metadata = {_WITH_TOTALS}

@@ -341,7 +341,9 @@ def test_a_person_who_adds_one_of_the_accounts_at_the_same_moment_is_waited_for(
         person_adds(person, "nike")
 
         def ended() -> None:
-            time.sleep(0.3)
+            waiting = "select exists (select from pg_stat_activity where pg_backend_pid() = any(pg_blocking_pids(pid)))"
+            while person.execute(waiting).fetchone() != (True,):
+                time.sleep(0.01)
             person.execute(how)
 
         ending = threads.submit(ended)
