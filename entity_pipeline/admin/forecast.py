@@ -68,7 +68,7 @@ def _said(pending: int, per_day: int, per_month: int | None, done_on: date | Non
     waits = f"{pending:,} items wait for a web search"
     if per_day == 0:
         return f"{waits}, and the cap allows none: raise daily_grounding_cap."
-    pace = f"{per_day:,} per day" if per_month is None else f"{per_month:,} free ones per month"
+    pace = f"{per_day:,} per day" if per_month is None else f"{per_month:,} free per month"
     if done_on is None:
-        return f"{waits}: more than ten years at {pace}."
-    return f"{waits}: done on the Pacific day {done_on} at {pace}."
+        return f"{waits}. At {pace}, they will take more than ten years."
+    return f"{waits}. At {pace}, they will be done on the Pacific day {done_on}."

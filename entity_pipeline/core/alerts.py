@@ -1,7 +1,7 @@
 """An alert as a value, and the form of a function that raises alerts.
 
-When an alert is sent, reminded of or counted as recovered does not belong here: see `shared/alerts`. Nor do facts of
-one domain: each domain and each shared service has a source of its own.
+When an alert is sent, repeated or counted as recovered does not belong here (see `shared/alerts`), nor do the facts
+of one domain: each domain and each shared service has a source of its own.
 """
 
 import re
@@ -20,7 +20,7 @@ _KEY = re.compile(r"[a-z][a-z0-9_]*/[a-z][a-z0-9_]*(:.+)?", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """Something people should know, and what they can do about it.
+    """A condition that people should know about, and what they can do about it.
 
     `key` is its identity, `domain/kind` or `domain/kind:subject`: the same key is the same alert, and its prefix
     keeps two domains from silencing each other. `page` is a path of the administration page, and None stands for
@@ -40,12 +40,12 @@ class Alert:
 
     @property
     def domain(self) -> str:
-        """Whose alert it is: the key of a domain, or the name of a shared service."""
+        """The owner of the alert: the key of a domain, or the name of a shared service."""
         return self.key.partition("/")[0]
 
     @property
     def kind(self) -> str:
-        """What sort of alert it is, such as `backlog_old`."""
+        """The kind of alert, such as `backlog_old`."""
         return self.key.partition("/")[2].partition(":")[0]
 
 
@@ -57,8 +57,8 @@ class Look:
         now: the time on the clock of the assets database.
         limits: the row `notify`; a key that can't be read has its default.
         open_domains: the settings of each domain whose gate is open, by the domain's key.
-        decided_at: when a schedule of that name last decided anything, be it to wait; for a schedule that never did,
-            since when it has been watched.
+        decided_at: when the schedule of that name last made a decision, including the decision to wait; for a schedule
+            that never did, the time since which it has been watched.
     """
 
     now: datetime
@@ -72,11 +72,11 @@ class Look:
 
 
 class AlertSource(Protocol):
-    """A function that gives every alert that is true now, whether it was sent before or not.
+    """A function that yields every alert that is true now, whether or not it was sent before.
 
-    It is asked every minute, so it looks at few rows. What it raises becomes a sentence on the sensor's tick; what it
-    yielded before holds, and so do the alerts of all other sources. A domain's source is asked only while the gate of
-    the domain is open.
+    It is called every minute, so it reads few rows. An exception becomes a sentence on the sensor's tick; the alerts
+    it yielded before that still count, as do those of all other sources. A domain's source is called only while the
+    gate of the domain is open.
     """
 
     def __call__(self, look: Look, /) -> Iterable[Alert]:

@@ -1,6 +1,6 @@
-"""Who changed something, and the one statement that says so in `operation.admin_audit_log`.
+"""Who made a change, and the one statement that records it in `operation.admin_audit_log`.
 
-The log asks for an administrator's uuid, which neither the pipeline nor a person with a token or a shell has: fixed
+The log requires an administrator's uuid, which neither the pipeline nor a person with a token or a shell has, so fixed
 actors stand in. What a row of the log means to a domain (undo, provenance) belongs in `shared/audit`.
 """
 
@@ -13,8 +13,8 @@ from entity_pipeline.core.jsonb import jsonb_text
 
 # None of these is a person's user id.
 SYSTEM_ACTOR = UUID("e7717000-0000-4000-8000-0000e4717195")  # automatic writes
-PAGE_ACTOR = UUID("e7717000-0000-4000-8000-0000ad314900")  # somebody with ADMIN_TOKEN
-COMMAND_ACTOR = UUID("e7717000-0000-4000-8000-0000c033a4d0")  # somebody at a command line
+PAGE_ACTOR = UUID("e7717000-0000-4000-8000-0000ad314900")  # a person with ADMIN_TOKEN
+COMMAND_ACTOR = UUID("e7717000-0000-4000-8000-0000c033a4d0")  # a person at a command line
 
 # `created_at` is the moment of writing, not of the transaction's start, so that writers who waited for each other leave
 # their rows in the order in which they wrote.

@@ -17,7 +17,7 @@ def utc_text(moment: datetime) -> str:
 
 
 def read_utc(value: object) -> datetime | None:
-    """The instant of such a text in UTC, which it is in if it names no zone; None for anything else."""
+    """The instant of such a text in UTC; a text without a zone is taken as UTC. None for anything else."""
     if not isinstance(value, str):
         return None
     try:
@@ -25,5 +25,5 @@ def read_utc(value: object) -> datetime | None:
         moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    # Nothing of ours is older, and no later instant may overflow when it is rounded up.
+    # The project stores nothing older, and a later instant could overflow when it is rounded up.
     return moment if 1970 <= moment.year < 9999 else None

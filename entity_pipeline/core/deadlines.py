@@ -1,4 +1,4 @@
-"""A total time limit for a call whose own limits apply to each read: a server that drips its headers passes those."""
+"""A total time limit for a call whose own limits apply to each read only, which a slow server never exceeds."""
 
 from collections.abc import Callable
 from contextvars import copy_context
@@ -30,7 +30,7 @@ def within(limit_s: float, call: Callable[[], T]) -> T:
     try:
         value, error = outcome.get(timeout=limit_s)
     except Empty:
-        raise TimeoutError(f"no end within {limit_s:g} s") from None
+        raise TimeoutError(f"the call did not end within {limit_s:g} s") from None
     if error is not None:
         raise error
     return value  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""`Domain`: everything the shells and the shared services know of a domain. Everything else about it is its own.
+"""`Domain`: everything the shells and the shared services know about a domain.
 
 `assembly.py` lists the domains; there is no other registration. A domain's `domain.py` makes the value out of its
 settings model, its schema needs and functions that import inside: Dagster loads `domain.py` too, and must load neither
@@ -15,7 +15,7 @@ from entity_pipeline.core.schema_needs import SchemaNeeds
 from entity_pipeline.core.settings import DomainSettings
 
 HealthCheck = Callable[[Databases], Iterable[Finding]]
-"""One thing that `doctor` looks at. It may raise `PipelineFailure`; the other checks go on then."""
+"""One check of `doctor`. It may raise `PipelineFailure`; the other checks go on then."""
 
 
 def _none() -> Sequence[Any]:
@@ -27,18 +27,18 @@ class Domain:
     """One domain.
 
     Attributes:
-        key: its name in the command, in addresses, before its alerts, as the tag of its runs and as group of its
+        key: its name in the command, in addresses, as prefix of its alerts, as the tag of its runs and as group of its
             assets: ``influencers``. The folder in `domains/` has the same name.
-        summary: one line for `--help`: what it makes of what.
+        summary: one line for `--help`: what it turns into what.
         settings: the model of its row in `pipeline_settings`.
         definitions: gives what Dagster loads, as `dagster.Definitions` without resources.
         needs: what it needs of the databases beside the shared tables.
         health: gives its checks for `doctor`.
-        alerts: gives what it tells people, a `core.alerts.AlertSource`; None if it has no alerts.
-        page: gives what makes its `admin.page.Page` on an installation, such as the class; None without one.
+        alerts: gives its source of alerts, a `core.alerts.AlertSource`; None if it has no alerts.
+        page: gives the function or class that makes its `admin.page.Page` for an installation; None without one.
         commands: gives its command group, a `cli.groups.DomainCommands`; None without one.
-        sample: gives what the sandbox plays, a `sandbox.sample.Sample`; None without one. It must be a function of a
-            module, since the stand-ins, a process of their own, find it by its name.
+        sample: gives its data for the sandbox, a `sandbox.sample.Sample`; None without one. It must be a module-level
+            function, because the stand-ins run in a process of their own and import it by name.
     """
 
     key: str

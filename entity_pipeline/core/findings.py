@@ -1,4 +1,4 @@
-"""What `doctor` says: one line about one thing, and how bad it is. How it is found does not belong here."""
+"""One line of `doctor`, and how serious it is. The checks that produce it do not belong here."""
 
 from dataclasses import dataclass
 from typing import Literal

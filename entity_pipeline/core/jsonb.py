@@ -1,7 +1,7 @@
 """Write JSON that PostgreSQL accepts; read untrusted JSON safely.
 
-jsonb refuses what JSON allows: NUL characters and lone surrogates. Python refuses what jsonb holds: numbers of
-thousands of digits, and nesting that only overflows when it is walked from deeper in the stack.
+jsonb refuses what JSON allows: NUL characters and lone surrogates. Python refuses what jsonb holds: numbers with
+thousands of digits, and nesting that overflows only when it is walked from deeper in the stack.
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Any
 MAX_DEPTH = 100
 TOO_DEEP = "(nested too deeply to be read)"
 _BRACKET = re.compile(r'[\[\]{}]|"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
-# On text from json.dumps(ensure_ascii=True). Nearly always there is nothing to replace, which _SUSPECT says quicker.
+# On text from json.dumps(ensure_ascii=True). There is rarely anything to replace, and _SUSPECT finds that out faster.
 _SUSPECT = re.compile(r"\\u0000|\\ud[89a-f]")
 # Escaped backslashes and whole pairs are matched first to be kept.
 _ESCAPES = re.compile(r"(\\\\|\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2})|\\u0000|\\ud[89a-f][0-9a-f]{2}")
@@ -22,8 +22,8 @@ _ESCAPES = re.compile(r"(\\\\|\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2})|\\u0000
 def jsonb_text(value: Any) -> str:
     """The value as JSON text for a ``::jsonb`` parameter.
 
-    NUL characters and lone surrogates become U+FFFD, NaN and infinities null, anything else that JSON does
-    not know its ``str()``.
+    NUL characters and lone surrogates become U+FFFD, NaN and infinities null, and anything else that JSON does not
+    know becomes its ``str()``.
     """
     try:
         text = json.dumps(value, default=str, allow_nan=False)
@@ -49,7 +49,7 @@ def read_json(text: str | bytes) -> Any:
 def read_stored(text: str | bytes) -> Any:
     """A jsonb value as PostgreSQL hands it out; never raises over one that Python can't hold.
 
-    What nests deeper than `MAX_DEPTH` reads as a text that says so, a number beyond all measure as infinite.
+    A part that nests deeper than `MAX_DEPTH` is read as a text that says so, a number too large for Python as infinity.
     """
     text = text.decode() if isinstance(text, bytes) else text
     text = _pruned(text) if nests_too_deep(text) else text
@@ -62,7 +62,7 @@ def read_stored(text: str | bytes) -> Any:
 
 
 def json_object(value: object) -> Mapping[str, Any]:
-    """The value if it is an object, else an empty one: what is stored or sent may be anything."""
+    """The value if it is an object, else an empty one, because stored or received JSON may be any value."""
     return value if isinstance(value, Mapping) else {}
 
 

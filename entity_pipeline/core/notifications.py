@@ -1,4 +1,4 @@
-"""Alerts to people: what a message is, what sends it, and the row `notify` of `pipeline_settings`.
+"""Alerts to people: the message, the channels, and the row `notify` of `pipeline_settings`.
 
 A value of `notify` that can't be read closes no gate: an alert names it and the default holds, because a typing error
 in how people are alerted must stop neither the pipeline nor the alerts. Its switch stops the alerts and nothing else.
@@ -24,7 +24,7 @@ class NotifySettings(SettingsModel):
     is_on_without_row: ClassVar[bool] = True
 
     remind_after_hours: Hours = 24.0
-    # Accounts that were there before the pipeline may have waited for years.
+    # Accounts older than the pipeline may have waited for years.
     backlog_hours: Annotated[float, Field(gt=0, le=87_600)] = 168.0
     silent_after_hours: Hours = 1.0
     cap_near_share: PositiveShare = 0.9
@@ -32,7 +32,7 @@ class NotifySettings(SettingsModel):
 
 
 def notify_settings(stored: Any) -> tuple[NotifySettings, Sequence[str]]:
-    """What is set, and the keys that can't be used; those have their defaults. Values are not repeated."""
+    """The settings, and the keys that can't be used and therefore have their defaults. Values are not repeated."""
     return usable(NotifySettings, stored)
 
 
@@ -45,7 +45,7 @@ class Message:
 
 
 class NotSent(TransientFailure):
-    """A channel did not take a message; it may later. The sentence names the channel and no address."""
+    """A channel did not take a message but may do so later. The sentence names the channel, never an address."""
 
 
 class Notifications(Protocol):

@@ -1,7 +1,7 @@
 """Stored objects: the port to the bucket, and how objects are named. What a prefix means belongs to its domain.
 
-A key is made of the content: the same bytes have the same key, so storing twice is harmless and a changed picture is a
-new object.
+A key is derived from the content: the same bytes have the same key, so storing them twice is harmless and a changed
+picture is a new object.
 """
 
 import re
@@ -27,8 +27,8 @@ class StoredObject:
 class ObjectStore(Protocol):
     """Public objects by content; implemented by `resources/r2.py`.
 
-    Every method raises one of these. The text of a `ConfigurationFailure` holds for every object: there is no use in
-    trying the next one.
+    Every method raises one of these. A `ConfigurationFailure` concerns every object, so trying the next one is
+    useless.
 
     Raises:
         NotConfigured: there is no object store.

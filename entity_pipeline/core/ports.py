@@ -1,4 +1,4 @@
-"""What the domains need of the outside world, as protocols. `resources/` implements them."""
+"""What the domains need from the outside world, as protocols. `resources/` implements them."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -46,4 +46,4 @@ class JobRunner(Protocol):
     def run(
         self, job_name: str, days: tuple[date, date] | None = None, config: dict[str, Any] | None = None
     ) -> Any:
-        """Its result. Raises `PipelineFailure` for what stopped it."""
+        """Run it and return its result. Raises `PipelineFailure` if the run stopped early."""

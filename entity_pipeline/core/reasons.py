@@ -1,8 +1,8 @@
-"""Why something waits, is held or refused, as a value; words are in `texts/{en,ko}.json` of the package that says it.
+"""Why something waits, is held or refused, as a value. Its words are in `texts/{en,ko}.json` of its package.
 
-Code decides and compares by `Reason.key`; only the edge (a Dagster tick, the page, the command) turns it into a
-sentence with `sentence`. Sentences of failures (`core/failures.py`) are not reasons: they are written where they are
-raised, in English.
+Code compares by `Reason.key`; only the edge (a Dagster tick, the page, the command) turns it into a sentence with
+`sentence`. Sentences of failures (`core/failures.py`) are not reasons: they are written where they are raised, in
+English.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What is wrong with stored settings, as reasons: pydantic's errors in the words of people who set them."""
+"""What is wrong with stored settings, as reasons: pydantic's errors in plain words."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """Settings as typed values: one pydantic model per row of `pipeline_settings`, and the gate that every step asks first.
 
 A missing key has the documented default. A value that is present but wrong closes the gate with a reason, so that a
-typing error never silently becomes a default. What a particular row may hold belongs beside its subject
+typing error never silently becomes a default. The settings of a particular row belong beside its subject
 (`core/gemini/settings.py`, `domains/<domain>/settings.py`), and SQL in `resources/settings_store.py`.
 """
 
@@ -33,9 +33,9 @@ class SettingsModel(Settings):
     """One row of `pipeline_settings`. The model is the row's key wherever settings are read or changed."""
 
     row: ClassVar[str]
-    # What people call the row in commands.
+    # The name of the row in commands.
     name: ClassVar[str]
-    # Keys that earlier releases kept in this row, and the row and key (a dotted path; "" is all of it) that hold now.
+    # Keys that earlier releases kept in this row, and the row and key that replace them (a dotted path; "" is the row).
     moved: ClassVar[Mapping[str, "tuple[type[SettingsModel], str]"]] = {}
     # The switch while there is no row: off for what may cost or be blocked.
     is_on_without_row: ClassVar[bool] = False
@@ -51,7 +51,7 @@ class SettingsModel(Settings):
         return cls.is_on_without_row if row is None else bool(row.is_enabled)
 
     def held_because(self) -> Reason | None:
-        """Why nothing may be done although the row is on and readable; None when nothing speaks against it."""
+        """Why work must wait although the row is switched on and readable; None when it may begin."""
         return None
 
 
@@ -71,7 +71,7 @@ class DomainSettings(SettingsModel):
         return None
 
     def works_with(self, shared: "type[SettingsModel]") -> bool:
-        """Whether the domain, set as it is, makes use of what the shared row is about."""
+        """Whether the domain, with these settings, uses what the shared row controls."""
         return shared in type(self).uses
 
 
@@ -152,7 +152,7 @@ def parse(model: type[S], raw: Any) -> S:
     """Validate the jsonb value.
 
     Raises:
-        SettingsRefused: with a reason for each bad key: its value and what is expected.
+        SettingsRefused: with a reason for each invalid key: its value and what is expected.
     """
     if raw is None:
         raw = {}
@@ -165,7 +165,7 @@ def parse(model: type[S], raw: Any) -> S:
 
 
 def usable(model: type[S], raw: Any) -> tuple[S, list[str]]:
-    """What is set, and the keys that can't be used, in order; those have their defaults."""
+    """The settings, and in order the keys that can't be used and therefore have their defaults."""
     if not isinstance(raw, Mapping):
         return model(), []
     try:
@@ -176,7 +176,7 @@ def usable(model: type[S], raw: Any) -> tuple[S, list[str]]:
 
 
 def readable(model: type[S], row: SettingsRow | None) -> S:
-    """The stored settings; a key that can't be read (and closes the gate for that) has its default."""
+    """The stored settings; a key that can't be read, which also closes the gate, has its default."""
     return usable(model, row.settings if row is not None else None)[0]
 
 

@@ -16,24 +16,24 @@ from entity_pipeline.core.settings import SettingsModel, SettingsRefused, Settin
 
 @dataclass(frozen=True, slots=True)
 class NewRow:
-    """What a row should hold; `settings` may be what a person once wrote by hand, whatever it is."""
+    """What a row should hold; `settings` may be any value that a person once wrote by hand."""
 
     is_enabled: bool
     settings: Any
 
 
-# The row as it is, or None when it is missing, to what it should be. Raises `InputRejected` to leave it alone.
+# Maps the current row, or None when it is missing, to the wanted one. Raises `InputRejected` to leave it alone.
 Edit = Callable[[SettingsRow | None], NewRow]
 
 
 class StaleSettings(InputRejected):
-    """Nothing was changed, because the row is not the one that was seen; `row` is how it is now, None if it is gone."""
+    """Nothing was changed because the row has changed since it was read; `row` is the current one, None if gone."""
 
     def __init__(self, row: SettingsRow | None) -> None:
         who = row.updated_by if row is not None else None
         super().__init__(
-            f"Nothing was changed: {who or 'somebody'} changed the settings meanwhile. "
-            "Look at how they are now, and make the change again if it is still right."
+            f"Nothing was changed: {who or 'an unknown user'} changed the settings in the meantime. "
+            "Look at the current settings, and make the change again if it is still needed."
         )
         self.row = row
 
@@ -45,7 +45,7 @@ class SettingsWriter(Protocol):
         """Store ``edit(row)`` if the row is still the one of `seen` (its `updated_at`), with its row in the audit log.
 
         Raises:
-            StaleSettings: it is another one by now.
+            StaleSettings: the row has changed since.
             InputRejected: `edit` refused.
         """
 

@@ -1,4 +1,4 @@
-"""The rows of `pipeline_settings` that hold for every domain. A domain's own row is named by its `Domain.settings`."""
+"""The rows of `pipeline_settings` that apply to every domain. A domain's own row is named by its `Domain.settings`."""
 
 from entity_pipeline.core.gemini.settings import GeminiSettings
 from entity_pipeline.core.instagram.settings import InstagramSettings

@@ -23,8 +23,8 @@ _Ready = Queue[tuple[bool, T | BaseException | None]]
 def read_ahead(items: Generator[T, None, None]) -> Iterator[Iterator[T]]:
     """The same items in the same order, one of them ahead of the caller.
 
-    `items` is run, and closed, in a thread, which has ended when the block has. An exception of it is raised where
-    its next item would have been taken.
+    `items` is run and closed in a thread, which has ended when the block ends. Its exception is raised where the next
+    item would have been taken.
     """
     ready: _Ready[T] = Queue(maxsize=1)
     unwanted = Event()
@@ -87,7 +87,7 @@ def _make(items: Generator[T, None, None], ready: _Ready[T], unwanted: Event) ->
                 break
             del item
         items.close()
-    except BaseException as error:  # noqa: BLE001  # it is the caller's, whatever it is
+    except BaseException as error:  # noqa: BLE001  # raised again in the caller
         failure = error
     _hand_over(ready, (False, failure), unwanted)
 

@@ -1,1 +1,1 @@
-"""One outside system a module: configuration in, typed client out. SDK exceptions become our failures here."""
+"""One module per outside system: configuration in, typed client out. SDK exceptions become our failures here."""

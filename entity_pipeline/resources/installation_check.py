@@ -1,4 +1,4 @@
-"""What `doctor` says of the installation as a whole although it works: swapped databases, clocks, former settings.
+"""What `doctor` checks of the installation as a whole: swapped databases, clocks, former settings.
 
 What concerns the tables of one domain does not belong here; see the domain's `health.py`.
 """
@@ -14,7 +14,7 @@ from entity_pipeline.resources.settings_store import SETTINGS_COLUMN, SWITCH_COL
 
 CLOCK_TOLERANCE_S = 30.0
 
-# A column of the same kind that is older than ours: `migrate` put ours beside it.
+# A similar column that is older than ours: `migrate` added ours beside it.
 _FORMER_SETTINGS = """
 select former.attname::text from pg_attribute as ours
 join pg_attribute as former on former.attrelid = ours.attrelid and former.attnum between 1 and ours.attnum - 1
@@ -32,19 +32,19 @@ _Connection = psycopg.Connection[Any]
 
 
 def swapped(assets: _Connection, operation: _Connection) -> Iterator[str]:
-    """Whether each address names the other database; `migrate` would fill both with what belongs to the other."""
+    """Whether each address names the other database; `migrate` would then fill each with the other's tables."""
     if (assets.execute(_THERE).fetchone(), operation.execute(_THERE).fetchone()) == (
         (False, True),
         (True, False),
     ):
         yield (
             "ASSETS_DATABASE_URL names the database with instagram_accounts and OPERATION_DATABASE_URL the one with "
-            "raw_posts: they are swapped."
+            "raw_posts: they are swapped. Exchange the two values."
         )
 
 
 def former_settings(assets: _Connection) -> Iterator[str]:
-    """A switch and settings that `pipeline_settings` had under other names, and that change nothing here."""
+    """Columns of `pipeline_settings` that look like a switch or settings but are not read."""
     former = [name for (name,) in assets.execute(_FORMER_SETTINGS, [SWITCH_COLUMN, SETTINGS_COLUMN])]
     if former:
         yield (
@@ -58,7 +58,7 @@ def former_settings(assets: _Connection) -> Iterator[str]:
 def clock_skew_s(
     connection: _Connection, machine_clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 ) -> float:
-    """How far the database's clock is ahead of this machine's, in seconds; the way there and back counts half."""
+    """How far the database's clock is ahead of this machine's, in seconds; half of the round trip is subtracted."""
     before = machine_clock()
     there = database_clock(connection)
     return (there - (before + (machine_clock() - before) / 2)).total_seconds()

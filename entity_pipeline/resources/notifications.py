@@ -1,6 +1,6 @@
-"""A Slack webhook and e-mail, as the ways to tell people. Nothing of their addresses is ever in an error or a log.
+"""A Slack webhook and e-mail as channels to people. No part of their addresses is ever in an error or a log.
 
-Surprising: a password is not sent to a mail server without TLS, unless the server is on this machine.
+A password is not sent to a mail server without TLS, unless the server is on this machine.
 """
 
 import smtplib
@@ -29,7 +29,7 @@ class NotificationResource(dg.ConfigurableResource):
     """Satisfies `core.notifications.Notifications`. A channel is configured when its address is set."""
 
     webhook_url: str | None = Field(
-        default=None, repr=False, description="Secret. A Slack webhook, or what takes the same JSON."
+        default=None, repr=False, description="Secret. A Slack webhook, or one that takes the same JSON."
     )
     smtp_url: str | None = Field(
         default=None,
@@ -94,7 +94,7 @@ class NotificationResource(dg.ConfigurableResource):
                     raise NotSent("The mail server refused some of ALERT_EMAIL_TO.")
         except ValueError:
             raise ConfigurationFailure(
-                "ALERT_EMAIL_FROM, ALERT_EMAIL_TO or the password in ALERT_SMTP_URL can't be sent as it is: correct it."
+                "ALERT_EMAIL_FROM, ALERT_EMAIL_TO or the password in ALERT_SMTP_URL is in an invalid form: correct it."
             ) from None
         except (smtplib.SMTPAuthenticationError, smtplib.SMTPNotSupportedError):
             raise ConfigurationFailure(
@@ -145,10 +145,10 @@ def _connected(address: SplitResult) -> Iterator[smtplib.SMTP]:
 def _parts(address: str | None, variable: str, schemes: Sequence[str]) -> SplitResult:
     parts = address_parts((address or "").strip(), schemes)
     if parts is None:
-        raise ConfigurationFailure(f"{variable} is no address: it must begin with {schemes[0]}://.")
+        raise ConfigurationFailure(f"{variable} is not an address: it must begin with {schemes[0]}://.")
     return parts
 
 
 def _slack(text: str) -> str:
-    """Slack's three control characters; without this a model's name could be a link."""
+    """Escape Slack's three control characters, so that a model's name can't become a link."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -31,7 +31,7 @@ _FULL = (
     "too many clients",
     "max clients",
 )
-# After this long without a connection, find out whether the server is down or our own connections are all busy.
+# After this long without a connection, find out whether the server is down or all our own connections are busy.
 _DIAGNOSE_AFTER_S = 1.0
 
 
@@ -51,8 +51,8 @@ class PooledDatabase:
         """A connection in autocommit mode, valid inside the `with` block; see `core.ports.Database`.
 
         Raises:
-            DatabaseUnavailable: it can't be reached, it dropped the connection, all were busy for 30 s, or it
-                refused a statement for now (a timeout, a deadlock, a full disk).
+            DatabaseUnavailable: the database can't be reached, dropped the connection, had all connections busy for
+                30 s, or refused a statement for now (a timeout, a deadlock, a full disk).
             SchemaMismatch: a table, column or function is missing.
             ConfigurationFailure: the role lacks a right.
         """
@@ -66,14 +66,14 @@ class PooledDatabase:
         except (errors.UndefinedTable, errors.UndefinedColumn, errors.UndefinedFunction) as error:
             raise SchemaMismatch(
                 f"PostgreSQL at {self._place} lacks something the pipeline needs ({error.diag.message_primary}): "
-                "run `entity-pipeline migrate`, and `entity-pipeline doctor` to see all of it."
+                "run `entity-pipeline migrate`, or `entity-pipeline doctor` to see everything that is missing."
             ) from error
         except errors.InsufficientPrivilege as error:
             if getattr(error, "raised_on", connection) is not connection:
                 raise
             raise ConfigurationFailure(
                 f"PostgreSQL at {self._place} refuses this to the role ({error.diag.message_primary}): use a role "
-                "that may (docs/schema.md lists them), or run `entity-pipeline doctor` to see what it lacks."
+                "that has the rights (see docs/schema.md), or run `entity-pipeline doctor` to see which ones it lacks."
             ) from error
         except (psycopg.OperationalError, psycopg.InterfaceError, errors.ReadOnlySqlTransaction) as error:
             if connection.closed:
@@ -87,7 +87,7 @@ class PooledDatabase:
             pool.give_back(connection)
 
     def close(self) -> None:
-        """Leave the pool, which ends with its last user; a later `connection()` joins it again."""
+        """Leave the pool, which closes with its last user; a later `connection()` joins it again."""
         POOLS.leave(self._address, self)
 
     def _take(self, pool: SharedPool) -> Any:
@@ -115,7 +115,7 @@ class PooledDatabase:
             ) from None
 
     def _unavailable(
-        self, what: str, error: Exception, advice: str = "check its address and that it runs"
+        self, what: str, error: Exception, advice: str = "check its address and that it is running"
     ) -> DatabaseUnavailable:
         reason = " ".join(str(error).split())
         if self._password:
@@ -131,7 +131,7 @@ class PostgresResource(dg.ConfigurableResource):
 
     # Dagster shows field descriptions in its UI, and pydantic shows fields in reprs: this one is a secret.
     url: str = Field(description="postgresql://user:password@host:port/database", repr=False)
-    max_connections: int = Field(default=4, ge=1, description="Most connections of one process at once.")
+    max_connections: int = Field(default=4, ge=1, description="The most connections of one process at once.")
     application_name: str = Field(default=APPLICATION_NAME, description="Seen in pg_stat_activity.")
 
     _database: PooledDatabase | None = PrivateAttr(default=None)
@@ -148,7 +148,7 @@ class PostgresResource(dg.ConfigurableResource):
 
     @contextmanager
     def connection(self) -> "Iterator[psycopg.Connection[Any]]":
-        """See `core.ports.Database`. Where Dagster did not start the resource, a pool for this one block."""
+        """See `core.ports.Database`. If Dagster did not start the resource, a pool is opened for this block."""
         if self._database is not None:
             with self._database.connection() as connection:
                 yield connection
@@ -186,7 +186,7 @@ def _unreached(error: "psycopg.Error") -> tuple[str, Exception, str]:
             error,
             "end other clients, or raise the connection limit of the role, the database or the pooler",
         )
-    return "can't be reached", error, "check its address and that it runs"
+    return "can't be reached", error, "check its address and that it is running"
 
 
 def _passing(error: Exception) -> tuple[str, str] | None:
@@ -195,11 +195,11 @@ def _passing(error: Exception) -> tuple[str, str] | None:
 
     if isinstance(error, errors.QueryCanceled | errors.LockNotAvailable):
         return (
-            "broke off a statement that waited or ran too long",
-            "see who holds locks (pg_locks) and what statement_timeout and lock_timeout are, then run it again",
+            "cancelled a statement that waited or ran too long",
+            "check which sessions hold locks (pg_locks), and statement_timeout and lock_timeout, then run it again",
         )
     if isinstance(error, errors.DeadlockDetected | errors.SerializationFailure):
-        return "broke off a statement that got in another session's way", "run it again"
+        return "cancelled a statement that conflicted with another session", "run it again"
     if isinstance(
         error, errors.DiskFull | errors.IoError | errors.OutOfMemory | errors.ReadOnlySqlTransaction
     ):
@@ -244,6 +244,6 @@ def _place_and_password(url: str) -> tuple[str, str]:
         raise unreadable from None
     host, port = parts.get("host") or "localhost", parts.get("port") or 5432
     place = f"{host}:{port}/{parts.get('dbname') or parts.get('user') or ''}"
-    if "@" in place:  # part of a password, the rest of which would be shown as the host
+    if "@" in place:  # part of a password; the rest of it would be shown as the host
         raise unreadable
     return place, str(parts.get("password") or "")

@@ -1,7 +1,7 @@
 """Cloudflare R2, or any S3 server: bytes in, public URLs out. What an object means, and its prefix, belong to domains.
 
-boto3 adds checksums by default that R2 refuses in places, while every local stand-in accepts them; the
-settings that keep it working there are in `client_config` and asserted by a test.
+By default boto3 adds checksums that R2 refuses in places, while every local stand-in accepts them. The settings that
+avoid this are in `client_config` and asserted by a test.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ CONNECT_TIMEOUT_S = 5
 READ_TIMEOUT_S = 30
 ATTEMPTS = 3
 
-# Where `check` puts its object.
+# The prefix of the object that `check` stores.
 CHECK_FOLDER = "entity-pipeline-doctor"
 
 _VARIABLES = {
@@ -77,8 +77,8 @@ class R2Resource(dg.ConfigurableResource):
             return None
 
     def exists(self, key: str) -> bool:
-        """Whether there is such an object; see `core.objects`."""
-        # A HEAD that finds nothing does not say whether the bucket is there; the body of a GET does.
+        """Whether an object has this key; see `core.objects`."""
+        # A HEAD that finds nothing does not say whether the bucket exists; the body of a GET does.
         return self._stored_size(key) is not None or self.get(key) is not None
 
     def delete(self, key: str) -> None:
@@ -87,12 +87,12 @@ class R2Resource(dg.ConfigurableResource):
             self._call("delete_object", Key=key)
 
     def check(self, fetch: Callable[[str], tuple[int, bytes]] | None = None) -> None:
-        """Store a few bytes, read them back, look for them at their public URL and delete them.
+        """Store a few bytes, read them back, fetch them from their public URL and delete them.
 
         `fetch` is given the URL and returns the HTTP status and the body; 0 when nothing answers.
 
         Raises:
-            ConfigurationFailure: as `put` does, or the public URL shows something else.
+            ConfigurationFailure: as `put` does, or the public URL returns other content.
             TransientFailure: as `put` does.
         """
         key, body = f"{CHECK_FOLDER}/{uuid.uuid4().hex}.txt", uuid.uuid4().bytes
@@ -100,15 +100,15 @@ class R2Resource(dg.ConfigurableResource):
         try:
             if self.get(key) != body:
                 raise ConfigurationFailure(
-                    f"Bucket {self.bucket!r} gives back other bytes than were stored: check R2_ENDPOINT_URL."
+                    f"Bucket {self.bucket!r} returns other bytes than were stored: check R2_ENDPOINT_URL."
                 )
             status, shown = (fetch or _fetch)(self._url(key))
         finally:
             self.delete(key)
         if (status, shown) != (200, body):
-            what = {0: "nothing answers", 200: "something else is shown"}.get(status, f"HTTP {status}")
+            what = {0: "no server answers", 200: "it returns other content"}.get(status, f"HTTP {status}")
             raise ConfigurationFailure(
-                f"R2_PUBLIC_BASE_URL does not show what is stored in bucket {self.bucket!r} ({what}): set it to the "
+                f"R2_PUBLIC_BASE_URL does not serve the objects of bucket {self.bucket!r} ({what}): set it to the "
                 "address at which this bucket is public, and check that public access is on."
             )
 
@@ -126,13 +126,13 @@ class R2Resource(dg.ConfigurableResource):
         return self._call("get_object", read, Key=key)
 
     def _stored_size(self, key: str) -> int | None:
-        """None when there is no such object, or the store does not say."""
+        """The size in bytes; None when there is no such object, or the store does not say."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
             return int(self._client().head_object(Bucket=self.bucket, Key=key)["ContentLength"])
         except ClientError as error:
-            # A HEAD has no body to say why: the PUT or GET that follows will name what is wrong.
+            # A HEAD response has no body with the reason; the PUT or GET that follows will report it.
             if not is_passing(error.response["ResponseMetadata"]["HTTPStatusCode"]):
                 return None
             raise self._failure(error) from None
@@ -174,7 +174,7 @@ class R2Resource(dg.ConfigurableResource):
             )
         except ValueError:
             raise ConfigurationFailure(
-                "R2_ENDPOINT_URL is not a URL: it looks like https://<account>.r2.cloudflarestorage.com."
+                "R2_ENDPOINT_URL is not a URL: set it to an address like https://<account>.r2.cloudflarestorage.com."
             ) from None
 
     def _failure(self, error: Any) -> PipelineFailure:

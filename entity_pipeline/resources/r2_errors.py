@@ -1,6 +1,7 @@
-"""What an object store's refusal means: everybody's problem, one object's, or a moment's. Pure; no client here.
+"""What an object store's refusal concerns: every object, one object, or only this moment. Pure; no client here.
 
-A bucket that refuses us or is missing refuses every object; a type, size or name it does not take is this object's.
+A missing bucket or one that refuses the key concerns every object; a type, size or name that it does not take concerns
+one object.
 """
 
 from typing import Any
@@ -41,11 +42,11 @@ _PASSING = frozenset(("RequestTimeout",))  # HTTP 400: the body arrived too slow
 
 
 class NoSuchObject(ObjectRefused):
-    """There is no object of that key."""
+    """No object has this key."""
 
 
 def failure_of(error: Any, endpoint_url: str, bucket: str) -> PipelineFailure:
-    """From an exception of botocore or urllib3 to ours. Only the host is named: an address may hold credentials."""
+    """Our failure for an exception of botocore or urllib3. It names only the host: an address may hold credentials."""
     host = urlsplit(endpoint_url).hostname or "R2_ENDPOINT_URL"
     response = getattr(error, "response", None)
     if response is None:
@@ -77,5 +78,5 @@ def failure_of(error: Any, endpoint_url: str, bucket: str) -> PipelineFailure:
 
 
 def is_passing(status: int) -> bool:
-    """Whether an answer of this HTTP status may be another one in a moment."""
+    """Whether a request that got this HTTP status may succeed a moment later."""
     return status == 429 or status >= 500

@@ -1,7 +1,7 @@
 """Every resource key and every environment variable of the code location, in one place.
 
-Dagster keeps the variable's name in its records, not the value. A variable that is not set leaves its resource
-unusable, with a sentence that names it, and everything else working.
+Dagster keeps the variable's name in its records, not the value. If a variable is not set, its resource is unusable,
+with a sentence that names the variable, and everything else works.
 """
 
 import os

@@ -18,7 +18,7 @@ from entity_pipeline.resources.schema_rights import POLICIES, Table, access_diff
 
 _MIGRATE = "run `entity-pipeline migrate`"
 
-# A column may have any type of its family; enums count as text, since people's installations have some.
+# A column may have any type of its family; enums count as text, because some installations have them.
 _FAMILIES: Mapping[str, frozenset[str]] = {
     "text": frozenset({"text", "varchar", "bpchar", "citext", "enum"}),
     "int": frozenset({"int2", "int4", "int8", "numeric"}),
@@ -58,7 +58,7 @@ from pg_class c
 where c.relnamespace = 'public'::regnamespace and c.relname = any(%s) and c.relkind in ('r', 'p', 'v', 'm', 'f')
 """
 
-# What refers to a row of the catalog; a row hidden there would go with it.
+# Tables that refer to a row of the catalog; a hidden row there would be deleted with it.
 _REFERRING = """
 select distinct c.relname
 from pg_constraint k
@@ -94,10 +94,10 @@ where i.indrelid = any(%s)
 def missing_schema(
     assets: psycopg.Connection[Any], operation: psycopg.Connection[Any], *needs: SchemaNeeds
 ) -> list[SchemaProblem]:
-    """What the two databases lack of all `needs`, those of `assets` first; empty when they lack nothing.
+    """The `needs` that the two databases lack, those of `assets` first; empty when they lack nothing.
 
-    Each need is looked at on its own, since two of one table may be about different rows; a sentence comes once.
-    Reads the catalogs only, as the role of the connection. Raises psycopg's errors when a connection is lost.
+    Each need is checked separately, because two needs of one table may concern different rows; a sentence is given
+    once. Reads the catalogs only, as the role of the connection. Raises psycopg's errors when a connection is lost.
     """
     problems: list[SchemaProblem] = []
     for need in needs:
@@ -151,7 +151,7 @@ def _table_problems(
 
 
 def _tables(connection: psycopg.Connection[Any], names: Sequence[str]) -> dict[str, Table]:
-    """Those that are there."""
+    """The tables that exist."""
     with connection.cursor(row_factory=dict_row) as cursor:
         found = cursor.execute(_TABLES, (names,)).fetchall()
         oids = [row["oid"] for row in found]
@@ -179,12 +179,12 @@ def _referring(connection: psycopg.Connection[Any], oids: Sequence[int]) -> list
 def _column_differences(table: Table, need: TableNeeds) -> Iterator[tuple[str, str]]:
     for column, family in need.columns.items():
         if column not in table.columns:
-            what_to_do = _MIGRATE if column in need.added else f"add it as {family}, or undo its renaming"
+            what_to_do = _MIGRATE if column in need.added else f"add it as {family}, or rename it back"
             yield column, f"the column {table.name}.{column} is missing; {what_to_do}"
         elif (found := table.columns[column]["type"]) not in _FAMILIES[family]:
             yield (
                 column,
-                f"the column {table.name}.{column} is {found} where the pipeline needs {family}; change its type, "
+                f"the column {table.name}.{column} is {found} but the pipeline needs {family}; change its type, "
                 "or the one module that uses the table (docs/schema.md, Existing installations)",
             )
     if "insert" in need.privileges:
@@ -198,8 +198,8 @@ def _columns_that_must_be_given(table: Table, need: TableNeeds) -> Iterator[tupl
         elif row["must_be_given"] and column not in need.columns:
             yield (
                 column,
-                f"the column {table.name}.{column} must be given in every row and the pipeline does not know it; "
-                "let it be empty, or give it a default if it is in no key (docs/schema.md, Existing installations)",
+                f"the column {table.name}.{column} is required and the pipeline does not know it; "
+                "make it nullable, or give it a default if it is in no key (docs/schema.md, Existing installations)",
             )
 
 

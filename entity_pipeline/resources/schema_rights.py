@@ -1,9 +1,9 @@
-"""What row-level security and missing rights keep from a role, although the tables are there.
+"""What a role can't do or see because of row-level security or missing rights, although the tables exist.
 
-PostgreSQL hides rows without an error. A role that row-level security applies to and that no policy lets in reads
-nothing, and a run would report an empty day, so that is a problem like a missing table. So is a policy with a
-condition, unless it holds for every row that the code touches: a grounded request of another domain that is hidden
-from this role would be missing under the cap. Tables, columns and keys do not belong here.
+PostgreSQL hides rows without an error. If row-level security applies to a role and no policy lets it in, it reads
+nothing and a run would report an empty day, so that is a problem like a missing table. So is a policy with a condition,
+unless the condition is true for every row that the code touches: a grounded request of another domain that is hidden
+from this role would not count against the cap. Tables, columns and keys do not belong here.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from psycopg import sql
 
 from entity_pipeline.core.schema_needs import Privilege, TableNeeds
 
-# A policy without a check holds new rows to its condition.
+# A policy without a check applies its condition to new rows.
 POLICIES = """
 select o.polrelid as oid, o.polname as name, o.polpermissive as permissive,
   case o.polcmd
@@ -32,7 +32,7 @@ order by o.polname
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table as it is: rows of the catalogs by column or in a list, and what this role was granted."""
+    """A table in the database: its catalog rows, by column or in a list, and the rights of this role."""
 
     oid: int
     name: str
@@ -46,7 +46,7 @@ class Table:
 def access_differences(
     connection: psycopg.Connection[Any], table: Table, need: TableNeeds
 ) -> Iterator[tuple[str | None, str]]:
-    """What this role may not do with the table, or can't see of it, as ``(column, sentence)``."""
+    """What this role may not do with the table, or can't see in it, as ``(column, sentence)``."""
     ungranted = [
         privilege
         for privilege in need.privileges
@@ -82,7 +82,7 @@ def _hidden_rows(connection: psycopg.Connection[Any], table: Table, need: TableN
         if blamed is not None:
             yield (
                 f"row-level security can keep rows of {table.name} from this role without an error: {privilege} is "
-                f"held to the condition of policy {blamed}; make it (true) for the role, or give the role bypassrls"
+                f"limited by the condition of policy {blamed}; make it (true) for the role, or give the role bypassrls"
             )
 
 
@@ -99,7 +99,7 @@ def _in_the_way(
     need: TableNeeds,
     policies: Sequence[Mapping[str, Any]],
 ) -> str | None:
-    """The policy that may stop a needed row: none of those that allow lets all through, or one forbids some."""
+    """The policy that may hide a needed row: no permissive policy allows all, or a restrictive one forbids some."""
 
     def lets_all_through(policy: Mapping[str, Any]) -> bool:
         conditions = [(policy["shown"], need.rows.get(privilege, ()))] if privilege != "insert" else []
@@ -142,7 +142,7 @@ def _holds(
     try:
         with connection.transaction():
             return connection.execute(query).fetchone() == (True,)
-    except psycopg.Error:  # it looks at a column that we can't say anything about
+    except psycopg.Error:  # it reads a column whose values are not known here
         if connection.closed:
             raise
         return False

@@ -1,8 +1,8 @@
 """Every statement that touches `pipeline_settings`; an installation whose columns differ changes this file.
 
-Settings and audit log are in two databases. The row of the log is written first, before the change is committed: no
-change is without a row, and after a crash in between a row may be without its change. Its `after_state.updated_at`
-then is in no row of `pipeline_settings`.
+Settings and audit log are in two databases. The row of the log is written before the change is committed, so every
+change has its row. After a crash in between, a row may lack its change; its `after_state.updated_at` is then in no row
+of `pipeline_settings`.
 """
 
 from typing import Any
@@ -27,14 +27,14 @@ from entity_pipeline.core.settings_change import Edit, NewRow, StaleSettings
 from entity_pipeline.resources.postgres import PostgresResource
 
 TABLE = "pipeline_settings"
-# The columns that switch and set a pipeline; those of an installation that has other ones are named here.
+# The columns of the switch and the settings; an installation with other columns names them here.
 SWITCH_COLUMN = "is_enabled"
 SETTINGS_COLUMN = "settings"
 
-# For those who read a row within a transaction of their own.
+# For code that reads a row within its own transaction.
 SWITCH_AND_SETTINGS = f"select {SWITCH_COLUMN}, {SETTINGS_COLUMN} from pipeline_settings where platform = %s"
 
-# Cast to the column's type: where other pipelines note people by uuid, text would be refused at plan time.
+# Cast to the column's type: where other pipelines record people by uuid, text would be refused at plan time.
 _WHO = f"""(jsonb_populate_record(null::{TABLE}, jsonb_build_object('updated_by',
   case when exists (select from pg_attribute where attrelid = '{TABLE}'::regclass
     and attname = 'updated_by' and atttypid = 'uuid'::regtype)
@@ -92,7 +92,7 @@ class SettingsStore(dg.ConfigurableResource):
         """See `core.settings_change.SettingsWriter`. A missing row is created; its `seen` is None.
 
         Raises:
-            StaleSettings: the row is not the one of `updated_at` = `seen` any more.
+            StaleSettings: the row no longer has `updated_at` = `seen`.
             DatabaseUnavailable: a database is away, the audit log's included; nothing was changed.
         """
         with self.assets_db.connection() as connection, connection.transaction():
@@ -112,7 +112,7 @@ class SettingsStore(dg.ConfigurableResource):
         return after
 
     def _check_beside(self, model: type[DomainSettings], before: SettingsRow | None, wanted: NewRow) -> None:
-        """Refuse what contradicts a shared row, unless it did so before."""
+        """Refuse settings that contradict a shared row, unless they did so before."""
         reason = readable(model, SettingsRow(None, wanted.settings)).refused_beside(self.readable)
         if reason is not None and readable(model, before).refused_beside(self.readable) is None:
             raise InputRejected(f"Nothing was changed: {reason}")

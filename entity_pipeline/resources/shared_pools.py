@@ -1,8 +1,8 @@
 """The connection pools of this process: one for each address, however many resources and threads use it.
 
-On purpose: a thread that already holds a connection and needs another gets one beside the pool instead of waiting
-for the other threads, which may be waiting for it. A recently used connection is checked by its socket alone, which
-takes no round trip; if the server vanished silently, the next statement fails, as it would mid-use.
+A thread that already holds a connection and needs another gets one beside the pool instead of waiting for the other
+threads, which may be waiting for it. A recently used connection is checked by its socket alone, which needs no round
+trip; if the server vanished silently, the next statement fails, as it would mid-use.
 """
 
 import logging
@@ -59,7 +59,7 @@ class SharedPool:
 
     @property
     def max_connections(self) -> int:
-        """Most connections at once, not counting those beside the pool: the largest number any user asked for."""
+        """The most connections at once, without those beside the pool: the largest number that any user requested."""
         return self._pool.max_size
 
     @property
@@ -79,7 +79,7 @@ class SharedPool:
         return self._holding(connection)
 
     def give_back(self, connection: Any) -> None:
-        """End of a `take` or a `take_beside`."""
+        """Give back the connection of a `take` or a `take_beside`."""
         del self._holders[connection]
         if connection.is_beside_pool:
             connection.close()
@@ -96,7 +96,7 @@ class SharedPool:
                 self._pool.open()
 
     def leave(self, user: object) -> bool:
-        """Whether the pool still has users."""
+        """Remove the user; returns whether the pool still has users."""
         self._users.pop(user, None)
         if self._users:
             self._fit()
@@ -134,7 +134,7 @@ class SharedPools:
             return shared
 
     def leave(self, address: Address, user: object) -> None:
-        """End of `user`'s membership; the last one closes the pool."""
+        """Remove `user` from the pool; the last one closes it."""
         with self._changing:
             shared = self._open.get(address)
             if shared is None or shared.leave(user):
@@ -143,7 +143,7 @@ class SharedPools:
         shared.close()
 
     def forget_inherited(self) -> None:
-        """Start anew in a forked process: its sockets are the parent's, and the pools' threads did not come along."""
+        """Start with new pools in a forked process: its sockets are the parent's, and the pools' threads are gone."""
         self._changing = threading.Lock()
         # Kept alive: finalising them would close the parent's connections.
         self._inherited.append(self._open)

@@ -1,4 +1,4 @@
-"""Services that several domains use alike, one folder each: SQL and thin Dagster, without an SDK and without a domain.
+"""Services that several domains share, one folder each: SQL and thin Dagster, without an SDK and without a domain.
 
 A module that only one domain uses belongs in that domain. There are no loose modules here.
 """

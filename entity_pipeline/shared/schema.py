@@ -1,4 +1,4 @@
-"""What every domain needs of the tables that all share: settings, the ledger, the Instagram pool and the audit log.
+"""What every domain needs from the tables that all share: settings, the ledger, the Instagram pool and the audit log.
 
 Tables of one domain do not belong here; they are in the domain's own `schema.py`.
 """
@@ -18,7 +18,7 @@ def needs_of(domain: Domain) -> tuple[SchemaNeeds, SchemaNeeds]:
 
 
 def shared_needs(row: str) -> SchemaNeeds:
-    """What a domain needs whose settings row, ledger rows and audit rows carry the name `row`."""
+    """The needs of a domain whose settings row, ledger rows and audit rows carry the name `row`."""
     events = {state: {"pipeline": row, "state": state} for state in _STATES}
     settings = tuple({"platform": name} for name in (row, *(model.row for model in SHARED_ROWS)))
     return SchemaNeeds(

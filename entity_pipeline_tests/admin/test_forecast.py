@@ -67,7 +67,7 @@ def test_the_forecast_names_the_day_on_which_the_last_account_is_done(
 def test_free_searches_are_forecast_by_month_and_paid_ones_by_day() -> None:
     free, paid = forecast(700, MONTHLY), forecast(700, replace(MONTHLY, is_paid=True, cap=1_450))
     assert (free.per_day, free.per_month, free.left_today) == (181, 625, 25)
-    assert "625 free ones per month" in free.says
+    assert "625 free per month" in free.says
     assert (paid.per_month, "181 per day" in paid.says) == (None, True)
 
 

@@ -387,7 +387,7 @@ def test_a_request_is_shown_with_the_key_that_sealed_it(command: Command, assets
     kept = json.loads(shown.out)
     assert "prada" in kept["parts"][0]["text"]
     assert kept["system"]
-    sealed = "This request is sealed: set GEMINI_REQUEST_KEYS to the key it was sealed with."
+    sealed = "This request is encrypted: set GEMINI_REQUEST_KEYS to the key it was encrypted with."
     assert command("request", event_id).failure == sealed
 
 

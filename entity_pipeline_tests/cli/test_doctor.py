@@ -79,7 +79,7 @@ def test_addresses_and_session_keys_that_cannot_work_are_errors(
     for line in (
         "error GEMINI_BASE_URL must be a URL such as http://127.0.0.1:8000.",
         "error INSTAGRAM_BASE_URL must be a URL such as http://127.0.0.1:8000.",
-        "error 'our_two' of the pool can't be used: No key of INSTAGRAM_SESSION_KEYS opens this secret.",
+        "error 'our_two' of the pool can't be used: No key of INSTAGRAM_SESSION_KEYS decrypts this secret.",
     ):
         assert line in ended.out.splitlines(), ended.said
     assert "our_one" not in ended.out
@@ -96,7 +96,7 @@ def test_the_bucket_is_tried_with_an_object_that_is_then_gone(
     )
     wrong = command("doctor", **{**store, "R2_PUBLIC_BASE_URL": store["R2_ENDPOINT_URL"]})
     assert wrong.code == 1
-    assert "error R2_PUBLIC_BASE_URL does not show what is stored in bucket" in wrong.out
+    assert "error R2_PUBLIC_BASE_URL does not serve the objects of bucket" in wrong.out
     refused = command("doctor", **{**store, "R2_SECRET_ACCESS_KEY": "other"})
     assert "refused the key" in refused.out
     assert [path for path in (fast_path / "store" / "objects").rglob("*") if path.is_file()] == []
@@ -180,7 +180,7 @@ def test_swapped_addresses_are_named_before_anything_is_migrated(
             there = connection.execute("select to_regclass('artists') is not null").fetchone()
     sentence = (
         "ASSETS_DATABASE_URL names the database with instagram_accounts and OPERATION_DATABASE_URL the one with "
-        "raw_posts: they are swapped."
+        "raw_posts: they are swapped. Exchange the two values."
     )
     assert (ended.code, ended.out) == (1, f"error {sentence}\n")
     assert refused == [f"{sentence} Nothing was changed."] * 2

@@ -30,7 +30,7 @@ def test_a_call_sees_the_context_it_was_made_in() -> None:
 
 def test_a_call_that_never_ends_is_given_up_on() -> None:
     end, began = Event(), time.monotonic()
-    with pytest.raises(TimeoutError, match=r"no end within 0\.2 s"):
+    with pytest.raises(TimeoutError, match=r"the call did not end within 0\.2 s"):
         within(0.2, end.wait)
     assert 0.1 < time.monotonic() - began < 3
     end.set()

@@ -242,7 +242,7 @@ def test_a_nested_setting_leaves_its_neighbours_at_their_defaults() -> None:
         (
             "gemini",
             None,
-            "pipeline_settings has no row for platform 'gemini', which holds for every pipeline: run "
+            "pipeline_settings has no row for platform 'gemini', which applies to every pipeline: run "
             "`entity-pipeline migrate`, or `entity-pipeline settings enable gemini` if it was deleted.",
         ),
         (
@@ -270,7 +270,7 @@ def test_a_nested_setting_leaves_its_neighbours_at_their_defaults() -> None:
         (
             "instagram",
             None,
-            "pipeline_settings has no row for platform 'instagram', which holds for every pipeline: run "
+            "pipeline_settings has no row for platform 'instagram', which applies to every pipeline: run "
             "`entity-pipeline migrate`, or `entity-pipeline settings enable instagram` if it was deleted.",
         ),
     ],
@@ -362,7 +362,7 @@ def deep(depth: int) -> Any:
 def test_a_value_that_nests_too_deep_to_be_shown_still_closes_the_gate(settings: Any) -> None:
     state = entities_gate(SettingsRow(True, settings))
     assert isinstance(state, Closed)
-    assert "is something that can't be shown and must be a" in str(state.reason)
+    assert "is a value that can't be shown and must be a" in str(state.reason)
 
 
 def test_a_reason_stays_readable_even_with_many_problems() -> None:

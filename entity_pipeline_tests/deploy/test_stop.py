@@ -30,7 +30,7 @@ from entity_pipeline_tests.standins import GeminiStandin
 DAY = (FIRST_DAY + timedelta(days=4)).isoformat()
 CONCURRENCY = 16
 ACCOUNTS = 40
-STOPPED = "Stopped by a signal or a person: 16 accounts at work were finished. The next run goes on."
+STOPPED = "Stopped by a signal or a person: 16 accounts in progress were finished. The next run continues."
 
 
 @pytest.fixture

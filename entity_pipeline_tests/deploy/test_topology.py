@@ -96,7 +96,7 @@ def test_the_deployed_processes_run_jobs_lose_nothing_when_stopped_and_leave_not
     wait_for(lambda: topology.status(cut) in ("FAILURE", "CANCELED"), "the end of the run in the records")
     messages = topology.messages(cut)
     assert (
-        "Stopped by a signal or a person: 16 accounts at work were finished. The next run goes on."
+        "Stopped by a signal or a person: 16 accounts in progress were finished. The next run continues."
         in messages
     )
     assert "Execution was interrupted unexpectedly" in messages

@@ -95,7 +95,7 @@ def test_the_command_says_in_a_sentence_which_database_is_away(
         proxy.cut()
         ended = Command(tmp_path, variables)("enrich")
     assert re.fullmatch(
-        rf"PostgreSQL at 127\.0\.0\.1:{proxy.port}/test_\w+ can't be reached: check its address and that it runs "
+        rf"PostgreSQL at 127\.0\.0\.1:{proxy.port}/test_\w+ can't be reached: check its address and that it is running "
         r"\(.*refused.*\)\.",
         ended.failure,
     )
@@ -253,6 +253,9 @@ def test_a_lock_that_stays_is_named_with_where_to_look_and_nothing_is_paid(
                 "enrichment_job", MONDAY, TUESDAY, enrichment_config(100), succeeds=False
             )
         (told,) = sentences(result)
-        assert "broke off a statement that waited or ran too long: see who holds locks (pg_locks)" in told
+        assert (
+            "cancelled a statement that waited or ran too long: check which sessions hold locks (pg_locks)"
+            in told
+        )
         assert "canceling statement due to statement timeout" in told
         assert installation.gemini.requests["total"] == 0

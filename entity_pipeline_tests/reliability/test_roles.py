@@ -499,7 +499,7 @@ def test_a_policy_that_shows_rows_and_skips_a_write_is_named(
     needed = command in needs.TABLES[kind][table].privileges
     sentences = said_of(filled, kind, table, anyone)
     assert bool(sentences) is needed
-    assert all(f"{command} is held to the condition of policy held" in sentence for sentence in sentences)
+    assert all(f"{command} is limited by the condition of policy held" in sentence for sentence in sentences)
     if command == "update":
         with filled[kind].connection() as connection:
             connection.execute(sql.SQL("set role {}").format(sql.Identifier(anyone)))
@@ -548,7 +548,7 @@ def test_a_policy_that_hides_other_pipelines_requests_from_the_cap_is_named(
     policy = "create policy p on {table} using (pipeline = 'entity_enrichment');"
     prepare(filled["assets"], policy, "gemini_usage_events", anyone)
     [sentence] = said_of(filled, "assets", "gemini_usage_events", anyone)
-    assert "select is held to the condition of policy p" in sentence
+    assert "select is limited by the condition of policy p" in sentence
 
 
 def test_a_policy_that_lets_only_some_open_requests_be_settled_is_named(
@@ -560,4 +560,4 @@ def test_a_policy_that_lets_only_some_open_requests_be_settled_is_named(
     )
     prepare(filled["assets"], policies, "gemini_usage_events", anyone)
     [sentence] = said_of(filled, "assets", "gemini_usage_events", anyone)
-    assert "update is held to the condition of policy u" in sentence
+    assert "update is limited by the condition of policy u" in sentence

@@ -181,7 +181,11 @@ def test_a_bucket_that_is_there_passes_the_check_and_is_as_before(bucket: Any) -
 
 @pytest.mark.parametrize(
     ("answer", "what"),
-    [((404, b""), "HTTP 404"), ((200, b"parked"), "something else"), ((0, b""), "nothing answers")],
+    [
+        ((404, b""), "HTTP 404"),
+        ((200, b"parked"), "it returns other content"),
+        ((0, b""), "no server answers"),
+    ],
 )
 def test_a_public_address_that_does_not_show_the_object_is_named(
     bucket: Any, answer: tuple[int, bytes], what: str

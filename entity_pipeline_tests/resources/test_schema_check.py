@@ -42,8 +42,8 @@ def test_an_older_installation_lacks_nothing_but_what_only_people_may_change(
         with psycopg.connect(urls[0]) as assets, psycopg.connect(urls[1]) as operation:
             problems = [str(problem) for problem in missing_schema(assets, operation, *NEEDS)]
     assert problems == [
-        "assets: the column gemini_spend_daily.day must be given in every row and the pipeline does not know it; "
-        "let it be empty, or give it a default if it is in no key (docs/schema.md, Existing installations).",
+        "assets: the column gemini_spend_daily.day is required and the pipeline does not know it; "
+        "make it nullable, or give it a default if it is in no key (docs/schema.md, Existing installations).",
     ]
 
 
@@ -69,7 +69,7 @@ def test_every_table_of_an_empty_server_is_named_with_what_to_do(database_server
             "alter table raw_posts alter platform_metadata type json",
             "raw_posts",
             "platform_metadata",
-            "is json where the pipeline needs jsonb",
+            "is json but the pipeline needs jsonb",
         ),
         (
             "alter table pipeline_settings drop constraint pipeline_settings_pkey",

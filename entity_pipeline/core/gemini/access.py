@@ -30,7 +30,7 @@ class GeminiAccess(Protocol):
         """The configured model's name."""
 
     def ask(self, call: Call, *, run_id: str, stop: Event, deadline: datetime) -> Answered | NotAnswered:
-        """One question under the ledger, waiting for the rate limit until `deadline` or `stop`.
+        """Ask one question within the ledger's limits; wait for the rate limit until `deadline` or `stop`.
 
         Raises:
             ModelUnavailable: Gemini refuses the model or the key; nothing else will work either.
@@ -53,7 +53,7 @@ class GeminiAccess(Protocol):
         """One quota day straight from the ledger, requests under way included."""
 
     def recent_replies(self, since: datetime) -> RecentReplies:
-        """What the configured model's answers to our grounded requests since then were like, of all domains."""
+        """How the configured model answered the grounded requests of all domains since then."""
 
 
 def stand_in_host(base_url: str | None) -> str | None:

@@ -1,4 +1,4 @@
-"""`Call`: one request together with who makes it, about what, and which paid reply would do in its place.
+"""`Call`: one request together with who makes it, about what, and which paid reply may take its place.
 
 What is sent is the `Request`; whether the call may be made now is decided by `admit` in `core/gemini/ledger.py`.
 """
@@ -13,7 +13,7 @@ EventId = str
 
 
 class CallKind(StrEnum):
-    """What a call of a step is for. Each step has a subclass of its own with its kinds."""
+    """The purpose of a call. Each step has a subclass of its own with its kinds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What only one open request at a time may be about: a `subject` of a step, such as an account's handle."""
+    """The `subject` of a step, such as an account's handle, for which only one request may be open at a time."""
 
     step: Step
     kind: CallKind
@@ -43,8 +43,8 @@ class Call:
     """One request that wants to go out.
 
     `config_hash` covers prompt, schema, model and generation settings, `input_hash` the same and the input. A reply
-    with the same claim and `config_hash` that was paid for later than `consumed_event_id`, which the caller has used
-    already, is replayed in place of a request. With `only_replay` nothing else is done.
+    with the same claim and `config_hash` that was paid for later than `consumed_event_id` (the one that the caller has
+    already used) is replayed in place of a request. With `only_replay` no request is made.
     """
 
     claim: Claim

@@ -4,7 +4,7 @@ A request is a row of `gemini_usage_events` that goes reserved -> sent -> settle
 reserved -> released when it provably never left. Everything but a released row counts against the cap. The limits are
 those of the row `gemini`, read in the same statement as the figures: a caller can't bring its own.
 
-What people see of the same figures does not belong here: see `core/gemini/quota.py`.
+The figures for people do not belong here: see `core/gemini/quota.py`.
 """
 
 from dataclasses import dataclass
@@ -121,7 +121,7 @@ def admit(view: LedgerView, call: Call, asked: GeminiModel) -> Admission:
 
 
 def billed_model(view: LedgerView, asked: GeminiModel) -> GeminiModel | Reason:
-    """The model whose price and pool hold for a request to `asked`, or why none may be asked.
+    """The model whose price and pool apply to a request to `asked`, or why no request may be made.
 
     Another model that answered is billed from then on, if the row `gemini` accepts it and the registry knows it.
     """
@@ -134,12 +134,12 @@ def billed_model(view: LedgerView, asked: GeminiModel) -> GeminiModel | Reason:
 
 
 def replaced_reason(asked: str, answered: str) -> Reason:
-    """Why nothing more is asked once another model has answered."""
+    """Why requests stop once another model has answered."""
     return because("model_replaced", asked=asked, answered=answered)
 
 
 def _stored(view: LedgerView, call: Call, asked: GeminiModel) -> Admission | None:
-    """What a paid reply decides; None if there is none and a request may be made."""
+    """The decision that a paid reply leads to; None if there is none and a request may be made."""
     if view.replay is None:
         return Refused(Unanswered.NOT_STORED, because("not_stored")) if call.only_replay else None
     other = answering_model(asked.name, view.replay.model_version)

@@ -22,7 +22,7 @@ NOTICE_BEFORE = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One thing that was read about a model. `is_official`: on a page of Google's, if in a stored copy of it."""
+    """One fact that was read about a model. `is_official`: on a page of Google's, or in a stored copy of one."""
 
     says: str
     where: str
@@ -35,7 +35,7 @@ class GroundingPool:
     """A free allowance of grounded work that several models share.
 
     `reserve_units` is what one request holds until it is settled: a prompt is one unit; the number of search
-    queries is the model's choice, so the most that was seen is held.
+    queries is the model's choice, so the highest number seen so far is held.
     """
 
     name: str
@@ -80,7 +80,7 @@ class GeminiModel:
 
 @dataclass(frozen=True, slots=True)
 class RetirementNotice:
-    """A configured model that retires within `NOTICE_BEFORE`, or has retired: what follows, and what to set."""
+    """A configured model that retires within `NOTICE_BEFORE`, or has retired: the consequences, and what to set."""
 
     model: GeminiModel
     successor: str
@@ -137,7 +137,7 @@ _DEPRECATIONS_OF_NOVEMBER = (
     "dev.to/aideprecations, who quote ai.google.dev/gemini-api/docs/deprecations as read on 2026-11-10"
 )
 
-# Gemini 4 models are not here: which grounding pool they draw from was found nowhere.
+# Gemini 4 models are missing because no source says which grounding pool they draw from.
 MODELS: dict[str, GeminiModel] = {
     model.name: model
     for model in (
@@ -243,7 +243,7 @@ def retirement_notice(
 ) -> RetirementNotice | None:
     """What to say about the end of a configured model; None while that is unknown or more than 30 days away.
 
-    None as well when the successor is one of the `accepted` models: that was decided.
+    Also None when the successor is one of the `accepted` models, because a person has already decided.
     """
     if model.retires_on is None or model.successor is None or today < model.retires_on - NOTICE_BEFORE:
         return None

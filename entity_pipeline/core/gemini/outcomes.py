@@ -1,4 +1,4 @@
-"""What `ask` gives back: a reply, or why there is none. What a reply says is the matter of the domain that asks."""
+"""What `ask` returns: a reply, or why there is none. What a reply means belongs to the domain that asks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ class Unanswered(StrEnum):
     """Why no reply came. Those in `STOPS_THE_RUN` concern every call, the others only this one."""
 
     CLOSED = "closed"  # the row `gemini` is missing, switched off or unreadable
-    MODEL_REPLACED = "model_replaced"  # another model answers than the one that is asked
+    MODEL_REPLACED = "model_replaced"  # a model other than the requested one answers
     CAP_REACHED = "cap_reached"
     SPEND_REACHED = "spend_reached"
     BLOCKED_BY_GOOGLE = "blocked_by_google"

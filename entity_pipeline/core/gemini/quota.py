@@ -1,4 +1,4 @@
-"""The ledger's figures for people and planners: what is used, what is left, and why nothing may be asked now.
+"""The ledger's figures for people and planners: what is used, what is left, and why no request may go out now.
 
 Whether one request may go out is `admit` in `core/gemini/ledger.py`; both read the same view.
 """
@@ -29,11 +29,11 @@ class Budget:
 
     @property
     def is_spent(self) -> bool:
-        """Nothing is left of it."""
+        """Whether the budget is used up."""
         return self.spent_usd >= self.limit_usd
 
     def reason(self, day: date) -> Reason:
-        """That it is spent, in words."""
+        """Why requests wait once it is spent."""
         if self.domain is None:
             return because("month_is_spent", limit=self.limit_usd, at=self.opens_at)
         return because("share_is_spent", domain=self.domain, limit=self.limit_usd, day=day, at=self.opens_at)
@@ -44,11 +44,11 @@ class QuotaStatus:
     """The ledger's Pacific day: units of the pool of the model that is billed, and USD of all pipelines together.
 
     `used` units were sent, `reserved` ones are held, and both together may reach `cap` today. A request needs
-    `units_per_request` of them. The pool gives `free_units` per `period`, of which `used_in_period` are gone; unless
+    `units_per_request` of them. The pool gives `free_units` per `period`, of which `used_in_period` are used; unless
     grounding is paid (`is_paid`), `cap` is what they leave where that is less than `daily_cap`.
 
-    `model` is the configured one; `answered_by` the one that answers in its place. `held` says why nothing may be
-    asked, whatever is left. `resets_at` is when `cap` is given anew, `day_ends_at` when the day's spend is.
+    `model` is the configured one; `answered_by` the one that answers in its place. `held` says why no request may go
+    out, whatever is left. `resets_at` is when `cap` is renewed, `day_ends_at` when the day's spend is.
     """
 
     model: str
@@ -79,17 +79,17 @@ class QuotaStatus:
 
     @property
     def cap_reached(self) -> bool:
-        """No further grounded request may go out before `resets_at`."""
+        """Whether no further grounded request may go out before `resets_at`."""
         return self.remaining < self.units_per_request
 
     @property
     def is_replaced(self) -> bool:
-        """Whether another model answers whose replies are not accepted."""
+        """Whether another model answers and its replies are not accepted."""
         return self.held is not None and self.held.key == "model_replaced"
 
     @property
     def is_free_end(self) -> bool:
-        """Whether it is the pool's free units that make `cap`, and not the setting."""
+        """Whether `cap` comes from the pool's free units and not from the setting."""
         return self.daily_cap is not None and self.cap < self.daily_cap
 
     @property

@@ -1,7 +1,7 @@
 """A raw generateContent body, read once: what every use of a reply needs of its outer shape.
 
-The body may be anything at all; nothing here raises. A reply without text is normal: thinking can use up the whole
-token limit, and then `parts` is missing. What the text means does not belong here.
+The body may be any value; nothing here raises. A reply without text is normal: thinking can use up the whole token
+limit, and then `parts` is missing. What the text means does not belong here.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """`Request`: everything that is sent to Gemini in one request, and the form in which the ledger keeps it.
 
-Who asks, for what and whether it may be paid for is a `Call` (`core/gemini/call.py`). How a request looks on the wire
+The caller, the subject and whether to pay are a `Call` (`core/gemini/call.py`). The form of a request on the wire
 belongs in `resources/gemini/client.py`.
 """
 
@@ -62,7 +62,7 @@ class Request:
         return len(self.system.encode()) + len(self.text.encode())
 
     def settings(self) -> Mapping[str, Any]:
-        """What says nothing about a person: the model, its tools and how it is to answer."""
+        """The parts that hold no personal data: the model, its tools and the generation settings."""
         return {
             "model": self.model,
             "tools": list(map(str, self.tools)),
@@ -70,5 +70,5 @@ class Request:
         }
 
     def texts(self) -> Mapping[str, Any]:
-        """The words that are sent."""
+        """The texts that are sent."""
         return {"system": self.system, "parts": [{"text": part.text} for part in self.parts]}

@@ -1,6 +1,6 @@
-"""The row `gemini`: how much every pipeline together may ask of Gemini, and each one's share.
+"""The row `gemini`: how much all pipelines together may ask of Gemini, and the share of each.
 
-The ledger reads this row itself (`resources/gemini`); a caller never brings a limit. What one pipeline does with its
+The ledger reads this row itself (`resources/gemini`); a caller never passes a limit. What one pipeline does with its
 replies is in that domain's settings.
 """
 
@@ -24,11 +24,11 @@ class GeminiSettings(SettingsModel):
     daily_spend_usd: UsdPerDay = 10.0
     # None: only the days are limited.
     monthly_spend_usd: Annotated[float, Field(ge=0, le=10_000_000)] | None = None
-    # False: a pool's free units are the end. True: the caps and spends are.
+    # False: requests stop at a pool's free units. True: they stop at the caps and the spending limits.
     paid_grounding: bool = False
     # USD per day of one domain by its name; a domain that is not named may use what the limits above leave.
     shares: dict[str, UsdPerDay] = Field(default_factory=dict)
     # Models beside GEMINI_MODEL whose replies may be used.
     accept_models: list[ModelName] = Field(default_factory=list)
-    # The texts of requests in the ledger: open, sealed with GEMINI_REQUEST_KEYS (left out without keys), or left out.
+    # How the ledger keeps request texts: plain, encrypted with GEMINI_REQUEST_KEYS (not at all without keys), or not.
     keep_requests: KeepRequests = "sealed"

@@ -1,4 +1,4 @@
-"""What one Gemini request used and what that costs."""
+"""What one Gemini request used and what it costs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from entity_pipeline.core.jsonb import json_object
 
 _MILLION = Decimal(1_000_000)
 _MICRODOLLAR = Decimal("0.000001")
-# More than any model takes or writes: such a count in a reply is nonsense, and would use up a day's budget at once.
+# More than any model reads or writes. A larger count in a reply is wrong and would use up a day's budget at once.
 _MOST_IN, _MOST_OUT = 2_000_000, 131_072
 
 
@@ -93,7 +93,7 @@ class SpendDay:
 
 @dataclass(frozen=True, slots=True)
 class ReplyFigures:
-    """What a reply says of itself, read once: for the ledger and for the trace.
+    """A reply's figures about itself, read once for the ledger and for the trace.
 
     `billed_as` is None when the model that answered is the one that was asked. `units` are those of the answering
     model's pool.
@@ -108,7 +108,7 @@ class ReplyFigures:
     pool: GroundingPool
 
     def cost_usd(self, units_before: int) -> Decimal:
-        """What the request cost, when so many units of the period were used before it."""
+        """The cost of the request in USD; `units_before` is how many units of the period were used before it."""
         return self.token_cost_usd + search_cost_usd(self.pool, units_before, self.units)
 
 

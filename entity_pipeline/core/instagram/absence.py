@@ -1,7 +1,7 @@
 """When "not found" may be believed. Pure; where a domain keeps its sightings is the domain's business.
 
-Instagram answers strangers "not found" for login walls and blocks too. So an absence is a fact only after two
-observations far enough apart, each confirmed by a canary that the same seat found right after, and none of them
+Instagram also answers "not found" to strangers in place of login walls and blocks. So an absence is a fact only after
+two observations far enough apart, each confirmed by a canary that the same seat found right after, and none of them
 followed by a sight of the target or by a canary that was missing.
 """
 
@@ -14,7 +14,7 @@ CONFIRMATION_GAP = timedelta(hours=6)
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """One attempt as it is remembered. `at` is None when its time can't be read; it then confirms nothing."""
+    """One stored attempt. `at` is None when its time can't be read; the attempt then confirms nothing."""
 
     at: datetime | None
     seen: bool = False  # the target was there
@@ -39,7 +39,7 @@ def is_confirmed(sightings: Sequence[Sighting]) -> bool:
 def counting_absences(sightings: Sequence[Sighting]) -> list[int]:
     """Places in `sightings` (oldest first) of the absences that still count.
 
-    A "not found" that the canary got as well is a block; then the earlier ones may have been its beginning.
+    A "not found" for the canary too is a block; the earlier ones may then have been its beginning.
     """
     counting: list[int] = []
     for place, sighting in enumerate(sightings):

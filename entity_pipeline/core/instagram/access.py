@@ -1,7 +1,7 @@
 """The port to Instagram; implemented by `resources/instagram`.
 
-A caller brings an operation and a deadline. Leases, slots, windows, cooling and canaries are the port's own: no caller
-says how much all callers may use.
+A caller passes an operation and a deadline. Leases, slots, windows, cooling and canaries belong to the port, so no
+caller decides how much all callers may use.
 """
 
 from datetime import datetime
@@ -21,10 +21,10 @@ class InstagramSession(Protocol):
 
 
 class InstagramAccess(Protocol):
-    """Gives sessions."""
+    """Opens sessions."""
 
     def session(self, domain: str, account: str | None = None) -> InstagramSession:
         """A session for the domain of this key.
 
-        With `account`, that account of the pool by its route does everything, or nothing is done: to test it.
+        With `account`, requests go only through that account of the pool and its route: to test it.
         """

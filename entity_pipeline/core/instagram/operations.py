@@ -1,6 +1,6 @@
 """Operations are values: what to ask Instagram for, without who asks or how.
 
-Each has a file of its own beside this one with the value that it brings, and a handler of the same name in
+Each has a file of its own beside this one with the value that it returns, and a handler of the same name in
 `resources/instagram/operations`.
 """
 

@@ -1,4 +1,4 @@
-"""The operation `profile`: one look at a public profile page."""
+"""The operation `profile`: fetch one public profile page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from entity_pipeline.core.instagram.operations import Operation
 
-# A public account that is known to exist. A seat that can't find it can't tell anything about other accounts.
+# A public account that is known to exist. A seat that can't find it proves nothing about other accounts.
 CANARY = "instagram"
 
 

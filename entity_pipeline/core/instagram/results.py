@@ -1,4 +1,4 @@
-"""What running an operation ends in: a `Result` when something was sent, `Deferred` when nothing was."""
+"""The outcome of an operation: a `Result` when a request was sent, `Deferred` when none was."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,7 @@ class Result(Generic[R]):
 
     Attributes:
         value: Set only when `finding` is FOUND.
-        seat: What the seat learned. It can be a refusal even when the target was found: of a later request.
+        seat: What the seat learned. It can be a refusal even when the target was found, if a later request was refused.
         detail: A sentence or a word without secrets.
         source: Names the seat for people (``"anonymous:direct"``); `account` is its account of the pool.
         canary: For NOT_FOUND, whether the same seat then found a target that exists; None when none could be asked.

@@ -1,7 +1,7 @@
-"""The row `instagram`: whether anything may look at Instagram at all, and how fast every pipeline together may.
+"""The row `instagram`: whether Instagram may be queried at all, and how fast by all pipelines together.
 
-The governor reads this row itself (`resources/instagram`); a caller never brings a window. Whether one pipeline looks
-at profiles is a switch of that domain's own row.
+The governor reads this row itself (`resources/instagram`); a caller never passes a window. Whether one pipeline
+looks at profiles is a switch in that domain's own row.
 """
 
 from typing import Annotated, ClassVar
@@ -33,15 +33,15 @@ class InstagramWindows(Settings):
 
 
 class InstagramSettings(SettingsModel):
-    """Permission, windows, and each domain's part of them."""
+    """The permission, the windows, and each domain's share of them."""
 
     row: ClassVar[str] = "instagram"
 
     terms_acknowledged: bool = False
     windows: InstagramWindows = InstagramWindows()
-    # Part of the windows, 0 to 1, of one domain by its name.
+    # The share of the windows, 0 to 1, of one domain by its name.
     shares: dict[str, Share] = Field(default_factory=dict)
 
     def held_because(self) -> Reason | None:
-        """Nothing may look at Instagram before a person acknowledged its terms."""
+        """Why Instagram may not be queried: no person has acknowledged its terms."""
         return None if self.terms_acknowledged else Reason("entity_pipeline.core", "terms_not_acknowledged")

@@ -1,4 +1,4 @@
-"""When the next request may be sent. Pure: times come in, a time goes out. Counting them is the governor's task.
+"""When the next request may be sent. Pure functions of times; counting the requests is the governor's task.
 
 All windows hold at once. Each is stretched by `WIRE_SLACK`, because a request leaves a moment after it was
 counted: two requests counted exactly 2 s apart could reach Instagram 1.99 s apart.
@@ -47,11 +47,11 @@ def pause_s(windows: InstagramWindows, share: float) -> float:
 def part_of(windows: InstagramWindows, part: float) -> InstagramWindows:
     """The windows of a domain that may use `part` (more than 0, at most 1) of them: each at least one request.
 
-    The spacing is left out: it is that of the account and the route, whichever domain asks.
+    The spacing stays as it is: it belongs to the account and the route, whichever domain asks.
     """
 
     def of(limit: int) -> int:
-        return max(1, int(limit * part + 1e-9))  # or 0.29 of 100 would be 28
+        return max(1, int(limit * part + 1e-9))  # otherwise 0.29 of 100 would be 28
 
     return InstagramWindows(
         gap_s=0.0,

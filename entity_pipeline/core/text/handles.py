@@ -36,7 +36,7 @@ _RESERVED = frozenset(
     "_n _u about accounts ajax api challenge developer direct directory emails explore graphql igtv legal "
     "login logout nametag oauth p privacy reel reels static stories terms tv web".split()
 )
-# People own some of these names, so they are refused only where an address goes on behind them.
+# Some of these names are real accounts, so they are refused only where the address continues after them.
 _RESERVED_WITH_MORE = frozenset(
     "ar create developers lite locations popular press qr s session share tags topics".split()
 )
@@ -82,7 +82,7 @@ def normalise_username(raw: object) -> Username | Rejection:
         text = str.__str__(raw)
     else:
         return Rejection.NOT_A_STRING
-    # By the million: calling Username, which does nothing, would take a tenth of the time.
+    # This runs millions of times: calling Username, which does nothing, would take a tenth of the time.
     if len(text) <= MAX_LENGTH and _is_clean(text) and text not in _NO_NAMES:
         return text  # type: ignore[return-value]
     return _from_spelling(text)
@@ -114,7 +114,7 @@ def _checked(text: str) -> Username | Rejection:
         return Rejection.EMPTY
     if not text.isascii():
         return Rejection.LOOK_ALIKE if any(map(_looks_like_ascii, text)) else Rejection.BAD_CHARACTER
-    # Only now: lower() turns the Kelvin sign into an ASCII k.
+    # Not earlier, because lower() turns the Kelvin sign into an ASCII k.
     text = text.lower()
     if not _ALPHABET.fullmatch(text):
         return Rejection.BAD_CHARACTER

@@ -33,7 +33,7 @@ _OPENING = re.compile(
 _NEXT_IN_LIST = re.compile(r"\s*,\s*\S")
 _TOKEN = re.compile(r"[{}\"]")
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
-# A string without an end runs to the end of the text, or each quote in it would be tried as a start.
+# A string without an end runs to the end of the text; otherwise each quote in it would be tried as a start.
 _STRING_OR_TRAILING_COMMA = re.compile(r'("[^"\\]*+(?:\\.[^"\\]*+)*+"?)|,(?=\s*[}\]])', re.DOTALL)
 _CITATION = re.compile(r"[ \t]?\[cite(?:_start|_end)?(?:[ \t]?:[^\]\n\"\\]{0,80})?\]", re.IGNORECASE)
 

@@ -1,8 +1,7 @@
-"""Making other people's text safe to show, store and send. What is removed can't be seen by a person.
+"""Make other people's text safe to show, store and send. Only characters that a person can't see are removed.
 
-Besides control, zero-width and bidi characters that is lone surrogates (PostgreSQL refuses them), the
-invisible tag characters and variation selectors that can smuggle instructions, and the blank Hangul
-fillers.
+Besides control, zero-width and bidi characters, these are lone surrogates (PostgreSQL refuses them), the invisible tag
+characters and variation selectors that can smuggle instructions, and the blank Hangul fillers.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""What counts as a web address, wherever one comes from outside: a setting, a reply, a stored picture.
+"""What counts as a web address when one comes from outside: from a setting, a reply or a stored picture.
 
 Which hosts may be asked is not decided here: pictures have a list of their own (`resources/instagram`), sources of a
 reply need a real domain (`reviews/logic/grounding`).
@@ -23,7 +23,7 @@ def address_parts(value: object, schemes: Sequence[str] = WEB) -> SplitResult | 
 
 
 def web_address(value: object) -> str | None:
-    """`value` if it is an http or https address, else None: a link with ``javascript:`` runs."""
+    """`value` if it is an http or https address, else None, because a ``javascript:`` link would run code."""
     return value if isinstance(value, str) and address_parts(value) is not None else None
 
 

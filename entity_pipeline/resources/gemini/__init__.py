@@ -32,7 +32,7 @@ class GeminiResource(dg.ConfigurableResource):
     base_url: str | None = Field(default=None, description="Another server that speaks the same protocol.")
     model_name: str = Field(default=DEFAULT_MODEL, description="A model of core/gemini/models.py.")
     request_keys: str | None = Field(
-        default=None, repr=False, description="Secret. Fernet keys that seal the texts of stored requests."
+        default=None, repr=False, description="Secret. Fernet keys that encrypt the texts of stored requests."
     )
 
     _client: GeminiClient | None = PrivateAttr(default=None)
@@ -93,10 +93,10 @@ class GeminiResource(dg.ConfigurableResource):
         return recent_replies(self.assets_db, self.model_name, since)
 
     def kept_request(self, event_id: EventId) -> Mapping[str, Any] | None:
-        """What the ledger keeps of one request, its texts opened; None when there is no such request.
+        """What the ledger keeps of one request, with its texts decrypted; None when there is no request with this id.
 
         Raises:
-            ConfigurationFailure: the texts are sealed and no key opens them.
+            ConfigurationFailure: no key decrypts the texts.
         """
         kept = request_of(self.assets_db, event_id)
         return None if kept is None else RequestKeeper(self.request_keys).opened(kept)
@@ -116,7 +116,7 @@ def _registered(name: str) -> GeminiModel:
     model = find_model(name)
     if model is None:
         raise ConfigurationFailure(
-            f"GEMINI_MODEL is '{name}', whose prices and quota are not known: choose one of "
-            "entity_pipeline/core/gemini/models.py or add it there."
+            f"GEMINI_MODEL is '{name}', whose prices and quota are not known: choose a model of "
+            "entity_pipeline/core/gemini/models.py, or add it there."
         )
     return model

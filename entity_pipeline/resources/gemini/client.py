@@ -15,7 +15,7 @@ from entity_pipeline.core.jsonb import read_json
 from entity_pipeline.resources.gemini.errors import ErrorKind, GeminiError, classify_error
 from entity_pipeline.resources.gemini.transport import bounded_event_hooks
 
-GRACE_S = 2.0  # on top of the call's limit, for the ends that the transport notices itself
+GRACE_S = 2.0  # on top of the call's limit, so that the transport's own limits end the call first
 _SHORTEST_KEY = 16  # a local server's key may be a word that occurs in answers
 
 
@@ -28,7 +28,7 @@ class Unsent:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """It left and no whole answer came: it may have been paid for."""
+    """The request left, but no complete answer came. It may have been paid for."""
 
     message: str
 
@@ -69,11 +69,11 @@ class GeminiClient:
         )
 
     def send(self, request: Request) -> Exchange:
-        """One request, one answer. Never raises for anything the other side does."""
+        """Send one request and return its answer. Never raises because of what the other side does."""
         try:
             return within(CALL_LIMIT_S + GRACE_S, lambda: self._send(request))
         except TimeoutError:
-            return Lost(f"TimeoutError: no whole answer within {CALL_LIMIT_S} s")
+            return Lost(f"TimeoutError: no complete answer within {CALL_LIMIT_S} s")
 
     def _send(self, request: Request) -> Exchange:
         import httpx2

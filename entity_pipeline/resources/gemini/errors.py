@@ -1,7 +1,7 @@
 """What an error answer of Gemini means for the next request. Pure: judged by status and keys, never by the message.
 
-The message may quote what was sent, and so words of strangers. A per-day 429 also says "retry in 28 s", so the delay
-is only believed when `quotaId` is of another kind.
+The message may quote what was sent, and so contain words of strangers. A per-day 429 also says "retry in 28 s", so the
+delay is used only when `quotaId` names another period.
 """
 
 import re
@@ -17,7 +17,7 @@ _KEY_REASONS = frozenset({"API_KEY_INVALID", "API_KEY_EXPIRED"})
 
 
 class ErrorKind(StrEnum):
-    """What to do next, by the kind of answer."""
+    """Error answers, by what to do next."""
 
     QUOTA_MINUTE = "quota_minute"  # wait as long as it says, then try again
     QUOTA_DAY = "quota_day"  # nothing more before the Pacific midnight
@@ -52,9 +52,9 @@ class GeminiError:
 def classify_error(
     code: int, body: Any, grounded: bool, hide: Callable[[str], str] = lambda text: text
 ) -> GeminiError:
-    """Classify a non-2xx answer; `body` is the decoded JSON, or anything at all.
+    """Classify a non-2xx answer; `body` is the decoded JSON, which may be any value.
 
-    `hide` takes secrets out of what the answer says.
+    `hide` removes secrets from the answer's text.
     """
 
     def said(value: Any) -> str:

@@ -1,7 +1,7 @@
-"""What the ledger keeps of a request: its settings always, its texts open, sealed or not at all.
+"""What the ledger keeps of a request: always its settings; its texts in plain, encrypted or not at all.
 
-The texts hold public profiles, which are personal data. They are sealed with the keys of GEMINI_REQUEST_KEYS, apart
-from those of Instagram's sessions on purpose: to read what was asked is no reason to be able to log in. How long they
+The texts hold public profiles, which are personal data. They are encrypted with the keys of GEMINI_REQUEST_KEYS,
+which are separate from those of Instagram's sessions so that reading requests does not allow logging in. How long they
 are kept is in docs/scaling.md (Pruning).
 """
 
@@ -20,11 +20,11 @@ VARIABLE = "GEMINI_REQUEST_KEYS"
 
 
 class RequestKeeper:
-    """Makes and opens what the column `request` holds.
+    """Writes and reads the value of the column `request`.
 
     Args:
-        keys: Fernet keys, comma-separated: the first one seals, all of them open. Without keys, texts that should be
-            sealed are left out.
+        keys: Fernet keys, comma-separated: the first one encrypts, all of them decrypt. Without keys, texts that should
+            be encrypted are left out.
 
     Raises:
         ConfigurationFailure: a key is malformed.
@@ -40,7 +40,7 @@ class RequestKeeper:
             return {**settings, **request.texts()}
         if how == "none" or self._fernet is None:
             return settings
-        # What is encrypted can't be compressed any more, and the instructions are the same each time.
+        # Compressed first, because encrypted text can't be compressed and the instructions are the same each time.
         packed = zlib.compress(jsonb_text(request.texts()).encode())
         return {**settings, "sealed": self._fernet.encrypt(packed).decode("ascii")}
 
@@ -48,7 +48,7 @@ class RequestKeeper:
         """A stored request with its texts, if there are any.
 
         Raises:
-            ConfigurationFailure: no key opens it.
+            ConfigurationFailure: no key decrypts it.
         """
         from cryptography.fernet import InvalidToken
 
@@ -56,12 +56,12 @@ class RequestKeeper:
             return kept
         if self._fernet is None:
             raise ConfigurationFailure(
-                f"This request is sealed: set {VARIABLE} to the key it was sealed with."
+                f"This request is encrypted: set {VARIABLE} to the key it was encrypted with."
             )
         try:
             texts = json.loads(zlib.decompress(self._fernet.decrypt(str(kept["sealed"]).encode())))
         except (InvalidToken, zlib.error, ValueError):
-            raise ConfigurationFailure(f"No key of {VARIABLE} opens this request.") from None
+            raise ConfigurationFailure(f"No key of {VARIABLE} decrypts this request.") from None
         return {**{name: value for name, value in kept.items() if name != "sealed"}, **texts}
 
 

@@ -1,4 +1,4 @@
-"""Reserve, send, settle: the only way to a request to Gemini. The statements are in `ledger_sql.py`.
+"""Reserve, send, settle: the only way to send a request to Gemini. The statements are in `ledger_sql.py`.
 
 Admission holds one advisory transaction lock for the whole Google project, taken before anything is read:
 READ COMMITTED gives the next statement a snapshot taken after the lock was won, so that no two processes ever
@@ -71,7 +71,7 @@ _MODELS = json.dumps(
 class Reserved:
     """A place under the cap: one row, to be marked sent before the request leaves.
 
-    `model` is the one whose price and pool hold, and `settings` are those under which it was given.
+    `model` is the one whose price and pool apply, and `settings` are those under which the place was given.
     """
 
     event_id: EventId
@@ -82,7 +82,7 @@ class Reserved:
 
 
 class Ledger:
-    """Reserve, send, settle. Raises `DatabaseUnavailable` when it can't count: then nothing may be sent."""
+    """Reserve, send, settle. Raises `DatabaseUnavailable` when it can't count, and then nothing may be sent."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -90,7 +90,9 @@ class Ledger:
     def reserve(
         self, call: Call, attempt: int, run_id: str, claim: str | None = None
     ) -> Reserved | Replay | InFlight | Refused:
-        """One place under all limits for a request to a model of the registry, a paid reply, or the reason why not.
+        """Reserve a place under all limits for a request to a model of the registry.
+
+        Returns the place, a reply that is already paid for, or the reason why there is no place.
 
         `claim` is unique to the request that is to be made: a caller that retries after losing the response (for
         example with the connection, after the commit) gets the place that it already holds.
@@ -120,7 +122,8 @@ class Ledger:
     def mark_sent(self, event_id: EventId, request: Mapping[str, Any]) -> bool:
         """From here on the request counts as used. False: the place was lost, so nothing may be sent.
 
-        `request` is what is kept of it. Only the holder of the place may call this, again too if the answer was lost.
+        `request` is what is stored of it. Only the holder of the place may call this; it may repeat the call if the
+        answer was lost.
         """
         values = [event_id, STALE_AFTER_S, jsonb_text(request)]
         with self._database.connection() as connection:
@@ -129,7 +132,7 @@ class Ledger:
     def settle(
         self, reserved: Reserved, body: Mapping[str, Any], figures: ReplyFigures, latency_ms: int
     ) -> None:
-        """Keep the reply and what it cost. Late is fine: a swept row is settled all the same."""
+        """Store the reply and its cost. A late reply is fine: a swept row is settled too."""
         same_pool = figures.pool == reserved.model.pool
         values = {
             "id": reserved.event_id,
@@ -142,7 +145,7 @@ class Ledger:
             "output": figures.usage.output,
             "thoughts": figures.usage.thoughts,
             "tool": figures.usage.tool,
-            # What is used of a pool that was not looked at is not known: nothing, as long as no other model answers.
+            # The use of a pool that was not read is unknown; it counts as zero as long as no other model answers.
             "cost_usd": figures.cost_usd(reserved.units_before if same_pool else 0),
             "latency_ms": latency_ms,
         }
@@ -156,7 +159,7 @@ class Ledger:
         latency_ms: int,
         blocked_until: datetime | None = None,
     ) -> None:
-        """Google answered with an error: used under the cap, free of charge. May hold all later requests."""
+        """Record an error from Google: it counts against the cap and is free. It may block all later requests."""
         self._finish(
             event_id,
             FAILED,
@@ -165,7 +168,7 @@ class Ledger:
         )
 
     def mark_unknown(self, event_id: EventId, error: Mapping[str, Any], latency_ms: int) -> None:
-        """It left and no answer came: counted as used and as paid at its estimated cost."""
+        """Record that the request left and no answer came. It counts as used, and as paid at its estimated cost."""
         self._finish(
             event_id,
             UNKNOWN,
@@ -174,7 +177,7 @@ class Ledger:
         )
 
     def release(self, event_id: EventId, error: Mapping[str, Any]) -> None:
-        """It provably never left: the place is free again."""
+        """Free the place of a request that provably never left."""
         self._finish(
             event_id,
             RELEASED,
@@ -207,7 +210,7 @@ class Ledger:
     def stored_replies(
         self, step: Step, kind: CallKind, config_hash: str, subjects: Sequence[str]
     ) -> frozenset[str]:
-        """Those of the subjects whose reply is paid for: it would be replayed and not asked for."""
+        """The subjects whose reply is already paid for, so that it would be replayed."""
         values = [step.pipeline, step.name, list(subjects), str(kind), config_hash]
         with self._database.connection() as connection:
             rows = connection.execute(STORED_SUBJECTS, values).fetchall()
@@ -242,7 +245,7 @@ class Ledger:
 
 
 def _values(call: Call, attempt: int, run_id: str, claim: str | None) -> dict[str, Any]:
-    """What the statements of a reservation need to know of the call, by the names that they have there."""
+    """The parameters of a reservation's statements."""
     step = call.claim.step
     return {
         "models": _MODELS,

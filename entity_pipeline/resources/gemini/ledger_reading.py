@@ -1,7 +1,7 @@
 """The ledger as people read it: what days cost by model, and the requests made for one account. Changes nothing.
 
-Surprising: requests that are still under way are in today's figures, as they are under the cap; the kept days of
-`gemini_spend_daily` have only those that ended.
+Today's figures include requests that are still under way, because those count against the cap. The days in
+`gemini_spend_daily` have only requests that ended.
 """
 
 from collections.abc import Mapping
@@ -80,7 +80,8 @@ def entries_of(database: Database, step: Step, subject: str, limit: int) -> list
 
 def request_of(database: Database, event_id: EventId) -> Mapping[str, Any] | None:
     """What is kept of one request as it is stored, empty for one that never left; None when no row has this ID."""
-    # Of another type where other pipelines made the table, and a person may mistype any of them.
+    # Compared as text: the column has another type where other pipelines made the table, and a person may mistype the
+    # id.
     found = KEPT_REQUEST
     with database.connection() as connection:
         row = connection.execute(found, [event_id]).fetchone()
@@ -88,7 +89,7 @@ def request_of(database: Database, event_id: EventId) -> Mapping[str, Any] | Non
 
 
 def recent_replies(database: Database, model: str, since: datetime) -> RecentReplies:
-    """What our grounded requests to `model` since then were answered with, of all domains."""
+    """How the grounded requests of all domains to `model` were answered since then."""
     values = {"model": model, "since": since}
     with database.connection() as connection:
         rows = connection.execute(RECENT_REPLIES, values).fetchall()

@@ -14,7 +14,7 @@ set local synchronous_commit = off;
 select pg_advisory_xact_lock(hashtextextended('entity_pipeline.gemini_ledger', 0));
 """
 
-# The ledger for the statements of other modules, in the types they count on: elsewhere a cost may be a float.
+# The ledger for the statements of other modules, in the types they expect: some installations have float costs.
 EVENTS = """(select id, created_at, quota_day, pipeline, step, model, state, grounded, subject, search_queries,
   prompt_tokens, cached_tokens, output_tokens, thoughts_tokens, tool_tokens, cost_usd::numeric as cost_usd,
   latency_ms, error, metadata from gemini_usage_events) as events"""
@@ -92,7 +92,7 @@ select count(*), count(*) filter (where grounded) from gemini_usage_events
 where created_at >= %s and state not in ('reserved', 'released')
 """
 
-# Other pipelines leave `input_hash` empty: the column is ours.
+# Only this project fills `input_hash`; other pipelines leave it empty.
 RECENT_REPLIES = """
 select model_version, count(*)::int, (count(*) filter (where coalesce(search_queries, 0) = 0))::int
 from gemini_usage_events

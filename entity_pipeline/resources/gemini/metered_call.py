@@ -1,4 +1,4 @@
-"""One question under the ledger: reserve, send and settle until there is an answer or a reason why there is none.
+"""One question within the ledger's limits: reserve, send and settle until there is an answer or a reason for none.
 
 Each attempt is one row: reserved, sent, then settled, failed or unknown, whatever happens in between.
 """
@@ -85,7 +85,7 @@ class MeteredCall:
         kept = self.keeper.kept(self.call.request, place.settings.keep_requests)
         asked_at = time.monotonic()
         if not patiently(lambda: self.ledger.mark_sent(place.event_id, kept), sleep=self.stop.wait):
-            self.ledger.release(place.event_id, {"kind": "lost", "message": "the reservation ran out"})
+            self.ledger.release(place.event_id, {"kind": "lost", "message": "the reservation expired"})
             return _NOT_SENT
         if time.monotonic() - asked_at > _FRESH_S:
             self.ledger.mark_unknown(place.event_id, {"kind": "late", "message": "never sent; counted"}, 0)
@@ -106,7 +106,7 @@ class MeteredCall:
     def _settle(
         self, place: Reserved, body: Mapping[str, Any], figures: ReplyFigures, latency_ms: int
     ) -> Answered | NotAnswered:
-        """The reply is kept whatever it is; another model's is given on only if the row `gemini` accepts it."""
+        """Store any reply; return another model's reply only if the row `gemini` accepts it."""
         self.ledger.settle(place, body, figures, latency_ms)
         other = figures.billed_as
         if other is not None and other not in place.settings.accept_models:
@@ -169,7 +169,7 @@ def _without_request(place: Replay | InFlight | Refused) -> Answered | NotAnswer
 
 
 def _blocked_until(error: GeminiError, model: GeminiModel) -> datetime | None:
-    """Until when no request may leave after such an answer."""
+    """The time before which no request may leave after such an answer."""
     now = datetime.now(UTC)
     if error.kind is ErrorKind.QUOTA_MINUTE:
         return now + timedelta(seconds=(error.wait_s or 0) * random.uniform(1.0, 1.2))

@@ -1,6 +1,7 @@
 """One HTTP attempt at Gemini as a span, in the names of OpenTelemetry's conventions for generative AI.
 
-Neither prompt nor reply is in it, nor whose account it is about: those are in the ledger's row, which the span names.
+It holds neither the prompt nor the reply, nor the account they are about: those are in the ledger's row, which it
+names.
 """
 
 from collections.abc import Iterator

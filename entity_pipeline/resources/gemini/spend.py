@@ -1,4 +1,4 @@
-"""Every statement that touches `gemini_spend_daily`: usage and cost a quota day, kept from the ledger."""
+"""Every statement that touches `gemini_spend_daily`: usage and cost per quota day, rolled up from the ledger."""
 
 from datetime import date
 from typing import Any
@@ -67,15 +67,15 @@ def roll_up_spend(database: Database, since: date) -> int:
             return int(connection.execute(_ROLL_UP, parameters).rowcount)
         except NotNullViolation as error:
             raise SchemaMismatch(
-                f"The roll-up by day was not written, all else was: gemini_spend_daily.{error.diag.column_name} "
-                "must be given in every row and the pipeline does not know it. Let it be empty "
+                f"Only the roll-up by day was not written: the column gemini_spend_daily.{error.diag.column_name} "
+                "is required and the pipeline does not know it. Make it nullable "
                 "(docs/schema.md, Existing installations)."
             ) from error
         except UniqueViolation as error:
             raise SchemaMismatch(
-                "The roll-up by day was not written, all else was: the key "
-                f"{error.diag.constraint_name} of gemini_spend_daily holds it to other columns than its own. Let one "
-                "of them be empty (docs/schema.md, Existing installations)."
+                "Only the roll-up by day was not written: the key "
+                f"{error.diag.constraint_name} of gemini_spend_daily includes columns that the pipeline does not know. "
+                "Make one of them nullable (docs/schema.md, Existing installations)."
             ) from error
 
 

@@ -1,8 +1,8 @@
 """Bounds on one HTTP exchange with Gemini.
 
-The SDK's own timeout holds for each phase and starts again with every chunk, so a server that drips bytes could
-hold a call for ever, and a claim in the ledger ends after `STALE_AFTER_S`. The hooks are given to the SDK's
-httpx client; the timeouts of a request are a dict that httpcore reads at the start of each phase.
+The SDK's own timeout holds for each phase and starts again with every chunk, so a server that drips bytes could hold a
+call forever, while a claim in the ledger ends after `STALE_AFTER_S`. The hooks are given to the SDK's httpx client;
+the timeouts of a request are a dict that httpcore reads at the start of each phase.
 """
 
 import time
@@ -12,15 +12,17 @@ from typing import Any
 from entity_pipeline.core.gemini.ledger import CALL_LIMIT_S
 
 MAX_REPLY_BYTES = 4_000_000
-CONNECT_LIMIT_S = 5.0  # to connect, to agree on TLS, to write: each is a matter of milliseconds
-SILENCE_LIMIT_S = 10.0  # a body comes at once when its headers have come
+CONNECT_LIMIT_S = (
+    5.0  # for each of connecting, the TLS handshake and writing, which usually take milliseconds
+)
+SILENCE_LIMIT_S = 10.0  # a body usually follows its headers at once
 
 
 def bounded_event_hooks() -> dict[str, list[Callable[..., None]]]:
     """Hooks that end an exchange after `CALL_LIMIT_S` seconds, and a body after `MAX_REPLY_BYTES`.
 
-    A compressed body would be counted before it is unpacked, to a thousand times its size: none is asked for or
-    read. Whatever character set is named, the text is JSON and so UTF-8.
+    A compressed body would be counted before it is unpacked to up to a thousand times its size, so none is requested
+    or read. Whatever character set is named, the text is JSON and therefore UTF-8.
     """
     import httpx2
 
@@ -35,7 +37,7 @@ def bounded_event_hooks() -> dict[str, list[Callable[..., None]]]:
                 size += len(chunk)
                 if time.monotonic() > self._request.extensions["deadline"]:
                     raise httpx2.ReadTimeout(
-                        f"no whole answer within {CALL_LIMIT_S} s", request=self._request
+                        f"no complete answer within {CALL_LIMIT_S} s", request=self._request
                     )
                 if size > MAX_REPLY_BYTES:
                     raise httpx2.ReadError(
@@ -55,7 +57,9 @@ def bounded_event_hooks() -> dict[str, list[Callable[..., None]]]:
     def bound_body(response: httpx2.Response) -> None:
         packed = response.headers.get("content-encoding", "identity").strip().lower()
         if packed not in ("", "identity"):
-            raise httpx2.DecodingError("the answer is compressed, unasked", request=response.request)
+            raise httpx2.DecodingError(
+                "the answer is compressed, which was not requested", request=response.request
+            )
         response.encoding = "utf-8"
         response.request.extensions["timeout"]["read"] = SILENCE_LIMIT_S
         response.stream = BoundedStream(response.stream, response.request)

@@ -19,7 +19,7 @@ from entity_pipeline.resources.instagram.session import GovernedSession
 
 
 class InstagramResource(dg.ConfigurableResource):
-    """Instagram by way of the assets database's governor; a `core.instagram.access.InstagramAccess`."""
+    """Instagram through the governor in the assets database; a `core.instagram.access.InstagramAccess`."""
 
     base_url: str | None = Field(
         default=None, description="Takes every Instagram and picture connection (INSTAGRAM_BASE_URL)."
@@ -32,7 +32,7 @@ class InstagramResource(dg.ConfigurableResource):
     assets_db: dg.ResourceDependency[Any]  # a core.ports.Database; Dagster can't nest a bare protocol
 
     def session(self, domain: str, account: str | None = None) -> InstagramSession:
-        """A session for one domain; with `account`, by that account of the pool alone."""
+        """A session for one domain; with `account`, through that account of the pool only."""
         # Leases are held by this name; the fence of each tells the threads of a session apart.
         owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4()}"
         seating = Seating(self.assets_db, Governor(owner), only=account)

@@ -1,9 +1,8 @@
 """The one door every request of Instaloader goes through: hosts, budget, slots, size and time limits.
 
-Instaloader closes temporary sessions together with their adapters, so `close()` does nothing here and
-`shut()` closes the connections; otherwise bodies are cut off and read as "does not exist". The exceptions
-raised here derive neither from Instaloader's nor from requests' own, or they would be taken for answers of
-the server.
+Instaloader closes temporary sessions together with their adapters, so `close()` does nothing here and `shut()` closes
+the connections; otherwise bodies would be cut off and read as "does not exist". The exceptions raised here derive
+neither from Instaloader's nor from those of requests, which would be taken for answers of the server.
 """
 
 import time
@@ -23,13 +22,11 @@ from entity_pipeline.resources.instagram.spans import request_span
 
 PAGE_HOSTS = frozenset({"www.instagram.com", "i.instagram.com"})
 LARGEST_PAGE = 8_000_000  # bytes after decompression; a profile page has 700,000
-_JUDGED = 2_000_000  # characters of a body that are looked at
+_JUDGED = 2_000_000  # characters of a body that are examined
 _BEARER = "Bearer IGT:"
 _DATA_SCRIPT = b'<script type="application/json"'
 _MOST_UNCLOSED = 20
-_GRACE_S = (
-    1.0  # on top of the time to connect and for the first header, so that requests says itself what failed
-)
+_GRACE_S = 1.0  # on top of the limits for connecting and the first header, so that requests reports the failure first
 
 
 _BROKEN_CONNECTIONS = (
@@ -45,15 +42,15 @@ class RequestStopped(Exception):
 
 
 class HostRefused(RequestStopped):
-    """The request would leave Instagram; cookies would have gone with it."""
+    """The request would go to a host outside Instagram and carry cookies there."""
 
 
 class BudgetSpent(RequestStopped):
-    """The attempt made as many requests as it may."""
+    """The attempt has made as many requests as it may."""
 
 
 class AnswerRefused(RequestStopped):
-    """The body is too large, or built to keep a parser busy."""
+    """The body is too large, or crafted to keep a parser busy."""
 
 
 class GovernedAdapter(HTTPAdapter):
@@ -96,7 +93,7 @@ class GovernedAdapter(HTTPAdapter):
         target = urlsplit(request.url or "")
         host = _checked_host(target)
         if self._left <= 0:
-            raise BudgetSpent("one request more than an attempt may make")
+            raise BudgetSpent("the attempt has made as many requests as it may")
         self._before_send(host)
         self._left -= 1
         self.sent += 1
@@ -135,7 +132,7 @@ def _checked_host(target: SplitResult) -> str:
 
 
 def _carries_session(request: PreparedRequest) -> bool:
-    """Whether the request proves an account: the site by a cookie, calls of the mobile kind by a header."""
+    """Whether the request is authenticated: by a cookie on the site, by a header in calls of the mobile API."""
     if (request.headers.get("authorization") or "").startswith(_BEARER):
         return True
     cookies = (part.strip().partition("=") for part in (request.headers.get("Cookie") or "").split(";"))
@@ -166,14 +163,14 @@ def _answer(response: Response, with_session: bool, body: str) -> Answer:
 
 
 class _Bounded:
-    """A raw body that stops at a size and at a time; everything else is the wrapped one's."""
+    """A raw body that stops at a size and at a time; everything else is passed to the wrapped body."""
 
     def __init__(self, raw: Any, ends_at: float) -> None:
         self._raw = raw
         self._ends_at = ends_at
 
     def stream(self, amt: int, decode_content: bool = True) -> Iterator[bytes]:
-        """Chunks as they arrive: a server that drips bytes is noticed at the next one."""
+        """Yield chunks as they arrive, and check the limits at each, so that a slow server is noticed."""
         read = 0
         while chunk := self._raw.read1(max(amt, 65_536), decode_content=decode_content):
             read += len(chunk)

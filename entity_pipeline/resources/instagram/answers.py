@@ -1,4 +1,4 @@
-"""An HTTP answer as it is judged, and how the call ended on our side. Values only; `judging.py` draws conclusions."""
+"""The parts of an HTTP answer that are judged, and how the call ended on our side. `judging.py` draws conclusions."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,20 +10,20 @@ class Ending(StrEnum):
 
     UNREADABLE = "unreadable"  # an exception other than those below
     TRANSPORT = "transport"  # the connection failed or broke off
-    BUDGET = "budget"  # one more request than the operation may make was asked for
+    BUDGET = "budget"  # the operation needed more requests than it may make
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The last HTTP answer. `path` is the final one, `body` its text (the first megabytes are enough).
 
-    `with_session` says whether the request proved an account: by a cookie or, in calls of the mobile kind, by the
+    `with_session` says whether the request was authenticated: by a cookie or, in calls of the mobile API, by the
     header `authorization`.
     """
 
     status: int
     path: str = "/"
-    location: str = ""  # as the header has it
+    location: str = ""  # the unchanged header
     content_type: str = ""
     body: str = ""
     with_session: bool = False

@@ -2,7 +2,7 @@
 
 Exceptions are not told apart: hostile JSON alone makes Instaloader raise AssertionError, AttributeError, TypeError or
 RecursionError, and the last answer says more than any of them. Granting a seat and reporting to the governor belong to
-`session.py`, what one operation asks to `operations/`.
+`session.py`, and the requests of one operation to `operations/`.
 """
 
 from collections.abc import Callable
@@ -38,14 +38,14 @@ class Attempted(Generic[R]):
 
 @dataclass
 class Wire:
-    """What a handler sends with: an Instaloader context in which every request is counted first."""
+    """The handler's means to send: an Instaloader context in which every request is counted first."""
 
     context: GovernedContext
     adapter: GovernedAdapter = field(repr=False)
     learned: SeatOutcome = SeatOutcome.OK
 
     def optional(self, call: Call, ask: Callable[[], T]) -> T | None:
-        """What one more request brings, or None: its failure costs nothing but is reported to the governor."""
+        """The result of one more request, or None if it failed; a failure is reported only to the governor."""
         before = self.adapter.sent
         try:
             return ask()
@@ -64,7 +64,7 @@ def attempt(
     timeout_s: float,
     base_url: str | None = None,
 ) -> Attempted[R]:
-    """Run the handler; `before_send(host)` counts each request, and what it raises ends the attempt unsent."""
+    """Run the handler; `before_send(host)` counts each request; if it raises, the attempt ends without sending."""
     adapter = GovernedAdapter(
         before_send, budget=handler.most_requests, body_timeout_s=timeout_s, base_url=base_url
     )

@@ -31,7 +31,7 @@ class GovernedContext(InstaloaderContext):
     Args:
         adapter: Takes every request.
         timeout_s: Seconds for connecting, and for each read.
-        proxy: Proxy URL for every session, with its credentials, or None for the direct way.
+        proxy: Proxy URL for every session, with its credentials, or None for the direct route.
     """
 
     def __init__(self, adapter: GovernedAdapter, *, timeout_s: float, proxy: str | None = None) -> None:
@@ -85,7 +85,7 @@ class GovernedContext(InstaloaderContext):
         """Print nothing."""
 
     def error(self, msg: Any, repeat_at_end: bool = True) -> None:
-        """Print nothing: the outcome says it."""
+        """Print nothing: the outcome reports the error."""
 
     def _govern(self, session: requests.Session) -> requests.Session:
         for prefix in list(session.adapters):

@@ -1,4 +1,4 @@
-"""What a seat's outcome does to its account and its route. Pure; what was asked for is not known here.
+"""The effect of a seat's outcome on its account and its route. Pure; the target of the request is not known here.
 
 Some pages are read without cookies even when a session is loaded, so an answer may be held against the session only if
 the request that got it carried the session.
@@ -13,7 +13,7 @@ from entity_pipeline.core.instagram.outcomes import SeatOutcome
 RATE_LIMIT_COOLING = timedelta(minutes=45)
 CHALLENGE_COOLING = timedelta(minutes=90)
 ROUTE_COOLING = timedelta(minutes=15)
-ROUTE_FAILURES = 5  # in a row, then the route cools
+ROUTE_FAILURES = 5  # in a row; after these the route cools down
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def consequence(outcome: SeatOutcome, *, with_session: bool) -> Consequence:
 
 
 def _cool(period: timedelta, with_session: bool) -> Consequence:
-    # Without cookies Instagram saw nothing but the address, so the route has to rest as well.
+    # Without cookies Instagram saw only the IP address, so the route has to cool down too.
     return Consequence(
         account_state="cooling", account_cooling=period, route_cooling=None if with_session else period
     )

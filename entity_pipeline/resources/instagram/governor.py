@@ -2,8 +2,8 @@
 
 A request is counted before it is sent, under a lock per account and per route, so neither a crash nor concurrency can
 exceed a window. How much all callers may use is read from the `instagram` row in the same transaction. Every function
-is one transaction at most and works through a transaction pooler. What an outcome leads to is decided in `cooling.py`,
-when the next request may go in `core/instagram/windows.py`.
+is one transaction at most and works through a transaction pooler. The consequences of an outcome are decided in
+`cooling.py`, and the time of the next request in `core/instagram/windows.py`.
 """
 
 from collections.abc import Callable, Sequence
@@ -54,8 +54,8 @@ class Governor:
     ) -> Seat | Busy:
         """Lease the least recently used account that may work, or take the anonymous direct seat.
 
-        The anonymous seat is given only while the pool has no account that is active or cooling; it needs no
-        lease. Accounts in `except_for` are passed over. With `only`, it is that account or nothing.
+        The anonymous seat is given only while the pool has no account that is active or cooling; it needs no lease.
+        Accounts in `except_for` are passed over. With `only`, no other account is leased.
         """
         now = self.clock(connection)
         permitted = _permission(connection)
@@ -89,7 +89,7 @@ class Governor:
     ) -> Slot | Busy | LeaseLost:
         """Count one request of `seat` and allow it, if its account and its route have room for it now."""
         with connection.transaction():
-            # In one order everywhere, or two processes could wait for each other's second lock.
+            # Always in the same order; otherwise two processes could wait for each other's second lock.
             locks = sorted((f"instagram account {seat.key}", f"instagram route {seat.route}"))
             connection.execute(sql.LOCK, (locks,))
             now = self.clock(connection)
@@ -104,7 +104,7 @@ class Governor:
             return full or _count(connection, seat.key, seat.route, purpose, host, now)
 
     def note(self, connection: Connection[Any], purpose: Purpose, *, host: str) -> Slot | Busy:
-        """Count one request that needs no seat and has no window. It is permitted as the others are."""
+        """Count one request that needs no seat and has no window. It needs the same permission as the others."""
         with connection.transaction():
             now = self.clock(connection)
             permitted = _permission(connection)
@@ -113,7 +113,7 @@ class Governor:
             return _count(connection, UNSEATED, UNSEATED, purpose, host, now)
 
     def settle(self, connection: Connection[Any], slots: Sequence[Slot], outcome: SeatOutcome) -> None:
-        """Write how counted requests ended."""
+        """Record how counted requests ended."""
         ids = [slot.id for slot in slots]
         connection.execute(sql.OUTCOME, {"outcome": outcome.value, "ids": ids})
 
@@ -128,8 +128,8 @@ class Governor:
     ) -> None:
         """Give the seat back with its outcome; None when nothing was sent.
 
-        `with_session` says whether the request that was judged carried the account's session. A holder whose
-        lease was taken over changes nothing of the account; what it saw of the route still counts.
+        `with_session` says whether the request that was judged carried the account's session. A holder whose lease was
+        taken over does not change the account; its outcome still counts for the route.
         """
         now = self.clock(connection)
         change = Consequence() if outcome is None else consequence(outcome, with_session=with_session)
@@ -159,7 +159,7 @@ class Governor:
 
 
 def _permission(connection: Connection[Any]) -> Gate[InstagramSettings]:
-    """The `instagram` row as it is now: open, or closed with the reason."""
+    """The gate of the `instagram` row: open, or closed with the reason."""
     name = InstagramSettings.row
     row = connection.execute(SWITCH_AND_SETTINGS, (name,)).fetchone()
     return gate(InstagramSettings, {} if row is None else {name: SettingsRow(*row)})
@@ -204,8 +204,8 @@ def _full(
 
 
 def _next(rows: _Counted, settings: InstagramSettings, now: datetime) -> datetime:
-    # The pause after a request comes from its random id: asking again must not draw again, or the shortest
-    # of many draws would win.
+    # The pause after a request comes from its random id: asking again must not draw a new pause, or the shortest of
+    # many draws would win.
     share = (rows[0][0].int % 2**32) / 2**32 if rows else 0.0
     times = [at for _, at, _ in rows]
     return next_slot(times, now, settings.windows, pause_s(settings.windows, share))

@@ -1,7 +1,7 @@
-"""What an operation is to the service: how it is asked, how its answers are judged, and its canary.
+"""How an operation is run: its requests, how their answers are judged, and its canary.
 
-A handler is the constant `HANDLER` of `operations/<name of the operation>.py`. To add an operation is that file and a
-value in `core/instagram`; nothing else names it.
+A handler is the constant `HANDLER` of `operations/<name of the operation>.py`. To add an operation, write that file
+and a value in `core/instagram`; nothing else names it.
 """
 
 from collections.abc import Callable
@@ -22,14 +22,14 @@ R = TypeVar("R")
 
 
 class Unreadable(ValueError):
-    """Raised by a handler's reader: the answer is not what was asked for. The text is a sentence of ours.
+    """Raised by a handler's reader: the answer does not hold the requested value. The text is a sentence of ours.
 
-    What that means is judged by the last answer.
+    The last answer decides what that means.
     """
 
 
 class Observed(Exception):
-    """Raised by a handler's `ask`: the answer was read, and this is what it says. The text is a sentence of ours."""
+    """Raised by a handler's `ask` with what an answer says about the target. The text is a sentence of ours."""
 
     def __init__(self, finding: Finding, sentence: str, seat: SeatOutcome = SeatOutcome.OK) -> None:
         super().__init__(sentence)
@@ -37,18 +37,18 @@ class Observed(Exception):
 
 
 def nothing(operation: Any) -> None:
-    """Every target can exist."""
+    """A `refuses` that refuses no target."""
 
 
 @dataclass(frozen=True)
 class SeatedHandler(Generic[R]):
-    """An operation that is asked of Instagram as an account of the pool, or anonymously.
+    """An operation that Instagram is asked as an account of the pool, or anonymously.
 
     Args:
         call: How the answer is judged when `ask` fails.
         most_requests: Requests that one attempt may make.
         first_host: Host of the first request, which is counted together with the seat.
-        ask: Sends by the wire, reads, and returns the value. Whatever it raises is judged by the last answer.
+        ask: Sends through the wire, reads, and returns the value. If it raises, the last answer is judged.
         refuses: A sentence when the target can't exist, so that nothing is sent.
         canary: Something of the same kind that is known to exist; None when "not found" needs no confirmation.
     """
@@ -63,7 +63,7 @@ class SeatedHandler(Generic[R]):
 
 @dataclass(frozen=True)
 class OpenHandler(Generic[R]):
-    """An operation on a public address that needs no seat, such as a picture: it is counted, not governed.
+    """An operation on a public address that needs no seat, such as a picture: it is counted but has no window.
 
     Args:
         host: The host that will be asked; None when the address is refused, and then nothing is sent.

@@ -1,7 +1,7 @@
-"""What an answer means, for the seat and for the target. Pure: (call, status, keys) in, a verdict out.
+"""What an answer means for the seat and for the target. Pure: (call, status, keys) in, a verdict out.
 
-The exception's class says next to nothing: Instaloader raises `ProfileNotExistsException` for a login wall, for
-malformed JSON, for a missing `pk` and for a 404 alike. And no text of an answer is searched, since strangers write
+The exception's class says almost nothing: Instaloader raises `ProfileNotExistsException` for a login wall, for
+malformed JSON, for a missing `pk` and for a 404 alike. No text of an answer is searched, because strangers write
 most of it: JSON is judged by its keys (`said.py`), a page by its elements (`page_marks.py`).
 """
 
@@ -16,7 +16,7 @@ from entity_pipeline.resources.instagram.said import Said, said
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is known of the target, and what the seat learned."""
+    """What is known about the target, and what the seat learned."""
 
     finding: Finding
     seat: SeatOutcome
@@ -28,7 +28,7 @@ PRIVATE = Verdict(Finding.PRIVATE, SeatOutcome.OK)
 
 
 def nothing(status: int, keys: Said) -> Verdict | None:  # noqa: ARG001 - the signature of `DataCall.says`
-    """No rule of its own."""
+    """A `says` without rules of its own."""
     return None
 
 
@@ -78,7 +78,7 @@ def judge(call: Call, answer: Answer | None, ending: Ending) -> Verdict:
 
 
 def login_asked(with_session: bool) -> SeatOutcome:
-    """Whose fault it is that a login is asked for.
+    """The outcome when Instagram asks for a login.
 
     Without our session it is the wall that every stranger meets, whatever session was loaded.
     """
@@ -90,7 +90,7 @@ def _refused(seat: SeatOutcome) -> Verdict:
 
 
 def _data(call: DataCall, answer: Answer) -> Verdict:
-    """JSON that refuses nothing. A bare 404 is how a challenge is masked; a real absence is an object."""
+    """Judge JSON without a refusal. A bare 404 masks a challenge; a real absence is an object."""
     keys = said(answer.body)
     if keys is None:
         masked = answer.status == 404 and answer.body.strip().lower() == _BARE_NOT_FOUND
@@ -104,7 +104,7 @@ def _data(call: DataCall, answer: Answer) -> Verdict:
 
 
 def _refusal(answer: Answer) -> SeatOutcome | None:
-    """What the server refused with, when its address, status, keys or elements say so plainly."""
+    """The refusal, when the answer's address, status, keys or elements show one clearly."""
     led_to = answer.location if 300 <= answer.status < 400 else answer.path
     by_path = _refusal_by_path(path_of(led_to).lower(), answer.with_session)
     if by_path is not None:
@@ -154,7 +154,7 @@ def _refusal_by_page(answer: Answer) -> SeatOutcome | None:
         return login_asked(answer.with_session)
     if answer.status < 400 and marks.has_markup:
         return None
-    # A bare sentence, or the page of an error: short, and without words of strangers. Other texts may be cut-off JSON.
+    # A bare sentence, or an error page: short, and without words of strangers. Other texts may be cut-off JSON.
     text = visible_text(answer.body[:_LONGEST_ERROR_PAGE])
     is_asked = (
         any(words in text for words in _PLEASE_WAIT) if marks.has_markup else text.startswith(_PLEASE_WAIT)

@@ -1,7 +1,7 @@
 """What an HTML answer is, by its own elements: title, forms, links, headings and keys of its data. Pure.
 
-No text of a page is searched: a profile's page holds its bio and captions, and an error's words may stand there. Text
-inside an element can't forge one, because Instagram escapes it.
+No text of a page is searched: a profile's page holds its bio and captions, which may contain the words of an error.
+Text inside an element can't forge one, because Instagram escapes it.
 """
 
 import html
@@ -17,17 +17,17 @@ _GONE_HEADINGS = frozenset(
 )
 _GONE_TITLES = frozenset(("page not found", "page not found • instagram", "content unavailable • instagram"))
 _LOGIN_TITLES = frozenset(("login • instagram", "log in • instagram", "log in to instagram"))
-# Without the closing bracket, so that an element that is never closed costs no second look at the same text.
+# Without the closing bracket, so that an element that is never closed does not make the same text be scanned twice.
 _ELEMENT = re.compile(r"<(form|input|a)\b([^<>]{0,2000})")
 _HEADING = re.compile(r"<h[1-6]\b[^<>]{0,2000}>([^<]{0,200})</h")
 _TITLE = re.compile(r"<title\b[^<>]{0,200}>([^<]{0,300})")
-_MOST_ELEMENTS, _MOST_TITLES = 5_000, 5  # a real page has fewer; more would only take time
+_MOST_ELEMENTS, _MOST_TITLES = 5_000, 5  # a real page has fewer; more would only cost time
 _TAG = re.compile(r"<[^<>]{0,2000}>?")
 
 
 @dataclass(frozen=True, slots=True)
 class PageMarks:
-    """`user` says whether the page's data names the asked profile, as an object or as null."""
+    """Marks of one page. `user` says whether its data names the requested profile, as an object or as null."""
 
     has_markup: bool = False
     challenge_form: bool = False
@@ -57,7 +57,7 @@ def page_marks(body: str) -> PageMarks:
 
 
 def visible_text(body: str) -> str:
-    """The text between the elements, in lower case. Only for pages that show nobody's words: errors."""
+    """The text between the elements, in lower case. Only for error pages, which hold no words of strangers."""
     markup, _ = _parted(body.lower())
     return " ".join(html.unescape(_TAG.sub(" ", markup)).split())
 

@@ -1,8 +1,8 @@
 """What people do to the pool: add, list, disable and enable accounts. SQL on the assets database.
 
-A change of an account ends the right of its holder to go on, by the fence: a late answer about an old session must not
-be held against the new one. The lease itself stays until it expires, so that no other process starts while that
-request may be on the wire. Leases and request windows are the governor's.
+A change of an account raises its fence and so ends the right of its holder to continue: a late answer about an old
+session must not count against the new one. The lease itself stays until it expires, so that no other process starts
+while that request may be on the wire. Leases and request windows are the governor's.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ on conflict (name) do update set proxy_secret = excluded.proxy_secret, updated_a
 
 _ADD_DIRECT = "insert into public.instagram_routes (name) values (%s) on conflict (name) do nothing"
 
-# Neither a cooling nor a person's `disabled` is lifted by new cookies.
+# New cookies lift neither a cooling nor a person's `disabled`.
 _ADD_ACCOUNT = """
 insert into public.instagram_pool_accounts as a (username, session_secret, route)
 values (%(username)s, %(session)s, coalesce(%(route)s::text, %(direct)s))
@@ -68,7 +68,7 @@ order by a.username
 
 @dataclass(frozen=True, slots=True)
 class PoolAccount:
-    """An account as `pool list` shows it; times are None when they are over. No secret in it."""
+    """An account as `pool list` shows it, without secrets; times are None when they have passed."""
 
     username: str
     state: str
@@ -89,18 +89,18 @@ def add_account(
     route: str | None = None,
     proxy_secret: str | None = None,
 ) -> PoolAccount:
-    """Add an account, or give one that is there a new session; returns it as it stands then.
+    """Add an account, or give an existing one a new session; returns the resulting account.
 
     Args:
         connection: To the assets database.
         username: As Instagram spells it, lower case.
         session_secret: Sealed cookies.
         now: The time on the database's clock.
-        route: Its way out; None leaves that of a known account as it is, and gives a new one the direct way.
+        route: Its route; None keeps the route of a known account and gives a new one the direct route.
         proxy_secret: Sealed proxy address; makes the route, or changes its proxy for all accounts on it.
 
     Raises:
-        InputRejected: the route is not there and no proxy was given.
+        InputRejected: the route does not exist and no proxy was given.
     """
     values = {"username": username, "session": session_secret, "now": now, "route": route, "direct": DIRECT}
     with connection.transaction():
@@ -109,7 +109,7 @@ def add_account(
         elif route is None or route == DIRECT:
             connection.execute(_ADD_DIRECT, (DIRECT,))
         elif not _has_route(connection, route):
-            raise InputRejected(f"There is no route '{route}' yet: give its proxy with --proxy URL.")
+            raise InputRejected(f"There is no route '{route}' yet: add its proxy with --proxy URL.")
         connection.execute(_ADD_ACCOUNT, values)
         return account(connection, username, now)
 
@@ -125,7 +125,7 @@ def disable_account(connection: Connection[Any], username: str, now: datetime) -
 
 
 def enable_account(connection: Connection[Any], username: str, now: datetime) -> PoolAccount:
-    """Undo `disable_account`; a cooling that is not over goes on.
+    """Undo `disable_account`; a cooling that is not over continues.
 
     Raises:
         InputRejected: it is not in the pool, or only a new session would bring it back.
@@ -135,8 +135,8 @@ def enable_account(connection: Connection[Any], username: str, now: datetime) ->
         found = account(connection, username, now)
     if found.state == "needs_session":
         raise InputRejected(
-            f"'{username}' needs a new session: "
-            f"`entity-pipeline instagram pool add {username} --cookies FILE` gives it one."
+            f"'{username}' needs a new session: run "
+            f"`entity-pipeline instagram pool add {username} --cookies FILE`."
         )
     return found
 
@@ -146,7 +146,7 @@ def account(connection: Connection[Any], username: str, now: datetime) -> PoolAc
     found = _rows(connection, username, now)
     if not found:
         raise InputRejected(
-            f"'{username}' is not in the pool: `entity-pipeline instagram pool list` shows who is."
+            f"'{username}' is not in the pool: run `entity-pipeline instagram pool list` to see its accounts."
         )
     return found[0]
 
@@ -157,7 +157,7 @@ def accounts(connection: Connection[Any], now: datetime) -> list[PoolAccount]:
 
 
 def unreadable_accounts(connection: Connection[Any], session_keys: str | None) -> dict[str, str]:
-    """Accounts in use whose session or proxy the keys don't open, each with the reason.
+    """Accounts in use whose session or proxy can't be decrypted, each with the reason.
 
     Raises:
         ConfigurationFailure: a key is malformed.

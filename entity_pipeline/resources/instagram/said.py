@@ -1,6 +1,6 @@
-"""What Instagram says in a JSON answer by its own top-level keys. Pure.
+"""The top-level keys by which Instagram reports refusals in a JSON answer. Pure.
 
-Nothing else of a body is looked at: bios and captions are inside, and strangers write what they like there.
+Nothing else of a body is examined, because it holds bios and captions that strangers write.
 """
 
 import json
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_GUARD = "for (;;);"  # before the JSON of some answers, so that no page can run them as a script
+_GUARD = "for (;;);"  # precedes the JSON of some answers, so that no page can run them as a script
 _MOST_ERRORS = 20
 _LONGEST_WORDS = 500
 
@@ -27,7 +27,7 @@ class Said:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """Everything that names a refusal. `message` says nothing in an answer whose status is "ok"."""
+        """All texts that can name a refusal. `message` does not count in an answer whose status is "ok"."""
         own = () if self.status == "ok" else (self.message,)
         return (*own, self.error_type, *self.errors)
 

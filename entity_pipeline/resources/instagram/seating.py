@@ -1,6 +1,6 @@
-"""Getting a seat with its first request counted, further requests of the same attempt, and giving the seat back.
+"""Take a seat with its first request counted, count further requests of the attempt, and give the seat back.
 
-What can't be had within seconds is not waited for. Which seat and when is the governor's decision.
+Nothing here waits longer than seconds. The governor decides which seat is free, and when.
 """
 
 import time
@@ -19,9 +19,9 @@ from entity_pipeline.core.ports import Database
 from entity_pipeline.resources.instagram.governor import Governor
 from entity_pipeline.resources.instagram.seats import Busy, Grant, LeaseLost, Purpose, Seat, Slot
 
-# A ledger that is away for a moment is waited for: without its profile an account would be reviewed blindly.
+# Wait out a short outage of the ledger: an account would otherwise be reviewed without its profile.
 LEDGER_PATIENCE_S = 6.0
-LONGEST_WAIT_S = 6.0  # the longest random pause and what the windows add to it
+LONGEST_WAIT_S = 6.0  # the longest random pause, and what the windows add to it
 
 
 class SlotRefused(Exception):
@@ -31,10 +31,9 @@ class SlotRefused(Exception):
 @dataclass(frozen=True, slots=True)
 class Seating:
     """Args:
-    database: Where the pool and the ledger are.
-    governor: Leases and counts.
-    only: The one account of the pool to use; None leaves the choice to the governor.
-    sleep, clock: Waits for seconds; the local time in UTC. Others are for simulations.
+    database: Holds the pool and the ledger. governor: Leases accounts and counts requests. only: The one account of
+    the pool to use; None leaves the choice to the governor. sleep, clock: Waits for seconds; returns the local time in
+    UTC. Replaced in simulations.
     """
 
     database: Database
@@ -69,7 +68,7 @@ class Seating:
     def give_back(
         self, seat: Seat, slots: list[Slot], outcome: SeatOutcome | None, *, with_session: bool
     ) -> None:
-        """Report the outcome. When that fails the lease expires, and the answer is still worth returning."""
+        """Report the outcome. If that fails, the lease expires and the answer is still returned."""
         with suppress(psycopg.Error, DatabaseUnavailable), self.database.connection() as connection:
             self.governor.release(connection, seat, outcome, with_session=with_session, slots=slots)
 
@@ -83,12 +82,12 @@ class Seating:
         return self._patiently(act)
 
     def settle(self, slot: Slot, outcome: SeatOutcome) -> None:
-        """Report how a request without a seat ended, as far as the ledger can be reached."""
+        """Report how a request without a seat ended, if the ledger can be reached."""
         with suppress(psycopg.Error, DatabaseUnavailable), self.database.connection() as connection:
             self.governor.settle(connection, [slot], outcome)
 
     def _grant(self, purpose: Purpose, host: str) -> Grant | Busy:
-        """The least recently used seat that has a slot now, or the wait for the one that will have one first."""
+        """The least recently used seat that has a slot now, or the wait for the first one to have one."""
         passed: list[str] = []
         busy: list[Busy] = []
         with self.database.connection() as connection:

@@ -1,4 +1,4 @@
-"""Values the governor hands out: a seat (who asks, by which way out), a slot (one counted request), or a wait."""
+"""Values the governor hands out: a seat (an account and a route), a slot (one counted request), or a wait."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,7 +41,7 @@ class Seat:
 
     @property
     def source(self) -> str:
-        """What answers, for people to read; no secret in it."""
+        """The seat's name for people, without secrets."""
         return self.key if self.account is None else f"{self.key}@{self.route}"
 
 
@@ -69,7 +69,7 @@ class Busy:
 
 @dataclass(frozen=True, slots=True)
 class LeaseLost:
-    """The lease ended before the request: its time was over, or someone changed the account."""
+    """The lease ended before the request: it expired, or a person changed the account."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """A governed session of one domain: runs operations, each attempt with a seat, its secrets and its canary.
 
-What can't be sent within seconds is deferred, never waited for; without the ledger nothing is sent at all. What an
-operation asks is in `operations/`, which seat is free in `seating.py` and `governor.py`.
+A request that can't be sent within seconds is deferred; without the ledger nothing is sent at all. The requests of an
+operation are in `operations/`, the choice of a seat in `seating.py` and `governor.py`.
 """
 
 import time
@@ -52,7 +52,7 @@ class GovernedSession:
         domain: Key of the domain that asks.
         seating: Gives seats and counts requests.
         session_keys: Keys of the pool's secrets, comma separated.
-        base_url: Takes every connection when given.
+        base_url: If given, the server that takes every connection.
     """
 
     domain: str
@@ -63,7 +63,7 @@ class GovernedSession:
     _blind: set[tuple[str, str]] = field(default_factory=set, repr=False)
 
     def run(self, operation: Operation[R], deadline: datetime) -> Result[R] | Deferred:
-        """One governed attempt, and a look at the canary after "not found"; see `InstagramSession.run`."""
+        """One governed attempt, and one for the canary after "not found"; see `InstagramSession.run`."""
         ended = self.run_once(operation, deadline)
         if isinstance(ended, Deferred) or ended.finding is not Finding.NOT_FOUND or not ended.source:
             return ended
@@ -77,7 +77,7 @@ class GovernedSession:
             return self._deferred(reason("ledger_unusable", kind=type(error).__name__))
         except ConfigurationFailure as failure:
             return self._deferred(reason("misconfigured", failure=str(failure)), _BROKEN_RETRY)
-        except Exception as error:  # noqa: BLE001 - the promise of the port: Instagram never stops a run
+        except Exception as error:  # noqa: BLE001 - the port promises that Instagram never stops a run
             return self._deferred(reason("broke_off", kind=type(error).__name__), _BROKEN_RETRY)
 
     def _attempt(self, operation: Operation[R], deadline: datetime) -> Result[R] | Deferred:
@@ -138,7 +138,7 @@ class GovernedSession:
         self, operation: Operation[R], handler: OpenHandler[R], purpose: Purpose
     ) -> Result[R] | Deferred:
         host = handler.host(operation)
-        if host is None:  # refused by its address: nothing will be sent
+        if host is None:  # the address is refused, so nothing will be sent
             return handler.fetch(operation, self.base_url)
         slot = self.seating.note(purpose, host)
         if isinstance(slot, Busy):
@@ -150,7 +150,7 @@ class GovernedSession:
     def _canary(self, operation: Operation[R], ended: Result[R], deadline: datetime) -> bool | None:
         """Whether the seat that said "not found" still finds a target that exists; None when it can't be asked now.
 
-        Asked after each "not found" and by the same seat: a block shows strangers a 404 as well, it may have begun a
+        It is asked after each "not found" and through the same seat: a block shows a 404 too, it may have begun a
         moment ago, and another route says nothing about this one.
         """
         handler = handler_of(operation)

@@ -1,4 +1,4 @@
-"""Logged-in sessions as people bring them: a browser's cookie export, or Instaloader's session file. Pure.
+"""Logged-in sessions as people provide them: a browser's cookie export, or Instaloader's session file. Pure.
 
 Instaloader's file is a pickle, which runs code when it is loaded. It is never loaded: its instructions are
 read one by one, and only those that spell out a flat object of texts are followed.
@@ -17,12 +17,12 @@ from entity_pipeline.core.failures import InputRejected
 LARGEST_FILE = 1_000_000  # bytes; a session has two thousand
 _DOMAIN = "instagram.com"
 _NAME = re.compile(r"[\w!#$%&'*+.^`|~-]{1,200}", re.ASCII)
-_VALUE = re.compile(r"[\x20-\x3a\x3c-\x7e]{1,4096}")  # what may stand in a header; no semicolon
+_VALUE = re.compile(r"[\x20-\x3a\x3c-\x7e]{1,4096}")  # what a header may contain, without the semicolon
 _HTTP_ONLY = "#HttpOnly_"
 _NO_EXPORT = (
-    "The file is no cookie export: expected is the JSON list of a cookie extension, or a cookies.txt file."
+    "The file is not a cookie export: expected the JSON list of a cookie extension, or a cookies.txt file."
 )
-_NO_SESSION = "The file is no plain Instaloader session"
+_NO_SESSION = "The file is not a plain Instaloader session"
 
 
 def read_cookie_export(data: bytes, now: float) -> dict[str, str]:
@@ -49,22 +49,24 @@ def read_cookie_export(data: bytes, now: float) -> dict[str, str]:
 
 
 def read_instaloader_session(data: bytes) -> dict[str, str]:
-    """The cookies of a session file of Instaloader, without running anything of it.
+    """The cookies of an Instaloader session file, read without running any of its code.
 
     Raises:
-        InputRejected: it is no pickle, or one that holds more than one flat object of texts.
+        InputRejected: it is not a pickle, or holds more than one flat object of texts.
     """
     stream = BytesIO(_limited(data))
     machine = _FlatObject()
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of bad escapes in texts: whatever holds one is refused below
+            warnings.simplefilter(
+                "ignore"
+            )  # about invalid escapes in texts; a file with one is refused below
             for instruction, argument, _ in pickletools.genops(stream):
                 machine.follow(instruction.name, argument)
     except (ValueError, IndexError, KeyError, OverflowError):
         raise InputRejected(f"{_NO_SESSION}: it is cut off or malformed.") from None
     if stream.read(1):
-        raise InputRejected(f"{_NO_SESSION}: something follows its end.")
+        raise InputRejected(f"{_NO_SESSION}: it continues after its end.")
     return _sendable(machine.result())
 
 
@@ -77,7 +79,7 @@ class _FlatObject:
         self._memo: dict[int, Any] = {}
 
     def follow(self, name: str, argument: Any) -> None:
-        """One instruction. IndexError, KeyError: the stack or the memo lacks what it takes."""
+        """Follow one instruction. IndexError, KeyError: the stack or the memo lacks its operand."""
         match name:
             case "PROTO" | "FRAME" | "STOP":
                 pass
@@ -109,9 +111,9 @@ class _FlatObject:
                 )
 
     def result(self) -> dict[str, str]:
-        """What the instructions made."""
+        """The object that the instructions made."""
         if len(self._stack) != 1 or self._marks or not isinstance(self._stack[0], dict):
-            raise InputRejected(f"{_NO_SESSION}: it is not one object.")
+            raise InputRejected(f"{_NO_SESSION}: it does not hold exactly one object.")
         return self._stack[0]
 
     def _since_mark(self) -> list[Any]:
@@ -151,7 +153,7 @@ def _from_json(text: str) -> Iterable[tuple[str, str, str, float]]:
 
 
 def _from_lines(text: str) -> Iterable[tuple[str, str, str, float]]:
-    """The same of a cookies.txt: seven columns parted by tabs."""
+    """The same for a cookies.txt file: seven columns separated by tabs."""
     found = []
     for line in text.splitlines():
         if line.startswith("#") and not line.startswith(_HTTP_ONLY):

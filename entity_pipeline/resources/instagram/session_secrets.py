@@ -1,4 +1,5 @@
-"""Secrets of the pool: session cookies and proxy addresses, as MultiFernet texts. Files of people: `session_files.py`.
+"""Secrets of the pool: session cookies and proxy addresses, as MultiFernet texts. For people's files see
+`session_files.py`.
 
 Instaloader's own session files are pickles, which run code when they are loaded; cookies are JSON here. The
 first key encrypts, every key decrypts, so a new key is put in front and the old one stays until everything is
@@ -21,12 +22,12 @@ _HOW = (
 
 
 class SecretUnreadable(ConfigurationFailure):
-    """A stored secret can't be opened with the configured keys, or holds something else than it should."""
+    """A stored secret can't be decrypted with the configured keys, or has unexpected content."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who asks and by which way, with the secrets opened; not for any log."""
+    """The account and route of a request, with decrypted secrets; must never be logged."""
 
     account: str | None = None
     cookies: Mapping[str, str] | None = None
@@ -37,11 +38,11 @@ class Identity:
 
 
 class SessionSecrets:
-    """Opens and seals the pool's secrets with the keys of INSTAGRAM_SESSION_KEYS (comma separated).
+    """Encrypts and decrypts the pool's secrets with the keys of INSTAGRAM_SESSION_KEYS (comma separated).
 
     Raises:
         ConfigurationFailure: a key is malformed.
-        SecretUnreadable: from the methods, when there is no key or none fits.
+        SecretUnreadable: raised by the methods when there is no key or none fits.
     """
 
     def __init__(self, session_keys: str | None) -> None:
@@ -64,10 +65,10 @@ class SessionSecrets:
         try:
             return str(self._keys().decrypt(sealed.encode()), "utf-8")
         except (InvalidToken, UnicodeDecodeError):
-            raise SecretUnreadable("No key of INSTAGRAM_SESSION_KEYS opens this secret.") from None
+            raise SecretUnreadable("No key of INSTAGRAM_SESSION_KEYS decrypts this secret.") from None
 
     def identity(self, seat: Seat) -> Identity:
-        """The seat's account with its secrets opened."""
+        """The seat's account with its secrets decrypted."""
         return Identity(
             account=seat.account,
             cookies=self.open_cookies(seat.session_secret) if seat.session_secret else None,
@@ -75,11 +76,11 @@ class SessionSecrets:
         )
 
     def seal_cookies(self, cookies: Mapping[str, str]) -> str:
-        """Encrypt the cookies of a logged-in session; `SecretUnreadable` when a needed one is missing."""
+        """Encrypt the cookies of a logged-in session; raises `SecretUnreadable` when a required one is missing."""
         return self.seal(json.dumps(_checked(dict(cookies))))
 
     def open_cookies(self, sealed: str) -> dict[str, str]:
-        """Decrypt session cookies and check that the needed ones are there."""
+        """Decrypt session cookies and check that the required ones are present."""
         try:
             return _checked(json.loads(self.open(sealed)))
         except ValueError:

@@ -1,7 +1,7 @@
 """An operation, and each of its HTTP requests, as spans.
 
-Who asks is only ever `anonymous` or `session`: an account of the pool is a secret of the operator's, and the target
-stands in the path. Neither is in a span, nor is any header, proxy or text of the answer.
+A span says only `anonymous` or `session`: the pool's accounts are the operator's secret, and the path holds the target.
+Neither is in a span, nor is any header, proxy or text of the answer.
 """
 
 from contextlib import AbstractContextManager
@@ -37,7 +37,7 @@ def request_span(method: str, host: str, number: int, with_session: bool) -> Abs
 
 
 def note_grant(span: Span, grant: Grant | Busy, waited_s: float) -> None:
-    """How long the windows made it wait, and by which way it goes out; without a seat nothing is sent."""
+    """Note how long the windows made it wait, and its route; without a seat nothing is sent."""
     span.note({f"{_PREFIX}.window_wait_s": round(waited_s, 3)})
     if isinstance(grant, Grant):
         seat = "anonymous" if grant.seat.account is None else "session"
@@ -47,7 +47,7 @@ def note_grant(span: Span, grant: Grant | Busy, waited_s: float) -> None:
 
 
 def note_ended(span: Span, ended: Result[Any] | Deferred) -> None:
-    """The outcome; a failure unless the target's state is known or nothing was sent."""
+    """Note the outcome: a failure unless the target's state is known or nothing was sent."""
     if isinstance(ended, Deferred):
         span.note({f"{_PREFIX}.outcome": _DEFERRED})
         return

@@ -1,7 +1,7 @@
-"""How much of its request windows the pool has used, for people who look. Changes nothing and names no account.
+"""How much of its request windows the pool has used, for people. Changes nothing and names no account.
 
-The windows hold for each account and for each way out, so a way out with several accounts allows no more than with
-one. When a request may go belongs to `governor.py`.
+The windows apply to each account and to each route, so a route with several accounts allows no more than with one.
+When a request may be sent belongs to `governor.py`.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from entity_pipeline.core.ports import Database
 
-# Without an account that may work, requests go out without one by the direct way.
+# Without a usable account, requests go out without one over the direct route.
 _WAYS = """
 with ways as (
   select r.name from instagram_routes r where r.state <> 'disabled' and exists (
@@ -38,7 +38,7 @@ group by 1 order by 1
 
 @dataclass(frozen=True, slots=True)
 class PoolUsage:
-    """Accounts of the pool, those that may work, the ways out in use, and requests of the last hour and day.
+    """Accounts of the pool, the usable ones, the routes in use, and the requests of the last hour and day.
 
     `by_domain` has those of the day by the key of the domain.
     """
@@ -52,7 +52,7 @@ class PoolUsage:
 
 
 def pool_usage(database: Database) -> PoolUsage:
-    """What was used up to now. Raises `DatabaseUnavailable`."""
+    """The usage up to now. Raises `DatabaseUnavailable`."""
     with database.connection() as connection:
         row = connection.execute(_USED).fetchone()
         by_domain = dict(connection.execute(_BY_DOMAIN).fetchall())

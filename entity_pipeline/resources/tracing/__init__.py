@@ -1,6 +1,6 @@
 """Traces for an OpenTelemetry collector: off, and nothing of OpenTelemetry imported, until its address is set.
 
-On purpose, clients call `active()` instead of taking a tracer in their constructors: the resource of a run switches
+Clients call `active()` instead of taking a tracer in their constructors, because the resource of a run switches
 tracing on for its process, which executes one run at a time. OpenTelemetry's own tracer provider is global for the
 same reason.
 """
@@ -23,7 +23,7 @@ _running: list[Tracing] = []
 
 
 def active() -> Tracing:
-    """The tracer of this process now."""
+    """The current tracer of this process."""
     with suppress(IndexError):
         return _running[-1]
     return NOT_TRACED
@@ -42,7 +42,7 @@ def activated(tracing: Tracing) -> Iterator[None]:
 
 
 class TracingResource(dg.ConfigurableResource):
-    """A `core.tracing.Tracing`. A wrong address or a collector that is away is a line in the log, never a failure."""
+    """A `core.tracing.Tracing`. A wrong address or an unreachable collector is logged and never fails a run."""
 
     endpoint: str | None = Field(
         default=None, description="Base address of an OTLP/HTTP collector (OTEL_EXPORTER_OTLP_ENDPOINT)."
@@ -129,7 +129,7 @@ class _AtFirstUse:
             exporter = Exporter(*self._address)
             self._open.callback(exporter.close)
             self._open.enter_context(exporter.run(self._job, self._began_ns))
-        except Exception as error:  # noqa: BLE001  the run goes on, whatever a library thinks of the address
+        except Exception as error:  # noqa: BLE001  the run continues even if a library refuses the address
             # Its text may quote the headers.
             _not_used(type(error).__name__)
             return NOT_TRACED

@@ -123,7 +123,7 @@ class Exporter:
 
 
 class _Recorded:
-    """OpenTelemetry's span as ours."""
+    """An OpenTelemetry span as a `core.tracing.Span`."""
 
     def __init__(self, span: OtelSpan) -> None:
         self._span = span
@@ -140,7 +140,7 @@ class _Recorded:
 
 
 class _RunIds(RandomIdGenerator):
-    """The run's id as the trace's."""
+    """Uses the run's id as the trace's id."""
 
     def __init__(self, run_id: str | None) -> None:
         try:

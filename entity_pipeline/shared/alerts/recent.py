@@ -1,4 +1,4 @@
-"""The alerts that were true last, for people who look. What is sent when belongs to `sensor.py`."""
+"""The most recent alerts, for the administration page. When alerts are sent belongs to `sensor.py`."""
 
 from dataclasses import dataclass
 from datetime import datetime

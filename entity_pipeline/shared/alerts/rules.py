@@ -1,6 +1,6 @@
-"""Which alerts are to be sent now, and the message they make. Pure.
+"""Which alerts are due now, and the message that holds them. Pure.
 
-An alert that stops being true for less than `RECOVERED_AFTER` has not recovered, so a figure that swings about its
+An alert that stops being true for less than `RECOVERED_AFTER` has not recovered, so a figure that swings around its
 limit is sent once.
 """
 
@@ -26,12 +26,12 @@ class SentAlert:
 def due_alerts(
     alerts: Sequence[Alert], sent: Mapping[str, SentAlert], remind_after: timedelta, now: datetime
 ) -> list[Alert]:
-    """Those to send now by one channel: new, true again after a recovery, not yet sent, or due for a reminder."""
+    """The alerts to send now by one channel: new ones, recurring ones, unsent ones, and those due for a reminder."""
     return [alert for alert in alerts if _is_due(sent.get(alert.key), remind_after, now)]
 
 
 def message_of(alerts: Sequence[Alert], addresses: Mapping[str, str]) -> Message:
-    """All of them in one message: what happened, what to do, and where to look. `addresses` has links by key."""
+    """One message for all alerts: what happened, what to do, and where to look. `addresses` has links by key."""
     parts = [
         "\n".join(filter(None, [alert.says, f"What to do: {alert.what_to_do}", addresses.get(alert.key)]))
         for alert in alerts

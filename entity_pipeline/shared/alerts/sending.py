@@ -1,7 +1,7 @@
-"""Asking the sources, and sending what is due by each channel.
+"""Ask the sources, and send the due alerts by each channel.
 
-At least once: an alert is claimed in `pipeline_alerts`, sent, and then noted. Of several daemons one sends. One that
-dies in between leaves a claim that runs out, and the alert is sent again.
+Delivery is at least once: an alert is claimed in `pipeline_alerts`, sent, and then noted as sent. Only one of several
+daemons sends it. A daemon that dies in between leaves a claim that expires, and the alert is sent again.
 """
 
 from collections.abc import Iterable, Sequence
@@ -49,7 +49,7 @@ class Sender:
         """Send what is due, in one message per channel; returns what the tick says of it.
 
         Raises:
-            PipelineFailure: the database with `pipeline_alerts` can't be asked, so nothing more was sent.
+            PipelineFailure: the database with `pipeline_alerts` can't be read, so nothing more was sent.
         """
         channels = self.notifications.channels()
         said = [self._send_by(channel, alerts, remind_after, now) for channel in channels]
@@ -79,7 +79,7 @@ class Sender:
         return Reason(PACKAGE, "sent", {"n": len(chosen), "channel": channel})
 
     def _address(self, alert: Alert) -> str | None:
-        """The run; else the page of the alert, of its domain, or the first page. None when none is known."""
+        """The run, else the page of the alert, of its domain, or the home page. None when no address is configured."""
         if alert.run_id and (run := self.notifications.run_address(alert.run_id)):
             return run
         page = self.notifications.page_address()

@@ -1,4 +1,4 @@
-"""The sensor over all sources of alerts. SQL and one message per channel, nothing else."""
+"""The sensor over all alert sources. It only runs SQL and sends one message per channel."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -27,13 +27,13 @@ _WATCHED_SINCE = "watched_since"
 
 
 def alerts_sensor(domains: Sequence[Domain], owners: RunOwners) -> dg.SensorDefinition:
-    """One sensor for the alerts of these domains and of everything they share."""
+    """One sensor for the alerts of these domains and the shared services."""
 
     @dg.sensor(
         name="alerts_sensor",
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Sends people alerts by webhook and e-mail, each once, with what to do.",
+        description="Sends each alert once by webhook and e-mail, with what to do.",
     )
     def sensor(
         context: dg.SensorEvaluationContext,
@@ -90,7 +90,7 @@ def _open(domains: Sequence[Domain], settings: SettingsAccess) -> dict[str, Doma
 
 
 def _sources(domains: Sequence[Domain], open_domains: dict[str, DomainSettings]) -> list[AlertSource]:
-    """Those of the open domains, and the shared ones while any domain is open."""
+    """The sources of the open domains, and the shared ones while any domain is open."""
     own = [domain.alerts() for domain in domains if domain.key in open_domains and domain.alerts]
     return [*own, *SHARED_SOURCES] if open_domains else []
 

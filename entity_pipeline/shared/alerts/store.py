@@ -44,7 +44,7 @@ with these as (
 update pipeline_alerts as a set true_at = clock_timestamp()
 from these where a.alert = these.alert and a.channel = these.channel
 """
-# Keys without a domain are those of earlier releases; a migration has copied them.
+# Keys without a domain come from earlier releases; a migration has copied them.
 _FORGET = """
 delete from pipeline_alerts
 where true_at < clock_timestamp() - %s or strpos(split_part(alert, ':', 1), '/') = 0
@@ -59,7 +59,7 @@ def sent_by(connection: Connection, channel: str) -> dict[str, SentAlert]:
 def claim(
     connection: Connection, channel: str, keys: Sequence[str], seen: Mapping[str, SentAlert]
 ) -> set[str]:
-    """Those of the alerts that are ours to send within `CLAIM_LASTS`; `seen` is what the choice was made from."""
+    """Claim alerts for `CLAIM_LASTS`; returns those that were claimed. `seen` is what the choice was made from."""
     ours = set()
     for key in keys:
         before = seen.get(key)
@@ -76,11 +76,11 @@ def claim(
 
 
 def note_sent(connection: Connection, channel: str, keys: Sequence[str]) -> None:
-    """They were sent; the claim ends."""
+    """Record that the alerts were sent, and end the claim."""
     connection.execute(_NOTE_SENT, {"channel": channel, "alerts": list(keys)})
 
 
 def note_true(connection: Connection, channels: Sequence[str], keys: Sequence[str]) -> None:
-    """They are still true. What has not been true for a long time is forgotten."""
+    """Record that the alerts are still true, and delete those that have not been true for a long time."""
     connection.execute(_STILL_TRUE, {"channels": list(channels), "alerts": list(keys)})
     connection.execute(_FORGET, [_KEPT])

@@ -1,7 +1,7 @@
-"""Whose value a column holds: ours, or a person's. People win.
+"""Who wrote the value of a column: the pipeline, or a person. People win.
 
-The audit log is the only memory: a column is ours while it holds what our last write that was not undone left
-in it. A column that we filled and that is empty now was emptied by a person, and stays empty.
+The audit log is the only record: a column is ours while it holds the value of our last write that was not undone. If we
+filled a column and it is empty now, a person emptied it, and it stays empty.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from uuid import UUID
 
 Value = TypeVar("Value")
 
-# What counts as no value beside null and white space: 'NA' is the column default of brands.
+# Values that count as empty beside null and white space: 'NA' is the column default of brands.
 _BLANK_WORDS: Mapping[str, frozenset[str]] = {
     "country_of_origin": frozenset({"NA"}),
     "account_type": frozenset({"unknown"}),
@@ -41,7 +41,7 @@ class AuditRow:
 
 
 def is_blank(column: str, value: Any) -> bool:
-    """Whether the column says nothing: null, white space, or its word for unknown."""
+    """Whether the value counts as empty: null, white space, or the column's word for unknown."""
     if value is None:
         return True
     text = str(value).strip()
@@ -53,8 +53,8 @@ def fill(
 ) -> Value | None:
     """The value to write, or None to leave the column alone.
 
-    Fills what is empty and replaces what our own last write left unchanged. `column` selects the words that
-    mean empty there.
+    An empty value is filled; a value that is unchanged since our own last write is replaced. `column` selects the words
+    that mean empty there.
     """
     if wish is None or wish == current:
         return None
@@ -64,7 +64,7 @@ def fill(
 
 
 def by_person(column: str, current: Value | None, last_written_by_us: Value | None) -> Value | None:
-    """`current` when a person (or anything but us) wrote it, else None."""
+    """`current` when a person (or anything but the pipeline) wrote it, else None."""
     return None if is_blank(column, current) or current == last_written_by_us else current
 
 
@@ -90,5 +90,5 @@ def standing_writes(history: Sequence[AuditRow]) -> dict[str, AuditRow]:
 
 
 def last_written(history: Sequence[AuditRow]) -> dict[str, Any]:
-    """What our last write that still stands left in each column. `history` is one row's, oldest first."""
+    """The value that our last write that still stands gave each column. `history` is one row's, oldest first."""
     return {column: (row.after or {})[column] for column, row in standing_writes(history).items()}

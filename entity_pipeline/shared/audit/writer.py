@@ -17,7 +17,7 @@ from entity_pipeline.shared.database.round_trip import RoundTrip, RoundTripAnswe
 
 _UNDO = "undo"
 
-# The whole row, so that undo can tell whether anybody has touched any column of it.
+# The whole row, so that undo can tell whether any column of it has changed since.
 _THE_ROW = "(select to_jsonb(r) - '{{created_at,updated_at}}'::text[] from {table} r where r.id = %(id)s)"
 
 # With the parameters of `AuditWriter.ours`.

@@ -2,7 +2,7 @@
 
 They are sent as one simple query and not in libpq's pipeline mode, which some poolers do not pass on. Each is still a
 statement of its own and sees what was committed before it began: a row read after a lock is read under the lock. The
-first that fails ends the rest.
+first failure ends the rest.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +32,7 @@ class RoundTripAnswer(Generic[T]):
 
     @property
     def value(self) -> T:
-        """What `read` makes of the rows."""
+        """The rows as converted by `read`."""
         if self.rows is None:
             raise AssertionError("asked before the round trip")
         return self._read(self.rows)
@@ -66,7 +66,7 @@ class RoundTrip:
         return answer
 
     def go(self) -> None:
-        """Send what was added since the last call; nothing if nothing was."""
+        """Send the statements that were added since the last call, if any."""
         if not self._statements:
             return
         text, answers = ";\n".join(self._statements), self._answers

@@ -1,4 +1,4 @@
-"""What Dagster loads of the Gemini spend."""
+"""The Dagster definitions of the Gemini spend."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -13,7 +13,7 @@ spend_job = dg.define_asset_job(
     "spend_job",
     selection=dg.AssetSelection.assets(gemini_spend_daily, gemini_quota),
     tags=job_tags(SHARED, longest=timedelta(minutes=10)),
-    description="Rolls the Gemini ledger up by quota day, and shows today's quota. Asks nobody outside.",
+    description="Rolls the Gemini ledger up by quota day, and shows today's quota. Calls no outside system.",
 )
 
 spend_schedule = dg.ScheduleDefinition(

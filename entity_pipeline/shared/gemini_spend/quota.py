@@ -1,4 +1,4 @@
-"""`gemini_quota`: the ledger's day for people. Nothing is stored but this asset's own metadata.
+"""`gemini_quota`: today's figures of the ledger for people. Only this asset's own metadata is stored.
 
 Today's rows come from the ledger itself, requests under way included. Only the days before come from
 `gemini_spend_daily`, which holds nothing but requests that have ended.
@@ -37,12 +37,12 @@ from entity_pipeline.shared.reporting.metadata import (
 def gemini_quota(
     context: dg.AssetExecutionContext, gemini: dg.ResourceParam[GeminiAccess]
 ) -> dg.MaterializeResult:
-    """What today's quota of Gemini is used for, what is left of it, and when it opens again.
+    """How today's Gemini quota is used, what is left of it, and when it is renewed.
 
-    - **Reads** the ledger `gemini_usage_events` for the Pacific day that is now, and `gemini_spend_daily` for the 29
+    - **Reads** the ledger `gemini_usage_events` for the current Pacific day, and `gemini_spend_daily` for the 29
       days before.
-    - **Writes** nothing but its metadata, and asks nobody outside.
-    - **A re-run** only brings it up to date. `spend_schedule` does so five minutes past each hour, also while every
+    - **Writes** only its metadata, and calls no outside system.
+    - **A re-run** only brings it up to date. `spend_schedule` does so five minutes past each hour, even while every
       domain is switched off; `entity-pipeline quota` has the figures to the second.
     """
     status = patiently(gemini.quota)

@@ -38,11 +38,11 @@ _COLUMNS = (
     tags={"database": "assets"},
 )
 def gemini_spend_daily(gemini: dg.ResourceParam[GeminiAccess]) -> dg.MaterializeResult:
-    """Requests, tokens and cost in USD for each Pacific quota day, kept from the ledger for a quick look.
+    """Requests, tokens and cost in USD for each Pacific quota day, rolled up from the ledger for quick reading.
 
     - **Reads** `gemini_usage_events` of the last 35 days.
     - **Writes** the rows of `gemini_spend_daily` that differ.
-    - **The ledger** stays the truth: the cap is never computed from this table.
+    - ***The ledger** stays authoritative: the cap is never computed from this table.
     """
     since = quota_day(datetime.now(UTC)) - timedelta(days=REVISED_DAYS)
     changed = patiently(partial(gemini.roll_up_spend, since))
@@ -52,7 +52,7 @@ def gemini_spend_daily(gemini: dg.ResourceParam[GeminiAccess]) -> dg.Materialize
             "rows_changed": changed,
             "cost_picture": drawn(
                 columns_by_day("USD per Pacific day", _cost_by_day(days, since), form=".4f"),
-                f"What the last {REVISED_DAYS} Pacific days cost, in USD",
+                f"Cost of the last {REVISED_DAYS} Pacific days, in USD",
             ),
             "cost_usd_in_period": float(sum(day.cost_usd for day in days)),
             "grounded_requests_in_period": sum(day.grounded_requests for day in days),

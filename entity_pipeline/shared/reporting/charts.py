@@ -1,7 +1,7 @@
 """Figures as small SVG pictures for the Dagster UI: columns by day, and bars by name.
 
-Surprising: a picture brings its own white ground, because the UI shows it as an image, which knows nothing of the
-light or dark theme around it; and it is kept small, because Dagster stores it with every materialisation.
+A picture has its own white background, because the UI shows it as an image that does not follow the light or dark theme
+around it. It is kept small, because Dagster stores it with every materialisation.
 """
 
 from base64 import b64encode
@@ -24,7 +24,7 @@ _LABEL_WIDTH = 260
 def columns_by_day(
     title: str, days: Sequence[tuple[date, float]], cap: float | None = None, *, form: str = ",.0f"
 ) -> str:
-    """One column a day, oldest first, with the cap as a line. `form` writes a value, as in `format`."""
+    """One column per day, oldest first, with the cap as a line. `form` formats a value, as in `format`."""
     values = [float(value) for _, value in days]
     highest = highest_of(values, cap)
     left, right, top, bottom = _SIDE, _WIDTH - _SIDE, _TOP, _CHART_HEIGHT - _BOTTOM
@@ -77,7 +77,7 @@ def as_image(svg: str, alt: str) -> str:
 
 
 def faces(pictures: Mapping[str, str], across: int = 6) -> str:
-    """Pictures by handle as a Markdown table; an address that is no plain web address is left out."""
+    """Pictures by handle as a Markdown table; anything but a plain web address is left out."""
     shown = [(handle, url) for handle, url in pictures.items() if _fits_markdown(url)]
     if not shown:
         return ""
@@ -103,7 +103,7 @@ def _fits_markdown(url: str) -> bool:
 
 
 def _plain(text: str) -> str:
-    """Text without what Markdown would read as markup; handles have only `_` of it."""
+    """Text with Markdown's special characters escaped; in handles only `_` occurs."""
     return "".join(
         f"\\{letter}" if letter in "\\`*_[]()<>|!#~" else letter for letter in text if letter >= " "
     )

@@ -51,7 +51,7 @@ def profile_link(handle: str) -> str:
 
 
 def units_in_words(unit: str) -> str:
-    """What the cap counts: `unit` of a `QuotaStatus`."""
+    """The name of a cap's unit: `unit` of a `QuotaStatus`."""
     return "search queries" if unit == "query" else "grounded prompts"
 
 

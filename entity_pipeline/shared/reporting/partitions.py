@@ -1,6 +1,6 @@
-"""Green means finished: which partitions of a run are recorded as materialised, and with what.
+"""Green means finished: which partitions of a run are recorded as materialised, and with which metadata.
 
-What a stage counts as pending is the stage's own.
+What counts as pending belongs to each stage.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,8 +28,7 @@ def green_when_finished(
     """Record a materialisation for each partition of the run in which nothing is pending, and an observation
     with the same metadata for every other one. `pending` holds every cohort that has accounts.
 
-    Steps behind this one run either way: an unfinished day holds up neither the other days nor its own finished
-    accounts.
+    Later steps run either way: an unfinished day delays neither the other days nor its own finished accounts.
     """
     keys = list(context.partition_keys)
     unfinished = [key for key in keys if pending.get(date.fromisoformat(key), 0)]
@@ -59,8 +58,8 @@ def green_when_finished(
 def _end_of_step() -> dg.MaterializeResult:
     """A result that lets the next steps of the run begin and records no materialisation.
 
-    One ordinary result turns every partition of a run green, and without a result Dagster skips the steps behind.
-    Dagster itself marks outputs this way whose events a step has recorded (`_log_materialization_or_observation_
+    One ordinary result turns every partition of a run green, and without a result Dagster skips the later steps.
+    Dagster itself marks outputs this way when a step has recorded their events (`_log_materialization_or_observation_
     events_for_asset`), but offers no public form of it. The key is imported and not repeated here, so that a release
     of Dagster without it fails as the code loads and can't turn unfinished days green.
     """

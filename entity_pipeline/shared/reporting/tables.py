@@ -1,4 +1,4 @@
-"""Which table an asset is kept in, and its columns, as the Dagster UI shows them. The lists belong to each stage."""
+"""The table of an asset and its columns, as the Dagster UI shows them. The lists belong to each stage."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -1,4 +1,4 @@
-"""What Dagster runs of every domain have in common: whose they are, which days they cover, what is under way.
+"""What the Dagster runs of all domains have in common: their domain, the days they cover, and which are in flight.
 
-Which work a domain asks for, and when, does not belong here: that is its `automation.py`.
+Which work a domain requests, and when, does not belong here but in its `automation.py`.
 """

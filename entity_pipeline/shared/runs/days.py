@@ -1,4 +1,4 @@
-"""Days of runs, as plain values: which days a run's tags name, and days as ranges that a run can cover."""
+"""Days of runs as plain values: the days that a run's tags name, and ranges of days that a run can cover."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date

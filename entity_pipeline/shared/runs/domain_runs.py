@@ -1,4 +1,4 @@
-"""Runs of one domain in Dagster's records: which days are under way, and which did not come to their end.
+"""Runs of one domain in Dagster's records: which days are in flight, and which did not finish.
 
 Decisions about data are made from the databases, never from these records.
 """

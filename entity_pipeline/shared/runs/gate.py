@@ -1,4 +1,4 @@
-"""The gate, as automation asks it: closed with the reason when it can't be read, since a tick must not fail for it."""
+"""The gate for automation: closed with the reason when it can't be read, because a tick must not fail over it."""
 
 from entity_pipeline.core.failures import PipelineFailure
 from entity_pipeline.core.settings import Closed, Gate, S, SettingsAccess

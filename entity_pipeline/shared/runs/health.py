@@ -1,4 +1,4 @@
-"""How the runs of all domains are doing, by Dagster's records: failing jobs, and schedules that no longer decide."""
+"""The health of all domains' runs in Dagster's records: failing jobs, and schedules that have stopped."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ import dagster as dg
 from entity_pipeline.shared.runs.owners import RunOwners
 from entity_pipeline.shared.runs.tags import SHARED
 
-# The job of runs that a person or a backfill put together from assets.
+# The job name of runs that a person or a backfill assembled from assets.
 CHOSEN_ASSETS = "__ASSET_JOB"
 _MOST_RUNS = 200
 _MOST_TICKS = 20
@@ -38,7 +38,7 @@ def failing_jobs(instance: dg.DagsterInstance, owners: RunOwners, since: datetim
 
 
 def last_decision(instance: dg.DagsterInstance, schedule: str) -> datetime | None:
-    """When the schedule last decided, be it to wait; None when it never did. A failed tick decides nothing."""
+    """When the schedule last made a decision, including to wait; None when it never did. A failed tick is not one."""
     decided = [
         datetime.fromtimestamp(tick.timestamp, UTC)
         for state in instance.all_instigator_state()
@@ -50,7 +50,7 @@ def last_decision(instance: dg.DagsterInstance, schedule: str) -> datetime | Non
 
 
 def _domain(owners: RunOwners, run: dg.DagsterRun) -> str:
-    """Whose failure it is: shared, for a run over the assets of several domains."""
+    """The domain of a failed run: shared, for a run over the assets of several domains."""
     domains = owners.domains(run)
     return next(iter(domains)) if len(domains) == 1 else SHARED
 

@@ -1,4 +1,4 @@
-"""Whose a run is: the domain's key by the run's tag, or by its job or assets where the tag is missing."""
+"""The domain of a run: the key in the run's tag, or that of its job or assets where the tag is missing."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class RunOwners:
     of_job: Mapping[str, str]
 
     def domains(self, run: dg.DagsterRun) -> frozenset[str]:
-        """The domains that a run works for; several only for a run that a person put together from their assets.
+        """The domains that a run works for; several only for a run that a person assembled from their assets.
 
         Runs of jobs carry the tag. Dagster gives a backfill's runs no tag of ours, and runs that were queued by an
         earlier release have none either.

@@ -1,4 +1,4 @@
-"""Days as partitions: the first of them, as the environment names it."""
+"""The first day of the daily partitions, from the environment."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
@@ -12,8 +12,8 @@ def first_day(environment: Mapping[str, str], default: date) -> date:
     """The first partition: the day of `ENTITY_PIPELINE_FIRST_DAY`, or the default where it is not set.
 
     Raises:
-        ConfigurationFailure: it is not a day, or lies in the future. Raised while the code loads, so that nothing
-            runs with other partitions than a person meant.
+        ConfigurationFailure: it is not a day, or lies in the future. Raised while the code loads, so that no run
+            uses other partitions than intended.
     """
     stated = environment.get(_VARIABLE, "").strip()
     if not stated:

@@ -1,7 +1,7 @@
-"""Why a sensor asked for no run: in English on Dagster's tick, and as a value in the tick's cursor.
+"""Why a sensor requested no run: in English on Dagster's tick, and as a value in the tick's cursor.
 
-Dagster keeps a tick's reason as a text in one language. The value beside it lets the administration page say the same
-in another. What a sensor decides, and what else its cursor holds, belongs to the sensor.
+Dagster keeps a tick's reason as a text in one language. The value beside it lets the administration page show it in
+another. What a sensor decides, and what else its cursor holds, belongs to the sensor.
 """
 
 import json
@@ -30,7 +30,7 @@ def skip_reason(cursor: str | None, said: str | None) -> Reason | None:
     reason = _reason(cursor_object(cursor).get(_SKIPPED))
     try:
         return reason if reason is not None and str(reason) == said else None
-    except (KeyError, ValueError, OSError, ImportError):  # of a release that had other texts
+    except (KeyError, ValueError, OSError, ImportError):  # a cursor from a release with other texts
         return None
 
 

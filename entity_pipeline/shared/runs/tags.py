@@ -1,4 +1,4 @@
-"""Tags that runs carry, and names of pools. Both keep the runs of one domain apart from those of another."""
+"""Tags of runs, and names of pools. Both keep the runs of one domain apart from those of another."""
 
 from datetime import timedelta
 
@@ -12,8 +12,8 @@ _RANGE_START, _RANGE_END = "dagster/asset_partition_range_start", "dagster/asset
 def job_tags(domain: str, longest: timedelta) -> dict[str, str]:
     """Tags of a job, which all of its runs inherit: the domain's key, and how long a run may last.
 
-    Dagster's daemon ends a run that lasts longer. Runs without a job of their own, as of a backfill in the UI, carry
-    neither tag: `owners.py` says whose they are, and the limit in `dagster.yaml` ends them.
+    Dagster's daemon ends a run that lasts longer. Runs without a job of their own, such as those of a backfill in the
+    UI, carry neither tag: `owners.py` finds their domain, and the limit in `dagster.yaml` ends them.
     """
     return {DOMAIN_TAG: domain, "dagster/max_runtime": str(int(longest.total_seconds()))}
 
@@ -24,5 +24,5 @@ def range_tags(first: str, last: str) -> dict[str, str]:
 
 
 def pool(domain: str, system: str) -> str:
-    """The pool of a domain's steps that ask an outside system: steps of other domains never wait for them."""
+    """The pool of a domain's steps that call an outside system, so that steps of other domains never wait for them."""
     return f"{domain}_{system}"

@@ -1,6 +1,6 @@
-"""Do jobs with some threads: a gate before each job, one reason to stop, and a calm end on a signal.
+"""Run jobs in several threads, with a gate before each job, one reason to stop, and an orderly end on a signal.
 
-What a job does and whose settings its gate reads does not belong here. Each thread does one job and is a daemon, so
+What a job does, and which settings its gate reads, does not belong here. Each thread does one job and is a daemon, so
 that a request that hangs can't keep the process from ending. Signals arrive in the main thread at any line, and only
 `SimpleQueue.get` is safe to interrupt: `Thread.join`, interrupted, reports a living thread as dead.
 """
@@ -21,10 +21,10 @@ import dagster as dg
 from entity_pipeline.core.patience import patiently
 from entity_pipeline.core.settings import Closed, S, SettingsAccess
 
-# This many jobs in a row without an answer mean that the outside system is down, and not that the jobs are odd.
+# This many jobs in a row without an answer mean that the outside system is down, not that the jobs are at fault.
 OUTAGE_AFTER = 10
 CLAIM_POLL_S = 1.0
-# After a signal: most requests answer within 8 s, and orchestrators kill after 30 s.
+# After a signal: most requests are answered within 8 s, and orchestrators kill after 30 s.
 STOP_WITHIN_S = 20.0
 # Ctrl-C outside of a Dagster step; Ctrl-C, SIGTERM and *Terminate* of the UI inside of one.
 INTERRUPTIONS = (KeyboardInterrupt, dg.DagsterExecutionInterruptedError)
@@ -34,7 +34,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A job is finished. `outcome` names its result in counts; `unavailable`: no answer came, maybe an outage."""
+    """A finished job. `outcome` names its result in counts; `unavailable` means no answer came, perhaps an outage."""
 
     outcome: str
     unavailable: bool = False
@@ -63,7 +63,7 @@ Job = Callable[[], Result]
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """How the sentences of a run name its jobs, the outside system, and what became of a job without an answer."""
+    """The words for the sentences of a run: its jobs, the outside system, and the fate of a job without an answer."""
 
     jobs: str
     system: str
@@ -79,7 +79,7 @@ def gated_jobs(
     stop: Event,
     deadline: datetime,
 ) -> list[Job]:
-    """A job for each item. It asks the gate first, so that a change in the middle of a run counts from the next job."""
+    """A job for each item. It asks the gate first, so that a change during a run takes effect with the next job."""
 
     def job(item: Item) -> Result:
         if stop.is_set():
@@ -88,14 +88,14 @@ def gated_jobs(
         if isinstance(gate, Closed):
             return Stopped(str(gate.reason))
         if datetime.now(UTC) >= deadline:
-            return Stopped("The step's time is up; the next run goes on.")
+            return Stopped("The step's time is up; the next run continues.")
         return work(item, gate.settings)
 
     return [partial(job, item) for item in items]
 
 
 class Workers:
-    """Does the jobs of a run. `outcomes` and `held_because` say how it ended; `stop` is set when it ends."""
+    """Runs the jobs of a run. `outcomes` and `held_because` say how it ended; `stop` is set when it ends."""
 
     def __init__(self, stop: Event, concurrency: int, words: Words) -> None:
         self._stop = stop
@@ -108,10 +108,10 @@ class Workers:
         self.held_because = ""
 
     def work_through(self, jobs: Sequence[Job]) -> None:
-        """Do the jobs in order until all are done or one says to stop.
+        """Run the jobs in order until all are done or one says to stop.
 
-        A job that another process is doing comes again at the end: that process may have died, and its claim then
-        expires. An interruption waits for the jobs at work first, `STOP_WITHIN_S` at most, so that nothing paid is
+        A job that another process is doing is tried again at the end: that process may have died, and its claim then
+        expires. An interruption first waits for the running jobs, at most `STOP_WITHIN_S`, so that nothing paid is
         lost; its text says how many were finished.
         """
         at_work: set[_Worker] = set()
@@ -165,7 +165,7 @@ class Workers:
         return [job for job in jobs if job in elsewhere]
 
     def _come_home(self, at_work: "set[_Worker]") -> str:
-        """Wait for the jobs at work, start nothing new, and report. Further signals are ignored."""
+        """Wait for the running jobs, start nothing new, and report. Further signals are ignored."""
         self._stop.set()
         started = {worker for worker in at_work if worker.ident is not None}
         at_work.clear()
@@ -174,13 +174,13 @@ class Workers:
             with suppress(Empty, *INTERRUPTIONS):
                 self._finished.get(timeout=max(deadline - time.monotonic(), 0.0))
             waiting = {worker for worker in waiting if not worker.has_ended}
-        finished = f"{len(started) - len(waiting)} {self._words.jobs} at work were finished"
+        finished = f"{len(started) - len(waiting)} {self._words.jobs} in progress were finished"
         sentence = f"Stopped by a signal or a person: {finished}"
         if waiting:
             sentence += (
                 f", {len(waiting)} got no answer within {STOP_WITHIN_S:.0f} s and {self._words.unanswered}"
             )
-        return f"{sentence}. The next run goes on."
+        return f"{sentence}. The next run continues."
 
     def _may_go_on(self) -> bool:
         return not (self._stop.is_set() or self._is_drained)
@@ -206,7 +206,7 @@ class Workers:
 
 
 class _Worker(Thread):
-    """Does one job and puts itself into `finished` afterwards."""
+    """Runs one job and puts itself into `finished` afterwards."""
 
     def __init__(self, job: Job, finished: "SimpleQueue[_Worker]") -> None:
         super().__init__(name="worker", daemon=True)

@@ -220,7 +220,7 @@ def test_a_body_that_drips_is_given_up_on_at_the_call_limit(monkeypatch: pytest.
     with raw_server(HEAD, *[b" "] * 400, pause_s=0.02) as url, client_of(url) as client:
         answer = client.send(ASKED)
     assert isinstance(answer, Lost)
-    assert "no whole answer within 0.5 s" in answer.message
+    assert "no complete answer within 0.5 s" in answer.message
     assert 0.4 < time.monotonic() - started < 3
 
 
@@ -232,7 +232,7 @@ def test_headers_that_drip_are_given_up_on_at_the_call_limit(monkeypatch: pytest
     with raw_server(*drops, pause_s=0.02, hangs_up=True) as url, client_of(url) as client:
         answer = client.send(ASKED)
         took_s = time.monotonic() - started
-    assert answer == Lost("TimeoutError: no whole answer within 0.5 s")
+    assert answer == Lost("TimeoutError: no complete answer within 0.5 s")
     assert 0.4 < took_s < 1.8
 
 
@@ -343,7 +343,7 @@ def test_a_reply_is_utf8_whatever_character_set_it_names(charset: str) -> None:
 def test_a_compressed_answer_was_not_asked_for_and_is_not_unpacked(encoding: str, status: int) -> None:
     bomb = gzip.compress(gzip.compress(bytes(3_000_000)))
     answer, [request] = exchange(Reply(status, bomb, headers={"Content-Encoding": encoding}))
-    assert answer == Lost("DecodingError: the answer is compressed, unasked")
+    assert answer == Lost("DecodingError: the answer is compressed, which was not requested")
     assert request.headers["accept-encoding"] == "identity"
 
 

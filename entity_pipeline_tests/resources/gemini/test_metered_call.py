@@ -320,7 +320,7 @@ def test_a_request_that_can_never_work_is_not_repeated() -> None:
 def test_a_lost_answer_counts_and_is_not_asked_for_again() -> None:
     ledger = FakeLedger()
     answer, send = run(ledger, Lost("ReadTimeout: timed out"))
-    assert said(answer) == (Unanswered.NO_REPLY, "Gemini gave no whole answer (ReadTimeout: timed out).")
+    assert said(answer) == (Unanswered.NO_REPLY, "Gemini's reply was incomplete (ReadTimeout: timed out).")
     assert ledger.states == ["unknown"]
     assert len(send.seen) == 1
 
@@ -342,7 +342,7 @@ def test_a_lost_place_is_never_sent_and_asked_for_again() -> None:
 def test_places_that_are_lost_again_and_again_end_the_call() -> None:
     ledger = FakeLedger(marks=[False] * 9)
     answer, send = run(ledger)
-    assert said(answer) == (Unanswered.OVERLOADED, "The ledger is too slow: nothing was sent.")
+    assert said(answer) == (Unanswered.OVERLOADED, "The Gemini ledger responds too slowly; nothing was sent.")
     assert (send.seen, ledger.states) == ([], ["released"] * 3)
 
 

@@ -138,4 +138,4 @@ def test_the_named_account_is_leased_or_none(assets: Connection, governor: Gover
     assert seat.account == "ours"
     busy = governor.lease(assets, only="ours")
     assert isinstance(busy, Busy)
-    assert str(busy.reason) == "The account 'ours' or its route is cooling or at work."
+    assert str(busy.reason) == "The account 'ours' or its route is cooling down or in use."

@@ -195,7 +195,7 @@ def test_a_file_that_would_run_code_is_refused_and_runs_nothing(tmp_path: Path, 
 )
 @pytest.mark.parametrize("protocol", [0, 2, 4])
 def test_anything_but_a_flat_object_of_texts_is_refused(content: Any, protocol: int) -> None:
-    with pytest.raises(InputRejected, match=r"^The file is no plain Instaloader session.*\.$"):
+    with pytest.raises(InputRejected, match=r"^The file is not a plain Instaloader session.*\.$"):
         read_instaloader_session(pickle.dumps(content, protocol))
 
 

@@ -181,7 +181,7 @@ def test_a_channel_that_takes_nothing_is_tried_again_and_the_other_is_not_repeat
     channels = FakeNotifications(("webhook", "email"), {"email": [failure]})
     says = send(assets_db, channels, EMPTY)
     assert says == (
-        f"Alerts that are true: instagram/pool_empty. 1 sent by webhook. {failure} 1 alerts wait for it."
+        f"Active alerts: instagram/pool_empty. 1 sent by webhook. {failure} 1 alerts wait for it."
     )
     send(assets_db, channels, EMPTY)
     later(assets_db, store.CLAIM_LASTS)

@@ -137,7 +137,7 @@ def test_everything_that_is_seen_is_sent_in_one_message_with_links(
     tick()
     ((_, message),) = notifications.sent
     assert says == (
-        "Alerts that are true: entities/backlog_old, entities/run_failed, entities/scheduler_silent, "
+        "Active alerts: entities/backlog_old, entities/run_failed, entities/scheduler_silent, "
         "gemini/cap_reached, gemini/few_grounded, gemini/model_changed, instagram/pool_empty, "
         "notify/settings_unreadable. 8 sent by webhook."
     )
@@ -170,7 +170,7 @@ def test_sources_that_cannot_be_asked_are_reported_and_the_rest_is_sent(
         connection.execute("alter table enrichment_queue rename to gone")
     gemini = FakeGemini(model=DEFAULT_MODEL, cap=5, used=5)
     tick, notifications = ticking(PostgresResource(url=assets_db.url), operation_db, instance, gemini=gemini)
-    assert tick().startswith("Alerts that are true: gemini/cap_reached. 1 sent by webhook. ")
+    assert tick().startswith("Active alerts: gemini/cap_reached. 1 sent by webhook. ")
     assert titles(notifications) == ["entity_pipeline: gemini cap reached"]
 
 
@@ -184,7 +184,7 @@ def test_without_the_database_of_its_claims_nothing_is_sent_and_the_tick_says_so
 
 def test_without_a_channel_nothing_is_looked_at(instance: dg.DagsterInstance) -> None:
     tick, _ = ticking(Away(), Away(), instance, notifications=FakeNotifications(channels=()))
-    assert tick() == "No alerts are sent: set ALERT_WEBHOOK_URL or ALERT_SMTP_URL."
+    assert tick() == "No alerts are sent. Set ALERT_WEBHOOK_URL or ALERT_SMTP_URL to receive them."
 
 
 def test_while_notify_is_switched_off_no_alert_is_sent_and_then_all_that_are_true(
@@ -241,7 +241,7 @@ def test_the_resources_of_production_are_asked_as_the_fakes_are(
         settings=SettingsStore(assets_db=assets, operation_db=PostgresResource(url=operation_db.url)),
         gemini=GeminiResource(assets_db=assets, api_key="k"),
     )
-    assert tick() == "Alerts that are true: gemini/cap_reached, gemini/spend_reached. 2 sent by webhook."
+    assert tick() == "Active alerts: gemini/cap_reached, gemini/spend_reached. 2 sent by webhook."
     assert "Pacific day" in notifications.sent[0][1].text
 
 
@@ -304,7 +304,7 @@ def test_two_domains_alert_side_by_side_each_with_its_own_page(
 ) -> None:
     end(instance, job_run(instance, "rivers"), BAD)
     tick, notifications = ticking(assets_db, operation_db, instance, two_domains(), settings=Gates(OfRivers))
-    assert tick() == "Alerts that are true: lakes/low_water, rivers/run_failed. 2 sent by webhook."
+    assert tick() == "Active alerts: lakes/low_water, rivers/run_failed. 2 sent by webhook."
     tick, _ = ticking(
         assets_db, operation_db, instance, two_domains(), settings=Gates(), notifications=notifications
     )
@@ -321,7 +321,7 @@ def test_a_domain_whose_source_fails_does_not_silence_the_other(
     tick, notifications = ticking(
         assets_db, operation_db, instance, two_domains(rivers=broken), settings=Gates()
     )
-    assert tick() == "Alerts that are true: lakes/low_water. 1 sent by webhook. The gauge does not answer."
+    assert tick() == "Active alerts: lakes/low_water. 1 sent by webhook. The gauge does not answer."
     assert titles(notifications) == ["entity_pipeline: lakes low water"]
 
 
@@ -332,11 +332,11 @@ def test_without_an_open_domain_the_shared_sources_are_not_asked(
     tick, _ = ticking(
         assets_db, operation_db, instance, two_domains(), settings=Gates(OfRivers, OfLakes), gemini=full
     )
-    assert tick() == "Alerts that are true: none."
+    assert tick() == "Active alerts: none."
     tick, _ = ticking(assets_db, operation_db, instance, two_domains(), settings=Gates(OfRivers), gemini=full)
     assert "gemini/cap_reached" in tick()
     nothing = alerts_sensor([], RunOwners({}, {}))
-    assert ticking(assets_db, operation_db, instance, nothing)[0]() == "Alerts that are true: none."
+    assert ticking(assets_db, operation_db, instance, nothing)[0]() == "Active alerts: none."
 
 
 def test_recent_replies_are_ours_answered_and_of_the_configured_model(assets_db: ClonedDatabase) -> None:

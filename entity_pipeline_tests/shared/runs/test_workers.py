@@ -142,7 +142,7 @@ def test_a_step_stops_when_its_time_is_up() -> None:
     work = session(reviewer)
     work.work_through(ACCOUNTS)
     assert reviewer.reviewed == []
-    assert work.held_because == "The step's time is up; the next run goes on."
+    assert work.held_because == "The step's time is up; the next run continues."
 
 
 def test_ten_accounts_without_an_answer_in_a_row_mean_an_outage() -> None:
@@ -227,7 +227,7 @@ def test_an_interruption_says_how_the_accounts_at_work_ended() -> None:
         return REVIEWED
 
     reviewer = FakeReviewer({ACCOUNTS[0]: [interrupt]})
-    with pytest.raises(KeyboardInterrupt, match="1 accounts at work were finished"):
+    with pytest.raises(KeyboardInterrupt, match="1 accounts in progress were finished"):
         session(reviewer).work_through(ACCOUNTS)
     assert reviewer.finished == ACCOUNTS[:1]
 
@@ -255,7 +255,7 @@ def test_a_signal_while_a_stopped_run_waits_for_its_last_accounts_loses_none_of_
 
     stopped = Stopped("The run is stopping.")
     reviewer = FakeReviewer({ACCOUNTS[0]: [slowly], ACCOUNTS[1]: [stopped]})
-    with pytest.raises(KeyboardInterrupt, match="1 accounts at work were finished"):
+    with pytest.raises(KeyboardInterrupt, match="1 accounts in progress were finished"):
         session(reviewer, concurrency=2).work_through(ACCOUNTS)
     assert reviewer.finished[-1] == ACCOUNTS[0]
 
@@ -274,7 +274,7 @@ def test_a_request_that_hangs_keeps_an_interrupted_run_for_a_limited_time(
     reviewer = FakeReviewer({ACCOUNTS[0]: [hang]})
     try:
         with pytest.raises(
-            KeyboardInterrupt, match="0 accounts at work were finished, 1 got no answer within"
+            KeyboardInterrupt, match="0 accounts in progress were finished, 1 got no answer within"
         ):
             session(reviewer).work_through(ACCOUNTS)
         assert reviewer.finished == []

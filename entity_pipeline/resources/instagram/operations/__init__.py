@@ -1,1 +1,1 @@
-"""The operations, each a module of its name with a `HANDLER`; see `handlers.py`."""
+"""The operations: each is a module with its name and a `HANDLER`; see `handlers.py`."""

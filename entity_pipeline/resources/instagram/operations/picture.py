@@ -1,8 +1,7 @@
 """`PictureDownload`: one picture from an address that a stranger's page gave us. Never raises.
 
-Instagram is not trusted to name only its own servers: the address decides nothing but the path. The
-connection goes to the very IP address that was checked, so a name that resolves differently a moment later
-gains nothing.
+Instagram is not trusted to name only its own servers: only the path of the address is used. The connection goes to the
+very IP address that was checked, so a name that resolves differently a moment later has no effect.
 """
 
 import hashlib
@@ -30,10 +29,10 @@ MOST_PIXELS = 16_000_000
 TIMEOUT_S = 20.0
 _FORMATS = {b"\xff\xd8\xff": ("JPEG", "image/jpeg"), b"\x89PNG\r\n\x1a\n": ("PNG", "image/png")}
 MOST_SCANS = 100
-# All else is special, also the ways to write an IPv4 address within one (``64:ff9b::10.0.0.1``, ``::10.0.0.1``).
+# Everything else is special, including IPv6 forms of an IPv4 address (``64:ff9b::10.0.0.1``, ``::10.0.0.1``).
 _PUBLIC_IPV6 = ipaddress.ip_network("2000::/3")
 _BY_STATUS = {403: "expired", 404: "missing", 410: "expired", 429: "rate_limited"}
-# Words that say something else than that our rules refuse the picture.
+# Words with another meaning than "our rules refuse the picture".
 _UNANSWERED = {
     "rate_limited": SeatOutcome.LIMITED,
     "timeout": SeatOutcome.TRANSPORT,
@@ -143,7 +142,7 @@ def _download(
             return _body(answer, ends_at)
         finally:
             answer.close()  # a body that is not read to its end keeps its connection
-    except urllib3.exceptions.NewConnectionError:  # which urllib3 counts among the timeouts
+    except urllib3.exceptions.NewConnectionError:  # a subclass of urllib3's timeouts
         raise _Refused("transport") from None
     except urllib3.exceptions.TimeoutError:
         raise _Refused("timeout") from None

@@ -1,7 +1,7 @@
 """`ProfileLook`: the public profile page, and one more request for fields that it left out.
 
-The page is read without cookies even when a session is loaded, so what it shows or refuses is the route's affair.
-Reading the node is `profile_node.py`.
+The page is read without cookies even when a session is loaded, so a refusal concerns the route only. Reading the node
+is `profile_node.py`.
 """
 
 import re
@@ -24,10 +24,10 @@ _PAGE_FIELDS = ("full_name", "biography")
 
 
 def page_says(status: int, marks: PageMarks) -> Verdict:
-    """What a page that refuses nothing says of the profile, when none could be read from it.
+    """The verdict on a page without a refusal from which no profile could be read.
 
-    Any 404 is an absence here, also a bare "Not Found": the canary tells whether it was a block. Every page has a link
-    to the login, so that alone comes last.
+    Any 404 is an absence here, even a bare "Not Found": the canary shows whether it was a block. Every page has a link
+    to the login, so that mark is checked last.
     """
     if status in (404, 410):
         return ABSENT
@@ -55,9 +55,9 @@ def _ask(look: ProfileLook, wire: Wire) -> InstagramProfile:
 
 
 def _completed(context: GovernedContext, node: Mapping[str, Any]) -> dict[str, Any]:
-    """The same profile with the fields that its page left out: another request."""
+    """The same profile with the fields that its page left out, from one more request."""
     profile = Profile(context, dict(node))
-    profile._obtain_metadata()  # noqa: SLF001 - its public ways in read one field each
+    profile._obtain_metadata()  # noqa: SLF001 - its public properties read one field each
     return _node(profile)
 
 
@@ -67,7 +67,7 @@ def _node(profile: Profile) -> dict[str, Any]:
 
 
 def _refuses(look: ProfileLook) -> str | None:
-    return None if _USERNAME.fullmatch(look.target) else "This can't be a username; nothing was sent."
+    return None if _USERNAME.fullmatch(look.target) else "This is not a valid username; nothing was sent."
 
 
 HANDLER = SeatedHandler(

@@ -14,7 +14,7 @@ _PK = re.compile(r"[1-9][0-9]{0,19}")
 
 
 class NotTheProfile(Unreadable):
-    """The node has no usable id, or belongs to another name than was asked for."""
+    """The node has no usable id, or belongs to another username than the requested one."""
 
 
 def read_profile(node: Mapping[str, Any], asked: str) -> InstagramProfile:
@@ -46,7 +46,7 @@ def read_profile(node: Mapping[str, Any], asked: str) -> InstagramProfile:
 def _text(value: Any) -> str | None:
     if not isinstance(value, str):
         return None
-    # A lone surrogate can be in JSON but in no UTF-8 text, so no database would take it.
+    # A lone surrogate is valid in JSON but not in UTF-8, so no database would accept it.
     return value[:_LONGEST_TEXT].encode("utf-8", "ignore").decode("utf-8") or None
 
 

@@ -1,7 +1,7 @@
 """Alerts about what all domains share: Gemini, the Instagram pool, the row `notify`, and runs.
 
-To add one is a function here and its name in `SHARED_SOURCES`. All but those about runs are asked only while the gate
-of at least one domain is open: until then everything else waits for a person anyway.
+To add a source, write a function here and name it in `SHARED_SOURCES`. All sources but those about runs are called only
+while the gate of at least one domain is open, because until then the rest waits for a person anyway.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Alerts about Gemini: the quota day and its money, what replies look like, and the life of the configured model."""
+"""Alerts about Gemini: the quota day and its spend, the kind of replies, and the life of the configured model."""
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -12,27 +12,27 @@ FEWEST_REPLIES = 20
 _LOOKED_AT = timedelta(days=1)
 
 WHAT_TO_DO: Mapping[str, str] = {
-    "cap_near": "Nothing, unless other work needs the quota today: lower accounts_per_tick, or raise the cap.",
+    "cap_near": "Nothing, unless other work needs the quota today: then lower accounts_per_tick or raise the cap.",
     "cap_reached": "Wait for the reset, or raise daily_grounding_cap if the Google project allows more.",
-    "spend_reached": "Look at the cost by model on the quota page; wait, or raise daily_spend_usd.",
+    "spend_reached": "Look at the cost by model on the quota page. Wait until tomorrow, or raise daily_spend_usd.",
     "month_spent": "Wait for the next Pacific month, or raise monthly_spend_usd.",
     "blocked_by_google": (
-        "Wait: calls go on when the block ends. If it returns, compare the Google project's quota with "
+        "Wait: requests continue when the block ends. If it happens again, compare the Google project's quota with "
         "daily_grounding_cap."
     ),
     "model_changed": (
         "Compare prices and quota. To use the other model's replies: `entity-pipeline settings set gemini "
         """'accept_models=["NAME"]'`. To leave them unused: set GEMINI_MODEL to another model of the registry, and """
-        "restart what reads it."
+        "restart the webserver and the daemon."
     ),
-    "few_grounded": "Read some of these reviews: nothing without a search is published, but each was paid for.",
-    "model_retires": "Set GEMINI_MODEL as the message says, and restart what reads it.",
-    "model_retired": "Set GEMINI_MODEL as the message says, and restart what reads it.",
+    "few_grounded": "Read some of these reviews. None of them is published without a search, but each was paid for.",
+    "model_retires": "Set GEMINI_MODEL as the message says, and restart the webserver and the daemon.",
+    "model_retired": "Set GEMINI_MODEL as the message says, and restart the webserver and the daemon.",
 }
 
 
 def quota_alerts(look: Look) -> Iterator[Alert]:
-    """The cap, the money and Google's own block. The cap and the money are alerts of their own for each period."""
+    """The cap, the spend and Google's own block. The cap and the spend have a separate alert for each period."""
     quota = look.gemini.quota()
     taken, day, month = quota.used + quota.reserved, quota.quota_day, f"{quota.quota_day:%Y-%m}"
     figures = f"{taken:,} of {quota.cap:,} {units_in_words(quota.unit)} of the Pacific day {day} are used"
@@ -42,7 +42,7 @@ def quota_alerts(look: Look) -> Iterator[Alert]:
         says = f"The cap is reached: {figures}. It resets at {in_words(quota.resets_at)}."
         yield _alert("cap_reached", says, f"{day}")
     elif taken >= quota.cap * look.limits.cap_near_share:
-        yield _alert("cap_near", f"The cap is near: {figures}.", f"{day}")
+        yield _alert("cap_near", f"The cap is nearly reached: {figures}.", f"{day}")
     if quota.spent_usd >= quota.spend_limit_usd:
         says = f"{quota.spent_usd:.2f} of {quota.spend_limit_usd:.2f} USD of the Pacific day {day} are spent."
         yield _alert("spend_reached", says, f"{day}")
@@ -50,12 +50,12 @@ def quota_alerts(look: Look) -> Iterator[Alert]:
         if budget.domain is None and budget.is_spent:
             yield _alert("month_spent", str(budget.reason(day)), month)
     if quota.blocked_until is not None and quota.blocked_until > look.now:
-        says = f"Google refuses requests, so none is sent before {in_words(quota.blocked_until)}."
+        says = f"Google refuses requests, so none are sent before {in_words(quota.blocked_until)}."
         yield _alert("blocked_by_google", says)
 
 
 def reply_alerts(look: Look) -> Iterator[Alert]:
-    """Replies of the last day that name a model which is not accepted, or came without the search that was paid for."""
+    """Replies of the last day from a model that is not accepted, or without the search that was paid for."""
     replies = look.gemini.recent_replies(look.now - _LOOKED_AT)
     accepted = look.settings.readable(GeminiSettings).accept_models
     for version in replies.other_models:

@@ -11,7 +11,7 @@ WHAT_TO_DO: Mapping[str, str] = {
     )
 }
 
-# One that cools comes back; one whose route a person disabled does not.
+# A cooling account becomes usable again; one whose route a person disabled does not.
 _POOL = """
 select count(*)::int, (count(*) filter (where a.state in ('active', 'cooling') and r.state <> 'disabled'))::int
 from instagram_pool_accounts a join instagram_routes r on r.name = a.route
@@ -20,7 +20,7 @@ where a.state <> 'disabled'
 
 
 def pool_alerts(look: Look) -> Iterator[Alert]:
-    """Some domain asks Instagram, and no account of the pool can be used until a person acts. No pool is no alert."""
+    """A domain queries Instagram, and no account of the pool is usable until a person acts. An empty pool is fine."""
     if not any(domain.works_with(InstagramSettings) for domain in look.open_domains.values()):
         return
     with look.assets_db.connection() as connection:

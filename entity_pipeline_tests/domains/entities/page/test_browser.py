@@ -346,7 +346,8 @@ def test_a_bad_cap_is_explained_beside_its_field_for_eyes_and_ears(visit: Open, 
     assert field.get_attribute("aria-invalid") == "true"
     assert "accounts_per_tick-problem" in (field.get_attribute("aria-describedby") or "")
     assert (
-        page.inner_text("#accounts_per_tick-problem") == "Must be a whole number, without a point or comma."
+        page.inner_text("#accounts_per_tick-problem")
+        == "Must be a whole number, without a decimal point or comma."
     )
     assert field.input_value() == "many"
     page.fill("#accounts_per_tick", "900")
@@ -446,7 +447,7 @@ def test_a_lost_server_is_reported_and_the_page_keeps_its_content(
         page.goto(site + PAGE_PATH)
     page.fill("#search", "amber")
     page.wait_for_selector("#connection:not([hidden])")
-    assert "does not answer" in page.inner_text("#connection")
+    assert "is not responding" in page.inner_text("#connection")
     assert "amber.row" in accounts(page)
     context.close()
 

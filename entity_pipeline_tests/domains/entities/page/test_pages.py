@@ -113,15 +113,15 @@ def test_the_page_shows_the_budget_of_the_month_and_the_model_that_answers(
         "where platform = 'gemini'"
     )
     page = text_of(person.get(PAGE_PATH).text)
-    assert re.search(r"Spent of the month's limit \$[\d.]+ of \$1,234\.50", page)
-    assert "Answers in place of" not in page
+    assert re.search(r"Spent this month \$[\d.]+ of \$1,234\.50", page)
+    assert "Model that answers in place of" not in page
     assets.execute("update gemini_usage_events set billed_model = 'gemini-3.5-flash-lite'")
     quota = TestClient(app, base_url=ORIGIN, headers=BEARER).get("/api/v1/quota").json()
     assert quota["answered_by"] == "gemini-3.5-flash-lite"
     assert quota["closed_because"].startswith("Gemini answered with gemini-3.5-flash-lite in place of ")
     assert quota["budgets"][0]["limit_usd"] == "1234.5"
     page = text_of(person.get(PAGE_PATH).text)
-    assert f"Answers in place of {quota['model']} gemini-3.5-flash-lite" in page
+    assert f"Model that answers in place of {quota['model']} gemini-3.5-flash-lite" in page
     assert "Gemini answered with gemini-3.5-flash-lite in place of " in page
 
 
@@ -175,7 +175,7 @@ def test_the_figures_of_the_page_are_those_of_the_api(
     forecast = quota["forecast"]
     assert f"{forecast['pending']} items wait" in page
     done_on = Texts("en").day(date.fromisoformat(forecast["done_on"]))
-    assert f"done on the Pacific day {done_on} at {forecast['per_day']:,} per day" in page
+    assert f"At {forecast['per_day']:,} per day, they will be done on the Pacific day {done_on}." in page
     assert len(re.findall(r'<rect class="column', page)) == 30 - quota["history"].count(0)
     for day in quota["history"]:
         assert (
@@ -236,7 +236,7 @@ def test_an_unknown_filter_value_is_left_out_and_reported(person: TestClient, op
     fill_queue(operation, pending=1)
     page = person.get(PAGE_PATH + "?state=gone&search=amber&cohort=tomorrow&lang=en").text
     assert rows(page) == ["amber.row"]
-    assert "not a value of State: gone" in text_of(page)
+    assert "not a valid value of State: gone" in text_of(page)
     assert "not a value of Cohort: tomorrow" in text_of(page)
 
 
