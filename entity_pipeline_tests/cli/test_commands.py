@@ -98,7 +98,7 @@ def test_a_dry_run_of_enrich_says_how_many_calls_and_makes_none(
             connection.execute("insert into instagram_accounts (username) values (%s)", [name])
     ended = command("enrich", "--dry-run")
     assert ended.code == 0, ended.said
-    assert "At most 2 paid calls would be made for the accounts that are known now." in ended.out
+    assert "At most 2 paid calls would be made for the accounts that are known so far." in ended.out
     assert "0 of 2 grounded prompts used" in ended.out
     assert gemini.requests["total"] == 0
     assert set(statuses(operation_db).values()) == {None}
@@ -405,8 +405,8 @@ def test_undo_puts_back_what_enrich_wrote(
     assert ended.code == 0, ended.said
     assert "1 created" in ended.out
     assert statuses(operation_db, "catalog_link") == {"prada": "undone", "timberland": "created"}
-    assert command("undo", "--account", "@Prada").out == "Nothing is left to put back.\n"
-    assert command("undo").failure == "Say what to undo: either --run ID or --account NAME."
+    assert command("undo", "--account", "@Prada").out == "Nothing is left to restore.\n"
+    assert command("undo").failure == "Give either --run ID or --account NAME."
     assert "there is nothing to undo" in command("undo", "--account", "nobody").failure
     with assets_db.connection() as connection:
         connection.execute("update pipeline_settings set updated_at = now()")

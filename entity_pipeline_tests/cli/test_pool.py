@@ -145,7 +145,7 @@ def test_a_test_through_a_dead_proxy_says_so_and_a_full_window_sends_nothing(
         (["our_one", "--cookies", "none.json"], "none.json can't be read (No such file or directory)."),
         (["our_one", "--cookies", "."], "can't be read (Is a directory)."),
         (["our_one", "--cookies", "few.json"], "The file has no valid cookie ds_user_id, sessionid of"),
-        (["our_one", "--cookies", "session"], "The file is no cookie export"),
+        (["our_one", "--cookies", "session"], "The file is not a cookie export"),
         (["our_one", "--instaloader-session", "cookies.json"], "The file is not a plain Instaloader session"),
         (["our_one", "--instaloader-session", "evil"], "such a file could run code"),
         (["our_one", "--cookies", "cookies.json", "--route", "p-9"], "There is no route 'p-9' yet"),

@@ -1,4 +1,4 @@
-"""Alerts of the domain: accounts that wait for too long, a schedule that no longer asks for them, and a late list."""
+"""Alerts of the domain: accounts that wait too long, a schedule that has stopped, and a list that is behind."""
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta

@@ -1,7 +1,7 @@
-"""Sensors and the schedule: each asks what is pending in the databases, and says in a sentence why it waits.
+"""Sensors and the schedule: each reads what is pending from the databases, and says in a sentence why it waits.
 
-State is read from the databases and not from Dagster's own records, so it does not matter whether a schedule,
-a backfill or a person at the command line made it so. Nothing here works on data: SQL only, within Dagster's 60 s.
+State is read from the databases and not from Dagster's own records, so it does not matter whether a schedule, a
+backfill or a person at the command line caused it. Nothing here works on data: only SQL, within Dagster's 60 s.
 """
 
 import json
@@ -34,7 +34,7 @@ POSTS_PER_TICK = 100_000
     job=jobs.intake_job,
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Asks intake_job for the days whose posts changed, and for days with accounts of no cohort yet.",
+    description="Launches intake_job for days whose posts changed, and for days with accounts without a cohort.",
 )
 def new_posts_sensor(
     context: dg.SensorEvaluationContext,
@@ -42,7 +42,7 @@ def new_posts_sensor(
     operation_db: dg.ResourceParam[Database],
     settings: dg.ResourceParam[SettingsAccess],
 ) -> dg.SensorResult:
-    """Watch `raw_posts` by (updated_at, id), and the runs it asked for: the cursor has moved on without them."""
+    """Watch `raw_posts` by (updated_at, id), and earlier requested runs, whose days the cursor has already passed."""
     gate = gate_of(settings, EntitySettings)
     if isinstance(gate, Closed):
         return skipped(gate.reason, context.cursor)
@@ -55,7 +55,7 @@ def new_posts_sensor(
         adoptable = unadopted_days(connection, FIRST_DAY, last_day(now))
     window = RunWindow.after(context.cursor, now)
     unfinished = jobs.RUNS.unfinished(context.instance, jobs.INTAKE, window.since, window.until)
-    # A post dated in the future waits for its day to come.
+    # A post dated in the future waits until its day.
     wanted = {day for day in days if day <= last_day(now)} | set(adoptable) | unfinished
     wanted -= jobs.RUNS.in_flight(context.instance, jobs.INTAKE) - set(days)
     text = json.dumps(json.loads(cursor.to_json()) | window.entry)
@@ -69,7 +69,7 @@ def new_posts_sensor(
     cron_schedule="*/15 * * * *",
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every 15 minutes: the most-tagged pending accounts that fit what is left of today's quota.",
+    description="Every 15 minutes: reviews the most-tagged pending accounts that fit into today's remaining quota.",
 )
 def enrichment_schedule(
     context: dg.ScheduleEvaluationContext,
@@ -104,7 +104,7 @@ def enrichment_schedule(
     job=jobs.linking_job,
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Asks linking_job for cohorts with reviewed accounts that no decision was made for.",
+    description="Launches linking_job for cohorts with reviewed accounts without a decision.",
 )
 def catalog_links_sensor(
     context: dg.SensorEvaluationContext,
@@ -134,14 +134,14 @@ def catalog_links_sensor(
     minimum_interval_seconds=300,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=(
-        "Asks once more for cohorts whose run failed or was cancelled: a run that dies after its last account leaves "
-        "nothing pending, and its partition would never turn green. Pays nothing."
+        "Launches once more the cohorts whose run failed or was cancelled: a run that dies after its last account "
+        "leaves nothing pending, and its partition would never turn green. Costs nothing."
     ),
 )
 def unfinished_runs_sensor(
     context: dg.SensorEvaluationContext, settings: dg.ResourceParam[SettingsAccess]
 ) -> dg.SensorResult:
-    """A run with a limit of zero counts what is pending, and turns the cohort green where that is nothing."""
+    """Request runs with a limit of zero, which turn a cohort green if nothing in it is pending."""
     gate = gate_of(settings, EntitySettings)
     if isinstance(gate, Closed):
         return skipped(gate.reason, context.cursor)

@@ -1,4 +1,4 @@
-"""Asset checks that look at the databases. Those about one run's own work stand in the asset that did it."""
+"""Asset checks on the databases. Checks of one run's own work are in the asset that did it."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -37,7 +37,7 @@ NAMES_WINDOW = timedelta(days=30)
 @dg.asset_check(
     asset="tagged_usernames",
     blocking=True,
-    description="Both databases have every table and column the pipeline needs, and show us their rows.",
+    description="Both databases have every table and column that the pipeline needs, and show their rows to it.",
 )
 def databases_have_the_schema(schema: dg.ResourceParam[SchemaAccess]) -> dg.AssetCheckResult:
     """Going on with half a schema would write half a result."""
@@ -54,7 +54,7 @@ def databases_have_the_schema(schema: dg.ResourceParam[SchemaAccess]) -> dg.Asse
     description="No account has been waiting for its first review for more than seven days.",
 )
 def backlog_is_young(assets_db: dg.ResourceParam[Database]) -> dg.AssetCheckResult:
-    """A growing backlog means that more accounts arrive than the quota lets through."""
+    """Warn about a growing backlog, which means that more accounts arrive than the quota allows."""
     now = datetime.now(UTC)
     oldest = patiently_on(assets_db, lambda assets: Backlog(assets, every_cohort(now)).oldest_review())
     age = now - oldest.created_at if oldest else timedelta()
@@ -72,12 +72,12 @@ def backlog_is_young(assets_db: dg.ResourceParam[Database]) -> dg.AssetCheckResu
 @dg.asset_check(
     asset="catalog_links",
     description=(
-        "The Korean and the English name of an entity fit together: script, sound, stage name against legal name. "
-        "Looks at entities that the pipeline wrote or linked within 30 days."
+        "The Korean and the English name of an entity match in script, in sound, and as stage or legal name. "
+        "Checks entities that the pipeline wrote or linked within 30 days."
     ),
 )
 def names_fit_together(operation_db: dg.ResourceParam[Database]) -> dg.AssetCheckResult:
-    """What can't be told from the names alone, such as a translation, is no warning."""
+    """Warn about mismatched names. What the names alone can't show, such as a translation, is not a warning."""
     recent = _recent(operation_db)
     found = ((entity, check_pair(entity)) for entity in recent)
     return _names_result(len(recent), [NameProblem(entity, finding) for entity, finding in found if finding])
@@ -86,12 +86,12 @@ def names_fit_together(operation_db: dg.ResourceParam[Database]) -> dg.AssetChec
 @dg.asset_check(
     asset="catalog_links",
     description=(
-        "No entity stands in the catalog twice under the same name, or once in each script. "
-        "Looks at entities that the pipeline wrote or linked within 30 days, beside all others."
+        "No entity is in the catalog twice, under the same name or once in each script. "
+        "Compares entities that the pipeline wrote or linked within 30 days with all others."
     ),
 )
 def no_entity_is_there_twice(operation_db: dg.ResourceParam[Database]) -> dg.AssetCheckResult:
-    """Twins that people made, or that were made before the second name was known."""
+    """Warn about twins that people created, or that were created before the second name was known."""
     since = datetime.now(UTC) - NAMES_WINDOW
     recent = _recent(operation_db)
     pairs = [
@@ -110,16 +110,16 @@ def no_entity_is_there_twice(operation_db: dg.ResourceParam[Database]) -> dg.Ass
 @dg.asset_check(
     asset="catalog_links",
     description=(
-        "No person is an active member of two groups, but for parts of one group. "
-        "Looks at artists that the pipeline wrote or linked within 30 days."
+        "No person is an active member of two groups, except for parts of one group. "
+        "Checks artists that the pipeline wrote or linked within 30 days."
     ),
 )
 def nobody_is_in_two_groups(operation_db: dg.ResourceParam[Database]) -> dg.AssetCheckResult:
-    """Two people of one name are easily mixed up; `group_members` itself is never written here."""
+    """Warn about memberships that may mix up two people of one name; `group_members` itself is never written."""
     since = datetime.now(UTC) - NAMES_WINDOW
     found = patiently_on(operation_db, partial(memberships, since=since))
     if found is None:
-        missing = "This role may not read group_members: grant it select on that table, and nothing else."
+        missing = "This role may not read group_members: grant it select on that table only."
         return dg.AssetCheckResult(
             passed=True, severity=dg.AssetCheckSeverity.WARN, metadata={"not_looked_at": missing}
         )

@@ -1,4 +1,4 @@
-"""Everything of the entities domain that Dagster loads."""
+"""The Dagster definitions of the entities domain."""
 
 import dagster as dg
 

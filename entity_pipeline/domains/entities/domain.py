@@ -1,4 +1,4 @@
-"""The registration of the domain `entities`. What is heavy is imported inside the functions."""
+"""The registration of the domain `entities`. Heavy modules are imported inside the functions."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,14 +11,14 @@ from entity_pipeline.domains.entities.settings import EntitySettings
 
 
 def definitions() -> Any:
-    """What Dagster loads."""
+    """The Dagster definitions."""
     from entity_pipeline.domains.entities.definitions import entities_definitions
 
     return entities_definitions()
 
 
 def health() -> Sequence[HealthCheck]:
-    """What `doctor` looks at."""
+    """The checks for `doctor`."""
     from entity_pipeline.domains.entities.health import CHECKS
 
     return CHECKS
@@ -32,21 +32,21 @@ def commands() -> Any:
 
 
 def sample() -> Any:
-    """What the sandbox plays."""
+    """The sample for the sandbox."""
     from entity_pipeline.domains.entities.sample.entity_sample import EntitySample
 
     return EntitySample()
 
 
 def page() -> Any:
-    """What it shows."""
+    """The administration page."""
     from entity_pipeline.domains.entities.page.page import EntitiesPage
 
     return EntitiesPage
 
 
 def alerts() -> AlertSource:
-    """What it tells people."""
+    """The source of alerts."""
     from entity_pipeline.domains.entities.alerts import entity_alerts
 
     return entity_alerts

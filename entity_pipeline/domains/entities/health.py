@@ -1,7 +1,7 @@
-"""Odd rows that `doctor` warns of although runs work, a list that is late, and what only `evaluate` needs.
+"""Checks for `doctor`: odd rows that do not stop runs, a list that is behind, and the needs of `evaluate`.
 
-What keeps runs from working does not belong here; see `schema.py`. `enrichment_queue` may fall behind the accounts
-without any error: where Dagster's daemon does not run, nothing sweeps.
+Problems that stop runs do not belong here; see `schema.py`. `enrichment_queue` may fall behind the accounts without an
+error, because nothing sweeps where Dagster's daemon does not run.
 """
 
 import os
@@ -22,10 +22,10 @@ from entity_pipeline.domains.entities.accounts.queries.queue_rows import read_sw
 from entity_pipeline.domains.entities.settings import EntitySettings
 
 _EXAMPLES = 3
-# Names of a very large catalog take long to normalise; the check gives up after this time.
+# The names of a very large catalog take long to normalise; the check gives up after this time.
 _LONGEST_COUNT = "20s"
 
-# An account that is off is left alone, and makes nobody a twin.
+# An account that is switched off is left alone, and is no other account's twin.
 _DOUBLED_HANDLES = """
 select lower(ltrim(btrim(username), '@')), array_agg(username order by username)
 from instagram_accounts where is_active
@@ -47,33 +47,33 @@ _Connection = psycopg.Connection[Any]
 
 
 def rows_are_unique(databases: Databases) -> Iterator[Finding]:
-    """Accounts that are one handle, and entities that are one name."""
+    """Warn about accounts with the same handle, and entities with the same name."""
     with databases.operation.connection() as connection:
         yield from _warnings(doubled_rows(connection))
 
 
 def list_is_up_to_date(databases: Databases) -> Iterator[Finding]:
-    """The list that planners and the administration page look at follows the accounts."""
+    """Check that the list for planners and the administration page follows the accounts."""
     with databases.operation.connection() as operation, databases.assets.connection() as assets:
         yield from _warnings(list_problems(assets, operation))
 
 
 def evaluations_can_be_kept(databases: Databases) -> Iterator[Finding]:
-    """What only `evaluate` needs."""
+    """Check the needs of `evaluate`."""
     with databases.assets.connection() as connection:
         yield from _warnings(evaluation_problems(connection))
 
 
 def backfill_may_look(databases: Databases) -> Iterator[Finding]:
-    """Whether the profile backfill is on, and where it goes."""
+    """Report whether the profile backfill is on, and which host it queries."""
     instagram = databases.settings.gate(InstagramSettings)
     if not databases.settings.readable(EntitySettings).instagram_backfill_enabled:
-        yield Finding("ok", "The profile backfill is switched off; reviews go on without it.")
+        yield Finding("ok", "The profile backfill is switched off; reviews continue without it.")
     elif isinstance(instagram, Closed):
         yield Finding("warn", f"The profile backfill waits: {instagram.reason}")
     else:
         where = os.environ.get("INSTAGRAM_BASE_URL") or "Instagram"
-        yield Finding("ok", f"The profile backfill is on and goes to {where}.")
+        yield Finding("ok", f"The profile backfill is on and queries {where}.")
 
 
 CHECKS = (rows_are_unique, list_is_up_to_date, evaluations_can_be_kept, backfill_may_look)
@@ -84,7 +84,7 @@ def _warnings(sentences: Iterator[str]) -> Iterator[Finding]:
 
 
 def doubled_rows(operation: _Connection) -> Iterator[str]:
-    """Accounts that are one handle, and entities that are one name; each kind in a sentence."""
+    """A sentence each for accounts with the same handle and for entities with the same name."""
     handles = _limited(operation, sql.SQL(_DOUBLED_HANDLES))
     if handles:
         shown = "; ".join(", ".join(names) for _, names in handles[:_EXAMPLES])
@@ -97,42 +97,42 @@ def doubled_rows(operation: _Connection) -> Iterator[str]:
         if names:
             shown = ", ".join(str(name) for name, _ in names[:_EXAMPLES])
             yield (
-                f"operation: names that belong to more than one row of {table}: {len(names)} ({shown}). An account of "
-                "such a name is held until a person links it or merges the rows."
+                f"operation: names that belong to more than one row of {table}: {len(names)} ({shown}). An account "
+                "with such a name is held until a person links it or merges the rows."
             )
 
 
 def list_problems(assets: _Connection, operation: _Connection) -> Iterator[str]:
-    """Whether `enrichment_queue` is behind the accounts. That it is there and ours to write, `schema.py` asks for."""
+    """Whether `enrichment_queue` is behind the accounts. Its existence and rights are needs in `schema.py`."""
     if assets.execute(_THERE).fetchone() != (True,) or (state := read_sweep(assets)) is None:
         return
     now = server_clock(operation)
     if state.as_of is None:
         if operation.execute("select exists (select from instagram_accounts)").fetchone() == (True,):
             yield (
-                "assets: enrichment_queue is not filled yet, so no account is planned and the page shows none; "
-                "changed_accounts_sensor fills it where Dagster's daemon runs, and `entity-pipeline enrich` everywhere."
+                "assets: enrichment_queue is empty, so no account is planned and the page shows none; to fill it, "
+                "start Dagster's daemon with changed_accounts_sensor on, or run `entity-pipeline enrich`."
             )
         return
     if now - state.as_of > LIST_IS_LATE:
         yield (
             f"assets: enrichment_queue is as of {state.as_of.astimezone(UTC):%Y-%m-%d %H:%M} UTC; "
-            "changed_accounts_sensor keeps it: see whether Dagster's daemon runs and the sensor is on."
+            "check that Dagster's daemon runs and that changed_accounts_sensor is on."
         )
     if now - (state.compared_at or state.as_of) > COMPARISON_IS_LATE:
         yield (
-            "assets: enrichment_queue was not compared with every account for two days, and may name deleted ones; "
-            "enrichment_queue_schedule does it: see whether it is on."
+            "assets: enrichment_queue was not compared with all accounts for two days, and may list deleted ones; "
+            "check that enrichment_queue_schedule is on."
         )
 
 
 def evaluation_problems(assets: _Connection) -> Iterator[str]:
-    """What is wrong with `review_evaluations`, which only `entity-pipeline evaluate` uses."""
+    """Problems of `review_evaluations`, which only `entity-pipeline evaluate` uses."""
     there, readable, _ = _access(assets, "public.review_evaluations")
     if not there:
         yield (
-            "assets: the table review_evaluations is missing, and `entity-pipeline evaluate` can't keep what it "
-            "measured; run `entity-pipeline migrate`."
+            "assets: the table review_evaluations is missing, so `entity-pipeline evaluate` can't store its results; "
+            "run `entity-pipeline migrate`."
         )
     elif not readable:
         yield (
@@ -142,7 +142,7 @@ def evaluation_problems(assets: _Connection) -> Iterator[str]:
 
 
 def _limited(connection: _Connection, query: sql.SQL | sql.Composed) -> list[tuple[str, list[str]]]:
-    """The rows, or none when they take too long or a table is not there, which others say."""
+    """The rows, or none when they take too long or a table is missing, which other checks report."""
     try:
         with connection.transaction():
             connection.execute(sql.SQL("set local statement_timeout = {}").format(_LONGEST_COUNT))

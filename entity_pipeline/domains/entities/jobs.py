@@ -19,14 +19,14 @@ intake_job = dg.define_asset_job(
     selection=dg.AssetSelection.assets(*INTAKE),
     # The first load of a long history.
     tags=job_tags(KEY, longest=timedelta(hours=2)),
-    description="Brings the tagged accounts of some days of posts into instagram_accounts.",
+    description="Brings the accounts tagged on some days of posts into instagram_accounts.",
 )
 enrichment_job = dg.define_asset_job(
     "enrichment_job",
     selection=dg.AssetSelection.assets(*ENRICHMENT),
-    # Its steps end their work after 10 and after 50 minutes; databases may be waited for at both ends.
+    # Its steps end their work after 10 and after 50 minutes, plus the time to wait for a database at both ends.
     tags=job_tags(KEY, longest=timedelta(minutes=90)),
-    description="Looks at the profiles of a cohort and reviews its accounts, within a limit.",
+    description="Fetches the profiles of a cohort and reviews its accounts, within a limit.",
 )
 linking_job = dg.define_asset_job(
     "linking_job",
@@ -39,7 +39,7 @@ enrichment_queue_job = dg.define_asset_job(
     "enrichment_queue_job",
     selection=dg.AssetSelection.assets("enrichment_queue"),
     tags=job_tags(KEY, longest=timedelta(hours=2)),
-    description="Brings the list of accounts up to date, and holds it against all of them. Asks nothing outside.",
+    description="Brings the list of accounts up to date, and compares it with all of them. Calls no outside system.",
 )
 
 jobs = [intake_job, enrichment_job, linking_job, enrichment_queue_job]
@@ -48,7 +48,7 @@ jobs = [intake_job, enrichment_job, linking_job, enrichment_queue_job]
 def enrichment_config(
     reviews: int, *, profiles: int | None = None, refresh: str = "none", dry_run: bool = False
 ) -> dict[str, object]:
-    """Run config of `enrichment_job`: at most so many reviews, and profiles (as many as reviews when None)."""
+    """Run config of `enrichment_job`: the most reviews, and the most profiles (None: as many as reviews)."""
     most_profiles = reviews if profiles is None else profiles
     return {
         "ops": {
@@ -59,5 +59,5 @@ def enrichment_config(
 
 
 def enrichment_queue_config(*, compare: Literal["always", "when_due"]) -> dict[str, object]:
-    """Run config of `enrichment_queue_job`: whether every account is looked at, or only where a day has passed."""
+    """Run config of `enrichment_queue_job`: compare all accounts always, or only if a day has passed."""
     return {"ops": {"enrichment_queue": {"config": {"compare": compare}}}}

@@ -22,7 +22,7 @@ class AccountType(StrEnum):
 
 
 class AccountRole(StrEnum):
-    """Which of an entity's accounts this is."""
+    """The role of an account among its entity's accounts."""
 
     PRIMARY = "primary"
     SECONDARY = "secondary"
@@ -31,7 +31,7 @@ class AccountRole(StrEnum):
 
 
 class FieldConfidence(BaseModel):
-    """The model's own confidence per field; absent means the overall one applies."""
+    """The model's own confidence per field; where it is absent, the overall one applies."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -44,7 +44,7 @@ class FieldConfidence(BaseModel):
 
 
 class Review(BaseModel):
-    """What the model said of one account, normalised. Unknown is null, never ``"NA"`` (that is Namibia)."""
+    """The model's normalised answer about one account. Unknown is null, never ``"NA"`` (that is Namibia)."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -73,7 +73,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Grounding:
-    """What the reply's `groundingMetadata` proves.
+    """The evidence in the reply's `groundingMetadata`.
 
     `search_entry_point` is Google's search suggestions, untrusted HTML to show with the result.
     """
@@ -87,7 +87,7 @@ class Grounding:
 
     @property
     def supported(self) -> bool:
-        """A sentence that names the account is tied to a returned chunk."""
+        """Whether a sentence that names the account is tied to a returned chunk."""
         return any(item.names_account for item in self.evidence)
 
 
@@ -108,7 +108,7 @@ TABLE_OF_TYPE: Mapping[AccountType, EntityTable] = {
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An `instagram_accounts` row as the decision sees it. `links` maps a catalog table to the linked entity."""
+    """An `instagram_accounts` row for the decision. `links` maps a catalog table to the linked entity."""
 
     id: UUID
     username: str  # as stored; people's rows may carry capitals or an @
@@ -141,9 +141,9 @@ class Entity:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A review with what grounding and calibration make of it; the input of the decision.
+    """A review with its grounding and calibrated confidence; the input of the decision.
 
-    `claims` are the sentences of the reply that name the account and that a source supports.
+    `claims` are the sentences of the reply that name the account and are supported by a source.
     """
 
     review: Review

@@ -1,6 +1,6 @@
-"""Days. A partition of `tagged_usernames` is a day of collection; behind it a partition is a cohort of accounts.
+"""Daily partitions: of `tagged_usernames` by day of collection, in later stages by cohort of accounts.
 
-The first partition stands for its day and everything before it, so that nothing old is left out.
+The first partition includes its day and all earlier ones, so that nothing old is left out.
 """
 
 import os
@@ -41,5 +41,5 @@ def every_cohort(now: datetime) -> CohortRange:
 
 
 def pending_by_cohort(progress: Sequence[CohortProgress], *, links: bool) -> dict[date, int]:
-    """What keeps each cohort from being finished: reviews, and for links also decisions."""
+    """The number of pending accounts per cohort: pending reviews, and for links also pending decisions."""
     return {item.cohort: item.reviews_pending + (item.undecided if links else 0) for item in progress}

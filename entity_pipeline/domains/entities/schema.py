@@ -1,4 +1,4 @@
-"""What the entities domain needs of both databases. What all domains share is declared in `shared/schema.py`."""
+"""What the entities domain needs from both databases. What all domains share is declared in `shared/schema.py`."""
 
 from entity_pipeline.core.schema_needs import UPSERTED, SchemaNeeds, TableNeeds, columns, our_table
 
@@ -8,7 +8,7 @@ _ENTITY_UPDATED = frozenset({"name_en", "name_ko", "primary_instagram_account_id
 
 
 def _entity(further: str, added: frozenset[str] = frozenset()) -> TableNeeds:
-    """A table of the catalog. `undo` deletes rows of it, and what refers to them goes with them."""
+    """The needs of a catalog table. `undo` deletes its rows, and rows that refer to them are deleted with them."""
     own = columns(f"text: {further}")
     return TableNeeds(
         columns(_ENTITY) | own,

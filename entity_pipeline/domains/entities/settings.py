@@ -1,6 +1,6 @@
-"""The row `entity_enrichment`: what a person may set of this domain alone. Units are in the names.
+"""The row `entity_enrichment`: the settings of this domain alone. Units are in the names.
 
-Limits that hold for every pipeline are in the rows of `core/gemini/settings.py`, `core/instagram/settings.py` and
+Limits that apply to every pipeline are in the rows of `core/gemini/settings.py`, `core/instagram/settings.py` and
 `core/notifications.py`.
 """
 
@@ -16,12 +16,12 @@ from entity_pipeline.core.reasons import Reason
 from entity_pipeline.core.settings import Count, DomainSettings, Settings, SettingsModel, Share, Shared
 from entity_pipeline.domains.entities import KEY
 
-# JSON has no tuples, so a strict one would refuse every point a person can write.
+# JSON has no tuples, so a strict type would refuse every point that a person can write.
 CalibrationPoint = Annotated[tuple[Share, Share], Field(strict=False)]  # (raw, calibrated)
 
 
 class Thresholds(Settings):
-    """Least calibrated confidence at which a review of that type is written to the catalog."""
+    """The lowest calibrated confidence at which a review of that type is written to the catalog."""
 
     artist: Share = 0.90
     brand: Share = 0.85
@@ -52,16 +52,16 @@ class EntitySettings(DomainSettings):
         default_factory=dict
     )
     instagram_backfill_enabled: bool = False
-    # Set by the migration that moved keys to the shared rows: earlier releases refuse a row with this key, and so wait
-    # instead of working under their default limits.
+    # Set by the migration that moved keys to the shared rows: earlier releases refuse a row with this key, so they
+    # wait instead of working under their default limits.
     shared_rows: bool = Field(default=True, json_schema_extra={"is_internal": True})
 
     def refused_beside(self, shared: Shared) -> Reason | None:
-        """The backfill is switched on only by a person who has acknowledged Instagram's terms."""
+        """Why the backfill must stay off: Instagram's terms are not acknowledged. None otherwise."""
         return shared(InstagramSettings).held_because() if self.instagram_backfill_enabled else None
 
     def works_with(self, shared: type[SettingsModel]) -> bool:
-        """Instagram only while the profile backfill is on."""
+        """Whether the domain uses a shared row: Instagram only while the profile backfill is on."""
         return super().works_with(shared) and (
             shared is not InstagramSettings or self.instagram_backfill_enabled
         )

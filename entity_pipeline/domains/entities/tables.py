@@ -1,4 +1,4 @@
-"""The table of each asset of the domain, and the columns of it that the asset reads or writes."""
+"""The table of each asset of the domain, and the columns that the asset reads or writes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,16 +17,16 @@ _COLUMNS: dict[str, Sequence[Column]] = {
         ("updated_at", "timestamptz", "what new_posts_sensor watches, with id"),
     ),
     "tagged_usernames": (
-        ("day", "date", "the UTC day of collection: the partition"),
+        ("day", "date", "the UTC day of collection, which is the partition"),
         ("username", "text", "normalised handle, without @ and in lower case"),
         ("posts", "int", "posts of the day that tag the account"),
         ("first_seen_at", "timestamptz", "the first of these posts"),
         ("last_seen_at", "timestamptz", "the last of them"),
-        ("sample_posts", "uuid[]", "three of them at most"),
+        ("sample_posts", "uuid[]", "at most three of them"),
     ),
     "instagram_accounts": (
-        ("username", "text", "normalised handle; a row like @Nike is found again"),
-        (f"{_ENRICHMENT}.cohort", "date", "the day whose posts first brought the account in; never moves"),
+        ("username", "text", "normalised handle; a row like @Nike is recognised"),
+        (f"{_ENRICHMENT}.cohort", "date", "the day whose posts first tagged the account; never changes"),
         (
             f"{_ENRICHMENT}.tagging",
             "jsonb",
@@ -61,11 +61,11 @@ _COLUMNS: dict[str, Sequence[Column]] = {
     ),
     "enrichment_queue": (
         ("account_id", "uuid", "instagram_accounts.id"),
-        ("state", "text", "where the account stands; exactly one holds"),
+        ("state", "text", "the state of the account; exactly one applies"),
         ("next_attempt", "text", "the earliest time of its next review, ISO 8601; empty: any time"),
-        ("profile_next", "text", "the same for its profile; null: no look is pending"),
+        ("profile_next", "text", "the same for its profile; null: no fetch is pending"),
         ("cohort", "date", "its partition"),
-        ("posts", "int", "posts that tag it: the order in which accounts are taken"),
+        ("posts", "int", "posts that tag it; the order in which accounts are taken"),
         ("changed_at", "timestamptz", "updated_at of the account as it was read"),
         ("seen_at", "timestamptz", "when it was read"),
     ),

@@ -48,9 +48,9 @@ def instagram_accounts(
 
     - **Reads** `tagged_usernames`.
     - **Writes** new rows of `instagram_accounts`, and `metadata.entity_enrichment` (`cohort`, once, and `tagging`) of
-      known ones. A row like `@Nike` is found again and not doubled; nothing of a person's is changed.
-    - **Accounts of before the pipeline** join the cohort of the day they were created on.
-    - **A re-run** with unchanged tags takes nothing in and writes nothing.
+      known ones. A row like `@Nike` is recognised and not doubled; values set by a person are not changed.
+    - **Accounts older than the pipeline** join the cohort of the day on which they were created.
+    - **A re-run** with unchanged tags writes nothing.
     """
     gate = patiently(partial(settings.gate, EntitySettings))
     if isinstance(gate, Closed):
@@ -63,7 +63,7 @@ def instagram_accounts(
     unusable = patiently_on(operation_db, count_unusable_metadata)
     if unusable:
         context.log.warning(
-            f"{unusable} accounts can't be enriched: their metadata, or its entity_enrichment, is no JSON object."
+            f"{unusable} accounts can't be enriched: their metadata, or its entity_enrichment, is not a JSON object."
         )
     return dg.MaterializeResult()
 
@@ -71,7 +71,7 @@ def instagram_accounts(
 def _take_in(
     assets_db: Database, operation_db: Database, days: Sequence[date], last: date
 ) -> dict[date, Mapping[str, Any]]:
-    """The days of one run; returns the metadata of each."""
+    """Take in the days of one run; returns the metadata of each."""
     with (
         assets_db.connection() as assets,
         assets_db.connection() as lister,

@@ -1,7 +1,7 @@
-"""Who waits for which stage, and what to launch for them: the one planner of the schedule, the page and the command.
+"""Which accounts wait for which stage, and what to launch: the one planner of the schedule, the page and the command.
 
-Looked up in `enrichment_queue` alone, which holds what `logic/standing.py` says of each account; how the list is kept
-is `enrichment_queue.py`. What a run then does it decides by the accounts themselves.
+It reads only `enrichment_queue`, which holds the result of `logic/standing.py` for each account and is maintained by
+`enrichment_queue.py`. A run then decides by the accounts themselves.
 """
 
 import math
@@ -26,7 +26,7 @@ from entity_pipeline.domains.entities.settings import EntitySettings
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The most that one plan may launch: reviews, profiles, and of which cohorts. None is no limit."""
+    """The most reviews and profiles that one plan may launch, and the cohorts it may cover. None means no limit."""
 
     reviews: int | None = None
     profiles: int | None = None
@@ -34,9 +34,9 @@ class Wanted:
 
 
 def wanted_by_a_tick(own: EntitySettings, settings: SettingsAccess) -> Wanted:
-    """What `enrichment_schedule` asks for: of profiles, what the hourly window lets through in a quarter of an hour.
+    """The limits of `enrichment_schedule`: for profiles, what the hourly window allows in a quarter of an hour.
 
-    None while the row `instagram` holds all looks.
+    No profiles while the row `instagram` forbids all requests.
     """
     instagram = settings.gate(InstagramSettings)
     profiles = 0 if isinstance(instagram, Closed) else math.ceil(instagram.settings.windows.per_hour / 4)
@@ -45,7 +45,7 @@ def wanted_by_a_tick(own: EntitySettings, settings: SettingsAccess) -> Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """Looks over all cohorts that there are, on one connection to the assets database."""
+    """Reads the backlog of all cohorts on one connection to the assets database."""
 
     connection: Connection[Any]
     cohorts: CohortRange
@@ -58,7 +58,7 @@ class Backlog:
         now: datetime,
         wanted: Wanted,
     ) -> Launch | HoldOff:
-        """What to launch now. Gate and quota come first: a tick that may do nothing looks for no account."""
+        """What to launch now. Gate and quota are checked first, so a tick that may do nothing reads no account."""
         if isinstance(gate, Closed):
             return HoldOff(gate.reason)
         if (full := used_up(quota)) is not None:
@@ -72,16 +72,16 @@ class Backlog:
         return plan(gate, pending, in_flight, quota, due, most=most)
 
     def due_profiles(self, settings: EntitySettings, now: datetime, wanted: Wanted) -> list[date]:
-        """Cohorts whose profiles may be looked at now; none while that is switched off."""
+        """Cohorts whose profiles may be fetched now; none while the backfill is switched off."""
         if not settings.instagram_backfill_enabled:
             return []
         due = queries.waiting_profiles(self.connection, self.cohorts, now, wanted.profiles)
         return [day for day in due if wanted.only is None or day in wanted.only]
 
     def undecided(self, attachable: Sequence[UUID]) -> list[date]:
-        """Cohorts with reviewed accounts that no link decision was made for, and those of the accounts `attachable`.
+        """Cohorts with reviewed accounts without a link decision, and those of the accounts `attachable`.
 
-        The latter are decided, and wait for a primary account that is linked by now: only the catalog knows which.
+        The latter have a decision to wait for a primary account, which is linked by now: only the catalog knows them.
         """
         return queries.undecided_cohorts(self.connection, self.cohorts, attachable)
 

@@ -1,8 +1,8 @@
-"""Keeping `enrichment_queue` equal to the accounts: after our own writes, after those of others, and once a day all.
+"""Keep `enrichment_queue` equal to the accounts: after our own writes, after other writes, and fully once per day.
 
-The two databases share no transaction, so the list is always written after the accounts. A process that dies between
-the two leaves nothing lost: the next sweep meets the account, whose `updated_at` the list does not have yet. What the
-list is used for does not belong here (`backlog.py`).
+The two databases share no transaction, so the list is always written after the accounts. If a process dies between the
+two, the next sweep finds the account, because the list does not have its `updated_at` yet. How the list is used does
+not belong here (see `backlog.py`).
 """
 
 import logging
@@ -51,14 +51,14 @@ LIST_IS_LATE = timedelta(hours=1)
 
 
 def is_comparison_due(assets: Connection[Any], now: datetime) -> bool:
-    """Whether the last comparison of every account is a day old, or was broken off."""
+    """Whether the last comparison of all accounts is a day old or was interrupted."""
     state = read_sweep(assets)
     return state is None or state.compared_at is None or now - state.compared_at >= COMPARE_EVERY
 
 
 @dataclass(frozen=True, slots=True)
 class SweepReport:
-    """What a sweep or a comparison found: rows that differed, rows of accounts that are gone, and whether it ended."""
+    """The result of a sweep or comparison: rows that differed, rows of deleted accounts, and whether it finished."""
 
     corrected: int
     removed: int
@@ -67,7 +67,7 @@ class SweepReport:
 
 
 def follow(operation: Connection[Any], assets: Connection[Any], ids: Sequence[UUID]) -> tuple[int, int]:
-    """Make the rows of these accounts what the accounts are now; returns how many differed, and how many are gone."""
+    """Update the rows of these accounts; returns how many differed, and how many accounts are gone."""
     corrected = removed = 0
     for begin in range(0, len(ids), READ_AT_ONCE):
         some = ids[begin : begin + READ_AT_ONCE]
@@ -79,9 +79,9 @@ def follow(operation: Connection[Any], assets: Connection[Any], ids: Sequence[UU
 
 
 def sweep(operation: Connection[Any], assets: Connection[Any], *, give_up_at: float) -> SweepReport:
-    """Follow what anyone has written since the last sweep, by `updated_at`.
+    """Follow all writes since the last sweep, by `updated_at`.
 
-    At `give_up_at` (`time.monotonic`) it stops after the page at hand, and the next call goes on from there.
+    At `give_up_at` (`time.monotonic`) it stops after the current page, and the next call continues from there.
     """
     state = read_sweep(assets)
     if state is None:
@@ -118,15 +118,15 @@ def sweep(operation: Connection[Any], assets: Connection[Any], *, give_up_at: fl
 
 
 def sweep_all(operation_db: Database, assets_db: Database) -> SweepReport:
-    """A sweep to its end, however long that takes: before a plan that must miss no account."""
+    """Sweep to the end, however long it takes, before a plan that must not miss an account."""
     with operation_db.connection() as operation, assets_db.connection() as assets:
         return sweep(operation, assets, give_up_at=math.inf)
 
 
 def compare(operation: Connection[Any], assets: Connection[Any], *, give_up_at: float) -> SweepReport:
-    """Hold every row against its account: finds deletions, and writes that did not touch `updated_at`.
+    """Compare every row with its account: finds deletions, and writes that did not touch `updated_at`.
 
-    At `give_up_at` (`time.monotonic`) it stops, and the next call goes on from there.
+    At `give_up_at` (`time.monotonic`) it stops, and the next call continues from there.
     """
     state = read_sweep(assets)
     if state is None:
@@ -159,9 +159,9 @@ def correct(
     listed: Callable[[Connection[Any]], Sequence[UUID]],
     found: Collection[UUID],
 ) -> None:
-    """Follow the accounts that the list names for a run and the run did not find: they changed, or are gone.
+    """Follow the accounts that the list named for a run but the run did not find: they changed, or are gone.
 
-    Without that a deleted account would have runs launched for it until the next comparison.
+    Otherwise runs would be launched for a deleted account until the next comparison.
     """
     with assets_db.connection() as assets:
         missed = set(listed(assets)) - set(found)
@@ -173,8 +173,8 @@ def correct(
 class QueueKeeper(AbstractContextManager["QueueKeeper"]):
     """Follows the accounts that a stage has written, some at a time; safe for threads.
 
-    Used as ``with QueueKeeper(...) as keeper``: the rest is followed at the end of the block, whatever ended it. A
-    database that is away never fails the stage, whose results are kept already: the next sweep finds them.
+    Used as ``with QueueKeeper(...) as keeper``: the rest is followed at the end of the block, even after an error.
+    An unreachable database never fails the stage, whose results are already stored: the next sweep finds them.
     """
 
     def __init__(self, operation_db: Database, assets_db: Database, *, at_once: int = 50) -> None:
@@ -185,7 +185,7 @@ class QueueKeeper(AbstractContextManager["QueueKeeper"]):
         self._lock = Lock()
 
     def note(self, *account_ids: UUID) -> None:
-        """These accounts were written, and the write is committed."""
+        """Note accounts whose write is committed."""
         with self._lock:
             self._written += account_ids
             if len(self._written) < self._at_once:
@@ -207,4 +207,4 @@ class QueueKeeper(AbstractContextManager["QueueKeeper"]):
             with self._operation_db.connection() as operation, self._assets_db.connection() as assets:
                 follow(operation, assets, list(dict.fromkeys(ids)))
         except PipelineFailure as failure:
-            _log.warning("enrichment_queue follows later: %s", failure)
+            _log.warning("enrichment_queue will be updated later: %s", failure)

@@ -1,4 +1,4 @@
-"""Taking the tagged accounts of some days into `instagram_accounts`: what the asset of that name does."""
+"""Take the tagged accounts of some days into `instagram_accounts`: the work of the asset with that name."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -30,7 +30,7 @@ def take_in(
     days: Sequence[date],
     last_partition: date,
 ) -> dict[date, IntakeCounts]:
-    """Bring the accounts of these days up to date with `tagged_usernames`, and adopt those of no cohort.
+    """Bring the accounts of these days up to date with `tagged_usernames`, and adopt those without a cohort.
 
     `lister` is another connection to the database of `assets`: it lists new accounts in `enrichment_queue`, and leaves
     the others to a sweep. `guard` and `writers` are connections to the accounts' database, each another one. A day that
@@ -38,7 +38,7 @@ def take_in(
     must mend (doubled, or with metadata that can't hold ours) is looked at each time.
 
     Raises:
-        DatabaseUnavailable: the guard was lost; nothing of the slice at hand is written.
+        DatabaseUnavailable: the guard was lost; the current slice is not written.
     """
     operation = writers[0]
     # Read before the totals: rows that change meanwhile belong to a later state, which the next run takes in.

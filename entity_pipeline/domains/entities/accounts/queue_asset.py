@@ -1,7 +1,7 @@
-"""`enrichment_queue`: the list of accounts that planners and people look at, and what keeps it up to date.
+"""`enrichment_queue`: the list of accounts that planners and people read, and what keeps it up to date.
 
-The sensor follows what was written within a minute; the asset also holds every row against its account, once a day.
-Both run while the pipeline is switched off: people look at the list then too, and nothing outside is asked.
+The sensor follows writes within a minute; the asset also compares every row with its account once per day. Both run
+even while the pipeline is switched off, because people still use the list and no outside system is called.
 """
 
 import time
@@ -29,17 +29,17 @@ from entity_pipeline.shared.runs.skips import skipped
 
 STEP_LIMIT = timedelta(minutes=50)
 TICK_LIMIT_S = 20.0
-"""Dagster ends a tick after 60 s; what is left then is swept by the next."""
+"""Dagster ends a tick after 60 s; the next tick sweeps the rest."""
 
 
 class QueueConfig(dg.Config):
-    """How thorough one run is."""
+    """Options of one run."""
 
     compare: Literal["always", "when_due"] = Field(
         default="always",
         description=(
-            "always: hold every row against its account, which finds deletions too. when_due: only if the last time "
-            "is a day ago."
+            "always: compare every row with its account, which also finds deletions. when_due: only if the last "
+            "comparison is a day old."
         ),
     )
 
@@ -59,11 +59,11 @@ def enrichment_queue(
     assets_db: dg.ResourceParam[Database],
     operation_db: dg.ResourceParam[Database],
 ) -> dg.MaterializeResult:
-    """One narrow row per account: its state, and when which stage may go on with it. Planners and lists look here.
+    """One narrow row per account: its state, and when each stage may continue with it. Planners and lists read it.
 
-    - **Reads** `instagram_accounts`: what was written since the last sweep, and once a day all of it.
+    - **Reads** `instagram_accounts`: the rows written since the last sweep, and once per day all of them.
     - **Writes** the rows of `enrichment_queue` that differ, and removes those of deleted accounts.
-    - **Nothing is decided by it**: what a run does with an account, it decides by the account itself.
+    - **It decides nothing**: what a run does with an account depends on the account itself.
     - **A re-run** with unchanged accounts writes no row.
     """
     give_up_at = time.monotonic() + STEP_LIMIT.total_seconds()
@@ -75,7 +75,9 @@ def enrichment_queue(
         compared = patiently(lambda: _compare(operation_db, assets_db, give_up_at))
         metadata |= {"compared_corrected": compared.corrected, "compared_removed": compared.removed}
         if not compared.is_finished:
-            context.log.warning("The comparison did not end within the time of a step; the next run goes on.")
+            context.log.warning(
+                "The comparison did not finish within the time of a step; the next run continues it."
+            )
     states = patiently_on(assets_db, state_counts)
     return dg.MaterializeResult(
         metadata={
@@ -89,14 +91,14 @@ def enrichment_queue(
 @dg.sensor(
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Brings enrichment_queue up to date with what anyone wrote to instagram_accounts. Asks for no run.",
+    description="Brings enrichment_queue up to date with all writes to instagram_accounts. Requests no run.",
 )
 def changed_accounts_sensor(
     context: dg.SensorEvaluationContext,
     assets_db: dg.ResourceParam[Database],
     operation_db: dg.ResourceParam[Database],
 ) -> dg.SensorResult:
-    """A sweep takes milliseconds where nothing changed, so it is made here and not in a run."""
+    """Sweep in the tick itself and not in a run, because it takes milliseconds when nothing has changed."""
     report = _sweep(operation_db, assets_db, time.monotonic() + TICK_LIMIT_S)
     events = []
     if report.corrected or report.removed:
@@ -112,7 +114,7 @@ enrichment_queue_schedule = dg.ScheduleDefinition(
     cron_schedule="20 3 * * *",
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every night: holds enrichment_queue against every account, which also finds deleted ones.",
+    description="Every night: compares enrichment_queue with every account, which also finds deleted ones.",
 )
 
 

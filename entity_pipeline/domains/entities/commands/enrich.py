@@ -1,4 +1,4 @@
-"""`enrich`: everything that is pending, from posts to links, by the same jobs as in the Dagster UI."""
+"""`enrich`: all pending work, from posts to links, by the same jobs as in the Dagster UI."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
@@ -14,7 +14,7 @@ from entity_pipeline.domains.entities.partitions import FIRST_DAY, last_day
 
 
 def enrich(days: Sequence[date] | None, *, limit: int | None, refresh: str, dry_run: bool) -> None:
-    """Run the stages one after the other, and print what came of it.
+    """Run the stages one after the other, and print a summary of the results.
 
     Raises:
         ConfigurationFailure: the pipeline is switched off, or its settings can't be used.
@@ -25,7 +25,7 @@ def enrich(days: Sequence[date] | None, *, limit: int | None, refresh: str, dry_
         if dry_run:
             calls = stages.count_paid_calls(limit=limit, refresh=refresh)
             paid = "paid call" if calls == 1 else "paid calls"
-            click.echo(f"At most {calls} {paid} would be made for the accounts that are known now.")
+            click.echo(f"At most {calls} {paid} would be made for the accounts that are known so far.")
             print_quota(
                 console,
                 stages.services.gemini.quota(),
@@ -43,14 +43,14 @@ def parse_cohorts(texts: Sequence[str]) -> list[date] | None:
     """Days given by a person; None when there are none.
 
     Raises:
-        InputRejected: a text is no day, or a day that no partition stands for.
+        InputRejected: a text is not a day, or no partition exists for the day.
     """
     days = []
     for text in texts:
         try:
             day = date.fromisoformat(text)
         except ValueError:
-            raise InputRejected(f"'{text}' is no day: write --cohort YYYY-MM-DD.") from None
+            raise InputRejected(f"'{text}' is not a day: write --cohort YYYY-MM-DD.") from None
         if not FIRST_DAY <= day <= last_day(datetime.now(UTC)):
             raise InputRejected(
                 f"There is no cohort {day}: the first is {FIRST_DAY}, the last is today (UTC)."

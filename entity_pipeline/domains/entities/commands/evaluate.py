@@ -1,6 +1,6 @@
-"""`evaluate`: reviews measured against labelled accounts, made as the pipeline makes them and under its budget.
+"""`evaluate`: measure reviews against labelled accounts. The reviews are made like the pipeline's, within its budget.
 
-Writes no account and no catalog row: replies go into the ledger, the result into `review_evaluations`.
+It writes no account and no catalog row: replies go into the ledger, the result into `review_evaluations`.
 """
 
 import hashlib
@@ -62,7 +62,7 @@ class Wish:
 
 
 def evaluate(file: Path, wish: Wish) -> None:
-    """Measure, print, keep; with `save` put the proposal into the settings.
+    """Measure, print and store; with `save`, put the proposal into the settings.
 
     Raises:
         InputRejected: the file can't be used.
@@ -101,14 +101,14 @@ def evaluate(file: Path, wish: Wish) -> None:
     print_evaluation(console, evaluation, number)
     if held_because:
         console.print(
-            f"Stopped before the end: {held_because} Run it again to go on; what is paid for is replayed."
+            f"Stopped before the end: {held_because} Run it again to continue; paid replies are replayed."
         )
     if wish.save:
         _save(console, proposals, host)
 
 
 def _measured(answers: Sequence[LabelledAnswer], settings: EntitySettings) -> dict[str, Any]:
-    """What is kept about the answers, and about the rules that they were judged by."""
+    """The stored values about the answers, and about the rules that they were judged by."""
     judged = [judge(answer, settings) for answer in answers]
     return {
         "prompt_version": prompts.template(prompts.REVIEW).version,
@@ -135,7 +135,7 @@ def compare(first: str, second: str) -> None:
 
 
 def _accounts(file: Path, limit: int | None) -> tuple[list[Labelled], str]:
-    """The labelled accounts, and the file's sha256. A limit takes the same ones each time, and more contain fewer."""
+    """The labelled accounts, and the file's sha256. A limit always takes the same ones; a larger one includes them."""
     try:
         with file.open("rb") as stream:
             data = stream.read(_LARGEST_FILE_BYTES + 1)
@@ -153,7 +153,7 @@ def _accounts(file: Path, limit: int | None) -> tuple[list[Labelled], str]:
     if len(labels.problems) > _SHOWN:
         click.echo(f"not usable: {len(labels.problems) - _SHOWN} more lines", err=True)
     if labels.problems:
-        raise InputRejected(f"Nothing was asked: correct {file} first; what is wrong with it is above.")
+        raise InputRejected(f"Nothing was asked. Correct {file} first; its problems are listed above.")
     if not labels.accounts:
         raise InputRejected(f"{file} holds no labelled account.")
     ordered = sorted(labels.accounts, key=_place)
@@ -166,7 +166,7 @@ def _place(account: Labelled) -> bytes:
 
 
 def _settings(stored: SettingsAccess, *, paying: bool) -> EntitySettings:
-    """The pipeline's own; where nothing is paid for, its switch may be off."""
+    """The pipeline's own settings. If nothing is paid for, its switch may be off."""
     state = stored.gate(EntitySettings)
     if not isinstance(state, Closed):
         return state.settings
@@ -196,13 +196,13 @@ def _announce(
     stored: int,
     host: str | None,
 ) -> None:
-    """Say what it will cost before it does."""
+    """Announce the cost before anything is paid for."""
     if host is not None:
         console.print(simulated_sentence(host))
     if wish.replay:
         console.print(
             f"{stored:,} of {accounts:,} labelled accounts have a stored reply and are replayed. "
-            f"No call is paid for; {accounts - stored:,} are not covered."
+            f"No call is paid for; {accounts - stored:,} accounts are not covered."
         )
         return
     console.print(
@@ -231,10 +231,10 @@ def _work(
 
 
 def _save(console: Console, proposals: Sequence[Proposal], host: str | None) -> None:
-    """Both values of a type or neither: a threshold means nothing under another calibration."""
+    """Save both values of a type or neither: a threshold is meaningless under another calibration."""
     usable = [item for item in proposals if item.threshold is not None and item.points is not None]
     if not usable:
-        console.print("Nothing was saved: there is no proposal.")
+        console.print("Nothing was saved because there is no proposal.")
         return
     if host is not None:
         console.print(simulated_sentence(host))
@@ -242,9 +242,9 @@ def _save(console: Console, proposals: Sequence[Proposal], host: str | None) -> 
     for item in usable:
         name = item.account_type.value
         assignments.append(Assignment(("thresholds", name), item.threshold))
-        # As JSON has it: a row takes lists, and the points are tuples.
+        # In JSON form: a row takes lists, and the points are tuples.
         points = [list(point) for point in item.points or ()]
         assignments.append(Assignment(("calibration", name), points))
     assign([EntitySettings], None, assignments)
     names = ", ".join(item.account_type.value for item in usable)
-    console.print(f"Saved for {names}. Reviews made before keep their confidence until they are made again.")
+    console.print(f"Saved for {names}. Earlier reviews keep their confidence until they are repeated.")

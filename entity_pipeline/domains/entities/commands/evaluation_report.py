@@ -1,6 +1,6 @@
 """How an evaluation is printed: figures, confusion, reliability and proposal, and two evaluations side by side.
 
-Everything is printed from what is stored, so that an old evaluation reads as it did.
+Everything is printed from stored values, so that an old evaluation always reads the same.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ _SAID = ("artist", "brand", "group", "other", "unknown", "none")
 
 
 def simulated_sentence(host: str) -> str:
-    """The remark beside figures of replies that did not come from Google."""
+    """The remark beside figures from replies that did not come from Google."""
     return f"Answers come from {escape(host)}, not from Google: the figures are simulated."
 
 
@@ -78,7 +78,7 @@ def print_comparison(console: Console, first: Evaluation, second: Evaluation) ->
     found = compare(first.answers, second.answers)
     names = [f"{str(item.id)[:8]} ({item.model}, prompt {item.prompt_version})" for item in (first, second)]
     if first.file_sha256 != second.file_sha256:
-        console.print("The two files differ; what both label alike is compared.")
+        console.print("The two files differ; only accounts with the same label in both are compared.")
     table = Table(
         "figure", *(escape(name) for name in names), title=f"{found.accounts:,} accounts asked in both"
     )
@@ -86,8 +86,8 @@ def print_comparison(console: Console, first: Evaluation, second: Evaluation) ->
         table.add_row(label, one, other)
     console.print(table)
     console.print(
-        f"Only the first is right on {found.only_first_right}, only the second on {found.only_second_right}; "
-        f"chance of a difference at least this large if both were equally good: {found.chance:.3f}."
+        f"Only the first is right on {found.only_first_right}, only the second on {found.only_second_right}. The "
+        f"chance of a difference at least this large if both were equally good is {found.chance:.3f}."
     )
     if found.differences:
         table = Table(
@@ -159,7 +159,7 @@ def _written(found: Mapping[str, Any], kind: str) -> Table | None:
 
 
 def _reliability(found: Mapping[str, Any]) -> Table:
-    """A bar of what was right; the mark is where the confidence says it should end."""
+    """A bar for the share of right answers; the mark is where the confidence says it should end."""
     error, brier = found["calibration_error"], found["brier"]
     title = "Confidence (│) against truth (█)"
     if error is not None:

@@ -1,8 +1,8 @@
-"""`export`: the administration page's list of accounts as a file, by the same query, columns and safety.
+"""`export`: the administration page's list of accounts as a file, with the same query, columns and escaping.
 
-Batches of rows go out as they are read, so a million accounts take no more memory than a thousand. Surprising: a file
-appears under its name only when it is whole. The list is no snapshot: an account that moves in its order meanwhile
-may be left out or come twice, as on the page.
+Batches of rows go out as they are read, so a million accounts take no more memory than a thousand. A file appears
+under its name only when it is complete. The list is not a snapshot: an account that moves within the order meanwhile
+may be missing or appear twice, as on the page.
 """
 
 import os
@@ -63,25 +63,25 @@ def query_of(filters: Mapping[str, str | None]) -> QueueQuery:
 
 
 def form_of(file: Path | None) -> Form:
-    """CSV for standard output, and for a file what its ending says. Raises `InputRejected` for another ending."""
+    """CSV for standard output, and the form named by the ending of a file. Raises `InputRejected` for other endings."""
     if file is None:
         return "csv"
     known = _ENDINGS.get(file.suffix.lower())
     if known is None:
         raise InputRejected(
-            f"{file.name} ends neither in .csv nor in .jsonl: say --format csv or --format jsonl."
+            f"{file.name} ends neither in .csv nor in .jsonl: add --format csv or --format jsonl."
         )
     return known
 
 
 def jsonl_chunks(batches: Iterator[list[QueueRow]]) -> Iterator[bytes]:
-    """The rows as JSON, one a line, in UTF-8."""
+    """The rows as JSON, one per line, in UTF-8."""
     for rows in batches:
         yield b"".join(row.model_dump_json().encode() + b"\n" for row in rows)
 
 
 class _Counted(Iterator[list[QueueRow]]):
-    """Batches, and how many rows were in those that were taken."""
+    """Batches of rows, with a count of the rows taken so far."""
 
     def __init__(self, batches: Iterator[list[QueueRow]]) -> None:
         self._batches = batches
@@ -94,7 +94,7 @@ class _Counted(Iterator[list[QueueRow]]):
         return rows
 
     def put_back(self, rows: list[QueueRow]) -> None:
-        """Take it next time."""
+        """Return these rows with the next call."""
         self._returned.append(rows)
         self.rows -= len(rows)
 
@@ -124,11 +124,11 @@ def _opened(file: Path | None) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _standard_output() -> Iterator[BinaryIO]:
-    """Whoever reads may stop reading: `export | head` is no failure."""
+    """Standard output, whose reader may stop early: `export | head` is not a failure."""
     out: Any = sys.stdout.buffer
     try:
         yield out
         out.flush()
     except BrokenPipeError:
-        # Python flushes once more at its end, and would say so.
+        # Python flushes once more at its end, and would report the closed pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

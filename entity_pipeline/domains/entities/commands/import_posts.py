@@ -15,7 +15,7 @@ def import_from(path: Path) -> None:
     """Import a folder or file, and list what could not be read.
 
     Raises:
-        InputRejected: there is nothing to import, or nothing of it could be read.
+        InputRejected: there is nothing to import, or nothing could be read.
     """
     with named_database("assets") as database, database.connection() as connection:
         counts = import_posts(connection, path)
@@ -28,4 +28,4 @@ def import_from(path: Path) -> None:
         f"{counts.repeated} repeated; {counts.other_files} other files left out, {len(counts.bad_rows)} bad rows."
     )
     if counts.bad_rows and not counts.read:
-        raise InputRejected(f"Nothing of {path} could be imported; the first reason is above.")
+        raise InputRejected(f"Nothing in {path} could be imported; the first reason is above.")

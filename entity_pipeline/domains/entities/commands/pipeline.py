@@ -1,4 +1,4 @@
-"""The stages as commands run them: what is pending is asked of the databases, then done by the Dagster jobs."""
+"""The stages for commands: pending work is read from the databases and then done by the Dagster jobs."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,9 +28,9 @@ from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.domains.entities.tags.queries.raw_posts import days_with_posts
 from entity_pipeline.shared.runs.days import contiguous
 
-# One run over a month with a few empty days is quicker than a run a day.
+# One run over a month with a few empty days is faster than one run per day.
 LONGEST_STEP = 31
-ALL_PROFILES = 1_000_000  # the windows and the step's time decide, not this
+ALL_PROFILES = 1_000_000  # the windows and the step's time are the real limits
 
 
 REVIEWS = dg.AssetKey("gemini_reviews")
@@ -52,7 +52,7 @@ class Pipeline:
 
     @property
     def settings(self) -> EntitySettings:
-        """The settings as they are now.
+        """The current settings.
 
         Raises:
             ConfigurationFailure: the pipeline is switched off, or its settings can't be used.
@@ -64,7 +64,7 @@ class Pipeline:
         return found
 
     def intake(self) -> None:
-        """From posts to accounts with a cohort."""
+        """Run the stages from posts to accounts with a cohort."""
         now = datetime.now(UTC)
         days = set(self._days or ())
         if self._days is None:
@@ -80,7 +80,7 @@ class Pipeline:
         self._run_ranges("intake_job", {day for day in days if day <= last_day(now)})
 
     def review(self, *, limit: int | None = None, refresh: str = "none") -> None:
-        """Profiles and reviews of the most-tagged accounts that the quota and `limit` allow."""
+        """Fetch profiles and make reviews of the most-tagged accounts that the quota and `limit` allow."""
         chosen, most = patiently(lambda: self._chosen(limit, refresh))
         profiles = ALL_PROFILES if limit is None else limit
         with review_progress(self.services.gemini.ledger, min(sum(chosen.values()), most), self.started_at):
@@ -91,7 +91,7 @@ class Pipeline:
                 self.reviews_held_because = report.get("held_because", NOTHING)
 
     def count_paid_calls(self, *, limit: int | None = None, refresh: str = "none") -> int:
-        """The most calls that `review` would pay for; asks nobody."""
+        """The most calls that `review` would pay for; sends no request."""
         chosen, most = self._chosen(limit, refresh)
         total = 0
         for days, share in self._shares(chosen):
@@ -100,22 +100,22 @@ class Pipeline:
         return total
 
     def link(self) -> None:
-        """From reviews to catalog links."""
+        """Turn reviews into catalog links."""
         cohorts = patiently(self._undecided)
         if self._days is not None:
             cohorts = [day for day in cohorts if day in self._days]
         self._run_ranges("linking_job", cohorts)
 
     def list_accounts(self) -> None:
-        """Bring `enrichment_queue` up to date, and once a day hold all of it against the accounts."""
+        """Bring `enrichment_queue` up to date, and once per day compare all of it with the accounts."""
         self._runner.run("enrichment_queue_job", config=enrichment_queue_config(compare="when_due"))
 
     def roll_up(self) -> None:
-        """The ledger by quota day."""
+        """Roll the ledger up by quota day."""
         self._runner.run("spend_job")
 
     def _chosen(self, limit: int | None, refresh: str) -> tuple[dict[date, int], int]:
-        """How many accounts of which cohorts, the most-tagged of all cohorts first, and how many in all."""
+        """The number of accounts per cohort, the most-tagged of all cohorts first, and the total."""
         settings, now = self.settings, datetime.now(UTC)
         quota = self.services.gemini.quota(STEP)
         affordable = quota.remaining // quota.units_per_request

@@ -1,4 +1,4 @@
-"""`status`: what is pending and what was decided."""
+"""`status`: show pending work and decisions."""
 
 from datetime import UTC, datetime
 

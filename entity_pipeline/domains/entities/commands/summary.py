@@ -1,4 +1,4 @@
-"""The table at the end of `demo` and `enrich`: what there is, what was done, and why the rest was not."""
+"""The table at the end of `demo` and `enrich`: the data, the work that was done, and why the rest was not."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -93,14 +93,14 @@ def print_summary(console: Console, stages: Pipeline) -> Summary:
 
 
 _WORDS = {
-    ("profiles", "pending"): "not looked at yet",
-    ("profiles", "not_found"): "not found once, to be confirmed",
-    ("links", "pending"): "no decision, for want of a review",
+    ("profiles", "pending"): "not fetched yet",
+    ("profiles", "not_found"): "not found once, not confirmed yet",
+    ("links", "pending"): "no decision, because there is no review",
 }
 
 
 def in_words(stage: str, value: str) -> str:
-    """A stored status or outcome as a person would say it."""
+    """A stored status or outcome in plain words."""
     return _WORDS.get((stage, value), value)
 
 

@@ -1,4 +1,4 @@
-"""`undo`: take automatic writes back."""
+"""`undo`: revert automatic writes."""
 
 import click
 from rich.console import Console
@@ -10,7 +10,7 @@ from entity_pipeline.domains.entities.links.undo import undo
 
 
 def undo_writes(run_id: str | None, account: str | None) -> None:
-    """Undo one run or one account, and list what people changed since and therefore stays."""
+    """Undo one run or one account, and list the values that stay because people changed them since."""
     with (
         database("operation") as operation_db,
         database("assets") as assets_db,
@@ -22,12 +22,12 @@ def undo_writes(run_id: str | None, account: str | None) -> None:
         values = "value" if len(report.restored) == 1 else "values"
         entities = "entity" if len(report.removed) == 1 else "entities"
         click.echo(
-            f"{len(report.restored)} {values} put back, {len(report.removed)} created {entities} removed."
+            f"{len(report.restored)} {values} restored, {len(report.removed)} created {entities} removed."
         )
     else:
-        click.echo("Nothing is left to put back.")
+        click.echo("Nothing is left to restore.")
     if report.kept:
-        table = Table("table", "id", "column", "why", title="Left as it is")
+        table = Table("table", "id", "column", "why", title="Left unchanged")
         for item in report.kept:
             table.add_row(item.table, str(item.target_id), item.column or "–", item.why)
         Console(soft_wrap=True).print(table)

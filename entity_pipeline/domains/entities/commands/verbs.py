@@ -14,12 +14,14 @@ from entity_pipeline.core.failures import InputRejected
 @click.option(
     "--cohort", "cohorts", multiple=True, metavar="YYYY-MM-DD", help="Only these days. May be repeated."
 )
-@click.option("--limit", type=click.IntRange(min=0), help="Most accounts to review, most-tagged first.")
+@click.option("--limit", type=click.IntRange(min=0), help="The most accounts to review, most-tagged first.")
 @click.option("--refresh", type=click.Choice(["none", "stale", "all"]), default="none", show_default=True)
-@click.option("--dry-run", is_flag=True, help="Say what would be done and how many paid calls it takes.")
+@click.option(
+    "--dry-run", is_flag=True, help="Only print what would be done, and how many paid calls it would take."
+)
 @with_databases
 def enrich(cohorts: tuple[str, ...], limit: int | None, refresh: str, dry_run: bool) -> None:
-    """Do all that is pending, from posts to catalog links, within the limits of the settings."""
+    """Do all pending work, from posts to catalog links, within the limits of the settings."""
     from entity_pipeline.domains.entities.commands.enrich import enrich as run
     from entity_pipeline.domains.entities.commands.enrich import parse_cohorts
 
@@ -29,7 +31,7 @@ def enrich(cohorts: tuple[str, ...], limit: int | None, refresh: str, dry_run: b
 @click.command()
 @with_databases
 def status() -> None:
-    """Say what is pending, what was decided, and what the pipeline waits for."""
+    """Show pending work, decisions, and what the pipeline waits for."""
     from entity_pipeline.domains.entities.commands.status import show_status
 
     show_status()
@@ -41,15 +43,15 @@ def status() -> None:
     "--format",
     "form",
     type=click.Choice(["csv", "jsonl"]),
-    help="What FILE's ending says when left out, or csv.",
+    help="The file format; by default the one of FILE's ending, or csv.",
 )
 @click.option("--state", metavar="NAME", help="pending, held, created ...")
 @click.option("--type", "kind", metavar="NAME", help="artist, brand, group, other, unknown or none.")
 @click.option("--role", metavar="NAME", help="primary, secondary, regional, unknown or none.")
 @click.option("--region", metavar="XX", help="ISO 3166-1 alpha-2, or none.")
-@click.option("--reason", metavar="NAME", help="Held or failed for this reason, maybe among others.")
+@click.option("--reason", metavar="NAME", help="Only accounts held or failed for this reason, among others.")
 @click.option("--cohort", metavar="YYYY-MM-DD", help="Only this day.")
-@click.option("--search", metavar="TEXT", help="What the username or a name begins with.")
+@click.option("--search", metavar="TEXT", help="The beginning of the username or of a name.")
 @click.option(
     "--sort",
     default="most_tagged",
@@ -68,19 +70,23 @@ def export(file: Path | None, form: Any, kind: str | None, **filters: str | None
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @click.option(
-    "--limit", type=click.IntRange(min=1), help="Most accounts of the file; the same ones each time."
+    "--limit",
+    type=click.IntRange(min=1),
+    help="The most accounts to take from the file; always the same ones.",
 )
-@click.option("--replay", is_flag=True, help="Never pay: only accounts with a stored reply.")
-@click.option("--dry-run", is_flag=True, help="Only say how many paid calls it would take.")
+@click.option(
+    "--replay", is_flag=True, help="Only accounts with a stored reply, so that nothing is paid for."
+)
+@click.option("--dry-run", is_flag=True, help="Only print how many paid calls it would take.")
 @click.option(
     "--precision",
     type=click.FloatRange(0.5, 1.0),
     default=0.98,
     show_default=True,
-    help="What the proposed thresholds must keep.",
+    help="The precision that the proposed thresholds must reach.",
 )
 @click.option("--save", is_flag=True, help="Put the proposed calibration and thresholds into the settings.")
-@click.option("--list", "is_list", is_flag=True, help="Show the evaluations that are kept.")
+@click.option("--list", "is_list", is_flag=True, help="Show the stored evaluations.")
 @click.option("--compare", "compared", nargs=2, metavar="ID ID", help="Show two of them side by side.")
 @with_databases
 def evaluate(
@@ -97,7 +103,7 @@ def evaluate(
     from entity_pipeline.domains.entities.commands import evaluate as command
 
     if sum((file is not None, is_list, compared is not None)) != 1:
-        raise InputRejected("Say what to do: FILE.csv with labelled accounts, --list, or --compare ID ID.")
+        raise InputRejected("Give FILE.csv with labelled accounts, --list, or --compare ID ID.")
     if is_list:
         command.show_list()
     elif compared is not None:
@@ -118,15 +124,15 @@ def import_posts(path: Path) -> None:
 
 
 @click.command()
-@click.option("--run", "run_id", metavar="ID", help="Take back everything that a run wrote.")
-@click.option("--account", metavar="NAME", help="Take back everything written for one account.")
+@click.option("--run", "run_id", metavar="ID", help="Undo everything that a run wrote.")
+@click.option("--account", metavar="NAME", help="Undo everything written for one account.")
 @with_databases
 def undo(run_id: str | None, account: str | None) -> None:
-    """Put the catalog back as it was before automatic writes, except what people changed since."""
+    """Restore the catalog to its state before automatic writes, except for values that people changed since."""
     from entity_pipeline.domains.entities.commands.undo import undo_writes
 
     if (run_id is None) == (account is None):
-        raise InputRejected("Say what to undo: either --run ID or --account NAME.")
+        raise InputRejected("Give either --run ID or --account NAME.")
     undo_writes(run_id, account)
 
 
@@ -136,13 +142,13 @@ COMMANDS = DomainCommands(
         Verb(
             "enrich",
             f"{_HERE}.verbs:enrich",
-            "Do all that is pending, from posts to catalog links, within the limits of the settings.",
+            "Do all pending work, from posts to catalog links, within the limits of the settings.",
             Cost.GEMINI | Cost.INSTAGRAM,
         ),
         Verb(
             "status",
             f"{_HERE}.verbs:status",
-            "Say what is pending, what was decided, and what is waited for.",
+            "Show pending work, decisions, and what the pipeline waits for.",
         ),
         Verb(
             "export",
@@ -163,7 +169,7 @@ COMMANDS = DomainCommands(
         Verb(
             "undo",
             f"{_HERE}.verbs:undo",
-            "Put the catalog back as it was before automatic writes, except what people changed since.",
+            "Restore the catalog to its state before automatic writes, except for values that people changed since.",
         ),
     ),
     at_the_top=frozenset({"enrich", "evaluate", "export", "undo", "import-posts"}),

@@ -1,7 +1,7 @@
-"""Reviews of labelled accounts that are measured and not stored: no account and no catalog row is written.
+"""Reviews of labelled accounts that are measured but not stored: no account and no catalog row is written.
 
-They go through the ledger under the pipeline's own name and step, so a reply that either of the two paid for is
-replayed by the other.
+They go through the ledger under the pipeline's own name and step, so either replays the replies that the other has
+paid for.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -30,7 +30,7 @@ _NOBODY = UUID(int=0)
 class LabelledReviewer:
     """Reviews labelled accounts by handle and keeps the answers. Safe for threads.
 
-    With `only_stored` nothing is ever paid for: handles outside it are not asked about.
+    With `only_stored` nothing is paid for: only handles in it are asked about.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class LabelledReviewer:
 
     @property
     def replayed(self) -> int:
-        """Answers that cost nothing."""
+        """The number of answers that cost nothing."""
         return len(self._replayed)
 
     def review(self, handle: str, _: EntitySettings) -> Result:
@@ -73,7 +73,7 @@ class LabelledReviewer:
 
         Raises:
             ModelUnavailable: no request will work.
-            DatabaseUnavailable: a database is away for longer than we wait.
+            DatabaseUnavailable: a database is unreachable for longer than the patience of the call.
         """
         if self._only_stored is not None and handle not in self._only_stored:
             return Done(NOT_COVERED)
@@ -110,7 +110,7 @@ class LabelledReviewer:
 
 
 class NotHeld:
-    """The gates of a replay: what pays nothing needs no switch."""
+    """Settings with open gates for a replay, which pays nothing and needs no switch."""
 
     def __init__(self, settings: SettingsAccess) -> None:
         self._settings = settings
@@ -120,18 +120,18 @@ class NotHeld:
         return Open(self.readable(model))
 
     def readable(self, model: type[S]) -> S:
-        """What is stored."""
+        """The stored value."""
         return self._settings.readable(model)
 
     def row(self, model: type[SettingsModel]) -> SettingsRow | None:
-        """What is stored."""
+        """The stored value."""
         return self._settings.row(model)
 
 
 def work_through(
     reviewer: LabelledReviewer, settings: SettingsAccess, concurrency: int, handles: Sequence[str]
 ) -> str:
-    """Review the handles; returns why it ended early, or nothing."""
+    """Review the handles; returns why it ended early, or None."""
     jobs = gated_jobs(
         handles, reviewer.review, settings, EntitySettings, stop=reviewer.stop, deadline=reviewer.deadline
     )

@@ -46,18 +46,18 @@ from entity_pipeline.shared.reporting.metadata import (
 )
 from entity_pipeline.shared.reporting.partitions import green_when_finished
 
-# A connection is tested before it is lent, which costs a round trip, and so does loading the next accounts.
+# Testing a connection before it is lent costs a round trip, and so does loading the next accounts.
 _ON_ONE_CONNECTION = 50
 
 
 class LinkConfig(dg.Config):
-    """What one run may do."""
+    """Options of one run."""
 
     refresh: Literal["none", "all"] = Field(
         default="none",
         description=(
             "none: only accounts without a decision. all: decide every reviewed account again, for example after "
-            "thresholds changed. What a person changed or undid stays."
+            "thresholds changed. Values that a person changed or undid stay."
         ),
     )
 
@@ -80,16 +80,16 @@ def catalog_links(
     operation_db: dg.ResourceParam[Database],
     settings: dg.ResourceParam[SettingsAccess],
 ) -> Iterator[dg.MaterializeResult]:
-    """What each review means for the catalog, written where it is certain and held with its reasons where not.
+    """The decision for each review: written to the catalog where it is certain, else held with its reasons.
 
     - **Reads** reviewed accounts of the cohort and the catalog rows that have their names.
     - **Writes** `artists`, `brands`, `groups`, the classification of `instagram_accounts`,
       `metadata.entity_enrichment.catalog_link`, and `admin_audit_log` before and after, in one transaction per account.
-    - **Never** writes `group_members`, never replaces what a person wrote. `entity-pipeline undo` takes a run back.
-    - **A re-run** decides only what has no decision yet.
+    - ***Never** writes `group_members`, never replaces a person's values. `entity-pipeline undo` reverts a run.
+    - **A re-run** decides only accounts without a decision.
     - **A partition turns green** when no account of the cohort is pending, a review included. Until then each run
-      links what is reviewed so far, and the partition gets an observation. A backfill over it ends as *Failed*
-      although its runs succeed: that means unfinished, and a later run goes on.
+      links the accounts reviewed so far, and the partition gets an observation. A backfill over it ends as *Failed*
+      although its runs succeed: that means unfinished, and a later run continues.
     """
     cohorts, now = cohort_range(context.partition_keys), datetime.now(UTC)
     refresh = config.refresh == "all"
@@ -136,7 +136,7 @@ def _to_decide(connection: Any, cohorts: CohortRange, refresh: bool) -> list[UUI
 
 @dataclass
 class _LinkWork:
-    """What one run has to decide, and its results so far. Accounts that waited for another one are added."""
+    """The accounts of one run, and its results so far. Accounts that waited for another one are added."""
 
     run_id: str
     waiting: deque[UUID]
@@ -147,10 +147,10 @@ class _LinkWork:
 def _decide_some(
     connection: Any, *, work: _LinkWork, rules: EntitySettings, gate: Callable[[], Gate[EntitySettings]]
 ) -> Sequence[UUID]:
-    """Decide at most `_ON_ONE_CONNECTION` accounts while the gate is open; it is asked between any two. Returns them.
+    """Decide at most `_ON_ONE_CONNECTION` accounts, checking the gate before each. Returns the decided accounts.
 
-    Called again after the database was away, it goes on with the same account: a decision that is repeated after its
-    commit finds the same and writes nothing.
+    Called again after the database was unreachable, it continues with the same account: a decision repeated after its
+    commit comes out the same and writes nothing.
     """
     some = [work.waiting[nth] for nth in range(min(len(work.waiting), _ON_ONE_CONNECTION))]
     seen = load_accounts(connection, some)
@@ -165,7 +165,7 @@ def _decide_some(
         try:
             now_open = gate()
         except DatabaseUnavailable:
-            break  # the caller asks patiently
+            break  # the caller retries patiently
         if isinstance(now_open, Closed):
             break
         rules = now_open.settings
@@ -205,7 +205,7 @@ def _bars(statuses: Mapping[str, int], reasons: Mapping[str, int]) -> list[tuple
 
 
 def _meaning(reason: str) -> str:
-    """Older rules, or a person, may have left a reason that is not known here."""
+    """The reason in words; older rules or a person may have left an unknown one."""
     return str(HoldReason(reason).reason) if reason in set(HoldReason) else "not known to these rules"
 
 

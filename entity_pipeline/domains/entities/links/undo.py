@@ -1,7 +1,7 @@
 """Undo what was written automatically, one transaction per account.
 
-Reads `admin_audit_log`; writes the rows it names, an audit row for each, and `catalog_link.status`. What people have
-changed since is left alone and listed. Stopped half-way or run twice, it ends in the same state.
+Reads `admin_audit_log`; writes the rows it names, an audit row for each, and `catalog_link.status`. Values that people
+have changed since are left alone and listed. If it is interrupted or run twice, it ends in the same state.
 """
 
 from collections.abc import Callable, Container, Mapping, Sequence
@@ -50,9 +50,9 @@ def undo(
     actor: UUID = SYSTEM_ACTOR,
     note: Callable[[UUID], object] = lambda _: None,
 ) -> UndoReport:
-    """Put back what a run wrote, or what was ever written for one account. `actor` goes into the audit rows.
+    """Undo what a run wrote, or everything written for one account. `actor` goes into the audit rows.
 
-    `note` is told each account that was undone, for the list.
+    `note` is called with each account that was undone, for the list.
 
     Raises:
         InputRejected: nothing automatic is recorded under that run or name.
@@ -65,7 +65,7 @@ def undo(
         accounts, what = accounts_named(connection, username or ""), f"account {username}"
     if not accounts:
         raise InputRejected(
-            f"Nothing was written automatically for {what}: check the name, there is nothing to undo."
+            f"There is nothing to undo: nothing was written automatically for {what}. Check the name."
         )
     report = UndoReport()
     for account_id in accounts:
@@ -100,7 +100,7 @@ class _Undoing:
         )
 
     def put_back(self, row: AuditRow, current: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-        """All values at once, else one by one, so that one refusal keeps only its own column."""
+        """Restore all values at once, else one by one, so that one refusal affects only its own column."""
         try:
             with self.connection.transaction():
                 restore(self.connection, row.target_table, row.target_id, values)
@@ -118,7 +118,7 @@ class _Undoing:
             )
 
     def take_away(self, row: AuditRow, current: Mapping[str, Any]) -> None:
-        """Remove a row that we created; what was to be said of its columns is void."""
+        """Remove a row that we created, and drop the notes about its columns."""
         remove(self.connection, row.target_table, row.target_id)
         self.record(row, current, None)
         place = (row.target_table, row.target_id)
@@ -126,7 +126,7 @@ class _Undoing:
         self.report.removed.append(Location(*place, None))
 
     def keep(self, row: AuditRow, reasons: Mapping[str, str]) -> None:
-        """List columns that stay."""
+        """List columns that stay unchanged."""
         for column, why in sorted(reasons.items()):
             self._list(KeptColumn(row.target_table, row.target_id, column, why))
 
@@ -135,7 +135,7 @@ class _Undoing:
         self._list(KeptColumn(row.target_table, row.target_id, None, why))
 
     def _list(self, kept: KeptColumn) -> None:
-        # Once: of several writes to one column the newest says why.
+        # Once: of several writes to one column, the newest gives the reason.
         listed = {(item.table, item.target_id, item.column) for item in self.report.kept}
         if (kept.table, kept.target_id, kept.column) not in listed:
             self.report.kept.append(kept)
@@ -196,7 +196,7 @@ def _undo_creation(
 
 
 def _decided_by(account: Mapping[str, Any] | None, rows: Sequence[AuditRow]) -> bool:
-    """Whether the account's present decision is one of those being undone."""
+    """Whether the account's current decision is one of those being undone."""
     value: Any = account
     for key in ("metadata", "entity_enrichment", "catalog_link", "run_id"):
         value = value.get(key) if isinstance(value, Mapping) else None

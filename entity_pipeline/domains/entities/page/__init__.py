@@ -1,4 +1,4 @@
 """The entities' part of the administration page: the scheduler's plan, the list of accounts, an account, its texts.
 
-`page.py` is where the shell begins. What is shown is read here and decided elsewhere; nothing is approved or edited.
+`page.py` is the entry point for the shell. Values are read here and decided elsewhere; nothing is approved or edited.
 """

@@ -1,4 +1,4 @@
-"""One account as values. How it is read belongs to `accounts.py`."""
+"""The values of one account. Reading them belongs to `accounts.py`."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -14,7 +14,7 @@ from entity_pipeline.domains.entities.page.queue_values import Count
 
 
 class ScoredField(Shown):
-    """One field of the review. `confidence` is the model's own, None where it gave none."""
+    """One field of the review. `confidence` is the model's own; None if it gave none."""
 
     name: str
     value: str | None
@@ -22,7 +22,7 @@ class ScoredField(Shown):
 
 
 class EvidenceFigures(Shown):
-    """A sentence of the reply and the source that supports it. `uri` is https/http or None."""
+    """A sentence of the reply and the source that supports it. `uri` is an http(s) address or None."""
 
     claim: str
     uri: str | None
@@ -37,12 +37,14 @@ class ReviewFigures(Shown):
     fields: list[ScoredField]
     raw_confidence: float | None
     confidence: float | None = Field(description="Calibrated and capped.")
-    threshold: float | None = Field(description="What its type needs to be written; None for other types.")
+    threshold: float | None = Field(description="The confidence that its type needs; None for other types.")
     grounded: bool | None
     reasoning: str | None
     evidence: list[EvidenceFigures]
     search_queries: list[str]
-    has_search_suggestions: bool = Field(description="The stored reply has Google's search suggestions.")
+    has_search_suggestions: bool = Field(
+        description="Whether the stored reply has Google's search suggestions."
+    )
     model: str | None
     model_version: str | None
     prompt_version: str | None
@@ -54,7 +56,7 @@ class ReviewFigures(Shown):
 
 
 class ProfileFigures(Shown):
-    """What Instagram showed, and where it came from."""
+    """The profile as Instagram showed it, and its source."""
 
     status: str
     outcome: str | None
@@ -71,7 +73,7 @@ class ProfileFigures(Shown):
 
 
 class LinkFigures(Shown):
-    """What became of the review."""
+    """The link decision for the review."""
 
     status: str
     entity_table: str | None
@@ -85,7 +87,7 @@ class LinkFigures(Shown):
 
 
 class HistoryRow(Shown):
-    """One row of `admin_audit_log` about the account or what was written for it."""
+    """One row of `admin_audit_log` about the account or about writes made for it."""
 
     at: datetime
     action: str
@@ -97,12 +99,12 @@ class HistoryRow(Shown):
 
 
 class AccountFigures(Shown):
-    """Everything that is known of one account. Read only: people correct it elsewhere (`edit_url`)."""
+    """Everything that is known about one account. Read only: people correct it elsewhere (`edit_url`)."""
 
     id: UUID
     username: str
     handle: str | None = Field(
-        description="Normalised, for the link to Instagram; None when it can't be one."
+        description="The normalised handle, for the link to Instagram; None for an invalid one."
     )
     is_active: bool
     state: AccountState
@@ -124,4 +126,4 @@ class AccountFigures(Shown):
     history: list[HistoryRow] = Field(description="Newest first, at most 100.")
     ledger: list[LedgerEntry] | None = Field(description="Newest first; None while the ledger is away.")
     cost_usd: Decimal | None
-    edit_url: str | None = Field(description="Where a person corrects it, when configured.")
+    edit_url: str | None = Field(description="The address where a person corrects it, if configured.")

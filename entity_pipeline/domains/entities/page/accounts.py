@@ -1,6 +1,6 @@
-"""One account, read with care: its metadata is JSON that models, Instagram and people have written.
+"""Read one account defensively: its metadata is JSON that models, Instagram and people have written.
 
-Nothing here is escaped (the templates do that), but no address leaves that is not http or https.
+Nothing here is escaped (the templates do that), but only http and https addresses are returned.
 """
 
 from collections.abc import Mapping
@@ -51,7 +51,7 @@ def account_figures(
     thresholds: Thresholds,
     at: Installation,
 ) -> AccountFigures | None:
-    """Everything but the ledger's rows, which are in the other database; None when there is no such account."""
+    """All figures but the ledger's rows, which are in the other database; None when the account does not exist."""
     row = account_row(connection, username)
     if row is None:
         return None

@@ -1,3 +1,3 @@
-"""Where the entities' page is, as the user named it."""
+"""The address of the entities' page."""
 
 PAGE_PATH = "/admin/data-pipeline/instagram-accounts"

@@ -1,4 +1,4 @@
-"""The entities' part of the API: under `/api/v1/entities`, and under `/api/v1` as it was first named."""
+"""The entities' part of the API: under `/api/v1/entities`, and under its first name, `/api/v1`."""
 
 from typing import Annotated
 
@@ -19,16 +19,16 @@ router = APIRouter()
 
 @router.get("/scheduler")
 def scheduler(figures: TheFigures) -> SchedulerFigures:
-    """The switch, what the schedule would do now and why it waits."""
+    """The switch, what the schedule would launch now, and why it waits."""
     return figures.scheduler()
 
 
 @router.patch(
     "/scheduler",
-    responses={409: problem("The row was changed meanwhile; `current` is how it is now.")},
+    responses={409: problem("The row was changed in the meantime; `current` is its present state.")},
 )
 def change_scheduler(figures: TheFigures, sender: Sender, change: SettingsChange) -> SchedulerFigures:
-    """Switch on or off, or change settings; refused when the row is not the one the change was made from."""
+    """Switch on or off, or change settings; refused when the row has changed since it was read."""
     return figures.change(change, sender)
 
 
@@ -40,7 +40,7 @@ def queue(figures: TheFigures, query: Annotated[QueueQuery, Query()]) -> QueuePa
 
 @router.get("/queue/counts")
 def counts(figures: TheFigures) -> Counts:
-    """How many accounts are in each state, and why."""
+    """The number of accounts in each state and with each reason."""
     return figures.counts()
 
 
@@ -56,10 +56,10 @@ def export_json(figures: TheFigures, query: Annotated[QueueQuery, Query()]) -> S
     return figures.export(query, "json")
 
 
-@router.get("/accounts/{username}", responses={404: problem("There is no such account.")})
+@router.get("/accounts/{username}", responses={404: problem("The account does not exist.")})
 def account(figures: TheFigures, username: Username) -> AccountFigures:
-    """Everything that is known of one account."""
+    """Everything that is known about one account."""
     found = figures.account(username)
     if found is None:
-        raise HTTPException(404, "There is no account of this name.")
+        raise HTTPException(404, "There is no account with this name.")
     return found

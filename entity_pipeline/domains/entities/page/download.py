@@ -1,4 +1,4 @@
-"""An export as an answer of the server. What a file holds belongs to `exports.py`."""
+"""An export as a response of the server. The content of the file belongs to `exports.py`."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from entity_pipeline.domains.entities.page.queue_values import QueueQuery
 
 
 def download(assets_db: Database, operation_db: Database, query: QueueQuery, form: str) -> StreamingResponse:
-    """The export as ``csv`` or ``json``. The first batch is read here, so that a failure still has an answer."""
+    """The export as ``csv`` or ``json``. The first batch is read here, so that a failure can still be answered."""
     rows = export_rows(assets_db, operation_db, query)
     chunks = csv_chunks(rows) if form == "csv" else json_chunks(rows)
     first = next(chunks, b"")

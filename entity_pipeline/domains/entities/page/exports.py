@@ -12,7 +12,7 @@ from entity_pipeline.domains.entities.page.queue_cursor import read_key
 from entity_pipeline.domains.entities.page.queue_values import QueueQuery, QueueRow
 
 EXPORT_BATCH = 1_000
-# A spreadsheet runs a cell that begins like this.
+# A spreadsheet executes a cell that begins with one of these.
 _FORMULA = ("=", "+", "-", "@", "|", "＝", "＋", "－", "＠")
 
 
@@ -55,6 +55,6 @@ def _csv(rows: list[list[Any]]) -> bytes:
 
 
 def _cell(value: Any) -> Any:
-    """A spreadsheet runs what begins like a formula; an apostrophe makes it a text."""
+    """The value for CSV: an apostrophe turns a text that a spreadsheet would execute as a formula into plain text."""
     text = " ".join(value) if isinstance(value, list) else value
     return f"'{text}" if isinstance(text, str) and text.lstrip().startswith(_FORMULA) else text

@@ -1,7 +1,7 @@
-"""`EntityFigures`: what the entities' page and their part of the API show, behind one object.
+"""`EntityFigures`: the figures of the entities' page and their part of the API, behind one object.
 
-Raises everywhere `DatabaseUnavailable` or `SchemaMismatch` when a figure can't be had, each a sentence; the server
-answers 503 with it.
+Every method raises `DatabaseUnavailable` or `SchemaMismatch` when a figure can't be read; the server answers 503 with
+its sentence.
 """
 
 from contextlib import suppress
@@ -28,7 +28,7 @@ CACHED_S = 15.0
 
 
 class EntityFigures:
-    """The figures of one installation, and the one change: of the entities' settings."""
+    """The figures of one installation, and changes of the entities' settings."""
 
     def __init__(self, installation: Installation) -> None:
         self._at = installation
@@ -40,11 +40,11 @@ class EntityFigures:
         return scheduler_figures(self._at)
 
     def backlog(self) -> Backlog:
-        """Accounts that wait for a review: each needs one request with a search. Some seconds old."""
+        """Accounts that wait for a review, each of which needs one request with a search. Some seconds old."""
         return self._backlog.get()
 
     def queue(self, query: QueueQuery) -> QueuePage:
-        """One page. Raises `UnknownCursor` for a cursor of another query or a forged one."""
+        """One page of the list. Raises `UnknownCursor` for a cursor of another query or a forged one."""
         with self._at.assets_db.connection() as assets, self._at.operation_db.connection() as operation:
             return queue.queue_page(assets, operation, query)
 
@@ -53,7 +53,7 @@ class EntityFigures:
         return self._counts.get()
 
     def export(self, query: QueueQuery, form: str) -> StreamingResponse:
-        """Every row of the query, `cursor` and `limit` aside, as ``csv`` or ``json``."""
+        """Every row of the query, regardless of `cursor` and `limit`, as ``csv`` or ``json``."""
         return download(self._at.assets_db, self._at.operation_db, query, form)
 
     def account(self, username: str) -> AccountFigures | None:
@@ -65,7 +65,7 @@ class EntityFigures:
             found = accounts.account_figures(connection, username, thresholds, self._at)
         if found is None:
             return None
-        if found.handle is None:  # Gemini was never asked about it
+        if found.handle is None:  # no request to Gemini was ever made for it
             return found.model_copy(update={"ledger": [], "cost_usd": accounts.NOTHING_USD})
         with suppress(PipelineFailure):
             cost = subject_cost(self._at, STEP, found.handle)
@@ -83,8 +83,8 @@ class EntityFigures:
         """Make a change and record it.
 
         Raises:
-            InputRejected: a value is not allowed, or nothing is asked for; nothing was changed.
-            StaleSettings: the row was changed meanwhile; the failure has it as it is now.
+            InputRejected: a value is not allowed, or the change is empty; nothing was changed.
+            StaleSettings: the row was changed in the meantime; the failure has its present state.
         """
         apply_change(self._at, EntitySettings, change, visitor)
         return self.scheduler()
@@ -105,5 +105,5 @@ class EntityFigures:
 
 
 def _can_be_stored(username: str) -> bool:
-    """Whether PostgreSQL can hold it at all."""
+    """Whether PostgreSQL can store the text at all."""
     return "\x00" not in username and not any("\ud800" <= letter <= "\udfff" for letter in username)

@@ -1,4 +1,4 @@
-"""The entities' metrics: accounts by state and reason, and when their schedule last decided. No account is a label."""
+"""The entities' metrics: accounts by state and reason, and the schedule's last decision. No account is a label."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -31,22 +31,24 @@ FAILED_REASONS = tuple(
 OF_ACCOUNTS: Mapping[str, Described] = {
     "accounts": Described("Accounts by state; pending, deferred and undecided are the backlog.", ("state",)),
     "backlog_oldest_timestamp_seconds": Described(
-        "When the account that waits longest for a review came in."
+        "When the account that has waited longest for a review was created."
     ),
     "held_accounts": Described(
         "Accounts held for a person; one with two reasons counts in both.", ("reason",)
     ),
     "failed_accounts": Described("Accounts whose review failed.", ("reason",)),
-    "profiles_waiting": Described("Accounts whose profile is to be looked at, by when.", ("when",)),
-    "pictures_put_off": Described("Profiles found whose picture could not be stored yet."),
+    "profiles_waiting": Described("Accounts whose profile is to be fetched, by when.", ("when",)),
+    "pictures_put_off": Described("Profiles that were found but whose picture could not be stored yet."),
 }
 OF_SCHEDULE: Mapping[str, Described] = {
-    "schedule_decision_timestamp_seconds": Described("When enrichment_schedule last decided, be it to wait."),
+    "schedule_decision_timestamp_seconds": Described(
+        "When enrichment_schedule last decided, even if only to wait."
+    ),
 }
 
 
 def accounts_part(at: Installation) -> MetricsPart:
-    """Every account once, by state and reason."""
+    """Accounts by state and reason; every account counts once per state."""
 
     def read(asking: Asking) -> Mapping[str, Samples]:
         now = datetime.now(UTC)
@@ -55,7 +57,7 @@ def accounts_part(at: Installation) -> MetricsPart:
         samples = _of_reasons(reasons) if reasons is not None else {}
         if states is not None:
             samples |= _of_states(states)
-            # The whole list would be read to find none.
+            # Otherwise the whole list would be read to find none.
             later = any(row.profiles_later for row in states)
             put_off = (
                 asking.known(lambda: _asked(at.assets_db, lambda it: pictures_put_off(it, now)))
@@ -69,7 +71,7 @@ def accounts_part(at: Installation) -> MetricsPart:
 
 
 def schedule_part(at: Installation) -> MetricsPart:
-    """When the schedule last decided, from Dagster's records."""
+    """The time of the schedule's last decision, from Dagster's records."""
 
     def read(asking: Asking) -> Mapping[str, Samples]:
         found = at.dagster.asked(lambda instance: (last_decision(instance, SCHEDULE),))

@@ -1,4 +1,4 @@
-"""How a handler finds the entities' figures of the server that it answers for."""
+"""How a handler finds the entities' figures of its server."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""`EntitiesPage`: what the entities give to the administration page. The shell begins here."""
+"""`EntitiesPage`: the entities' part of the administration page, and the entry point for the shell."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ class EntitiesPage(Page):
 
     path = PAGE_PATH
     package = "entity_pipeline.domains.entities.page"
-    # The API was there before other domains were.
+    # The API is older than the other domains.
     api_prefixes = (API_PATH,)
 
     def __init__(self, installation: Installation) -> None:
@@ -29,7 +29,7 @@ class EntitiesPage(Page):
         self._at = installation
 
     def parts(self) -> Sequence[PagePart]:
-        """Scheduler, quota, list of accounts."""
+        """The parts: scheduler, quota, list of accounts."""
         return entity_parts(self._at, self.figures)
 
     def backlog(self) -> Backlog:
@@ -37,13 +37,13 @@ class EntitiesPage(Page):
         return self.figures.backlog()
 
     def routes(self) -> APIRouter:
-        """An account, its suggestions, the exports."""
+        """Routes of an account, its search suggestions and the exports."""
         return routes.router
 
     def api(self) -> APIRouter:
-        """Scheduler, list, account."""
+        """API routes of the scheduler, the list and an account."""
         return api.router
 
     def metrics(self) -> Sequence[MetricsPart]:
-        """Accounts by state and reason, and when the schedule last decided."""
+        """Metrics: accounts by state and reason, and the schedule's last decision."""
         return (accounts_part(self._at), schedule_part(self._at))

@@ -25,7 +25,7 @@ CHOICES: Mapping[str, Sequence[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class ListShown:
-    """The form around the list, and how it is made up; None while it can't be counted."""
+    """The form around the list, and its counts; None while they can't be read."""
 
     form: QueueForm
     counts: Counts | None

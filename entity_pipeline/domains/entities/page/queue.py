@@ -33,8 +33,8 @@ from entity_pipeline.domains.entities.page.stored import instant, share, whole
 from entity_pipeline.domains.entities.partitions import FIRST_DAY, last_day
 
 LIST_IS_HIDDEN = (
-    "enrichment_queue_sweep shows this role no row: give it a policy there and on enrichment_queue (docs/schema.md), "
-    "or run `entity-pipeline migrate`."
+    "This role sees no row of enrichment_queue_sweep: run `entity-pipeline migrate`, or give the role a policy there "
+    "and on enrichment_queue (docs/schema.md)."
 )
 
 
@@ -42,7 +42,7 @@ def queue_page(assets: Connection, operation: Connection, query: QueueQuery) -> 
     """One page; an account that was deleted since it was listed is left out.
 
     Raises:
-        UnknownCursor: the cursor is not of this query.
+        UnknownCursor: the cursor belongs to another query.
     """
     place = place_of(query)
     entries = queue_entries(assets, filter_of(query), query.sort.value, place, query.limit + 1)
@@ -61,10 +61,10 @@ def queue_page(assets: Connection, operation: Connection, query: QueueQuery) -> 
 
 
 def queue_counts(connection: Connection) -> Counts:
-    """States and reasons over all accounts, and as of when the list is.
+    """States and reasons over all accounts, and the time up to which the list is complete.
 
     Raises:
-        ConfigurationFailure: the list shows this role no row at all.
+        ConfigurationFailure: this role sees no row of the list.
     """
     sweep = read_sweep(connection)
     if sweep is None:
@@ -82,13 +82,13 @@ def queue_counts(connection: Connection) -> Counts:
 
 
 def rows_of(operation: Connection, entries: Sequence[ListedEntry]) -> list[QueueRow]:
-    """The entries as they are shown, without those whose account is gone."""
+    """The rows for the entries, without those whose account is gone."""
     accounts = shown_accounts(operation, [entry.id for entry in entries]) if entries else {}
     return [_row(entry, accounts[entry.id]) for entry in entries if entry.id in accounts]
 
 
 def _row(entry: ListedEntry, account: ShownAccount) -> QueueRow:
-    """An entry as it is shown; metadata that makes no sense is shown as absent."""
+    """The row for an entry; unreadable metadata is shown as absent."""
     return QueueRow(
         id=entry.id,
         username=account.username,
@@ -111,7 +111,7 @@ def _row(entry: ListedEntry, account: ShownAccount) -> QueueRow:
 
 
 def shown_cohort(cohort: date) -> date:
-    """The partition that a cohort belongs to: the first stands for all days before it."""
+    """The partition that a cohort belongs to: the first one includes all earlier days."""
     return min(max(cohort, FIRST_DAY), last_day(datetime.now(UTC)))
 
 
@@ -124,7 +124,7 @@ def _reasons(counted: dict[str, int]) -> list[Count]:
 
 
 def filter_of(query: QueueQuery) -> QueueFilter:
-    """What narrows the list, as the statement takes it."""
+    """The query's filters for the statement."""
     search = "".join(c for c in query.search or "" if c.isprintable()).strip()
     handle = search.lstrip("@").lower()
     return QueueFilter(

@@ -1,6 +1,6 @@
-"""Cursors of the list: where a page begins, for one query and worth nothing in another.
+"""Cursors of the list: where a page begins. A cursor is valid for one query only.
 
-A cursor is not signed: a forged one gives a page that could have been asked for anyway, or `UnknownCursor`.
+A cursor is not signed, because a forged one gives only a page that could be requested anyway, or `UnknownCursor`.
 """
 
 import base64
@@ -19,14 +19,14 @@ _MOST_POSTS = 1_000_000_000
 
 
 class UnknownCursor(InputRejected):
-    """The cursor is from another query, or was never given out."""
+    """The cursor is from another query, or was never issued."""
 
     def __init__(self) -> None:
-        super().__init__("This cursor is not of this list: go to its first page and on from there.")
+        super().__init__("This cursor does not belong to this list: start again from the first page.")
 
 
 def cursor_of(query: QueueQuery, key: Any, *, backwards: bool) -> str:
-    """A cursor to the page behind, or before, an account's sort values."""
+    """A cursor to the page after, or before, an account's sort values."""
     stored = [_fingerprint(query), int(backwards), *key]
     text = json.dumps(stored, ensure_ascii=False, separators=(",", ":"), default=str)
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")

@@ -1,4 +1,4 @@
-"""The queue's filters as a form: what a person chose, which of it is usable, and addresses of the same list."""
+"""The list's filters as a form: the chosen values, which of them are usable, and addresses of the same list."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _FIELDS = (*_FILTERS, "sort", "cursor")
 
 @dataclass(frozen=True, slots=True)
 class QueueForm:
-    """`given` is what was chosen, field by field; `refused` are fields that can't be used and were left out."""
+    """The filters. `given` has the chosen values by field; `refused` are fields that were ignored as unusable."""
 
     query: QueueQuery
     given: Mapping[str, str]
@@ -23,15 +23,15 @@ class QueueForm:
 
     @property
     def is_filtered(self) -> bool:
-        """Whether any filter is on."""
+        """Whether any filter is set."""
         return any(name in self.given for name in _FILTERS)
 
     def value(self, name: str) -> str:
-        """What was chosen in a field, '' for nothing."""
+        """The chosen value of a field, '' for none."""
         return self.given.get(name, "")
 
     def url(self, path: str = PAGE_PATH, **changes: str | None) -> str:
-        """The list with some fields changed; None takes one out. A change other than of the cursor starts anew."""
+        """The address with some fields changed; None removes one. Any change but the cursor leads to the first page."""
         wanted: dict[str, str | None] = {
             **self.given,
             **({} if "cursor" in changes else {"cursor": None}),
@@ -42,7 +42,7 @@ class QueueForm:
 
 
 def read_queue_form(parameters: Mapping[str, str]) -> QueueForm:
-    """The form that an address holds. Never raises: a person's bookmark may be of an older page."""
+    """The form in an address. Never raises, because a bookmark may come from an older page."""
     given = {name: parameters[name].strip() for name in _FIELDS if parameters.get(name, "").strip()}
     if "region" in given:
         region = given["region"]

@@ -1,4 +1,4 @@
-"""The list of accounts as values: a query, a page of rows, and counts. How they are read belongs to `queue.py`."""
+"""The values of the list of accounts: a query, a page of rows, and counts. Reading them belongs to `queue.py`."""
 
 import re
 from datetime import date, datetime
@@ -22,7 +22,7 @@ class QueueSort(StrEnum):
     USERNAME = "username"
 
 
-# The value of a filter that asks for accounts without one.
+# The value of a filter that selects accounts without one.
 NONE = "none"
 
 PAGE_SIZE = 50
@@ -37,7 +37,7 @@ def _written_as_day(value: Any) -> Any:
 
 
 class QueueQuery(BaseModel):
-    """Filters, search, order and place. One that is left out does not filter."""
+    """Filters, search, order and place. A filter that is left out has no effect."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -48,11 +48,12 @@ class QueueQuery(BaseModel):
         default=None, description="ISO 3166-1 alpha-2, or `none`."
     )
     reason: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,60}$")] | None = Field(
-        default=None, description="Held or failed for this reason, maybe among others: a value of the counts."
+        default=None,
+        description="Only accounts held or failed for this reason, among others: a value of the counts.",
     )
     cohort: Annotated[date, BeforeValidator(_written_as_day)] | None = None
     search: Annotated[str, Field(max_length=100)] | None = Field(
-        default=None, description="What the username or a name begins with."
+        default=None, description="The beginning of the username or of a name."
     )
     sort: QueueSort = QueueSort.MOST_TAGGED
     cursor: Annotated[str, Field(max_length=600)] | None = Field(
@@ -92,7 +93,7 @@ class QueuePage(Shown):
 
 
 class Count(Shown):
-    """How many accounts have one value."""
+    """The number of accounts with one value."""
 
     value: str
     accounts: int
@@ -100,14 +101,14 @@ class Count(Shown):
 
 
 class Counts(Shown):
-    """How the queue is made up, at most some seconds old."""
+    """Counts of the list, at most some seconds old."""
 
     total: int
     states: list[Count] = Field(description="Every state, in the order of AccountState, zeros included.")
     held_reasons: list[Count] = Field(description="Most frequent first.")
     failed_reasons: list[Count] = Field(description="Why reviews failed, most frequent first.")
     list_as_of: datetime | None = Field(
-        description="All that was committed by then is in the list; None before it was filled."
+        description="Everything committed by then is in the list; None before it was filled."
     )
     list_is_late: bool = Field(
         description="Whether the list is further behind the accounts than it should be."

@@ -1,4 +1,4 @@
-"""Pages below the entities' one: an account, its search suggestions, and the list as a file."""
+"""Pages below the entities' page: an account, its search suggestions, and the list as a file."""
 
 from collections.abc import Mapping
 
@@ -18,17 +18,17 @@ router = APIRouter()
 
 @router.get("/-/export.{form}")
 def export(screen: SignedIn, form: str) -> Response:
-    """The list as a file, as it is filtered."""
+    """The filtered list as a file."""
     if form not in ("csv", "json"):
-        raise HTTPException(404, "There is no such export.")
+        raise HTTPException(404, "There is no export in this format.")
     return figures_of(screen.request).export(read_queue_form(screen.query).query, form)
 
 
 @router.get("/{username:path}/search-suggestions")
 def search_suggestions(request: Request, username: str) -> HTMLResponse:
-    """Google's HTML as a document of its own: their terms ask to show it as it came, and it styles itself inline.
+    """Google's HTML as a separate document: its terms require that it is shown unchanged, and it has inline styles.
 
-    So it gets the one policy that allows that, no script and no origin, and is shown in a sandboxed frame.
+    So it has its own policy, which allows inline styles but no script and no origin, and is shown in a sandboxed frame.
     """
     if signed_in(request) is None:
         raise HTTPException(401, "Sign in to see this.")
@@ -44,7 +44,7 @@ def account(screen: SignedIn, username: str) -> Response:
     """One account."""
     found = figures_of(screen.request).account(username)
     if found is None:
-        raise HTTPException(404, "There is no account of this name.")
+        raise HTTPException(404, "There is no account with this name.")
     return screen.show(
         "entities/account.html",
         account=found,
@@ -54,7 +54,7 @@ def account(screen: SignedIn, username: str) -> Response:
 
 
 def _best_known(account: AccountFigures) -> Mapping[str, str | None]:
-    """What the catalog's columns say, or else the review: as the list shows it."""
+    """The values of the catalog's columns, or else those of the review, as in the list."""
     reviewed = {field.name: field.value for field in account.review.fields}
     columns = {
         "name_en": (account.name_en, "name_en"),
@@ -70,7 +70,7 @@ def _best_known(account: AccountFigures) -> Mapping[str, str | None]:
 
 
 def _own_picture(screen: Screen, address: str | None) -> str | None:
-    """A picture that the content policy lets the browser load; nothing is asked of another host."""
+    """The address of a picture if the content policy lets the browser load it, else None."""
     parts = address_parts(address)
     is_ours = parts is not None and origin(parts) == screen.shell.configuration.picture_origin
     return address if is_ours else None

@@ -1,4 +1,4 @@
-"""What the schedule would do now: by its own planner (`accounts/backlog.py`), launching nothing."""
+"""What the schedule would launch now, from its own planner (`accounts/backlog.py`). Launches nothing."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -23,14 +23,14 @@ _TICK = timedelta(minutes=15)
 
 
 class PlannedCohort(Shown):
-    """A run that the schedule would ask for now."""
+    """A run that the schedule would launch now."""
 
     cohort: date
-    accounts: int = Field(description="Most reviews; 0 where only profiles are due.")
+    accounts: int = Field(description="The most reviews; 0 where only profiles are due.")
 
 
 class SchedulerFigures(AutomationFigures):
-    """The switch, what the schedule would do now, and why it waits."""
+    """The switch, what the schedule would launch now, and why it waits."""
 
     plan: list[PlannedCohort] = Field(description="What the next tick would launch; empty while it waits.")
     waits_because: Sentence | None = Field(description="A sentence while `plan` is empty.")
@@ -38,7 +38,7 @@ class SchedulerFigures(AutomationFigures):
 
 
 def scheduler_figures(at: Installation) -> SchedulerFigures:
-    """The figures now."""
+    """The current figures."""
     now = datetime.now(UTC)
     dagster = of_domain(at.dagster.figures(), at.automation, KEY)
     in_flight: frozenset[date] | None = None
@@ -59,7 +59,7 @@ def scheduler_figures(at: Installation) -> SchedulerFigures:
 
 
 def _worded(dagster: DagsterFigures, reason: Reason) -> DagsterFigures:
-    """The schedule's last tick with the reason as a value, where it said what it would say now.
+    """The figures with the reason of the schedule's last tick as a value, if it equals the current reason.
 
     A schedule has no cursor to keep the value in, as sensors have (`shared/runs/skips.py`).
     """

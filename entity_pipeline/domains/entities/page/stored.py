@@ -1,4 +1,4 @@
-"""Single values of an account's metadata: JSON that models, Instagram and people write, so it may be anything."""
+"""Single values of an account's metadata, which may be any JSON because models, Instagram and people write it."""
 
 from datetime import UTC, datetime
 
@@ -26,7 +26,7 @@ def instant(value: object) -> datetime | None:
 
 
 def text(value: object) -> str | None:
-    """`value` if it is a text with something in it."""
+    """`value` if it is a text that is not empty, else None."""
     return value if isinstance(value, str) and value.strip() else None
 
 

@@ -1,6 +1,6 @@
 """`instagram_profiles`: public profile fields and pictures, best effort.
 
-Which profiles are due, and what the run reports. One account's backfill is in `backfill.py`.
+Here are the selection of due profiles and the report of a run. One account's backfill is in `backfill.py`.
 """
 
 from collections import Counter
@@ -51,16 +51,16 @@ STEP_LIMIT = timedelta(minutes=10)
 FACES = 12
 POOL_CHECK = "instagram_can_be_looked_at"
 _SWITCHED_OFF = (
-    "The profile backfill is switched off: `entity-pipeline settings set instagram terms_acknowledged=true` and "
-    "`entity-pipeline settings set entities instagram_backfill_enabled=true` switch it on."
+    "The profile backfill is switched off. To switch it on, run `entity-pipeline settings set instagram "
+    "terms_acknowledged=true` and `entity-pipeline settings set entities instagram_backfill_enabled=true`."
 )
 
 
 class ProfileConfig(dg.Config):
-    """What one run may do."""
+    """Options of one run."""
 
     limit: int = Field(
-        default=10_000, ge=0, description="Most profiles looked at in this run, most-tagged first."
+        default=10_000, ge=0, description="The most profiles to fetch in this run, most-tagged first."
     )
 
 
@@ -79,7 +79,7 @@ class ProfileConfig(dg.Config):
         dg.AssetCheckSpec(
             POOL_CHECK,
             asset="instagram_profiles",
-            description="Some account or route is free to look at Instagram; otherwise profiles wait, reviews go on.",
+            description="An account or route is free to query Instagram; otherwise profiles wait and reviews continue.",
         )
     ],
 )
@@ -93,14 +93,14 @@ def instagram_profiles(
     r2: dg.ResourceParam[ObjectStore],
     tracing: dg.ResourceParam[Tracing],
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-    """Display name, bio and picture of the accounts of the cohort, as far as Instagram shows them now.
+    """Display name, bio and picture of the cohort's accounts, as far as Instagram shows them.
 
     - **Reads** pending accounts of `instagram_accounts`, most-tagged first, and their public profile pages.
-    - **Writes** `display_name`, `bio` and `profile_image_url` where they are empty or still hold what we wrote,
+    - **Writes** `display_name`, `bio` and `profile_image_url` where they are empty or still hold our own value,
       `metadata.entity_enrichment.profile_backfill`, and the picture in R2 under the hash of its bytes.
     - **Off** unless `instagram_backfill_enabled` is set, and `terms_acknowledged` in the settings of `instagram`.
-    - **Limits** of `windows` there hold over all domains and processes; what does not fit waits for a later run.
-    - **Always succeeds**: whatever Instagram does, the reviews go on without these fields.
+    - **Limits** of `windows` there apply across all domains and processes; the rest waits for a later run.
+    - **Always succeeds**: if Instagram fails, the reviews continue without these fields.
     """
     cohorts = cohort_range(context.partition_keys)
     now = datetime.now(UTC)
@@ -124,15 +124,15 @@ def instagram_profiles(
         looked = _look(waiting, settings, backfiller)
     found = patiently_on(operation_db, lambda database: _found(database, cohorts))
     if looked.held_because:
-        context.log.warning(f"Left {looked.left} profiles for later: {looked.held_because}")
+        context.log.warning(f"{looked.left} profiles are left for a later run: {looked.held_because}")
     yield from _report(context, looked, backfiller, found)
 
 
 @dataclass
 class _Looked:
-    """What a run did: outcomes of the accounts it looked at, how many it left, and why.
+    """The results of a run: outcomes by account, the number of accounts left, and why.
 
-    `refused` is set when Instagram's side was the reason, and not a switch of ours.
+    `refused` is set when Instagram was the reason, not a switch of ours.
     """
 
     outcomes: Counter[str]
@@ -142,7 +142,7 @@ class _Looked:
 
 
 def _look(waiting: Sequence[UUID], settings: SettingsAccess, backfiller: Backfiller) -> _Looked:
-    """Look at one account after the other until all are done or something forbids the next."""
+    """Fetch one profile after the other until all are done or the next one is forbidden."""
     outcomes: Counter[str] = Counter()
 
     def looked(held_because: str = "", refused: str = "") -> _Looked:
@@ -161,7 +161,7 @@ def _look(waiting: Sequence[UUID], settings: SettingsAccess, backfiller: Backfil
 
 
 def _held_because(settings: SettingsAccess) -> str:
-    """Why no profile may be looked at, in a sentence; empty when one may be."""
+    """Why no profile may be fetched, in a sentence; empty when one may be."""
     for model in (EntitySettings, InstagramSettings):
         gate = patiently(partial(settings.gate, model))
         if isinstance(gate, Closed):
@@ -173,7 +173,7 @@ def _held_because(settings: SettingsAccess) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """All of the cohorts as they are after the run."""
+    """The state of all cohorts after the run."""
 
     statuses: Mapping[str, int]
     occupied: frozenset[str]
@@ -219,12 +219,12 @@ def _report(
 
 
 def _faces(samples: Sequence[Mapping[str, Any]]) -> dg.MetadataValue:
-    """The stored pictures, as far as the bucket is public."""
+    """The stored pictures that have a public address."""
     stored = {sample["username"]: sample["picture"] for sample in samples if sample["picture"]}
     shown = faces(dict(islice(stored.items(), FACES)))
     return dg.MetadataValue.md(shown) if shown else dg.MetadataValue.text("none with a public address")
 
 
 def _without_address(sample: Mapping[str, Any]) -> dict[str, Any]:
-    """An address would push everything else out of sight; `faces` has what it leads to."""
+    """The sample without its address, which is too long for the table; `faces` shows the picture."""
     return {name: value for name, value in sample.items() if name != "picture"}

@@ -1,7 +1,7 @@
-"""The profile backfill of one account: look once, store the picture, fill what is empty.
+"""The profile backfill of one account: fetch the profile once, store the picture, fill empty columns.
 
-Best effort: whatever Instagram or R2 do ends in a named outcome and never in an exception. Which accounts are looked at
-is the asset's affair.
+Best effort: every failure of Instagram or R2 becomes a named outcome and never an exception. The asset decides which
+accounts are fetched.
 """
 
 from collections.abc import Callable
@@ -29,25 +29,25 @@ from entity_pipeline.domains.entities.profiles.pictures import NO_PICTURE, Pictu
 
 STAGE = "profile_backfill"
 MAX_ATTEMPTS = 5
-# A picture is fetched also when the look at its profile took the last of the step's time: its address expires.
+# A picture is fetched even when its profile took the last of the step's time, because its address expires.
 PICTURE_TIME = timedelta(seconds=30)
 
 
 @dataclass
 class Backfiller:
-    """Looks at profiles for one run, one after the other."""
+    """Fetches profiles for one run, one after the other."""
 
     operation_db: Database
     instagram: InstagramSession
     pictures: ProfilePictures
     deadline: datetime
-    columns_refused: int = 0  # accounts whose fields a constraint or trigger of the catalog did not take
+    columns_refused: int = 0  # accounts whose fields a constraint or trigger of the catalog refused
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC), repr=False)
     note: Callable[[UUID], object] = field(default=lambda _: None, repr=False)
-    """Told each account that was written, for the list."""
+    """Called with each account that was written, for the list."""
 
     def backfill(self, account_id: UUID) -> Result[InstagramProfile] | Deferred | None:
-        """One account; None when its row is gone or its username can't be a handle. Deferred writes nothing."""
+        """Backfill one account; None when its row is gone or its username is invalid. Deferred writes nothing."""
         account = patiently(lambda: self._load(account_id))
         if account is None or account.handle is None:
             return None
@@ -72,7 +72,7 @@ class Backfiller:
         try:
             self._write_row(account_id, result, picture, with_columns=True)
         except (psycopg.IntegrityError, psycopg.DataError, psycopg.errors.RaiseException):
-            # A rule of the catalog that we do not know; the look itself must be remembered all the same.
+            # An unknown rule of the catalog refused the columns; the attempt itself must be recorded nevertheless.
             self._write_row(account_id, result, picture, with_columns=False)
             self.columns_refused += 1
 
@@ -84,7 +84,7 @@ class Backfiller:
         *,
         with_columns: bool,
     ) -> None:
-        """Under the row's lock, so that a person's edit made meanwhile is seen and kept."""
+        """Write under the row's lock, so that a person's edit in the meantime is seen and kept."""
         now = self.clock()
         with self.operation_db.connection() as connection, connection.transaction():
             account = load_account(connection, account_id, for_update=True)

@@ -1,7 +1,8 @@
 """Profile pictures of one run: downloaded, stored under the hash of their bytes, counted by outcome.
 
-A bucket that refuses us, or stays away, concerns every picture: storing stops with its reason and profiles go on. One
-bad picture is one bad picture. What is written about a picture is decided in `logic/profile_record.py`.
+A bucket that refuses the key or stays unreachable concerns every picture: storing stops with the reason and profiles
+continue. A single bad picture has no further effect. What is recorded about a picture is decided in
+`logic/profile_record.py`.
 """
 
 from collections import Counter
@@ -21,12 +22,14 @@ from entity_pipeline.core.instagram.results import Deferred
 from entity_pipeline.core.objects import ObjectStore, StoredObject
 
 PREFIX = "instagram/profile"  # changing it would store every picture again
-GIVE_UP_AFTER = 3  # failed uploads in one run: a store that is away must not cost a time-out for each picture
+GIVE_UP_AFTER = (
+    3  # failed uploads in one run, so that an unreachable store does not cost a time-out per picture
+)
 
 
 @dataclass(frozen=True, slots=True)
 class PictureResult:
-    """``stored``, with the object; ``later``: there is a picture and another look should fetch it; or ``none``."""
+    """``stored`` with the object; ``later`` if another attempt should fetch the picture; or ``none``."""
 
     kind: Literal["stored", "later", "none"]
     stored: StoredObject | None = None
@@ -37,7 +40,7 @@ LATER, NO_PICTURE = PictureResult("later"), PictureResult("none")
 
 @dataclass
 class ProfilePictures:
-    """Keeps the pictures of one run, one after the other. `held_because` is why nothing more is stored, or empty."""
+    """Stores the pictures of one run. `held_because` is why no more are stored; empty while they are."""
 
     instagram: InstagramSession
     store: ObjectStore

@@ -1,4 +1,4 @@
-"""`gemini_reviews`: each account's review, asked once and kept as it arrives."""
+"""`gemini_reviews`: each account's review, requested once and stored as soon as it arrives."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -57,20 +57,20 @@ _COLOURS = {"reviewed": GREEN, "failed": RED, "deferred": AMBER}
 
 
 class ReviewConfig(dg.Config):
-    """What one run may do."""
+    """Options of one run."""
 
     limit: int = Field(
-        default=10_000, ge=0, description="Most accounts reviewed in this run, most-tagged first."
+        default=10_000, ge=0, description="The most accounts to review in this run, most-tagged first."
     )
     refresh: Literal["none", "stale", "all"] = Field(
         default="none",
         description=(
-            "none: only what is pending. stale: also reviews made from another prompt, schema, model or profile. "
-            "all: every review again. Anything but none pays again."
+            "none: only pending accounts. stale: also reviews made from another prompt, schema, model or profile. "
+            "all: every review again. Both stale and all pay again."
         ),
     )
     dry_run: bool = Field(
-        default=False, description="Only say how many accounts would be asked for; pay nothing."
+        default=False, description="Only report how many accounts would be reviewed; pay nothing."
     )
 
 
@@ -90,7 +90,7 @@ class ReviewConfig(dg.Config):
             MODEL_CHECK,
             asset="gemini_reviews",
             blocking=True,
-            description="No other model answers than the configured one, or one of accept_models.",
+            description="Only the configured model, or one of accept_models, answers.",
         ),
         dg.AssetCheckSpec(
             UNGROUNDED_CHECK,
@@ -113,14 +113,14 @@ def gemini_reviews(
     gemini: dg.ResourceParam[GeminiAccess],
     tracing: dg.ResourceParam[Tracing],
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-    """What Gemini, with Google Search, says of each account of the cohort: names, type, role, region, country.
+    """Gemini's review, with Google Search, of each account of the cohort: names, type, role, region, country.
 
     - **Reads** pending accounts of `instagram_accounts`, most-tagged first, and the ledger `gemini_usage_events`.
     - **Writes** `metadata.entity_enrichment.gemini_review`, one account at a time, as the answers arrive.
-    - **A re-run** asks only for what is still pending; a paid reply that was not used yet is taken from the ledger.
+    - **A re-run** requests only pending reviews; a paid reply that was not used yet is taken from the ledger.
     - **A partition turns green** when no account of the cohort is pending. An unfinished one gets an observation that
-      says how many are and why; `catalog_links` goes on with what is reviewed. A backfill over it ends as *Failed*
-      although its runs succeed: that means unfinished, and a later run goes on.
+      says how many are pending and why; `catalog_links` continues with the reviewed ones. A backfill over it ends as
+      *Failed* although its runs succeed: that means unfinished, and a later run continues.
     """
     cohorts = cohort_range(context.partition_keys)
     now = datetime.now(UTC)
@@ -181,7 +181,7 @@ def _bars(statuses: Mapping[str, int]) -> list[tuple[str, int, str]]:
 
 @dataclass(frozen=True)
 class _Candidates:
-    """The accounts to review: those that wait, and finished ones that a refresh may do again."""
+    """The accounts to review: pending ones, and finished ones that a refresh may repeat."""
 
     waiting: Sequence[UUID]
     finished: Sequence[UUID]
@@ -200,7 +200,7 @@ def _candidates(
 
 @dataclass(frozen=True)
 class _ReviewWork:
-    """What one run did. `quota` is None if the gate was closed and the ledger not asked."""
+    """The results of one run. `quota` is None if the gate was closed and the ledger was not read."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     held_because: str = ""

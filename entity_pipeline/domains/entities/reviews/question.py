@@ -1,7 +1,7 @@
-"""One question about one account under the ledger, and what its reply says and proves. Writes nothing.
+"""One question about one account within the ledger's limits, and the review in its reply. Writes no account.
 
-The review that is stored and the evaluation that only measures both ask through here, so that what is measured is
-what is used.
+Both the stored reviews and the evaluation, which only measures, ask through this module, so that the evaluation
+measures the questions that are used.
 """
 
 import secrets
@@ -28,7 +28,7 @@ STEP = Step(EntitySettings.name, EntitySettings.row, "instagram_account_review")
 
 
 class ReviewKind(CallKind):
-    """What is asked about an account: its review, or a review whose form is mended without a search."""
+    """The kind of question about an account: its review, or the repair of a review's form without a search."""
 
     REVIEW = "review"
     REPAIR = "repair"
@@ -36,7 +36,7 @@ class ReviewKind(CallKind):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is sent for one account, and the inputs by which it is the same question as another."""
+    """The request for one account, and the inputs by which it equals another question."""
 
     facts: Mapping[str, Any]
     request: Request
@@ -88,7 +88,7 @@ class Asker:
 
         Raises:
             ModelUnavailable: no request will work.
-            DatabaseUnavailable: the ledger is away for longer than we wait.
+            DatabaseUnavailable: the ledger is unreachable for longer than the patience of the call.
         """
         answer = self._send(ReviewKind.REVIEW, handle, question, consumed)
         if isinstance(answer, NotAnswered):
@@ -124,7 +124,7 @@ class Asker:
         self, handle: str, facts: Mapping[str, Any], event_id: EventId, text: str
     ) -> ParsedReply | Unparseable | NotAnswered:
         prompt = prompts.repair_prompt(facts, text, secrets.token_hex(16))
-        # Bound to the reply that it repairs: after a crash it is found again, and for no other reply.
+        # Bound to the reply that it repairs: after a crash it is found again, but only for that reply.
         question = _question(facts, prompt, self.gemini.model, (), {"mends": str(event_id)})
         repaired = self._send(ReviewKind.REPAIR, handle, question, None)
         if isinstance(repaired, NotAnswered):
@@ -133,12 +133,12 @@ class Asker:
 
 
 def review_config_hash(model: str) -> str:
-    """The hash of what all reviews have in common now; `Call.config_hash` of each."""
+    """The hash of the inputs that all current reviews share; the `Call.config_hash` of each."""
     return _question({}, prompts.template(prompts.REVIEW), model, (Tool.GOOGLE_SEARCH,)).config_hash
 
 
 def account_facts(account: Account) -> dict[str, Any]:
-    """What is sent to the model about an account: public profile fields and how often it is tagged."""
+    """The facts about an account that are sent to the model: public profile fields and its number of tags."""
     tagging = account.enrichment.get("tagging")
     return {
         "username": account.handle,

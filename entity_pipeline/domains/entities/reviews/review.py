@@ -1,7 +1,7 @@
-"""The review of one account: load it, ask once, record what the reply says or why it says nothing.
+"""The review of one account: load it, ask once, record the review or why there is none.
 
-The paid reply is in the ledger before anything here sees it, so a crash at any line costs no second call: the next run
-finds the reply there and goes on from it. How a reply is understood does not belong here: see `question`.
+The paid reply is in the ledger before this code sees it, so a crash at any line costs no second call: the next run
+finds the reply there and continues with it. Reading a reply does not belong here: see `question`.
 """
 
 from collections.abc import Callable, Mapping
@@ -47,7 +47,7 @@ WORDS = Words(jobs="accounts", system="Gemini", unanswered="count as used in the
 
 
 class ReviewOutcome(StrEnum):
-    """The results of one account in counts and reports; failures and deferrals have their reason behind a colon."""
+    """The results of one account in counts and reports; failures and deferrals have their reason after a colon."""
 
     REVIEWED = "reviewed"
     UNGROUNDED = "reviewed:ungrounded"
@@ -71,15 +71,15 @@ class Reviewer:
 
     @property
     def asker(self) -> Asker:
-        """Asks until the run stops."""
+        """An asker that works until the run stops."""
         return Asker(self.gemini, self.run_id, self.stop, self.deadline)
 
     def review(self, account_id: UUID, settings: EntitySettings) -> Result:
-        """Bring one account's review up to date, under the settings as they are now.
+        """Bring one account's review up to date, under the given settings.
 
         Raises:
             ModelUnavailable: no request will work.
-            DatabaseUnavailable: a database is away for longer than we wait.
+            DatabaseUnavailable: a database is unreachable for longer than the patience of the call.
         """
         account = patiently(lambda: self._load(account_id), sleep=self.stop.wait)
         if account is None:
@@ -112,7 +112,7 @@ class Reviewer:
         return self._wanted(account, previous, self.asker.question(account).inputs)
 
     def _wanted(self, account: Account, previous: ReviewRecord | None, inputs: ReviewInputs) -> bool:
-        """The row may have changed since the run chose it: another run may have reviewed it."""
+        """Whether the account still needs a review: another run may have reviewed it since it was chosen."""
         stored = json_object(account.enrichment.get(STAGE))
         if review_waits(stored) and is_due(stored, datetime.now(UTC)):
             return True
@@ -126,7 +126,7 @@ class Reviewer:
         inputs = ReviewInputs(self.gemini.model, version, SCHEMA_VERSION, "")
         error = ReviewError(
             "invalid_username",
-            "The stored username can't be an Instagram handle: correct it in the catalog screens.",
+            "The stored username is not a valid Instagram handle: correct it in the catalog screens.",
         )
         record = failed_record(error, ReviewCall.of(inputs), previous=None)
         done = Done("failed:invalid_username")
@@ -144,9 +144,9 @@ class Reviewer:
 
 
 def ended_by(answer: NotAnswered) -> Elsewhere | Stopped | None:
-    """What no reply means for the run; None if it concerns only this account."""
+    """What a missing reply means for the run; None if it concerns only this account."""
     if answer.reason in STOPS_THE_RUN:
-        # When a quota is used up, what is already paid for may still be repaired and written.
+        # When a quota is used up, paid replies may still be repaired and written.
         is_at_once = answer.reason is Unanswered.STOPPED
         return Stopped(str(answer.detail), answer.retry_at, at_once=is_at_once)
     return Elsewhere() if answer.reason is Unanswered.IN_FLIGHT else None
@@ -158,8 +158,8 @@ def _answered(
     previous: ReviewRecord | None,
     settings: EntitySettings,
 ) -> tuple[ReviewRecord, Done]:
-    """The review, or why the reply holds none."""
-    # A replayed reply was made from the inputs of its own time.
+    """The record of the review, or of the failure to read one."""
+    # A replayed reply was made from the inputs at its own time.
     inputs = replace(inputs, input_hash=answer.reply.input_hash)
     call = ReviewCall.of(inputs, model_version=answer.reply.model_version, event_id=answer.reply.event_id)
     if isinstance(answer, NotUnderstood):
@@ -176,7 +176,7 @@ def _answered(
 def _unanswered(
     answer: NotAnswered, inputs: ReviewInputs, previous: ReviewRecord | None
 ) -> tuple[ReviewRecord, Done]:
-    """A request that Gemini refuses will never succeed; any other may later."""
+    """The record of a missing reply: a refused request is final, any other may succeed later."""
     error = ReviewError(answer.reason.value, str(answer.detail))
     if answer.reason is Unanswered.REFUSED:
         return failed_record(error, ReviewCall.of(inputs), previous=previous), Done("failed:refused")
@@ -190,5 +190,5 @@ def _unanswered(
 
 
 def _later(previous: ReviewRecord | None) -> datetime:
-    """15 minutes after a first failure, then an hour, then four."""
+    """The time of the next attempt: 15 minutes after a first failure, then an hour, then four."""
     return datetime.now(UTC) + timedelta(minutes=15 * 4 ** min(attempts(previous), 2))

@@ -1,8 +1,7 @@
-"""What people had already put into the operation database before the pipeline came: the sample's
-"production".
+"""The rows that people had already put into the operation database before the pipeline: the sample's "production".
 
-Each row is there for one rule: a name to link to, a twin to hold for, an edit to respect. `expected.py` says
-what becomes of them. Rows are only ever inserted: whatever happened to them since stays.
+Each row exists for one rule: a name to link to, a twin to hold for, an edit to respect. `expected.py` has the expected
+results. Rows are only inserted, never changed, so later changes stay.
 """
 
 from dataclasses import dataclass, field
@@ -35,7 +34,7 @@ class ExistingEntity:
 class ExistingAccount:
     """A row of `instagram_accounts`, `age_days` older than the last day; `brand` links it as primary."""
 
-    username: str  # as people wrote it
+    username: str  # in a person's spelling
     age_days: int
     brand: ExistingEntity | None = None
     values: dict[str, Any] = field(default_factory=dict)
@@ -70,7 +69,7 @@ def existing_entities() -> list[ExistingEntity]:
 
 
 def existing_accounts() -> list[ExistingAccount]:
-    """The accounts that were there, some in spellings of people, some older than any partition."""
+    """The existing accounts, some in people's spellings, some older than any partition."""
     brands = {entity.key: entity for entity in existing_entities() if entity.table == "brands"}
     linked = {"account_type": "brand", "entity_ig_role": "primary"}
     former = {
@@ -94,7 +93,7 @@ def existing_accounts() -> list[ExistingAccount]:
 
 
 def insert_catalog(connection: Any, today: date) -> int:
-    """Insert what is missing in one transaction, through psycopg; returns the number of new rows."""
+    """Insert the missing rows in one transaction; returns the number of new rows."""
     from psycopg import sql
     from psycopg.types.json import Jsonb
 

@@ -1,7 +1,7 @@
-"""The demo of the entities domain: every stage once over the sample, and whether each account ended where it should.
+"""The demo of the entities domain: run every stage once over the sample, and check the result of each account.
 
-The first run works under a cap that is too small, so that the state "cap reached" is seen once; then it raises the cap
-as a person would. A further run on the same state finds nothing to do.
+The first run works under a cap that is too small, so that the state "cap reached" occurs once; then it raises the cap
+as a person would. A further run on the same state has nothing to do.
 """
 
 import os
@@ -34,7 +34,7 @@ class EntityDemo:
         self._summary: Summary | None = None
 
     def load(self) -> None:
-        """Both databases have the sample's rows."""
+        """Insert the sample's rows into both databases."""
         self._counts = load_sample(
             os.environ["ASSETS_DATABASE_URL"], os.environ["OPERATION_DATABASE_URL"], self._demo.today
         )
@@ -53,14 +53,14 @@ class EntityDemo:
         self._summary = print_summary(self._demo.console, self._stages)
 
     def problems(self) -> Iterator[str]:
-        """A sentence for each count and each account that is not what the sample says."""
+        """A sentence for each count and each account that differs from the sample."""
         assert self._counts is not None
         assert self._summary is not None
         yield from _miscounts(self._summary, self._counts)
         received = _grounded_requests_seen() - self._grounded_before
         if self._summary.grounded_calls != received:
             yield (
-                f"the ledger counted {self._summary.grounded_calls} grounded requests, and {received} were received"
+                f"the ledger counted {self._summary.grounded_calls} grounded requests, but {received} were received"
             )
         yield from self._mismatches()
 
@@ -73,7 +73,7 @@ class EntityDemo:
         cap = GeminiSettings().daily_grounding_cap
         self._demo.console.print(
             f"[bold]Cap reached[/bold]: {quota.used} of {quota.cap} grounded requests of the Pacific day "
-            f"{quota.quota_day} are used. The pipeline would go on at {quota.resets_at:%Y-%m-%d %H:%M} UTC; "
+            f"{quota.quota_day} are used. The pipeline would continue at {quota.resets_at:%Y-%m-%d %H:%M} UTC; "
             f"here the cap is raised to {cap}, as a person would with `entity-pipeline settings set`."
         )
         raised = edit_of(GeminiSettings, [Assignment(("daily_grounding_cap",), cap)])
@@ -95,13 +95,13 @@ class EntityDemo:
             right_reason = not expected.reasons or reasons & expected.reasons
             if (review, decision) != (expected.review, str(expected.decision)) or not right_reason:
                 yield (
-                    f"{name}: {review}, {decision} {sorted(reasons)}, and should be {expected.review}, "
+                    f"{name}: {review}, {decision} {sorted(reasons)}, but should be {expected.review}, "
                     f"{expected.decision} {sorted(expected.reasons)}"
                 )
 
 
 def _grounded_requests_seen() -> int:
-    """What the other side of the wire has counted."""
+    """The number of grounded requests that the stand-in has received."""
     return int(requests_seen(os.environ["GEMINI_BASE_URL"])["grounded"])
 
 
@@ -112,5 +112,5 @@ def _miscounts(summary: Summary, sample: SampleCounts) -> Iterator[str]:
         "tagged accounts": (summary.tagged_accounts, sample.accounts),
     }
     for what, (found, right) in figures.items():
-        if found < right:  # more than the sample are a person's own posts
-            yield f"{what}: {found}, and should be at least {right}"
+        if found < right:  # there may be more: a person's own posts
+            yield f"{what}: {found}, but should be at least {right}"

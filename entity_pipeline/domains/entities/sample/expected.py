@@ -1,8 +1,7 @@
-"""What the pipeline should conclude of each account of the sample, once nothing is pending any more.
+"""The expected results for each account of the sample, once nothing is pending.
 
-A hold has the reasons (stored form) of which at least one must be among those recorded. `certain` is False
-where the outcome hangs on something else: which of two namesakes comes first, or whether profiles are fetched
-at all.
+A hold has the reasons (stored form) of which at least one must be among those recorded. `certain` is False where the
+outcome depends on other conditions: which of two namesakes comes first, or whether profiles are fetched at all.
 """
 
 from collections import Counter
@@ -13,7 +12,7 @@ from functools import cache
 
 from entity_pipeline.domains.entities.sample.truth import Truth, load_truth
 
-# The second where a person has given the account an older type that the review does not share.
+# The second if a person has given the account an older type that differs from the review's.
 _NOT_OF_THE_CATALOG = frozenset({"type_other", "account_type_differs"})
 _CATALOG_TYPES = frozenset({"artist", "brand", "group"})
 _FAILED_REVIEWS = frozenset({"broken_for_good", "safety", "prompt_blocked", "max_tokens"})
@@ -47,7 +46,7 @@ _LINKED_BY_PEOPLE = frozenset({"verdemarro.madeup", "nordvane.archive.madeup"})
 
 
 class ExpectedDecision(StrEnum):
-    """The status of `catalog_link`; NONE where no review came about (no link, or a hold for that reason)."""
+    """The status of `catalog_link`; NONE where there is no review (no link, or a hold for that reason)."""
 
     CREATED = "created"
     LINKED = "linked"
@@ -58,7 +57,7 @@ class ExpectedDecision(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """The end of one account. `review` is ``reviewed`` or ``failed``."""
+    """The expected result of one account. `review` is ``reviewed`` or ``failed``."""
 
     username: str
     review: str
@@ -69,7 +68,7 @@ class Expected:
 
 @cache
 def expected_accounts() -> Mapping[str, Expected]:
-    """Every account of the sample, tagged or there before, by handle."""
+    """Every account of the sample by handle, whether tagged or in the earlier catalog."""
     truth = load_truth()
     primaries = {name: _primary(account) for name, account in truth.items() if account.role == "primary"}
     return {

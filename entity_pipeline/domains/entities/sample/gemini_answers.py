@@ -1,7 +1,7 @@
-"""What the Gemini stand-in says of an account: short cited prose, then one fenced JSON block.
+"""The Gemini stand-in's answer about an account: short cited prose, then one fenced JSON block.
 
-All of it follows from the sample and the handle alone, and says that it is simulated. Offsets of the
-grounding supports are bytes of the UTF-8 text, as the real service counts them.
+It depends only on the sample and the handle, and says that it is simulated. Offsets of the grounding supports are
+bytes of the UTF-8 text, as the real service counts them.
 
 `behaviours.csv` gives an account one of these words, and chaos may too: ``trailing_commas``, ``percent``,
 ``country_name``, ``korean_labels`` (odd form, good content); ``bare_na`` ("NA" for an unknown country);
@@ -43,13 +43,13 @@ class EntityAnswers:
     """Answers about accounts; implements `sandbox.gemini_answers.GeminiAnswers`."""
 
     def subject(self, request: Mapping[str, Any]) -> GeminiSubject:
-        """Whatever is asked is taken as a question about an account, if no other sample knows better."""
+        """Take any request as a question about an account, if no other sample claims it."""
         username = asked_username(request, load_truth()) or ""
         account = load_truth().get(username)
         return GeminiSubject(username, account.gemini if account else "", is_known=account is not None)
 
     def answer(self, subject: str, behaviour: str, request: Mapping[str, Any]) -> GeminiAnswer:
-        """A call without search is the one that repairs a broken reply."""
+        """The answer; a call without search is the one that repairs a broken reply."""
         account, grounded = load_truth().get(subject), wants_search(request)
         if account is None:
             return stranger(subject, grounded=grounded)
@@ -70,7 +70,7 @@ def answer(account: Truth, *, grounded: bool, repair: bool) -> GeminiAnswer:
 
 
 def stranger(username: str, *, grounded: bool) -> GeminiAnswer:
-    """The reply about a handle that the sample doesn't hold: unknown, and no source for it."""
+    """The reply about a handle that is not in the sample: unknown, without a source."""
     claims = {
         "name_en": None,
         "name_ko": None,
@@ -91,7 +91,7 @@ def _prose(account: Truth) -> list[_Sentence]:
     second = 1 if _chunk_count(account) > 1 else 0
     sentences = [_Sentence(_DISCLAIMER)]
     if account.name_ko:
-        # Korean comes first, so that every later offset differs between bytes and letters.
+        # Korean comes first, so that every later offset differs between bytes and characters.
         sentences.append(
             _Sentence(f"{account.name_ko}의 인스타그램 계정은 @{account.username}로 적혀 있다.", [0])
         )
@@ -132,7 +132,7 @@ def _claims(account: Truth) -> dict[str, Any]:
         case "korean_labels":
             account_type, role = _KOREAN_LABELS[account_type], _KOREAN_LABELS[role]
         case "kind_of_brand":
-            # Said the way models do: what follows a word of its own is not a fashion brand.
+            # In the way of models: a brand with its own kind of word is not a fashion brand.
             account_type = next(said for word, said in _KINDS.items() if word in account.evidence)
             reasoning = f"Simulated by the local stand-in: {account.evidence}, and it sells its own products."
     return {

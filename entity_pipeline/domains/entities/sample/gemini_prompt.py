@@ -1,7 +1,7 @@
-"""Reads from a generateContent request the account it is about.
+"""Find the account that a generateContent request is about.
 
-The account is looked for as a JSON object with the key ``username`` anywhere in the prompt, because that is
-all that the prompt promises; its wording may change.
+The account is a JSON object with the key ``username`` anywhere in the prompt. The prompt promises only that; its
+wording may change.
 """
 
 import json
@@ -19,7 +19,7 @@ def asked_username(request: Mapping[str, Any], known: Container[str]) -> str | N
     """The handle that the request is about, in lower case; None where there is none.
 
     A known handle is preferred over another object that happens to have the key (an example in the prompt). A
-    repair call may carry nothing but the broken reply, so an ``@handle`` mentioned in it is the last resort.
+    repair call may carry only the broken reply, so an ``@handle`` mentioned in it is the last resort.
     """
     text = "\n".join(texts_of(request.get("contents")))
     found = [name.strip().lstrip("@").lower() for name in _usernames(text)]

@@ -1,4 +1,4 @@
-"""Puts the sample into the two databases.
+"""Put the sample into the two databases.
 
 Loading it again, on any later day, inserts nothing: the rows have fixed ids and keep the days of their first
 load.
@@ -30,7 +30,7 @@ on conflict do nothing
 
 @dataclass(frozen=True, slots=True)
 class SampleCounts:
-    """What the sample holds (`posts`, `tags`, `accounts`) and what this load added (`new_*`).
+    """The size of the sample (`posts`, `tags`, `accounts`) and the rows that this load added (`new_*`).
 
     `tags`: (post, account) pairs, each once. `accounts`: distinct handles that are tagged.
     """
@@ -45,7 +45,7 @@ class SampleCounts:
 
 
 def load_sample(assets_url: str, operation_url: str, today: date) -> SampleCounts:
-    """Insert the posts of the seven days that end with `today` (UTC), and the catalog of before.
+    """Insert the posts of the seven days that end with `today` (UTC), and the earlier catalog.
 
     Raises:
         psycopg.Error: a database can't be reached, or its tables are missing.
@@ -80,7 +80,7 @@ def _row(post: SamplePost, start: datetime) -> tuple[Any, ...]:
     from psycopg.types.json import Jsonb
 
     key = f"{post.day}-{post.position}"
-    # The last day may be today: its posts stand in its first minutes, so that none lies in the future.
+    # The last day may be today, so its posts are in its first minutes and never in the future.
     step = timedelta(seconds=1) if post.day == DAYS - 1 else timedelta(minutes=11)
     collected_at = start + timedelta(days=post.day) + post.position * step
     metadata = None if post.platform_metadata is None else Jsonb(post.platform_metadata)

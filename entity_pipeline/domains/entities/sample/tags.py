@@ -1,8 +1,8 @@
-"""The sample's posts as plain data: who is tagged on which of the seven days, how it is spelled, and what is
-malformed.
+"""The sample's posts as plain data: which accounts are tagged on each of the seven days, in which spelling, and the
+malformed tags.
 
-Nothing here is random: a hash of the handle decides, so that every machine gets the same posts. Each tag
-carries the handle it stands for, so that the expected numbers don't depend on the normaliser under test.
+Nothing here is random: a hash of the handle decides, so that every machine gets the same posts. Each tag comes with its
+handle, so that the expected numbers don't depend on the normaliser under test.
 """
 
 from collections import defaultdict
@@ -50,7 +50,7 @@ ODD_SPELLINGS: Sequence[Callable[[str], str]] = (
     lambda handle: f"\u202a@{handle}\u202c",  # bidi marks, as copied from a right-to-left page
 )
 
-# Strings that are nobody's handle, above all look-alikes of somebody's.
+# Strings that are not a handle, most of them look-alikes of one.
 REFUSED: Sequence[str] = (
     "pr\u0430da",  # a Cyrillic a
     "\u017felf",  # a long s, which NFKC would turn into an s
@@ -104,7 +104,7 @@ def sample_posts() -> Sequence[SamplePost]:
 
 @cache
 def first_days() -> Mapping[str, int]:
-    """Each tagged account with the day, 0 to 6, whose posts bring it in."""
+    """Each tagged account with the day, 0 to 6, on which it is first tagged."""
     found: dict[str, int] = {}
     for post in sample_posts():
         for username in sorted(post.handles):
@@ -113,7 +113,7 @@ def first_days() -> Mapping[str, int]:
 
 
 def _tagged_on(day: int) -> dict[str, int]:
-    """How many posts of a day tag each account."""
+    """The number of posts of a day that tag each account."""
     counts: dict[str, int] = defaultdict(int)
     for username, account in load_truth().items():
         first = _first_day(account)
@@ -130,7 +130,7 @@ def _first_day(account: Truth) -> int:
 
 
 def _posts(account: Truth) -> int:
-    # Few accounts are tagged often, most once or twice, as in life.
+    # A few accounts are tagged often, most of them once or twice, as in reality.
     return (
         account.posts
         if account.posts is not None

@@ -1,7 +1,7 @@
-"""What the sample holds true of each handle: the two stand-ins answer from it and the expectations count it.
+"""The true facts of each handle in the sample: the two stand-ins answer from them and the expectations count them.
 
-Accounts whose handle ends in ``madeup`` do not exist; every odd behaviour happens to one of those, or is a
-harmless matter of form (a trailing comma, a label in Korean).
+Accounts whose handle ends in ``madeup`` do not exist; every odd behaviour belongs to one of those, or is a harmless
+question of form (a trailing comma, a label in Korean).
 """
 
 import csv

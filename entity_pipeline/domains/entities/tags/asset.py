@@ -1,4 +1,4 @@
-"""`tagged_usernames`: who was tagged on each day of collection."""
+"""`tagged_usernames`: the accounts tagged on each day of collection."""
 
 from collections.abc import Sequence
 from datetime import date

@@ -18,7 +18,7 @@ def test_cohorts_are_days_of_the_partitions() -> None:
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "2026-02-30", "21.11.2026", "2026-11"])
 def test_anything_but_a_day_is_refused_with_the_expected_form(text: str) -> None:
-    with pytest.raises(InputRejected, match=f"^'{text}' is no day: write --cohort YYYY-MM-DD.$"):
+    with pytest.raises(InputRejected, match=f"^'{text}' is not a day: write --cohort YYYY-MM-DD.$"):
         parse_cohorts(["2026-11-01", text])
 
 

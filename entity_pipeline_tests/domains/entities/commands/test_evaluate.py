@@ -98,15 +98,15 @@ def test_an_evaluation_is_announced_paid_for_once_kept_saved_and_compared(
     assert row(assets_db, kept) == (DEFAULT_MODEL, version, RULES_VERSION, True, 40)
     switch_on(assets_db, enabled=False)
     replayed = command("evaluate", "labels.csv", "--replay").out
-    assert "No call is paid for; 0 are not covered." in replayed
+    assert "No call is paid for; 0 accounts are not covered." in replayed
     assert gemini.requests["total"] == 121
 
 
 def test_unusable_input_is_reported_in_a_sentence(command: Command, gemini: GeminiStandin) -> None:
     bad = command("evaluate", "bad.csv")
-    assert bad.failure.startswith("Nothing was asked: correct bad.csv first")
+    assert bad.failure.startswith("Nothing was asked. Correct bad.csv first")
     assert "not usable: bad.csv:2: the label 'maker' is not known" in bad.err
-    assert "not usable: bad.csv:3: 'no handle!' can't be an Instagram handle" in bad.err
+    assert "not usable: bad.csv:3: 'no handle!' is not a valid Instagram handle" in bad.err
     assert command("evaluate", "latin.csv").failure == (
         "latin.csv is not UTF-8 on line 2: save it as CSV in UTF-8."
     )

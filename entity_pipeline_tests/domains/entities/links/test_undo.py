@@ -348,8 +348,11 @@ def test_an_undo_stopped_half_way_ends_like_an_undisturbed_one(operation_db: Clo
 @pytest.mark.parametrize(
     ("what", "sentence"),
     [
-        ({"run_id": "none"}, "Nothing was written automatically for run none"),
-        ({"username": "nobody"}, "Nothing was written automatically for account nobody"),
+        ({"run_id": "none"}, "There is nothing to undo: nothing was written automatically for run none"),
+        (
+            {"username": "nobody"},
+            "There is nothing to undo: nothing was written automatically for account nobody",
+        ),
         ({}, "Name either a run or an account"),
         ({"run_id": "a", "username": "b"}, "Name either a run or an account"),
     ],

@@ -1,4 +1,4 @@
-"""What the schedule asks for next: the most-tagged pending accounts that fit what is left of the quota."""
+"""What the schedule requests next: the most-tagged pending accounts that fit into the remaining quota."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ class PendingAccount:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """One run a cohort, each with the number of accounts it may review; 0 where only profiles are due."""
+    """One run per cohort, each with the number of accounts it may review; 0 where only profiles are due."""
 
     limits: Mapping[date, int]
 
@@ -51,8 +51,8 @@ def plan(
         pending: Accounts that may be reviewed now, in any order; those of cohorts in flight may be missing.
         in_flight: Cohorts that a queued or running run already works on.
         quota: The ledger's figures of today.
-        due_profiles: Cohorts with profiles that were put off and may be looked at now.
-        most: The most reviews of all runs together; None is what the settings say of one tick.
+        due_profiles: Cohorts with postponed profiles that may be fetched now.
+        most: The most reviews of all runs together; None means the setting for one tick.
     """
     if isinstance(gate, Closed):
         return HoldOff(gate.reason)
@@ -74,5 +74,5 @@ def plan(
 
 
 def used_up(quota: QuotaStatus) -> HoldOff | None:
-    """Why nothing may be asked now, whatever waits."""
+    """Why no request may be made now, whatever waits; None when one may."""
     return HoldOff(quota.closed) if quota.closed is not None else None

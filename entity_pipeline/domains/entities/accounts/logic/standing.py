@@ -1,10 +1,10 @@
-"""Where an account stands, and for which stage it waits: the one definition, read from its row alone.
+"""The state of an account and the stage it waits for: the one definition, derived from its row alone.
 
-`enrichment_queue` keeps what `standing` returns, so planners and lists never decide it again. What a run does is
-chosen by the same rule in SQL (`accounts/queries/enrichment.py`); a test holds the two equal. Reading and writing
+`enrichment_queue` keeps what `standing` returns, so planners and lists never decide it again. A run selects its
+accounts by the same rule in SQL (`accounts/queries/enrichment.py`); a test keeps the two equal. Reading and writing
 rows does not belong here.
 
-People edit the metadata too: whatever can't be read counts as absent, and nothing here raises.
+People edit the metadata too, so a value that can't be read counts as absent, and nothing here raises.
 """
 
 import json
@@ -26,7 +26,7 @@ _MOST_REASONS = 50
 
 
 class AccountState(StrEnum):
-    """Exactly one holds of an account. Kept in `enrichment_queue.state`."""
+    """The state of an account, exactly one at a time. Stored in `enrichment_queue.state`."""
 
     PENDING = "pending"
     DEFERRED = "deferred"
@@ -46,9 +46,9 @@ _DECIDED = frozenset({AccountState.LINKED, AccountState.CREATED, AccountState.AT
 
 @dataclass(frozen=True, slots=True)
 class AccountFacts:
-    """What an account's row says, as stored. `enrichment` is `metadata.entity_enrichment`, whatever that holds.
+    """The stored values of an account's row. `enrichment` is `metadata.entity_enrichment`, which may be any value.
 
-    `is_usable` is False for metadata that can't hold ours without losing what is there.
+    `is_usable` is False for metadata that can't hold our keys without losing its content.
     """
 
     id: UUID
@@ -70,8 +70,8 @@ class ListedAccount:
     """One row of `enrichment_queue`; the names of the fields are those of its columns.
 
     `next_attempt` and `profile_next` are ISO 8601 as stored: the earliest time of the next review (None: any time)
-    and of the next look at the profile (None: none is pending, ``""``: any time). `waits_for_picture` is True where
-    the profile was found and only its picture could not be stored yet. `handle` and both names are normalised.
+    and of the next fetch of the profile (None: none is pending, ``""``: any time). `waits_for_picture` is True if the
+    profile was found and only its picture could not be stored yet. `handle` and both names are normalised.
     """
 
     account_id: UUID
@@ -130,13 +130,13 @@ def review_waits(review: Mapping[str, Any]) -> bool:
 
 
 def profile_waits(profile: Mapping[str, Any]) -> bool:
-    """Whether the section `profile_backfill` leaves a look at the profile open, now or later."""
+    """Whether the section `profile_backfill` leaves a fetch of the profile open, now or later."""
     status = profile.get("status")
     return status is None or status in ("pending", "deferred")
 
 
 def not_before(section: Mapping[str, Any]) -> str | None:
-    """When a stage may try again, as stored; None: at any time."""
+    """The time at which a stage may try again, as stored; None means at any time."""
     value = section.get("next_attempt_at")
     return value[:40] if isinstance(value, str) and _INSTANT.match(value) else None
 
@@ -144,7 +144,7 @@ def not_before(section: Mapping[str, Any]) -> str | None:
 def is_due(section: Mapping[str, Any], now: datetime) -> bool:
     """Whether a stage may try again at `now`.
 
-    Texts are compared, as SQL does: all that we write is ISO 8601 in UTC.
+    Texts are compared, as in SQL: all stored times are ISO 8601 in UTC.
     """
     return (not_before(section) or "") <= now.astimezone(UTC).isoformat()
 
@@ -162,7 +162,7 @@ def _state(
 
 
 def _decision(review: Mapping[str, Any], link: Mapping[str, Any], profile: Mapping[str, Any]) -> AccountState:
-    """A renewed review, or a picture that came later, is decided on again, unless a person undid the decision."""
+    """A renewed review or a later picture requires a new decision, unless a person undid the last one."""
     status = link.get("status")
     if status is None:
         return AccountState.UNDECIDED
@@ -177,7 +177,7 @@ def _decision(review: Mapping[str, Any], link: Mapping[str, Any], profile: Mappi
 
 
 def _cohort(stored: object, created_at: datetime) -> date:
-    """A day that its month lacks runs over into the next; an account of no cohort counts to the day it came in on."""
+    """A day beyond the end of its month moves into the next; an account without a cohort counts to its first day."""
     if isinstance(stored, str) and _DAY.fullmatch(stored):
         first = date(int(stored[:4]), int(stored[5:7]), 1)
         return first + timedelta(days=int(stored[8:]) - 1)
@@ -203,7 +203,7 @@ def _reasons(state: AccountState, review: Mapping[str, Any], link: Mapping[str, 
 
 
 def _known(stored: str | None, reviewed: str | None, length: int) -> str | None:
-    """What stands in the column, unless that is unknown and the review knows it."""
+    """The value of the column, or the review's value where the column's is unknown."""
     own = None if stored == "unknown" else stored
     return _cut(next((value for value in (own, reviewed, stored) if value is not None), None), length)
 

@@ -1,7 +1,7 @@
-"""Reading accounts for `enrichment_queue`: their facts, which were changed since, and how far back to look.
+"""Read accounts for `enrichment_queue`: their facts, which ones have changed, and how far back to look.
 
-Only reads, of the operation database. The long parts of a review are left there: a million accounts are gigabytes
-with them.
+It only reads the operation database. The long parts of a review are left out, because they would make a million
+accounts gigabytes large.
 """
 
 from collections.abc import Sequence
@@ -17,13 +17,13 @@ from entity_pipeline.domains.entities.accounts.logic.standing import AccountFact
 from entity_pipeline.domains.entities.accounts.queries.enrichment_metadata import USABLE
 
 CLOCKS_APART = timedelta(minutes=5)
-"""How far an application's own clock, if it sets `updated_at`, may be behind the server's."""
+"""How far an application's clock, if it sets `updated_at`, may lag behind the server's."""
 HIDDEN_TRANSACTION = timedelta(hours=1)
 """The longest transaction that is still noticed where other roles' sessions are hidden from ours."""
 LOOK_BACK_AT_MOST = timedelta(days=1)
-"""A forgotten session must not make every sweep longer; the daily comparison finds what it leaves behind."""
+"""A forgotten session must not make every sweep longer; the daily comparison finds its changes."""
 
-# `-` takes keys out of an object, and raises on a number or a text. OFFSET 0: the metadata is unpacked once.
+# `-` removes keys from an object, and raises on a number or a text. OFFSET 0: the metadata is decompressed once.
 _SLIM = """
 case when jsonb_typeof(ours) = 'object' then jsonb_build_object(
   'cohort', ours -> 'cohort',
@@ -70,7 +70,7 @@ _CHANGED = """
 select updated_at, id::text as id_text from instagram_accounts where (updated_at, id) > (%(at)s, %(id)s)
 order by updated_at, id limit %(limit)s
 """
-# A session of another role shows neither its kind nor its transaction, unless ours may read all statistics.
+# A session of another role hides its kind and its transaction, unless our role may read all statistics.
 _SESSIONS = """
 select clock_timestamp(), min(xact_start), coalesce(bool_or(backend_type is null), false)
 from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
@@ -79,17 +79,17 @@ from pg_stat_activity where datname = current_database() and pid <> pg_backend_p
 
 @dataclass(frozen=True, slots=True)
 class Horizon:
-    """`now` by the server's clock. Whatever is not committed yet will have an `updated_at` of `settles_at` or later."""
+    """`now` by the server's clock. Uncommitted writes will have an `updated_at` of `settles_at` or later."""
 
     now: datetime
     settles_at: datetime
 
 
 def horizon(connection: Connection[Any]) -> Horizon:
-    """How far back the next sweep must look, asked before this one reads anything.
+    """How far back the next sweep must look; called before this one reads anything.
 
-    `updated_at` is when a transaction began, not when it was committed. So we look back to the beginning of the oldest
-    transaction that is open now, and a little further for applications that set it by their own clock.
+    `updated_at` is when a transaction began, not when it was committed. So a sweep looks back to the start of the
+    oldest open transaction, and a little further for applications that set it by their own clock.
     """
     row = connection.cursor(row_factory=tuple_row).execute(_SESSIONS).fetchone()
     assert row is not None
@@ -101,7 +101,7 @@ def horizon(connection: Connection[Any]) -> Horizon:
 
 
 def server_clock(connection: Connection[Any]) -> datetime:
-    """The time by the clock that `Sweep` goes by."""
+    """The time by the clock that `Sweep` uses."""
     row = connection.execute("select clock_timestamp()").fetchone()
     assert row is not None
     now: datetime = row[0]
@@ -109,12 +109,12 @@ def server_clock(connection: Connection[Any]) -> datetime:
 
 
 def facts_of(connection: Connection[Any], ids: Sequence[UUID]) -> tuple[list[AccountFacts], datetime]:
-    """Those of the accounts that are there, and a moment at or before which they were read."""
+    """The accounts that exist, and a moment no later than the one at which they were read."""
     return _read(connection, _THESE, {"ids": list(ids)})
 
 
 def facts_after(connection: Connection[Any], after: UUID, limit: int) -> tuple[list[AccountFacts], datetime]:
-    """The next accounts in order of their ids, and a moment at or before which they were read."""
+    """The next accounts by id, and a moment no later than the one at which they were read."""
     return _read(connection, _NEXT, {"after": after, "limit": limit})
 
 

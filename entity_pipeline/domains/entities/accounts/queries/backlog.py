@@ -1,7 +1,7 @@
-"""Who waits, asked of `enrichment_queue` in the assets database. Nothing here reads an account or writes.
+"""Which accounts wait, read from `enrichment_queue` in the assets database. Nothing here reads an account or writes.
 
-The rule of who waits is `logic/standing.py`; the list holds what it says. Times are compared as the texts they are
-stored as: ISO 8601 in UTC.
+The rule for waiting is `logic/standing.py`; the list holds its result. Times are compared as their stored texts,
+ISO 8601 in UTC.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from entity_pipeline.domains.entities.accounts.queries.enrichment import CohortR
 
 # Cohorts beyond the partitions belong to the first and the last.
 _COHORT = "least(greatest(cohort, %(first_day)s::date), %(last_day)s::date)"
-# State by state: in the order of all of them the walk would be long, for most of the most-tagged are reviewed.
+# State by state: a walk over all states in order would be long, because most of the most-tagged are reviewed.
 _OF_STATE = f"""
 (select {_COHORT} as cohort, posts, handle, account_id
 from enrichment_queue
@@ -72,7 +72,7 @@ _WAITING = (
 
 @dataclass(frozen=True, slots=True)
 class OldestPending:
-    """The account that has been waiting longest for its first review, by its handle, and how many wait in all."""
+    """The account that has waited longest for its first review, by its handle, and how many wait in total."""
 
     username: str
     created_at: datetime
@@ -88,7 +88,7 @@ def waiting_reviews(
     in_flight: Sequence[date] = (),
     only: Sequence[date] | None = None,
 ) -> list[PendingAccount]:
-    """The most-tagged accounts that may be reviewed now, of all cohorts or `only` some, but those in flight."""
+    """The most-tagged accounts that may be reviewed now, of all cohorts or `only` some, without those in flight."""
     asked = {"in_flight": list(in_flight), "only": None if only is None else list(only), "limit": limit}
     parameters = cohorts.parameters() | asked | {"now": now.isoformat()}
     found = connection.cursor(row_factory=class_row(PendingAccount)).execute(_REVIEWS.encode(), parameters)
@@ -98,7 +98,7 @@ def waiting_reviews(
 def waiting_profiles(
     connection: Connection[Any], cohorts: CohortRange, now: datetime, limit: int | None
 ) -> list[date]:
-    """Cohorts of the `limit` most-tagged accounts, or of all, whose profile may be looked at now."""
+    """Cohorts of the `limit` most-tagged accounts, or of all, whose profile may be fetched now."""
     parameters = cohorts.parameters() | {"now": now.isoformat(), "limit": limit}
     return [row[0] for row in connection.execute(_PROFILES.encode(), parameters)]
 
@@ -106,7 +106,7 @@ def waiting_profiles(
 def undecided_cohorts(
     connection: Connection[Any], cohorts: CohortRange, attachable: Sequence[UUID]
 ) -> list[date]:
-    """Cohorts with reviewed accounts that no link decision was made for, and those of the accounts `attachable`."""
+    """Cohorts with reviewed accounts without a link decision, and those of the accounts `attachable`."""
     parameters = cohorts.parameters() | {"attachable": list(attachable)}
     return [row[0] for row in connection.execute(_UNDECIDED.encode(), parameters)]
 
@@ -117,7 +117,7 @@ def oldest_review(connection: Connection[Any]) -> OldestPending | None:
 
 
 def waiting_accounts(connection: Connection[Any]) -> tuple[int, datetime | None]:
-    """How many accounts wait for a review, due or put off, and when the oldest of them came in."""
+    """How many accounts wait for a review, due or postponed, and when the oldest of them was created."""
     found = connection.execute(_WAITING).fetchone()
     assert found is not None
     return found[0], found[1]
@@ -126,21 +126,21 @@ def waiting_accounts(connection: Connection[Any]) -> tuple[int, datetime | None]
 def listed_reviews(
     connection: Connection[Any], cohorts: CohortRange, now: datetime, limit: int | None
 ) -> list[UUID]:
-    """The accounts of some cohorts that may be reviewed now, as the list has them."""
+    """The accounts of some cohorts that may be reviewed now, according to the list."""
     return _listed(connection, _LISTED_REVIEWS, cohorts, now, limit)
 
 
 def listed_profiles(
     connection: Connection[Any], cohorts: CohortRange, now: datetime, limit: int | None
 ) -> list[UUID]:
-    """The accounts of some cohorts whose profile may be looked at now, as the list has them."""
+    """The accounts of some cohorts whose profile may be fetched now, according to the list."""
     return _listed(connection, _LISTED_PROFILES, cohorts, now, limit)
 
 
 def listed_undecided(
     connection: Connection[Any], cohorts: CohortRange, now: datetime, limit: int | None = None
 ) -> list[UUID]:
-    """The accounts of some cohorts that no link decision was made for, as the list has them."""
+    """The accounts of some cohorts without a link decision, according to the list."""
     return _listed(connection, _LISTED_UNDECIDED, cohorts, now, limit)
 
 

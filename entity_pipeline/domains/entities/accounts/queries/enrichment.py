@@ -1,7 +1,7 @@
-"""What a run does with the accounts of its cohorts, asked of `instagram_accounts` itself: the rule of
-`logic/standing.py` in SQL, and how far cohorts are. Nothing here writes; planners ask `accounts/backlog.py` instead.
+"""The accounts that a run works on, read from `instagram_accounts` itself: the rule of `logic/standing.py` in SQL, and
+the progress of cohorts. Nothing here writes; planners use `accounts/backlog.py` instead.
 
-People edit the metadata too: a cohort, count or time that can't be read counts as absent and fails no query.
+People edit the metadata too: a cohort, count or time that can't be read counts as absent and does not fail a query.
 """
 
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from psycopg.rows import class_row, dict_row
 
 from entity_pipeline.domains.entities.accounts.queries.enrichment_metadata import USABLE
 
-# The cohort of an account that no run has adopted yet is the day of its created_at; all are within the partitions.
-# A day that its month lacks runs over into the next: a cast would fail.
+# An account that no run has adopted yet has the day of its created_at as cohort; all are within the partitions. A day
+# beyond the end of its month moves into the next, where a cast would fail.
 _COHORT_TEXT = "(metadata #>> '{entity_enrichment,cohort}')"
 _IS_DAY = f"{_COHORT_TEXT} ~ '^20[0-9][0-9]-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$'"
 COHORT = f"""
@@ -44,14 +44,14 @@ _PROFILE_PENDING = (
 REVIEW_DUE = f"({REVIEW_PENDING} and not {_NOT_DUE.format(stage=_REVIEW)})"
 PROFILE_DUE = f"({_PROFILE_PENDING} and not {_NOT_DUE.format(stage=_PROFILE)})"
 _LINK = "(metadata #> '{entity_enrichment,catalog_link}')"
-# A renewed review or a picture that came later is decided on again, unless a person had the decision undone.
+# A renewed review or a later picture requires a new decision, unless a person undid the last one.
 UNDECIDED = f"""
 ({_REVIEW_STATUS} = 'reviewed' and ({_LINK} ->> 'status' is null or ({_LINK} ->> 'status' <> 'undone'
   and ({_LINK} ->> 'reviewed_at' is distinct from {_REVIEW} ->> 'reviewed_at'
     or ({_LINK} ? 'picture' and {_LINK} ->> 'picture' is distinct from {_PROFILE} #>> '{{image,sha256}}')))))
 """
-# The first line is what entity_pipeline_accounts_cohort and entity_pipeline_accounts_odd_cohort find, the second
-# what is true of those. All that passes for a day is written alike, so that its order as text is that of days.
+# The first line uses the indexes entity_pipeline_accounts_cohort and entity_pipeline_accounts_odd_cohort, the second
+# filters exactly. All texts that count as days have one form, so that their order as text is that of days.
 _IN_COHORTS = f"""
 (({_COHORT_TEXT} between %(from_text)s and %(to_text)s or ({_IS_DAY}) is not true)
   and {COHORT} between %(start)s::date and %(end)s::date)
@@ -74,7 +74,7 @@ class CohortRange:
             "end": self.end,
             "first_day": self.first_day,
             "last_day": self.last_day,
-            # The first and the last cohort hold what lies beyond them.
+            # The first and the last cohort also hold the days beyond them.
             "from_text": "2000-01-01" if self.start <= self.first_day else _first_text(self.start),
             "to_text": "2099-12-31" if self.end >= self.last_day else str(self.end),
         }
@@ -82,7 +82,7 @@ class CohortRange:
 
 @dataclass(frozen=True, slots=True)
 class CohortProgress:
-    """How far a cohort is; `undecided` are reviewed accounts that no link decision was made for."""
+    """The progress of a cohort; `undecided` are reviewed accounts without a link decision."""
 
     cohort: date
     accounts: int
@@ -92,14 +92,14 @@ class CohortProgress:
 
 
 def _first_text(start: date) -> str:
-    """The least text that may stand for `start`: a 30th that February lacks is the 2nd of March."""
+    """The smallest text that may denote `start`: a 30 February counts as 2 March."""
     if start.day > 3:
         return start.isoformat()
     return f"{start.replace(day=1) - timedelta(days=1):%Y-%m}-29"
 
 
 def pending_profiles(connection: Connection, cohorts: CohortRange, now: datetime, limit: int) -> list[UUID]:
-    """Accounts whose profile may be looked at now, most-tagged first."""
+    """Accounts whose profile may be fetched now, most-tagged first."""
     return _select_ids(connection, PROFILE_DUE, cohorts, now, limit)
 
 
@@ -109,7 +109,7 @@ def pending_reviews(connection: Connection, cohorts: CohortRange, now: datetime,
 
 
 def reviewed_accounts(connection: Connection, cohorts: CohortRange, now: datetime) -> list[UUID]:
-    """Accounts with a finished review, good or bad: those a refresh may do again."""
+    """Accounts with a finished review, usable or not, which a refresh may repeat."""
     return _select_ids(
         connection, f"is_active and {_REVIEW_STATUS} in ('reviewed', 'failed')", cohorts, now, None
     )
@@ -121,7 +121,7 @@ def undecided_accounts(connection: Connection, cohorts: CohortRange, now: dateti
 
 
 def decided_accounts(connection: Connection, cohorts: CohortRange, now: datetime) -> list[UUID]:
-    """Reviewed accounts with a link decision that was not undone: those a refresh may decide again."""
+    """Reviewed accounts with a link decision that was not undone, which a refresh may repeat."""
     decided = f"{_REVIEW_STATUS} = 'reviewed' and {_LINK} ->> 'status' <> 'undone'"
     return _select_ids(connection, decided, cohorts, now, None)
 
@@ -169,7 +169,7 @@ _SAMPLED = {
 
 
 def profile_samples(connection: Connection, cohorts: CohortRange) -> list[dict[str, Any]]:
-    """The most-tagged accounts whose profile was looked at, for a report."""
+    """The most-tagged accounts whose profile was fetched, for a report."""
     return _sample(connection, cohorts, _SAMPLED["profile"], f"{_PROFILE} is not null")
 
 

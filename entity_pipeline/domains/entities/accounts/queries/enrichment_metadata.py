@@ -1,8 +1,8 @@
-"""The one writer of `instagram_accounts.metadata.entity_enrichment`: every stage merges its part with what is here.
+"""The one writer of `instagram_accounts.metadata.entity_enrichment`: every stage merges its part through this module.
 
-A merge is computed in the statement that writes it, from the row as it then stands, so that a stage never undoes what
-another stage, another run or a person wrote meanwhile. Metadata that can't hold ours without losing something (a list,
-a plain text) is not written at all.
+A merge is computed in the statement that writes it, from the current row, so that a stage never undoes what another
+stage, another run or a person wrote in the meantime. Metadata that can't hold our keys without losing its content (a
+list, a plain text) is not written at all.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,7 @@ USABLE = """(
 coalesce(jsonb_typeof(metadata), 'null') in ('object', 'null')
 and coalesce(jsonb_typeof(metadata -> 'entity_enrichment'), 'null') in ('object', 'null'))
 """
-"""Metadata that can hold ours: what is not is left alone by every stage."""
+"""Whether metadata can hold our keys; every stage leaves other accounts alone."""
 
 _MERGED = """coalesce(nullif(metadata, 'null'), '{{}}') || jsonb_build_object('entity_enrichment',
     coalesce(nullif(metadata -> 'entity_enrichment', 'null'), '{{}}') || {patch})"""
@@ -47,7 +47,7 @@ def write_stage(
 ) -> bool:
     """Put `value` under the stage's key, and set columns with it.
 
-    Returns False when the account is gone, or when its metadata can't hold ours without losing what is there.
+    Returns False when the account is gone, or when its metadata can't hold our keys without losing its content.
     """
     return bool(connection.execute(*update_of_stage(account_id, stage, value, columns)).rowcount)
 
@@ -55,7 +55,7 @@ def write_stage(
 def change_within_stage(
     connection: Connection[Any], account_id: UUID, stage: str, value: Mapping[str, Any]
 ) -> bool:
-    """Merge `value` into what the stage's key holds. False where it holds no object, or all of that already."""
+    """Merge `value` into the stage's object. False where there is none, or where it already holds all of `value`."""
     at = "metadata #> array['entity_enrichment', %(stage)s::text]"
     patch = merged(f"jsonb_build_object(%(stage)s::text, ({at}) || %(value)s::jsonb)")
     query = _ONE.format(assignments=_assignments({}, patch), usable=sql.SQL(USABLE)) + sql.SQL(

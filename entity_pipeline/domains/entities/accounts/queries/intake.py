@@ -1,11 +1,11 @@
-"""Bringing tagged usernames into `instagram_accounts`, and giving every account its cohort.
+"""Bring tagged usernames into `instagram_accounts`, and give every account its cohort.
 
-Rows made by people may spell a username ``@Nike``: accounts are matched by handle, never by the column alone,
-and their own keys of `metadata` are never touched. Metadata that can't hold ours without losing what is there
-(an array, a plain string) is left alone and counted.
+Rows made by people may spell a username ``@Nike``: accounts are matched by handle, never by the column alone, and
+their own keys of `metadata` are never touched. Metadata that can't hold our keys without losing its content (an array,
+a plain string) is left alone and counted.
 
-Surprising: one run works slice by slice, each in a transaction of its own, so that nobody waits long for a row, and
-writes as many at once as it was given connections. What keeps two runs apart is a lock that another connection, the
+One run works slice by slice, each in its own transaction, so that other writers never wait long for a row, and writes
+as many slices at once as it was given connections. Two runs are kept apart by a lock that another connection, the
 guard, holds for the whole run.
 """
 
@@ -28,10 +28,10 @@ from entity_pipeline.domains.entities.accounts.queries.account_facts import AS_L
 from entity_pipeline.domains.entities.accounts.queries.enrichment_metadata import USABLE, merged
 
 SLICE = 20_000
-"""Accounts a transaction; about 5 MB in memory, and a second at most for who waits for one of them."""
+"""Accounts per transaction: about 5 MB in memory, and at most a second of waiting for other writers."""
 
 # Reading totals and writing them must not interleave with another run's: the older totals could win. The guard
-# holds the first; a slice the second, shared, while it makes sure that the guard still does.
+# holds the first; a slice holds the second, shared, while it checks that the guard still has the first.
 _LOCK_RUN = "select pg_advisory_xact_lock(hashtextextended('instagram_accounts intake', 0)), pg_backend_pid()"
 _LOCK_SLICE = "select pg_advisory_xact_lock_shared(hashtextextended('instagram_accounts intake, a slice', 0))"
 _WAIT_FOR_SLICES = "select pg_advisory_xact_lock(hashtextextended('instagram_accounts intake, a slice', 0))"
@@ -43,7 +43,7 @@ _IS_GUARDED = """
           and classid = ((key >> 32) & 4294967295)::oid and objid = (key & 4294967295)::oid)
 """
 
-# Must stay what the indexes entity_pipeline_accounts_handle and entity_pipeline_accounts_cohort are on.
+# Must equal the expressions of the indexes entity_pipeline_accounts_handle and entity_pipeline_accounts_cohort.
 _HANDLE = "lower(ltrim(btrim(account.username), '@'))"
 _COHORT = "account.metadata #>> '{entity_enrichment,cohort}'"
 
@@ -57,11 +57,11 @@ _NEEDS_WRITE = f"""(
     {USABLE} and ({_COHORT} is null
         or account.metadata #> '{{entity_enrichment,tagging}}' is distinct from new.tagging::jsonb)
 )"""
-# A slice follows the order of the index; planned by size, a join would read all accounts for each. Nothing then
-# depends on statistics of the stage, whose analysis would take as long as all the rest.
+# A slice follows the order of the index; a join planned by size would read all accounts for each slice. So nothing
+# depends on statistics of the stage, whose analysis would take as long as everything else.
 _BY_INDEX = "set local enable_hashjoin = off; set local enable_mergejoin = off"
 _BY_SIZE = "set local enable_hashjoin to default; set local enable_mergejoin to default"
-# Of several accounts of one handle the exact spelling is taken, else the oldest.
+# Of several accounts with one handle, the one with the exact spelling is taken, else the oldest.
 _MATCH = f"""
     create temp table matched_totals on commit drop as
     select account.id, new.username, new.run_day, new.tagging::jsonb as tagging,
@@ -76,7 +76,7 @@ _DROP_OTHER_SPELLINGS = """
     select run_day, count(*) from dropped where choice = 2 group by 1
 """
 _IS_NEW = "first_day is not null and username not in (select username from matched_totals)"
-# Ids in order of time (version 7 uuids, counted on within the slice) are put at the end of every index on them.
+# Ids in order of time (version 7 uuids, incremented within the slice) go to the end of every index on them.
 _INSERT_NEW = f"""
     copy (
         insert into instagram_accounts as account (id, username, metadata)
@@ -130,7 +130,7 @@ _MATCH_COUNTS = """
 """
 _HAS_COHORT = f"select exists (select from instagram_accounts as account where {_COHORT} = %s)"
 _STAGE_NAMES = "create temp table tagged_now (username text) on commit drop"
-# Accounts of this cohort that were, or may have been, tagged on this day before and are not any more.
+# Accounts of this cohort that were, or may have been, tagged on this day before and are no longer.
 _NOT_TAGGED_NOW = f"""
     select {_HANDLE} from instagram_accounts as account
     where {_COHORT} = %(day)s
@@ -180,11 +180,11 @@ _UNUSABLE = f"select count(*) from instagram_accounts as account where not {USAB
 
 @dataclass(slots=True)
 class IntakeCounts:
-    """What became of the usernames of one day; in a run over several days each counts on the first that tags it.
+    """The results for the usernames of one day; in a run over several days each counts on the first that tags it.
 
-    `updated` had other totals or no cohort, `adopted` of them got their cohort here; `duplicates` are
-    usernames under which several accounts stand (one was taken); `unusable_metadata` could not be written;
-    `rechecked` are accounts of the cohort that the day does not tag (any more), whose totals were read again.
+    `updated` had other totals or no cohort, and `adopted` of them got their cohort here; `duplicates` are usernames
+    with several accounts, of which one was taken; `unusable_metadata` could not be written; `rechecked` are accounts
+    of the cohort that the day does not tag or no longer tags, whose totals were read again.
     """
 
     inserted: int = 0
@@ -203,11 +203,11 @@ class IntakeCounts:
 
 @dataclass(frozen=True, slots=True)
 class TaggedTotals:
-    """Where totals over all days are read, as rows of COPY text; started only when they are wanted.
+    """Reads totals over all days as rows of COPY text; each reading starts only when it is needed.
 
     A row of `of_run` and `of` is a username, the day of the run that it counts on, its first day and the account's
-    `tagging` as JSON. `of_run` gives everybody tagged on the days of the run, `of` given usernames (each counts on
-    the day that it is asked for), `names_on` the mere usernames of a day.
+    `tagging` as JSON. `of_run` gives all usernames tagged on the days of the run, `of` the given usernames (each
+    counts on the day it is requested for), `names_on` only the usernames of a day.
     """
 
     of_run: Callable[[], Iterator[bytes]]
@@ -225,7 +225,7 @@ def upsert_tagged_accounts(
     first_partition: date,
     last_partition: date,
 ) -> dict[date, IntakeCounts]:
-    """Insert who is new and bring the tag totals of everybody else up to date, for everybody tagged on `days`.
+    """Insert new accounts and update the tag totals of the others, for all usernames tagged on `days`.
 
     `guard` and `writers` are connections to the database, each another one. New accounts get the cohort of their first
     tagged day, people's accounts the day of their `created_at`, both between the first and the last partition; a
@@ -233,7 +233,7 @@ def upsert_tagged_accounts(
     `list_new` gets the new accounts of a slice once they are committed (`queue_rows.list_new`), from any thread.
 
     Raises:
-        DatabaseUnavailable: the guard was lost; nothing of the slice at hand is written.
+        DatabaseUnavailable: the guard was lost; the current slice is not written.
     """
     partitions = {"first": first_partition, "last": last_partition}
     counts = {day: IntakeCounts() for day in days}
@@ -268,7 +268,7 @@ def upsert_tagged_accounts(
 
 @contextmanager
 def _guarded(guard: psycopg.Connection[Any], writer: psycopg.Connection[Any]) -> Iterator[int]:
-    """Alone among runs until the end of the block; gives the guard's process."""
+    """Keep other runs out until the end of the block; yields the process id of the guard."""
     with guard.transaction():
         guard.execute("set local statement_timeout = 0")
         guard.execute("set local idle_in_transaction_session_timeout = 0")
@@ -280,14 +280,14 @@ def _guarded(guard: psycopg.Connection[Any], writer: psycopg.Connection[Any]) ->
 
 @contextmanager
 def _slice(connection: psycopg.Connection[Any], guard_pid: int) -> Iterator[None]:
-    """One transaction, within which no other run begins to read; with an empty stage for totals."""
+    """One transaction with an empty stage for totals, during which no other run starts to read."""
     with connection.transaction():
         connection.execute("set local statement_timeout = 0")
         connection.execute("set local work_mem = '32MB'")
         connection.execute(_LOCK_SLICE)
         if _one(connection, _IS_GUARDED, (guard_pid,)) != (True,):
             raise DatabaseUnavailable(
-                "The connection that kept other runs of instagram_accounts away was lost: run it again."
+                "The connection that kept other runs of instagram_accounts out was lost: run it again."
             )
         connection.execute(_STAGE)
         yield
@@ -359,7 +359,7 @@ def most_tagged_of_cohort(connection: psycopg.Connection[Any], day: date) -> lis
 def adopt(connection: psycopg.Connection[Any], day: date, first: date, last: date) -> int:
     """Give the cohort `day` to every account without one that was created on it, tagged or not.
 
-    The first partition also takes what is older, the last what is younger. Returns how many were adopted.
+    The first partition also takes older accounts, the last one younger ones. Returns how many were adopted.
     """
     bounds = {
         "day": day.isoformat(),
@@ -379,7 +379,7 @@ def unadopted_days(connection: psycopg.Connection[Any], first: date, last: date)
 
 
 def count_unusable_metadata(connection: psycopg.Connection[Any]) -> int:
-    """Accounts that no stage can work on, whose metadata can't hold ours without losing something."""
+    """The number of accounts that no stage can work on, because their metadata can't hold our keys."""
     return int(_one(connection, _UNUSABLE)[0])
 
 

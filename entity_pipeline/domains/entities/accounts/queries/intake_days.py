@@ -1,7 +1,7 @@
-"""`intake_days`: which state of each day of `tagged_usernames` the accounts hold, and how many accounts its cohort had.
+"""`intake_days`: the state of each day of `tagged_usernames` that the accounts hold, and the size of its cohort then.
 
-Both databases are asked: a day counts as held only while the operation database has as many accounts of its cohort as
-when the day was taken in. So accounts that were deleted, wiped, or lost with a restored backup are brought again.
+Both databases are read: a day counts as taken in only while the operation database has as many accounts of its cohort
+as it had then. So accounts that were deleted, wiped, or lost with a restored backup are brought in again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ _STATES = """
     select day, counted.changed_at, usernames, held.accounts
     from tagged_days as counted left join intake_days as held using (day, changed_at) where day = any(%s)
 """
-# One look into the index entity_pipeline_accounts_cohort a day.
+# One lookup per day in the index entity_pipeline_accounts_cohort.
 _SIZES = """
     select day, (
         select count(*)::integer from instagram_accounts where metadata #>> '{entity_enrichment,cohort}' = day::text
@@ -31,9 +31,9 @@ _NOTE = """
 
 @dataclass(frozen=True, slots=True)
 class DayState:
-    """When the rows of a day last came out different, and how many there are.
+    """When the rows of a day last changed, and how many there are.
 
-    `accounts` is how many accounts its cohort had when the day was taken in as it is now; None when it never was.
+    `accounts` is the size of its cohort when this state of the day was taken in; None when it never was.
     """
 
     changed_at: datetime
@@ -47,12 +47,12 @@ def day_states(assets: Connection[Any], days: Sequence[date]) -> dict[date, DayS
 
 
 def cohort_sizes(operation: Connection[Any], days: Sequence[date]) -> dict[date, int]:
-    """How many accounts are in each of these cohorts now."""
+    """The current number of accounts in each of these cohorts."""
     return dict(operation.execute(_SIZES, [list(days)]).fetchall())
 
 
 def note_days(assets: Connection[Any], states: Mapping[date, DayState]) -> None:
-    """These days are taken in; only once all their accounts are written."""
+    """Record days as taken in; call it only once all their accounts are written."""
     assets.execute(
         _NOTE,
         {

@@ -1,6 +1,6 @@
-"""What is counted for those who watch from outside: the whole list in one pass. Changes nothing.
+"""Counts for the metrics endpoint: the whole list in one pass. Changes nothing.
 
-All of it is in the assets database; no account is read.
+It reads only the assets database, never an account.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from datetime import datetime
 from psycopg import Connection
 from psycopg.rows import class_row
 
-# A text is compared with a text: `profile_next` is ISO 8601 as stored, '' when the look may be made at any time.
+# Texts are compared: `profile_next` is ISO 8601 as stored, '' when the profile may be fetched at any time.
 _BY_STATE = """
 select state, count(*)::int as accounts, min(created_at) as oldest,
   (count(*) filter (where profile_next <= %(now)s))::int as profiles_due,
@@ -21,7 +21,7 @@ _PICTURES = "select count(*)::int from enrichment_queue where profile_next > %(n
 
 @dataclass(frozen=True, slots=True)
 class StateCount:
-    """The accounts of one state; `oldest` is when the first of them came in, `profiles_*` whose profile waits."""
+    """The accounts of one state; `oldest` is when the first was created, `profiles_*` count waiting profiles."""
 
     state: str
     accounts: int
@@ -31,13 +31,13 @@ class StateCount:
 
 
 def accounts_by_state(connection: Connection, now: datetime) -> list[StateCount]:
-    """Every account once."""
+    """One row per state; every account counts once."""
     return list(
         connection.cursor(row_factory=class_row(StateCount)).execute(_BY_STATE, {"now": now.isoformat()})
     )
 
 
 def pictures_put_off(connection: Connection, now: datetime) -> int:
-    """Profiles that were found and whose picture could not be stored yet."""
+    """The number of profiles that were found but whose picture could not be stored yet."""
     found = connection.execute(_PICTURES, {"now": now.isoformat()}).fetchone()
     return int(found[0]) if found is not None else 0

@@ -1,9 +1,9 @@
-"""The list of accounts as people filter, sort and count it: `enrichment_queue` of the assets database. What is shown
-of each row beside it comes from `instagram_accounts` of the operation database.
+"""The list of accounts that people filter, sort and count: `enrichment_queue` in the assets database. The other values
+of each row come from `instagram_accounts` in the operation database.
 
-A page is asked for twice at most. First the list is walked in its order over `_WALKED` rows; where too few of them
-fit, all that fit are sorted instead. PostgreSQL, asked once, would walk a million rows for filters that are common
-each and seldom true together. Pages are found by key, so the last one costs what the first does.
+A page takes at most two queries. First the list is walked in its order over `_WALKED` rows; if too few of them match,
+all matching rows are sorted instead. In a single query PostgreSQL would walk a million rows for filters that are each
+common but rarely true together. Pages are found by key, so the last one costs as much as the first.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,16 +18,16 @@ from psycopg.rows import class_row, dict_row
 Order = Literal["most_tagged", "oldest", "newest_change", "username"]
 
 _WALKED = 8_000
-# Added to the first sort column, so that no index has the order.
+# Added to the first sort column, so that no index provides the order.
 _NOTHING = {"int": " + 0", "text": " || ''", "timestamptz": " + interval '0'"}
 
 
 @dataclass(frozen=True, slots=True)
 class QueueFilter:
-    """What narrows the list; None does not. ``"none"`` asks for accounts without a type, role or region.
+    """The filters of the list; None means no filter. ``"none"`` selects accounts without a type, role or region.
 
-    `cohorts` is the first and the last day, both included; None on a side leaves it open. `handle` and `name`
-    are what a username or a normalised name begins with.
+    `cohorts` is the first and the last day, both included; None leaves a side open. `handle` and `name` are the
+    beginnings of a username and of a normalised name.
     """
 
     state: str | None = None
@@ -73,7 +73,7 @@ select account_id as id, state, account_type as type, account_role as role, regi
   next_attempt, created_at, changed_at, handle, {key} as key
 from ({page}) page order by {order}
 """
-# The newest error says most, whichever stage met it.
+# The newest error is the most useful one, whichever stage had it.
 _SHOWN = """
 select id, username, coalesce(nullif(name_en, ''), review #>> '{review,name_en}') as name_en,
   coalesce(nullif(name_ko, ''), review #>> '{review,name_ko}') as name_ko, review -> 'confidence' as confidence,
@@ -107,7 +107,7 @@ class ListedEntry:
 
 @dataclass(frozen=True, slots=True)
 class ShownAccount:
-    """What is shown of an account beside its row; `confidence` and `attempts` are whatever the metadata holds."""
+    """The values shown beside an account's row; `confidence` and `attempts` are whatever the metadata holds."""
 
     id: UUID
     username: str
@@ -122,7 +122,7 @@ class ShownAccount:
 def queue_entries(
     connection: Connection, wanted: QueueFilter, order: Order, place: Place | None, limit: int
 ) -> list[ListedEntry]:
-    """At most `limit` accounts in the order of the list, also when the place is read backwards."""
+    """At most `limit` accounts in the order of the list, even when the place is read backwards."""
     sort = _SORTS[order]
     backwards = place is not None and place.backwards
     descending = sort.descending != backwards
@@ -133,7 +133,7 @@ def queue_entries(
         after = f"({', '.join(sort.columns)}) {'<' if descending else '>'} ({holders})"
         parameters |= {f"key_{nth}": value for nth, value in enumerate(place.key)}
     where = " and ".join(conditions.values()) or "true"
-    # Each has an index in that order alone: in another, the walk within it would have no end.
+    # Each has an index in one order only: in another order the walk within it would take too long.
     within = "true"
     if order == "most_tagged":
         within = conditions.get("state", within)
@@ -148,7 +148,7 @@ def queue_entries(
     found = _entries(connection, walked, sort, parameters | {"limit": limit})
     if len(found) == limit or not conditions:
         return found
-    # Only ids are sorted: whole rows cost twice the time.
+    # Only ids are sorted: whole rows would take twice the time.
     sorted_ = f"""
         select enrichment_queue.* from (
           select account_id from enrichment_queue where {where} and {after}
@@ -159,7 +159,7 @@ def queue_entries(
 
 
 def shown_accounts(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, ShownAccount]:
-    """What is shown of those accounts that are there, by id; asked of the operation database."""
+    """The shown values of the accounts that exist, by id, from the operation database."""
     found = connection.cursor(row_factory=class_row(ShownAccount)).execute(_SHOWN, [list(ids)])
     return {account.id: account for account in found}
 

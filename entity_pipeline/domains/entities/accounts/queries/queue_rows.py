@@ -1,7 +1,7 @@
-"""Writing `enrichment_queue`, and the one row that says how far it has followed the accounts.
+"""Write `enrichment_queue`, and the one row that records how far it has followed the accounts.
 
-Only statements on the assets database; which rows are right is decided in `logic/standing.py`, and people's lists are
-read in `queries/queue.py`. Rows are locked in order of their keys, so that two writers never wait for each other.
+Only statements on the assets database. The content of the rows is decided in `logic/standing.py`, and lists for people
+are read in `queries/queue.py`. Rows are locked in order of their keys, so that two writers never wait for each other.
 """
 
 from collections.abc import Sequence
@@ -64,10 +64,10 @@ FIRST_ID = UUID(int=0)
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """How far the list has followed the accounts; the names are those of the columns of `enrichment_queue_sweep`.
+    """How far the list has followed the accounts; the fields are the columns of `enrichment_queue_sweep`.
 
-    `as_of`: all that was committed by then is in the list; None before the first pass ended. `walked_*` is where a pass
-    under way goes on, `compared_id` where a comparison under way does; None: none is.
+    `as_of`: everything committed by then is in the list; None before the first pass ended. `walked_*` is where an
+    unfinished pass continues, `compared_id` where an unfinished comparison does; None when there is none.
     """
 
     settled_at: datetime
@@ -88,7 +88,7 @@ _COMPARISON = ("compared_at", "comparison_began_at", "compared_id")
 
 
 def list_accounts(connection: Connection[Any], rows: Sequence[ListedAccount], seen_at: datetime) -> int:
-    """List the rows as they were read at `seen_at`, but over no newer reading; returns how many differed."""
+    """Store the rows as read at `seen_at`, unless a newer reading is stored; returns how many differed."""
     if not rows:
         return 0
     text = jsonb_text([{name: getattr(row, name) for name in _COLUMNS} for row in rows])
@@ -111,14 +111,14 @@ def list_new(connection: Connection[Any], rows: Sequence[bytes]) -> None:
 
 
 def forget_accounts(connection: Connection[Any], ids: Sequence[UUID], seen_at: datetime) -> int:
-    """Take accounts out that were not there at `seen_at`; returns how many were listed."""
+    """Remove accounts that did not exist at `seen_at`; returns how many were listed."""
     return connection.execute(_FORGET, {"ids": list(ids), "seen_at": seen_at}).rowcount if ids else 0
 
 
 def listed_changes(
     connection: Connection[Any], after: tuple[datetime, UUID], to: tuple[datetime, UUID]
 ) -> set[tuple[datetime, str]]:
-    """`changed_at` and id of the rows after one place and up to another, as `account_facts.changed_since` has them."""
+    """`changed_at` and id of the rows after one place and up to another, like `account_facts.changed_since`."""
     asked = {"after_at": after[0], "after_id": after[1], "to_at": to[0], "to_id": to[1]}
     return set(connection.execute(_CHANGED_BETWEEN, asked).fetchall())
 
@@ -126,22 +126,22 @@ def listed_changes(
 def listed_between(connection: Connection[Any], after: UUID, to: UUID) -> dict[UUID, ListedAccount]:
     """The rows whose ids are after one and up to another."""
     found = connection.execute(_BETWEEN.encode(), {"after": after, "to": to})
-    # A state that an older release knew is a plain text here, equals none of ours, and so is corrected.
+    # A state of an older release is a plain text here, equals none of the current ones, and so is corrected.
     return {row[0]: ListedAccount(*row) for row in found}
 
 
 def read_sweep(connection: Connection[Any]) -> Sweep | None:
-    """None where no row is shown, which `doctor` explains."""
+    """The row; None where it is missing or hidden, which `doctor` explains."""
     return connection.cursor(row_factory=class_row(Sweep)).execute(_READ_SWEEP.encode()).fetchone()
 
 
 def note_pass(connection: Connection[Any], sweep: Sweep) -> None:
-    """Keep how far a pass is. A pass that ended earlier never takes back what a later one noted."""
+    """Store the progress of a pass. A pass that ended earlier never undoes what a later one recorded."""
     _note(connection, sweep, _PASS)
 
 
 def note_comparison(connection: Connection[Any], sweep: Sweep) -> None:
-    """Keep how far a comparison is."""
+    """Store the progress of a comparison."""
     _note(connection, sweep, _COMPARISON)
 
 

@@ -16,7 +16,7 @@ Row = Mapping[str, Any]  # one object of `review_evaluations.answers`
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One evaluation's figures over the shared accounts; None is a share of nothing."""
+    """One evaluation's figures over the shared accounts; a share is None if its total is 0."""
 
     right: float | None
     written: int
@@ -27,7 +27,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """`differences`: (handle, label, first answer, second answer), by handle, where type or writing differs."""
+    """`differences`: (handle, label, first answer, second answer) by handle, if the type or the writing differs."""
 
     accounts: int
     first: Side

@@ -1,4 +1,4 @@
-"""What a set of reviews is worth, measured against labelled accounts: the figures that are printed and kept. Pure.
+"""The quality of a set of reviews, measured against labelled accounts: the printed and stored figures. Pure.
 
 A failed reply counts against the recall. An account that the model was not asked about counts only in the coverage.
 """
@@ -29,7 +29,7 @@ def threshold_of(account_type: AccountType, settings: EntitySettings) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """`right` of `total`; `at_least` is the lower end of what that proves, with 95 % certainty."""
+    """`right` of `total`; `at_least` is the share that this proves with 95 % certainty."""
 
     right: int
     total: int
@@ -46,13 +46,13 @@ class Share:
 
 
 def precision_of_written(judged: Iterable[Judged], account_type: AccountType, threshold: float) -> Share:
-    """How much of what would be written as this type is of this type."""
+    """The share of accounts written as this type that are of this type."""
     written = [item for item in judged if item.said is account_type and item.written(threshold)]
     return Share(sum(item.right for item in written), len(written))
 
 
 def figures(judged: Sequence[Judged], settings: EntitySettings) -> dict[str, Any]:
-    """Everything that is printed and kept, JSON-able."""
+    """All printed and stored figures, as JSON values."""
     return {
         "labelled": len(judged),
         "asked": sum(item.asked for item in judged),
@@ -69,7 +69,7 @@ def figures(judged: Sequence[Judged], settings: EntitySettings) -> dict[str, Any
 
 
 def _of_type(judged: Sequence[Judged], kind: AccountType) -> dict[str, Any]:
-    """Precision of what was said, recall of what was asked, coverage of what is labelled."""
+    """Precision of the answers, recall of the asked accounts, coverage of the labelled accounts."""
     labelled = [item for item in judged if item.labelled.truth is kind]
     said = [item for item in judged if item.said is kind]
     right = sum(item.right for item in said)
@@ -108,7 +108,7 @@ def _written(judged: Sequence[Judged], kind: AccountType, settings: EntitySettin
 
 
 def _confusion(judged: Sequence[Judged]) -> dict[str, dict[str, int]]:
-    """Labelled type, then the type said; `none` means asked without a usable review."""
+    """Counts by labelled type and answered type; `none` means asked without a usable review."""
     table: dict[str, dict[str, int]] = {}
     for kind in TYPES:
         row = Counter(
@@ -178,7 +178,7 @@ def _counted(words: Iterable[str]) -> dict[str, int]:
 
 
 def answer_rows(judged: Sequence[Judged], settings: EntitySettings) -> list[Mapping[str, Any]]:
-    """One object per labelled account, by handle; what `review_evaluations.answers` holds."""
+    """One object per labelled account, by handle, for `review_evaluations.answers`."""
     return [
         {
             "handle": item.labelled.handle,

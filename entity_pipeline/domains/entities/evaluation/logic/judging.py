@@ -1,7 +1,7 @@
-"""Scores one answer against its label, as if it were published without review. Pure.
+"""Score one answer against its label, as if it were published without review. Pure.
 
 Whether an account would be written is decided by `decide` itself, with an empty catalog, and not by a copy of its
-rules. What the catalog adds (twins, people's values) can only hold more.
+rules. The catalog (twins, people's values) can only lead to further holds.
 """
 
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ class Judged:
 
     @property
     def right(self) -> bool:
-        """The type is the labelled one."""
+        """Whether the type is the labelled one."""
         return self.said is self.labelled.truth
 
     @property
@@ -67,7 +67,7 @@ class Judged:
         return self.outcome != NOT_COVERED
 
     def written(self, threshold: float) -> bool:
-        """Whether it would be written to the catalog without a person."""
+        """Whether the account would be written to the catalog without a person at this threshold."""
         return self.written_up_to is not None and self.written_up_to >= threshold
 
 
@@ -91,7 +91,7 @@ def judge(answer: LabelledAnswer, settings: EntitySettings) -> Judged:
 
 
 def verdict_of(review: Review, grounding: Grounding, confidence: float) -> Verdict:
-    """The decision's input; the same as the pipeline reads back from what it stored."""
+    """The decision's input, equal to the one that the pipeline reads back from its stored review."""
     return Verdict(
         review=review,
         confidence=confidence,
@@ -103,7 +103,7 @@ def verdict_of(review: Review, grounding: Grounding, confidence: float) -> Verdi
 
 
 def _written_up_to(verdict: Verdict, handle: str, settings: EntitySettings) -> float | None:
-    """The decision compares a threshold only with these numbers, so it changes at no others."""
+    """The highest threshold at which the account is written. Only these numbers can change the decision."""
     sure: dict[str, float | None] = verdict.review.field_confidence.model_dump()
     numbers = {verdict.confidence, *(value for value in sure.values() if value is not None)}
     for threshold in sorted((number for number in numbers if number <= verdict.confidence), reverse=True):
@@ -119,7 +119,7 @@ def _decision(verdict: Verdict, handle: str, settings: EntitySettings) -> Decisi
 
 
 def _writes(decision: Decision) -> bool:
-    """An entity, a link, or the type of an account that waits for its primary one."""
+    """Whether it writes an entity, a link, or the type of an account that waits for its primary one."""
     if not isinstance(decision, Hold):
         return True
     return decision.account is not None and decision.account.account_type in TABLE_OF_TYPE

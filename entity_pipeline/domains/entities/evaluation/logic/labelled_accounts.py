@@ -1,6 +1,6 @@
 """The labelled accounts that an evaluation measures against, read from a CSV file.
 
-One bad line rejects the whole file: a guessed label would look like a fault of the model.
+One bad line rejects the whole file, because a guessed label would look like an error of the model.
 """
 
 import csv
@@ -24,7 +24,7 @@ LABELS = ("artist", "brand", "group", "other")
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """What is known to be true of one account. `kind` says which sort of `other` it is, such as beauty or tech."""
+    """The true values of one account. `kind` is the kind of `other` account, such as beauty or tech."""
 
     handle: str
     truth: AccountType
@@ -36,7 +36,7 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """A file that was read; `ambiguous` accounts are left out of every figure."""
+    """The content of a file; `ambiguous` accounts are left out of every figure."""
 
     accounts: tuple[Labelled, ...]
     ambiguous: int
@@ -44,7 +44,7 @@ class Labels:
 
 
 def read_labels(lines: Iterable[str], file: str) -> Labels:
-    """A CSV file with a header line, separated by commas, semicolons or tabs, with the columns in `COLUMNS`."""
+    """Read a CSV file with a header line and the columns in `COLUMNS`, separated by commas, semicolons or tabs."""
     names, rows = read_csv(lines)
     if wrong := _header_problems(names):
         return Labels((), 0, tuple(BadRow(file, 1, reason) for reason in wrong))
@@ -70,18 +70,20 @@ def _header_problems(names: list[str]) -> list[str]:
     twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
     found = [f"the header has no column {' or '.join(missing)}"] if missing else []
     if unknown:
-        found.append(f"the header has unknown columns ({', '.join(unknown)}); known are {', '.join(COLUMNS)}")
+        found.append(
+            f"the header has unknown columns ({', '.join(unknown)}); the known ones are {', '.join(COLUMNS)}"
+        )
     return [*found, *(f"the header has the column {name} twice" for name in twice if name in COLUMNS)]
 
 
 def _account(names: list[str], values: list[str]) -> Labelled | str:
     """The account, with `unknown` for a label that is left out, or what is wrong with the line."""
     if len(values) != len(names):
-        return f"it has {len(values)} values where the header has {len(names)} columns"
+        return f"it has {len(values)} values, but the header has {len(names)} columns"
     row: Mapping[str, str] = {name: value.strip() for name, value in zip(names, values, strict=True)}
     handle = handle_or_none(row["username"])
     if handle is None:
-        return f"'{row['username'][:60]}' can't be an Instagram handle"
+        return f"'{row['username'][:60]}' is not a valid Instagram handle"
     label = row["gold_type"].lower()
     if label not in (*LABELS, LEFT_OUT):
         return f"the label '{row['gold_type'][:60]}' is not known: write {', '.join(LABELS)} or {LEFT_OUT}"

@@ -1,7 +1,7 @@
 """The calibration and thresholds that keep a chosen precision, proposed from labelled accounts. Pure.
 
-One half of the accounts makes the calibration and only the other half the threshold, so that no account confirms a
-curve that was fitted to it. The hash of the handle decides, so it is always the same half.
+One half of the accounts determines the calibration and the other half the threshold, so that no account confirms a
+curve that was fitted to it. The hash of the handle selects the half, so it never changes.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ _STEP = 1_000  # thresholds in thousandths
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """For one type. Without a threshold there is no proposal, and `why` says what is missing."""
+    """The proposal for one type. Without a threshold there is none, and `why` says what is missing."""
 
     account_type: AccountType
     calibrated_on: int
@@ -51,8 +51,8 @@ def propose(answers: Sequence[LabelledAnswer], settings: EntitySettings, precisi
 
 
 def in_second_half(handle: str) -> bool:
-    """Which half of every file an account belongs to."""
-    # Not the plain hash of the handle: a file may itself be one half of a set that was cut by it.
+    """Whether an account belongs to the second half of every file."""
+    # Not the plain hash of the handle, because a file may itself be one half of a set that was split by it.
     return bool(hashlib.sha256(f"evaluation half {handle}".encode()).digest()[0] & 1)
 
 
@@ -66,15 +66,15 @@ def _propose(
     cases = _honest_cases(first, kind, settings)
     if len(cases) < LEAST_TO_CALIBRATE:
         why = (
-            f"not enough labelled accounts: {len(cases)} with a proven review that says {kind.value} "
-            f"are in the half for the calibration, {LEAST_TO_CALIBRATE} are needed"
+            f"not enough labelled accounts: the half for the calibration has {len(cases)} with a proven review that "
+            f"says {kind.value}, and {LEAST_TO_CALIBRATE} are needed"
         )
         return Proposal(kind, len(cases), None, None, None, why)
     points = calibration_points(cases)
     calibrated = settings.model_copy(update={"calibration": {**settings.calibration, kind.value: points}})
     judged = [judge(answer, calibrated) for answer in second]
     reached = {item.written_up_to for item in judged if item.said is kind and item.written_up_to is not None}
-    # Rounded down, so that the accounts at the edge are within it.
+    # Rounded down, so that the accounts at the threshold itself are included.
     thresholds = sorted({math.floor(value * _STEP + 1e-9) / _STEP for value in reached})
     proofs = [(value, precision_of_written(judged, kind, value)) for value in thresholds]
     for threshold, proof in proofs:
@@ -86,7 +86,7 @@ def _propose(
 def _honest_cases(
     answers: Sequence[LabelledAnswer], kind: AccountType, settings: EntitySettings
 ) -> list[tuple[float, bool]]:
-    """Raw confidence and truth of the reviews that only their confidence could keep out of the catalog."""
+    """Raw confidence and correctness of the reviews that only their confidence could keep out of the catalog."""
     cases = []
     for answer in answers:
         item = judge(answer, settings)
@@ -98,22 +98,22 @@ def _honest_cases(
 def _why_none(proofs: Sequence[tuple[float, Share]], precision: float) -> str:
     needed = needed_without_fault(precision)
     if needed is None:
-        return "no number of accounts proves a precision of 1: choose less"
+        return "no number of accounts proves a precision of 1: choose a lower one"
     most = max((proof.total for _, proof in proofs), default=0)
     if most < needed:
         return (
             f"not enough labelled accounts: {most} would be written in the half for the threshold, "
-            f"and at least {needed} without a fault are needed to prove {precision:.1%}"
+            f"and at least {needed} without an error are needed to prove {precision:.1%}"
         )
     threshold, best = max(proofs, key=lambda item: item[1].at_least)
     return (
-        f"no threshold keeps it: the best is {threshold:g} with {best.right} of {best.total} right, "
+        f"no threshold reaches it: the best is {threshold:g} with {best.right} of {best.total} right, "
         f"which proves {best.at_least:.1%}"
     )
 
 
 def as_record(proposal: Proposal, precision: float) -> dict[str, Any]:
-    """The proposal as `review_evaluations.proposal` keeps it, JSON-able."""
+    """The proposal as JSON values for `review_evaluations.proposal`."""
     proof = proposal.proof
     return {
         "type": proposal.account_type.value,

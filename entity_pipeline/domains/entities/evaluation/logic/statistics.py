@@ -1,4 +1,4 @@
-"""The statistics an evaluation rests on. Pure, with their sources; nothing here knows of accounts.
+"""The statistics behind an evaluation, with their sources. Pure; nothing here knows about accounts.
 
 50 right out of 50 prove a precision of no more than 94.9 %; 98 % takes 133 without an error.
 """
@@ -23,7 +23,7 @@ def wilson_lower(right: int, total: int, z: float = CERTAINTY_Z) -> float:
 
 
 def needed_without_fault(precision: float, z: float = CERTAINTY_Z) -> int | None:
-    """How many, all of them right, prove `precision`; None for a precision of 1, which nothing proves."""
+    """How many right cases without an error prove `precision`; None for a precision of 1, which can't be proven."""
     return math.ceil(precision * z * z / (1 - precision) - 1e-9) if precision < 1 else None
 
 
@@ -48,7 +48,7 @@ class ScoreBlock:
 
 
 def isotonic(blocks: Iterable[ScoreBlock]) -> list[ScoreBlock]:
-    """The closest estimates that never decrease, by pooling neighbours that do; `blocks` in order of score.
+    """The closest non-decreasing estimates, found by pooling neighbours; `blocks` are in order of score.
 
     Source: pool adjacent violators; M. Ayer et al., Annals of Mathematical Statistics 26 (1955), 641-647.
     """
@@ -69,8 +69,8 @@ def _merged(lower: ScoreBlock, upper: ScoreBlock) -> ScoreBlock:
 def calibration_points(cases: Sequence[tuple[float, bool]]) -> list[tuple[float, float]]:
     """(raw, calibrated) points for `calibration.mapped` from raw scores and whether each was right.
 
-    Isotonic regression, with one right and one wrong case added to each step (Laplace), so that a step of few
-    cases claims little.
+    Isotonic regression, with one right and one wrong case added to each step (Laplace), so that a step with few
+    cases stays near one half.
     """
     by_score: dict[float, list[bool]] = {}
     for raw, right in cases:

@@ -1,4 +1,4 @@
-"""Every statement that touches `review_evaluations`: what `entity-pipeline evaluate` measured, kept for comparison."""
+"""Every statement that touches `review_evaluations`: the results of `entity-pipeline evaluate`, kept for comparison."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -73,7 +73,7 @@ def keep(connection: psycopg.Connection[Any], evaluation: NewEvaluation) -> UUID
     """Store an evaluation.
 
     Raises:
-        ConfigurationFailure: the table is not there yet.
+        ConfigurationFailure: the table does not exist yet.
     """
     values = {name: getattr(evaluation, name) for name in NewEvaluation.__slots__}
     for name in ("settings", "figures", "proposal", "answers"):
@@ -100,14 +100,14 @@ def find(connection: psycopg.Connection[Any], beginning: str) -> Evaluation:
     plain = beginning.strip().lower()
     if not plain or not set(plain) <= set("0123456789abcdef-"):
         raise InputRejected(
-            f"'{beginning}' is not the id of an evaluation: see `entity-pipeline evaluate --list`."
+            f"'{beginning}' is not the id of an evaluation: run `entity-pipeline evaluate --list` to see the ids."
         )
     with _there(), connection.cursor(row_factory=class_row(Evaluation)) as cursor:
         rows = cursor.execute(_FIND, [plain]).fetchall()
     if len(rows) != 1:
         count = "No evaluation has" if not rows else "Several evaluations have"
         raise InputRejected(
-            f"{count} an id that begins with '{beginning}': see `entity-pipeline evaluate --list`."
+            f"{count} an id that begins with '{beginning}': run `entity-pipeline evaluate --list` to see the ids."
         )
     return rows[0]
 

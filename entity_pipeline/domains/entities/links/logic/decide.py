@@ -1,6 +1,6 @@
-"""From a review to what happens in the catalog. Pure; these rules are here and in `gates.py`, nowhere else.
+"""From a review to a decision about the catalog. Pure; these rules are only here and in `gates.py`.
 
-A hold can still write: an honest and confident classification of a secondary account whose primary is not there yet,
+A hold can still write: an honest and confident classification of a secondary account whose primary is not linked yet,
 or of an account of type `other`, goes into the account's own columns.
 """
 
@@ -61,7 +61,7 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """An honest, confident review of one account, and what the catalog has about it."""
+    """An honest, confident review of one account, and its candidates in the catalog."""
 
     account: Account
     review: Review
@@ -80,7 +80,7 @@ class _Case:
 def decide(
     account: Account, verdict: Verdict | None, candidates: Candidates, settings: EntitySettings
 ) -> Decision:
-    """What the catalog should say about `account`. `verdict` is None while there is no finished review."""
+    """The decision about `account`. `verdict` is None while there is no finished review."""
     if section(account, "catalog_link").get("status") == "undone":
         return Hold((HoldReason.UNDONE,))
     if verdict is None:
@@ -106,7 +106,7 @@ def decide(
 
 
 def names_of(account: Account, review: Review, candidates: Candidates, floor: float = 0.0) -> Names:
-    """The names to look for in the catalog; a review's name only if its confidence reaches `floor`."""
+    """The names to search in the catalog; a review's name only if its confidence reaches `floor`."""
     sure = _classification(review, floor)
     en = by_person("name_en", account.name_en, candidates.ours.get("name_en"))
     ko = by_person("name_ko", account.name_ko, candidates.ours.get("name_ko"))
@@ -114,7 +114,7 @@ def names_of(account: Account, review: Review, candidates: Candidates, floor: fl
 
 
 def _primary(case: _Case) -> Decision:
-    """Link before create."""
+    """Link to an existing entity if there is one, else create it."""
     names = names_of(case.account, case.review, case.candidates, case.floor)
     wish = _entity_wish(case, names)
     if case.linked:
@@ -190,8 +190,8 @@ def _shares_name(entity: Entity, names: Names) -> bool:
 
 
 def _names_conflict(entity: Entity, names: Names) -> bool:
-    """True if both have a name in the same language and they differ. The same word in the other language's column is
-    not a conflict.
+    """Whether both have a name in the same language and these differ. The same word in the column of the other
+    language is not a conflict.
     """
     theirs = normalised((entity.name_en, entity.name_ko))
     for ours, other in ((names.en, entity.name_en), (names.ko, entity.name_ko)):

@@ -1,6 +1,6 @@
-"""What goes into a decision about one account and what can come out of it. Plain values, no rules.
+"""The input of a decision about one account, and its possible results. Plain values, no rules.
 
-The columns of a decision are wishes: `shared/audit/provenance.py` says which of them a person's value keeps out.
+The columns of a decision are wishes: `shared/audit/provenance.py` decides which of them a person's value overrides.
 """
 
 from collections.abc import Mapping
@@ -28,11 +28,11 @@ class PrimaryAccount:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """What the catalog holds around one account.
+    """The rows of the catalog that concern one account.
 
-    `linked`: entities the account points at or that point at it. `matches`: entities of the review's type
-    that have one of its names. `ours`: what our own last write left in the account's columns. `twins`: other
-    rows with the same handle.
+    `linked`: entities the account points at or that point at it. `matches`: entities of the review's type that have
+    one of its names. `ours`: the values of our own last write to the account's columns. `twins`: other rows with the
+    same handle.
     """
 
     linked: tuple[Entity, ...] = ()
@@ -44,7 +44,7 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class AccountWish:
-    """What `instagram_accounts` should say; None leaves a column alone. The fields are its column names."""
+    """The wished values of `instagram_accounts`, by column; None leaves a column alone."""
 
     account_type: AccountType | None = None
     entity_ig_role: AccountRole | None = None
@@ -60,7 +60,7 @@ class AccountWish:
 
 @dataclass(frozen=True, slots=True)
 class EntityWish:
-    """What the entity should say; None leaves a column alone. `country_of_origin` is for brands only."""
+    """The wished values of the entity; None leaves a column alone. `country_of_origin` is for brands only."""
 
     primary_account_id: UUID
     name_en: str | None = None
@@ -71,7 +71,7 @@ class EntityWish:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """The account is the primary one of an entity that is there."""
+    """The account is the primary one of an existing entity."""
 
     table: EntityTable
     entity_id: UUID
@@ -90,7 +90,7 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Attach:
-    """The account is another account of an entity that is there; the entity itself is not touched."""
+    """The account is another account of an existing entity; the entity itself is not changed."""
 
     table: EntityTable
     entity_id: UUID
@@ -99,7 +99,7 @@ class Attach:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Nothing is linked. `account` is the classification to write all the same, if it is certain."""
+    """Nothing is linked. `account` is the classification to write nevertheless, if it is certain."""
 
     reasons: tuple[HoldReason, ...]
     account: AccountWish | None = None

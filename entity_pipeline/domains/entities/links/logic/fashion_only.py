@@ -1,7 +1,7 @@
-"""The fashion-only rule: media, beauty, tech and character accounts are `other`, whatever type the model names.
+"""The fashion-only rule: media, beauty, tech and character accounts are `other`, whatever type the model gives.
 
-A model that calls a cosmetics house a "brand" still describes it as one in its sentences. The first word of a
-field decides: "a luxury fashion house that also sells perfume" is fashion, "a fragrance brand owned by a fashion
+A model that calls a cosmetics house a "brand" still describes it as a cosmetics house in its sentences. The first word
+of a field decides: "a luxury fashion house that also sells perfume" is fashion, "a fragrance brand owned by a fashion
 group" is beauty, and "a fashion magazine" is a magazine.
 """
 
@@ -27,7 +27,7 @@ _WORDS: dict[Field, str] = {
     "telecommunications computer computers laptop laptops appliance appliances hardware saas fintech",
     "character": "character characters mascot mascots cartoon cartoons animation anime emoticon emoticons webtoon",
 }
-# In Korean a word carries its particles, so the beginning of the word is looked for.
+# Korean words carry particles, so only the beginning of a word is compared.
 _KOREAN: dict[Field, str] = {
     "fashion": "패션 의류 의상 신발 스니커즈 운동화 구두 가방 핸드백 주얼리 시계 안경 아이웨어 선글라스 "
     "스트리트웨어 속옷 모자 럭셔리 명품 잡화",
@@ -38,7 +38,7 @@ _KOREAN: dict[Field, str] = {
 }
 _FIELDS: dict[str, Field] = {word: field for field, words in _WORDS.items() for word in words.split()}
 _PREFIXES: dict[str, Field] = {word: field for field, words in _KOREAN.items() for word in words.split()}
-# "skin care", "make-up" and "news outlet" are one word to us; "social media" says nothing of an account.
+# "skin care", "make-up" and "news outlet" count as one word; "social media" says nothing about an account.
 _PHRASES = (
     (re.compile(r"social[ -]media", re.IGNORECASE), ""),
     (re.compile(r"skin[ -]care", re.IGNORECASE), "skincare"),
@@ -57,7 +57,7 @@ _LONGEST_TEXT = 2_000
 
 
 def fashion_only(verdict: Verdict) -> Verdict:
-    """The verdict under the rule: a brand that the reply describes as one of another field is `other`."""
+    """The verdict under the rule: a brand that the reply describes as belonging to another field is `other`."""
     review = verdict.review
     if review.account_type is not AccountType.BRAND:
         return verdict
@@ -79,7 +79,7 @@ def _first_field(text: str) -> Field | None:
     for position, token in enumerate(tokens):
         field = _field(token)
         if field == "fashion":
-            # The noun that follows at once is what the account is: fashion magazine, luxury cosmetics.
+            # The noun that follows directly says what the account is: fashion magazine, luxury cosmetics.
             following = [_field(later) for later in tokens[position + 1 : position + 2]]
             return next((later for later in following if later is not None), field)
         if field is not None:

@@ -1,4 +1,4 @@
-"""What keeps a review out of the catalog before any entity is looked at. Pure.
+"""The gates that keep a review out of the catalog before any entity is considered. Pure.
 
 Each function returns the reasons to hold, and nothing when its gate is open. Honesty comes first: a review
 that rests on no evidence is not written anywhere, whatever confidence it claims.
@@ -28,7 +28,7 @@ def threshold_for(account_type: AccountType, thresholds: Thresholds) -> float:
 
 
 def dishonest(verdict: Verdict, settings: EntitySettings) -> Reasons:
-    """Not grounded, without a source, or without a source for a sentence that names the account."""
+    """Reasons for missing evidence: no search, no source, or no source for a sentence that names the account."""
     checks = (
         (HoldReason.UNGROUNDED, not verdict.grounded),
         (HoldReason.NO_CHUNKS, verdict.chunks < 1),
@@ -38,7 +38,7 @@ def dishonest(verdict: Verdict, settings: EntitySettings) -> Reasons:
 
 
 def unusable(account: Account, candidates: Candidates) -> Reasons:
-    """The row itself is in question: its handle, its owner, or a link that a person took away."""
+    """Reasons that concern the row itself: its handle, its owner, or a link that a person removed."""
     not_linked = (column for table, column in LINK_COLUMN.items() if table not in account.links)
     checks = (
         (HoldReason.INVALID_USERNAME, account.handle is None),
@@ -54,11 +54,11 @@ def unusable(account: Account, candidates: Candidates) -> Reasons:
 
 
 def uncertain(verdict: Verdict, thresholds: Thresholds) -> Reasons:
-    """Type or role is unknown, or the calibrated confidence in them is below the threshold of the type."""
+    """Reasons for doubt: an unknown type or role, or a calibrated confidence below the threshold of the type."""
     review = verdict.review
     if review.account_type is AccountType.UNKNOWN:
         return (HoldReason.TYPE_UNKNOWN,)
-    # `not >=` and not `<`: a NaN is uncertain too.
+    # `not >=` instead of `<`, so that a NaN is uncertain too.
     if not verdict.confidence >= threshold_for(review.account_type, thresholds):
         return (HoldReason.BELOW_THRESHOLD,)
     if review.account_type is not AccountType.OTHER and review.account_role is AccountRole.UNKNOWN:
@@ -67,7 +67,7 @@ def uncertain(verdict: Verdict, thresholds: Thresholds) -> Reasons:
 
 
 def contradicted(account: Account, review: Review, candidates: Candidates) -> Reasons:
-    """A person has classified the account otherwise."""
+    """Reasons because a person has classified the account differently."""
     ours, role = candidates.ours, review.account_role
     their_type = by_person("account_type", account.account_type, ours.get("account_type"))
     their_role = by_person("entity_ig_role", account.entity_ig_role, ours.get("entity_ig_role"))
@@ -79,7 +79,7 @@ def contradicted(account: Account, review: Review, candidates: Candidates) -> Re
 
 
 def _reassigned(profile: Mapping[str, Any]) -> bool:
-    """The last look that saw an id saw another one than the first; looks that saw none don't change that."""
+    """Whether the last fetch with an id found another id than the first; fetches without an id don't count."""
     history = profile.get("history")
     looks = [look for look in history if isinstance(look, Mapping)] if isinstance(history, list) else []
     seen = [look["instagram_id"] for look in looks if look.get("instagram_id") is not None]

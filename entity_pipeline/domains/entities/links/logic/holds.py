@@ -7,7 +7,7 @@ from entity_pipeline.domains.entities.reasons import because
 
 
 class HoldReason(StrEnum):
-    """The stored form of a reason; `reason` says it in words."""
+    """The stored form of a reason; `reason` gives its words."""
 
     UNDONE = "undone"
     NOT_REVIEWED = "not_reviewed"
@@ -42,5 +42,5 @@ class HoldReason(StrEnum):
 
     @property
     def reason(self) -> Reason:
-        """Why, for a person who looks at the account."""
+        """The reason for people."""
         return because(f"held.{self.value}")

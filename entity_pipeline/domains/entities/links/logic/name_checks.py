@@ -1,7 +1,7 @@
-"""Names that don't fit together, judged by the names alone. Pure; nothing here decides or changes anything.
+"""Names that don't match, judged by the names alone. Pure; nothing here decides or changes anything.
 
-Most pairs that don't sound alike are right (여자친구 is GFRIEND, a translation). So two names are called different only
-for brands, if the Korean one is spelt like a foreign word, or if one is a legal name.
+Most pairs that don't sound alike are right (여자친구 is GFRIEND, a translation). So two names are reported as different
+only for brands, if the Korean one is spelt like a foreign word, or if one is a legal name.
 """
 
 import re
@@ -15,17 +15,17 @@ from entity_pipeline.domains.entities.links.logic.names import normalise_name, n
 from entity_pipeline.domains.entities.models import EntityTable
 from entity_pipeline.domains.entities.reviews.logic.reviewed_names import has_hangul
 
-# No true pair of 131 with this many consonants is below it; of random pairs six in ten are.
+# None of 131 true pairs with this many consonants is below it, but six in ten random pairs are.
 _SOUNDS_DIFFERENT = 0.45
 _OTHER_PERSON = 0.5
 _SAME_SOUND = 0.67
 _LEAST_CONSONANTS = 3
-# This many similar names ("브랜드 1", "브랜드 2") are a series and not spellings of one name.
+# This many similar names ("브랜드 1", "브랜드 2") are a series, not spellings of one name.
 _MOST_COMPARED = 20
 
 
 class NameFinding(StrEnum):
-    """Why a name is on the list."""
+    """The reason why a name is reported."""
 
     WRONG_SCRIPT = "wrong_script"
     DIFFERENT_NAMES = "different_names"
@@ -36,7 +36,7 @@ class NameFinding(StrEnum):
 
     @property
     def why(self) -> str:
-        """One sentence for the person who looks."""
+        """One sentence for people."""
         return _WORDS[self][0]
 
     @property
@@ -51,12 +51,12 @@ _WORDS = {
         "Put each name into the column of its script, or empty the column.",
     ),
     NameFinding.DIFFERENT_NAMES: (
-        "The Korean name should sound like the English name and does not.",
-        "Look whether both belong to this entity; correct the one that does not.",
+        "The Korean name should sound like the English name but does not.",
+        "Check whether both belong to this entity, and correct the one that does not.",
     ),
     NameFinding.STAGE_AND_LEGAL_NAME: (
         "One name looks like a legal name and the other like a stage name.",
-        "Use the stage name in both columns, if this is one person.",
+        "If this is one person, use the stage name in both columns.",
     ),
     NameFinding.SAME_NAME_TWICE: (
         "Another entity has the same name.",
@@ -68,14 +68,14 @@ _WORDS = {
     ),
     NameFinding.TWO_GROUPS: (
         "This person is an active member of several groups.",
-        "If one membership has ended, set it inactive; if two persons were mixed up, part them.",
+        "If one membership has ended, set it inactive; if two people were mixed up, separate them.",
     ),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class NamedEntity:
-    """An entity as the checks see it; `has_account` when it has a primary account."""
+    """An entity for the checks; `has_account` says whether it has a primary account."""
 
     table: EntityTable
     id: UUID
@@ -85,7 +85,7 @@ class NamedEntity:
 
     @property
     def shown(self) -> str:
-        """Both names for a person."""
+        """Both names, for people to read."""
         return " / ".join(name for name in (self.name_ko, self.name_en) if name) or "(no name)"
 
 
@@ -99,7 +99,7 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class NameProblem:
-    """One line of a list; `others` are the rows it is about besides the entity."""
+    """One line of a list; `others` are the other rows that it concerns."""
 
     entity: NamedEntity
     finding: NameFinding
@@ -107,7 +107,7 @@ class NameProblem:
 
 
 def check_pair(entity: NamedEntity) -> NameFinding | None:
-    """What is wrong with the two names of one entity, as far as the names show it."""
+    """The problem with the two names of one entity, as far as the names alone show it."""
     english, korean = entity.name_en, entity.name_ko
     if (english and has_hangul(english)) or (korean and not has_hangul(korean)):
         return NameFinding.WRONG_SCRIPT
@@ -125,7 +125,7 @@ def check_pair(entity: NamedEntity) -> NameFinding | None:
 
 
 def look_the_same(one: NamedEntity, other: NamedEntity) -> bool:
-    """They share a name and differ in none. Two artists with an account each are two people of one name."""
+    """Whether they share a name and differ in none. Two artists with an account each are two people with one name."""
     if one.table is EntityTable.ARTISTS and one.has_account and other.has_account:
         return False
     ours, theirs = (normalised((item.name_en, item.name_ko)) for item in (one, other))
@@ -137,7 +137,7 @@ def look_the_same(one: NamedEntity, other: NamedEntity) -> bool:
 
 
 def same_in_two_scripts(entities: Sequence[NamedEntity]) -> Iterator[NameProblem]:
-    """Entities of one table with an English name only, beside those with a Korean one only that sound alike."""
+    """Entities of one table with only an English name, and those with only a Korean name that sound alike."""
     korean: dict[tuple[EntityTable, str], list[NamedEntity]] = {}
     for entity in entities:
         if entity.name_ko and not entity.name_en:
@@ -155,7 +155,7 @@ def same_in_two_scripts(entities: Sequence[NamedEntity]) -> Iterator[NameProblem
 
 
 def in_several_groups(memberships: Sequence[Membership]) -> Iterator[NameProblem]:
-    """People in several groups none of which is part of another by its name (EXO, EXO-CBX)."""
+    """People in several groups of which none is part of another by its name (as EXO-CBX is of EXO)."""
     by_person: dict[UUID, list[Membership]] = {}
     for membership in memberships:
         by_person.setdefault(membership.person.id, []).append(membership)
@@ -184,7 +184,7 @@ _CONSONANTS = {
     for letters, sound in (("bpfv", "P"), ("dt", "T"), ("gkcq", "K"), ("jz", "J"), ("s", "S"), ("lr", "L"))
     for letter in letters
 } | {"m": "M", "n": "N"}
-# Spellings of one sound, the longer first.
+# Spellings of one sound, longest first.
 _SPELLINGS = (
     *(("ck", "k"), ("ch", "j"), ("sh", "s"), ("ph", "p"), ("oo", "u"), ("ou", "u"), ("eo", "o"), ("eu", "u")),
     *(("ae", "e"), ("ee", "i"), ("y", ""), ("w", "u"), ("h", ""), ("z", "j"), ("g", "k"), ("q", "k")),
@@ -202,10 +202,10 @@ _SURNAMES_EN = frozenset(
 
 
 def consonants(name: str) -> str:
-    """The consonants of a name in either script, as classes of sounds that transliterations mix up."""
+    """The consonants of a name in either script, as classes of sounds that transliterations confuse."""
     text = _latin(name)
     if not has_hangul(name):
-        # Soft c and g, and an r that is not spoken: 몬스터 has none of its own.
+        # Soft c and g, and a silent r: 몬스터 has none.
         text = re.sub("g(?=[eiy])", "j", re.sub("c(?=[eiy])", "s", text))
         text = re.sub("r(?![aeiouyr])", "", re.sub("rr+", "r", text))
     for letters, sound in _PAIRS.items():
@@ -229,7 +229,7 @@ def _sound(name: str) -> str:
 def _latin(name: str) -> str:
     from anyascii import anyascii
 
-    # A syllable that ends in ㅅ is spoken with a t.
+    # A final ㅅ is pronounced as t.
     spoken = re.sub("s(?=[A-Z]|$)", "t", anyascii(name)) if has_hangul(name) else anyascii(name)
     return re.sub("[^a-z]", "", spoken.lower())
 
@@ -246,7 +246,7 @@ def _common(one: str, other: str) -> int:
 
 
 def _looks_foreign(korean: str) -> bool:
-    """An open syllable with ㅡ (스, 트, 크) or one that begins with ㅋ: hardly a native or Sino-Korean word."""
+    """Whether a syllable is open with ㅡ (스, 트, 크) or begins with ㅋ, which is rare in native Korean words."""
     for letter in korean:
         place = ord(letter) - 0xAC00
         if 0 <= place < 11_172:
@@ -257,7 +257,7 @@ def _looks_foreign(korean: str) -> bool:
 
 
 def _legal_and_stage(english: str, korean: str) -> bool:
-    """One of the names is a full legal name, and the other is not a spelling of it or of its given name."""
+    """Whether one name is a full legal name, and the other is not a spelling of it or of its given name."""
     syllables = korean.replace(" ", "")
     words = re.split(r"[\s-]+", english.lower().strip())
     korean_is_legal = len(syllables) == 3 and syllables[0] in _SURNAMES_KO and not _looks_foreign(syllables)

@@ -1,20 +1,20 @@
 """When two spellings of a name are the same name.
 
-`normalise_name` is the truth. The SQL function `entity_pipeline_normalise_name` repeats it for an index and
-only finds candidates: for letters beyond the alphabets it knows, it leaves capitals as they are.
+`normalise_name` is authoritative. The SQL function `entity_pipeline_normalise_name` repeats it for an index and only
+finds candidates: in alphabets that it does not know, it leaves capitals unchanged.
 """
 
 import re
 import unicodedata
 from collections.abc import Iterable
 
-_TRADE_MARKS = re.compile("[™℠]")  # NFKD would make letters of them
+_TRADE_MARKS = re.compile("[™℠]")  # NFKD would turn them into letters
 _COMBINING_MARKS = re.compile("[\u0300-\u036f]")
 _SEPARATORS = re.compile(r"[\s!-/:-@\[-`{-~‘’“”–—·・®©˚°]")
 
 
 def normalise_name(text: str | None) -> str:
-    """The form in which two spellings of one name are equal; ``""`` when nothing of it can be compared.
+    """The form in which two spellings of one name are equal; ``""`` when it has nothing to compare.
 
     Width, case, accents, white space and punctuation don't count; a dakuten or a Hangul jamo does.
     """
@@ -22,7 +22,7 @@ def normalise_name(text: str | None) -> str:
         return ""
     unmarked = unicodedata.normalize("NFKD", _TRADE_MARKS.sub("", text))
     composed = unicodedata.normalize("NFKC", _COMBINING_MARKS.sub("", unmarked))
-    # Letter by letter, because lower() of a whole word turns a Greek Σ at its end into another letter.
+    # Letter by letter, because lower() of a whole word turns a final Greek Σ into another letter.
     return _SEPARATORS.sub("", "".join(letter.lower() for letter in composed))
 
 

@@ -1,7 +1,7 @@
-"""Which part of an automatic write can be undone: exactly what is still as we left it. Pure.
+"""Which part of an automatic write can be undone: exactly the values that have not changed since. Pure.
 
 A row that we created is removed only if none of its columns has changed and nothing else refers to it; otherwise it
-stays, and only its pointer to the account is taken back.
+stays, and only its pointer to the account is removed.
 """
 
 from collections.abc import Container, Mapping, Sequence
@@ -40,7 +40,7 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class KeptColumn:
-    """A value that was left as it is; `why` completes "kept, because ..."; `column` is None for the whole row."""
+    """A value that was left unchanged; `why` completes "kept, because ..."; `column` is None for the whole row."""
 
     table: str
     target_id: UUID
@@ -50,7 +50,7 @@ class KeptColumn:
 
 @dataclass(slots=True)
 class UndoReport:
-    """What an undo did. A second run of the same undo restores and removes nothing."""
+    """The result of an undo. A second run of the same undo restores and removes nothing."""
 
     restored: list[Location] = field(default_factory=list)
     removed: list[Location] = field(default_factory=list)
@@ -59,7 +59,7 @@ class UndoReport:
 
 @dataclass(frozen=True, slots=True)
 class Restoration:
-    """Column values to put back into one row, and the columns that stay, with the reason."""
+    """Column values to restore in one row, and the columns that stay, with the reason."""
 
     values: Mapping[str, Any]
     kept: Mapping[str, str]
@@ -68,7 +68,7 @@ class Restoration:
 def restoration(
     row: AuditRow, past: Sequence[AuditRow], current: Mapping[str, Any], undoing: Container[UUID]
 ) -> Restoration:
-    """What to put back of one updated row, and what to list.
+    """The values of one updated row to restore, and those to list as kept.
 
     `past` is our history of the row, oldest first; `undoing` are the ids of all writes that are being undone.
     """
@@ -91,19 +91,19 @@ def restoration(
 
 
 def outstanding(row: AuditRow, past: Sequence[AuditRow]) -> frozenset[str]:
-    """The columns of a write that no undo has put back yet."""
+    """The columns of a write that no undo has restored yet."""
     return frozenset(row.after or ()) - undone_columns(past).get(row.id, frozenset())
 
 
 def deleted_by_others(past: Sequence[AuditRow], undoing: Container[UUID]) -> bool:
-    """Of a row that is gone: whether it would be there without the writes being undone, and without us."""
+    """Whether others deleted a missing row: no write being undone created it, and no undo of ours removed it."""
     created = any(row.before is None and row.id in undoing for row in past)
     removed = any(row.after is None and row.undoes is not None for row in past)
     return not created and not removed
 
 
 def _origin(column: str, past: Sequence[AuditRow], undoing: Container[UUID]) -> Any:
-    """What the column held before the first write that is being undone; no value at all if the row was not there."""
+    """The value of the column before the first write that is being undone; none if the row did not exist."""
     for row in past:
         if row.id in undoing and column in outstanding(row, past):
             return _NO_ROW if row.before is None else row.before.get(column)
@@ -111,8 +111,8 @@ def _origin(column: str, past: Sequence[AuditRow], undoing: Container[UUID]) -> 
 
 
 def touched_columns(history: Sequence[AuditRow], current: Mapping[str, Any]) -> list[str]:
-    """Columns of a row we created that hold something we did not write. `history` is oldest first."""
-    expected = last_written(history)  # none for what an undo has emptied
+    """Columns of a row that we created whose value we did not write. `history` is oldest first."""
+    expected = last_written(history)  # without columns that an undo has emptied
     return sorted(
         column
         for column, value in current.items()

@@ -1,12 +1,12 @@
-"""Deciding one account under locks, and writing the decision: one transaction per account.
+"""Decide one account under locks and write the decision, in one transaction per account.
 
 The lock order is the same everywhere: advisory locks (type and normalised names, handles) sorted by key, then the
-account row, then one entity row. What was read before a lock is read again under it, and if it has changed, the
-decision starts over. So two runs can neither create twins nor deadlock with each other.
+account row, then one entity row. Values read before a lock are read again under it, and if they have changed, the
+decision starts over. So two runs can neither create twins nor deadlock.
 
-It takes two or three round trips: the locks and what is read under them; if there is an entity, its row and the same
+It takes two or three round trips: the locks and the reads under them; if there is an entity, its row and the reads
 again; the writes with their commit. A write that a constraint refuses ends the transaction, and the account is held in
-a second one. What a decision writes is in `catalog_write`, the rules are in `logic/decide`.
+a second one. The writes of a decision are in `catalog_write`, the rules in `logic/decide`.
 """
 
 from collections.abc import Callable, Iterator
@@ -63,7 +63,7 @@ Decide = Callable[[Account, Verdict | None, Candidates], Decision]
 
 MAX_STARTS = 5
 
-# The planner does not know what it costs to normalise every name, so even a small catalog is read by index.
+# The planner does not know the cost of normalising every name, so even a small catalog is read by index.
 _BY_INDEX = "set local enable_seqscan = off"
 _LOCK = """
 select pg_advisory_xact_lock(key)
@@ -75,12 +75,12 @@ _REFUSALS = (psycopg.IntegrityError, psycopg.DataError, errors.RaiseException)
 
 
 class _Moved(Exception):
-    """Something that decided which locks to take changed before they were held."""
+    """Values that determine the locks changed before the locks were held."""
 
 
 @dataclass(frozen=True, slots=True)
 class LinkRun:
-    """What the decisions of one run have in common. `vocabulary` is loaded for each account if it is None."""
+    """The common input of one run's decisions. `vocabulary` is loaded for each account if it is None."""
 
     decide: Decide
     run_id: str
@@ -91,10 +91,10 @@ class LinkRun:
 def apply_decision(
     connection: psycopg.Connection[Any], account_id: UUID, run: LinkRun, *, seen: Account | None = None
 ) -> Applied:
-    """Decide one account on its stored review and write the result with its audit rows, in one transaction.
+    """Decide one account by its stored review and write the result with its audit rows, in one transaction.
 
-    Running it again with the same result writes nothing. Call it outside of any transaction. `seen` is the account
-    as it was a moment ago, for callers that load many.
+    Running it again with the same result writes nothing. Call it outside of any transaction. `seen` is the recently
+    loaded account, for callers that load many.
 
     Raises:
         TransientFailure: other writers kept changing the same rows.
@@ -114,7 +114,7 @@ def apply_decision(
         except (_Moved, errors.DeadlockDetected, errors.SerializationFailure):
             pass
         except _REFUSALS as error:
-            # Once more, with a hold in place of what was refused. A hold that is refused is a failure.
+            # Once more, with a hold in place of the refused decision. A refused hold is a failure.
             if refusal is not None:
                 raise
             refusal = _refusal(error)
@@ -124,7 +124,7 @@ def apply_decision(
 
 @contextmanager
 def _rolled_back_on_error(connection: psycopg.Connection[Any]) -> Iterator[None]:
-    """`begin` and `commit` are sent with other statements, so psycopg has no block around them."""
+    """Roll back on an error: `begin` and `commit` are sent with other statements, without a block of psycopg."""
     try:
         yield
     except BaseException:
@@ -146,7 +146,7 @@ class _Attempt:
         self._refusal = refusal
 
     def apply(self) -> Applied:
-        """Raises `_Moved` if what was read before a lock has changed under it."""
+        """Make the attempt. Raises `_Moved` if values read before a lock have changed under it."""
         locked = self._lock_account()
         if locked is None:
             self._connection.execute("rollback")
@@ -170,10 +170,10 @@ class _Attempt:
         return self._write(writing, decision)
 
     def _lock_account(self) -> tuple[Account, Candidates] | None:
-        """The account under its locks, with what the catalog has about it; None if it is gone."""
+        """The account under its locks, with its candidates in the catalog; None if it is gone."""
         verdict = _verdict(self._seen)
         trip = self._trip
-        # A stricter level, if it is the server's default, would read what was there before the locks.
+        # A stricter level, if it is the server's default, would read the state before the locks.
         trip.add("begin isolation level read committed")
         trip.add(_BY_INDEX)
         trip.add(_LOCK, [sorted(_lock_keys(self._seen, verdict))])
@@ -190,7 +190,7 @@ class _Attempt:
     def _lock_entity(
         self, account: Account, table: EntityTable, entity_id: UUID
     ) -> tuple[LockedEntity, Candidates]:
-        """The entity under its lock. People do not take our advisory locks, so it may have changed until then."""
+        """The entity under its lock. People do not take our advisory locks, so it may have changed before that."""
         verdict = _verdict(account)
         row, ours = ask_entity(self._trip, table, entity_id)
         around = ask_candidates(self._trip, account, verdict.review if verdict else None)
@@ -262,7 +262,7 @@ def _target(decision: Decision) -> tuple[EntityTable, UUID] | None:
 
 
 def _decides_nothing(account: Account, decision: Decision) -> bool:
-    """Undone stays undone, and an account without a finished review is not decided at all."""
+    """Whether no decision is due: an undone one stays undone, and an account needs a finished review."""
     if not isinstance(decision, Hold):
         return False
     not_reviewed = section(account, "gemini_review").get("status") != "reviewed"

@@ -1,7 +1,7 @@
-"""The catalog around one account: the account, its candidates, and the accounts that wait for it.
+"""The catalog rows that concern one account: the account, its candidates, and the accounts that wait for it.
 
-Names are looked up through `entity_pipeline_normalise_name` and its indexes; what comes back is only a
-candidate until `links/logic/names.py` agrees.
+Names are looked up through `entity_pipeline_normalise_name` and its indexes; the results are only candidates until
+`links/logic/names.py` agrees.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -75,7 +75,7 @@ where metadata #>> '{{entity_enrichment,gemini_review,review,primary_username}}'
 order by id
 """
 
-# Also a condition of `accounts/queries/enrichment.py`: a search for work has to find such accounts.
+# Also a condition of `accounts/queries/enrichment.py`, so that a search for work finds these accounts.
 ATTACHABLE = f"""
 select distinct f.id
 from instagram_accounts f
@@ -94,10 +94,10 @@ order by f.id
 def load_account(
     connection: psycopg.Connection[Any], account_id: UUID, for_update: bool = False
 ) -> Account | None:
-    """The account as the decision sees it, or None if the row is gone.
+    """The account for the decision, or None if the row is gone.
 
-    `for_update` locks it against every other writer until the transaction ends; readers and foreign keys
-    pass.
+    `for_update` locks it against every other writer until the transaction ends, but not against readers and foreign
+    keys.
     """
     trip = RoundTrip(connection)
     asked = ask_account(trip, account_id, for_update=for_update)
@@ -106,14 +106,14 @@ def load_account(
 
 
 def load_accounts(connection: psycopg.Connection[Any], ids: Sequence[UUID]) -> dict[UUID, Account]:
-    """The accounts that are there, by id."""
+    """The accounts that exist, by id."""
     with connection.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(_ACCOUNT + "where id = any(%s)", [list(ids)]).fetchall()
     return {row["id"]: _account(row) for row in rows}
 
 
 def ask_account(trip: RoundTrip, account_id: UUID, *, for_update: bool) -> RoundTripAnswer[Account | None]:
-    """What `load_account` loads."""
+    """Ask for the account as `load_account` does."""
     query = _ACCOUNT + "where id = %s" + (" for no key update" if for_update else "")
     return trip.ask(query, [account_id], lambda rows: _account(rows[0]) if rows else None)
 
@@ -127,10 +127,10 @@ def load_account_of(connection: psycopg.Connection[Any], handle: str) -> Account
 def ask_candidates(
     trip: RoundTrip, account: Account, review: Review | None
 ) -> Callable[[Account], Candidates]:
-    """Ask for everything in the catalog that the decision about `account` may depend on.
+    """Ask for all catalog rows that the decision about `account` may depend on.
 
-    The function that is returned reads the results for the account as it was found under its lock. It may have other
-    columns than `account`, but must have the same handle, names and review.
+    The returned function reads the results for the account as found under its lock, which may have other column
+    values than `account` but must have the same handle, names and review.
     """
     linked = _ask_entities(trip, EntityTable, _OF_ACCOUNT, account=account.id)
     ours = entity_audit.ask_ours(trip, ACCOUNTS, account.id)
@@ -162,14 +162,14 @@ def ask_candidates(
 
 
 def ask_waiting_for(trip: RoundTrip, handle: str) -> RoundTripAnswer[tuple[UUID, ...]]:
-    """Accounts of any cohort held because the account `handle` was not linked yet: decide them again."""
+    """Ask for accounts of any cohort to decide again: held because the account `handle` was not linked yet."""
     return trip.ask(_WAITING, [handle], _ids)
 
 
 def attachable(connection: psycopg.Connection[Any]) -> Sequence[UUID]:
     """Accounts of any cohort that still wait although their primary account is linked by now.
 
-    A person may have linked it, or a run was killed before it came to those that waited.
+    A person may have linked it, or a run was killed before it reached the waiting accounts.
     """
     return [row[0] for row in connection.execute(ATTACHABLE).fetchall()]
 
@@ -187,7 +187,7 @@ def _account(row: Mapping[str, Any]) -> Account:
 
 
 def _spellings(account: Account, review: Review | None) -> list[str]:
-    """Spellings of every name that the decision may use; which ones it uses depends on what is ours."""
+    """Spellings of every name that the decision may use; which ones it uses depends on who wrote them."""
     names = (review.name_en, review.name_ko, account.name_en, account.name_ko) if review else ()
     return list(dict.fromkeys(spelling for name in names if name for spelling in spellings(name)))
 

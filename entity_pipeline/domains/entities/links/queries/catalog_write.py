@@ -1,6 +1,6 @@
-"""Writing one decision: the entity, the account's columns, the audit rows and `catalog_link`.
+"""Write one decision: the entity, the account's columns, the audit rows and `catalog_link`.
 
-A value that a person wrote is kept, and nothing is written if the row already says the same.
+A value that a person wrote is kept, and nothing is written if the row already has the values.
 """
 
 from collections.abc import Mapping
@@ -75,7 +75,7 @@ class LockedEntity:
 class Writing:
     """One account, locked, and everything its writes need. `entity` is the one that the decision names.
 
-    The writes are added to `trip`. `notes` collects what had to be left out.
+    The writes are added to `trip`. `notes` collects values that had to be left out.
     """
 
     trip: RoundTrip
@@ -118,7 +118,7 @@ class CannotHold(Exception):
 
 
 def write(writing: Writing, decision: Decision) -> Applied:
-    """Add to the round trip what `decision` wishes and people's values allow; it is written when the trip is made.
+    """Add the writes of `decision` that people's values allow to the round trip, which sends them.
 
     Raises:
         CannotHold: the role column lacks the role that a link needs; discard the round trip.
@@ -157,7 +157,7 @@ def write(writing: Writing, decision: Decision) -> Applied:
 def ask_entity(
     trip: RoundTrip, table: EntityTable, entity_id: UUID
 ) -> tuple[RoundTripAnswer[dict[str, Any] | None], RoundTripAnswer[dict[str, Any]]]:
-    """The entity's row, locked until the transaction ends (None if it is gone), and what we last wrote to it."""
+    """The entity's row, locked until the transaction ends (None if it is gone), and our last writes to it."""
     query = sql.SQL("select to_jsonb(e) as row from {} e where id = %s for no key update").format(
         sql.Identifier(table)
     )
@@ -206,7 +206,7 @@ def _entity_columns(table: EntityTable, wish: EntityWish) -> dict[str, str]:
 def _create(writing: Writing, table: EntityTable, wish: EntityWish) -> UUID:
     columns = _entity_columns(table, wish)
     if table is EntityTable.BRANDS:
-        columns.setdefault("country_of_origin", "NA")  # the one place where unknown becomes 'NA'
+        columns.setdefault("country_of_origin", "NA")  # the only place where unknown becomes 'NA'
     entity_id = uuid4()
     columns["id"] = str(entity_id)
     query = sql.SQL("insert into {table} ({columns}) values ({values})").format(
@@ -242,7 +242,7 @@ def _assignments(columns: Mapping[str, Any]) -> sql.Composed:
 
 
 def _unless_created_before(account: Account, outcome: LinkOutcome, entity_id: UUID | None) -> LinkOutcome:
-    """An entity we created stays created when the account is decided again and found linked to it."""
+    """The outcome stays "created" when the account is decided again and found linked to an entity we created."""
     before = section(account, "catalog_link")
     same = before.get("entity_id") == str(entity_id) and before.get("status") == LinkOutcome.CREATED
     return LinkOutcome.CREATED if outcome is LinkOutcome.LINKED and same else outcome
@@ -262,9 +262,9 @@ def _catalog_link(
         "entity_id": None if entity_id is None else str(entity_id),
         "reasons": [reason.value for reason in reasons],
         "rules_version": RULES_VERSION,
-        # Which review was decided on: a newer one makes the account undecided again.
+        # The review that was decided on: a newer one makes the account undecided again.
         "reviewed_at": section(writing.account, "gemini_review").get("reviewed_at"),
-        # Likewise the picture, which may arrive after the review: the entity should have it too.
+        # Likewise the picture, which may arrive after the review and should reach the entity too.
         "picture": picture.get("sha256") if isinstance(picture, Mapping) else None,
         "run_id": writing.run_id,
         "linked_at": utc_text(writing.now),

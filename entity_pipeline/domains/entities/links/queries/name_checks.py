@@ -1,7 +1,7 @@
-"""Entities that the pipeline wrote or linked lately, for the name checks. Reads only.
+"""Entities that the pipeline recently wrote or linked, for the name checks. Reads only.
 
-Only those are read, through a partial index of the audit log, so that a check takes seconds in a catalog of a million
-entities. An entity that has not been written since was on an earlier list.
+Only these are read, through a partial index of the audit log, so that a check takes seconds in a catalog of a million
+entities. Older entities were checked when they were written.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from entity_pipeline.domains.entities.models import EntityTable
 
 MOST_LOOKED_AT = 20_000  # audit rows, the newest first
 
-# The actor is a literal, or the partial index would not be used.
+# The actor is a literal, because otherwise the partial index would not be used.
 _RECENT = f"""
 touched as materialized (
     select target_table, target_id from admin_audit_log
@@ -76,7 +76,7 @@ def recent_entities(connection: Connection, table: EntityTable, since: datetime)
 def possible_twins(
     connection: Connection, table: EntityTable, since: datetime
 ) -> list[tuple[NamedEntity, NamedEntity]]:
-    """Such an entity and any other of its table that shares a normalised name, each pair once."""
+    """Pairs of a recent entity and another one of its table with the same normalised name, each pair once."""
     rows = _rows(connection, _TWINS, table, since)
     return [(_entity(table, row), _entity(table, row, "other_")) for row in rows]
 

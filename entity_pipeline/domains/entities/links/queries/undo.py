@@ -1,4 +1,4 @@
-"""Finding our audit rows of a run or an account, and putting values back, in the open transaction."""
+"""Find our audit rows of a run or an account, and restore values, in the open transaction."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,7 +16,7 @@ from entity_pipeline.shared.audit.writer import SELECT_OURS
 
 _WRITES = f"with ours as ({SELECT_OURS}) select * from ours where undoes is null and account_id is not null"
 
-# An entity can go only after everything that the same run attached to it.
+# An entity can be removed only after everything that the same run attached to it.
 _RUN = f"""
 select account_id from ({_WRITES} and run_id = %(run_id)s) written
 group by account_id order by bool_or(before is null), max(created_at) desc
@@ -54,7 +54,7 @@ def accounts_named(connection: psycopg.Connection[Any], username: str) -> Sequen
 def our_writes(
     connection: psycopg.Connection[Any], account_id: UUID, run_id: str | None
 ) -> Sequence[AuditRow]:
-    """What we wrote for the account, in one run or ever, newest first."""
+    """Our writes for the account, in one run or in all, newest first."""
     with connection.cursor(row_factory=class_row(AuditRow)) as cursor:
         return cursor.execute(
             _ROWS, {**entity_audit.ours, "account_id": account_id, "run_id": run_id}
@@ -83,7 +83,7 @@ def remove(connection: psycopg.Connection[Any], table: str, row_id: UUID) -> Non
 
 
 def references(connection: psycopg.Connection[Any], table: str, row_id: UUID) -> Sequence[str]:
-    """Where other rows refer to this one, as ``table.column``, by whatever foreign keys this database has."""
+    """The columns that refer to this row, as ``table.column``, by any foreign key of this database."""
     found: list[str] = []
     for other, column in connection.execute(_REFERENCES, [table]).fetchall():
         query = sql.SQL("select exists (select from {} where {} = %s)").format(

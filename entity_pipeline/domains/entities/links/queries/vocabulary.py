@@ -1,6 +1,6 @@
-"""Which values the classification columns of this installation can hold.
+"""The values that the classification columns of this installation can hold.
 
-An older installation has them as enums, or with a check, that lack some of our words.
+In an older installation they are enums, or have a check, that lack some of our words.
 """
 
 import re

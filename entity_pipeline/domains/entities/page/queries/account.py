@@ -1,7 +1,7 @@
-"""One account as people look it up: its row, the entity it is linked to, and what was ever written for it.
+"""One account for people: its row, the entity it is linked to, and all writes for it.
 
-Surprising: a row of the audit log is about an account also when it changed an artist or a brand for its sake;
-our own rows name the account in their metadata, a person's rows only have the row they changed.
+A row of the audit log also concerns an account when it changed an artist or a brand for that account. Our own rows name
+the account in their metadata; a person's rows only name the row that they changed.
 """
 
 from dataclasses import dataclass
@@ -75,13 +75,13 @@ class AuditEntry:
 
 
 def account_row(connection: Connection, username: str) -> AccountRow | None:
-    """The account of exactly this username, or else one whose handle it is."""
+    """The account with exactly this username, or else one with this handle."""
     values = {"username": username, "handle": handle_or_none(username)}
     return connection.cursor(row_factory=class_row(AccountRow)).execute(_ACCOUNT.encode(), values).fetchone()
 
 
 def entity_name(connection: Connection, table: EntityTable, entity_id: UUID) -> str | None:
-    """What a catalog entity is called, in English or else in Korean; None when it is gone or has no name."""
+    """The name of a catalog entity, in English or else in Korean; None when it is gone or has no name."""
     query = sql.SQL("select coalesce(nullif(name_en, ''), name_ko) from {} where id = %s")
     found = connection.execute(query.format(sql.Identifier(table.value)), [entity_id]).fetchone()
     return None if found is None else found[0]
@@ -90,6 +90,6 @@ def entity_name(connection: Connection, table: EntityTable, entity_id: UUID) -> 
 def audit_entries(
     connection: Connection, account_id: UUID, table: EntityTable | None, entity_id: UUID | None, limit: int
 ) -> list[AuditEntry]:
-    """What was written for the account and to the entity it was linked to, newest first."""
+    """The writes to the account and to the entity it was linked to, newest first."""
     values = {"account": account_id, "table": table, "entity": entity_id, "limit": limit}
     return list(connection.cursor(row_factory=class_row(AuditEntry)).execute(sql.SQL(_HISTORY), values))

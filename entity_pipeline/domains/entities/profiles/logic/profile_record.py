@@ -1,6 +1,6 @@
-"""What one attempt makes of `profile_backfill`. Pure; which columns it may fill is in `column_values.py`.
+"""How one attempt changes `profile_backfill`. Pure; which columns it may fill is in `column_values.py`.
 
-A "not found" is not a fact yet: `core/instagram/absence.py` says when it is.
+A single "not found" is not a fact: `core/instagram/absence.py` says when it becomes one.
 """
 
 from collections.abc import Mapping
@@ -48,7 +48,7 @@ def merge_attempt(
     """The backfill after one more attempt.
 
     Args:
-        previous: The stored value, empty for a first attempt; unreadable parts of it read as absent.
+        previous: The stored value, empty for a first attempt; unreadable parts count as absent.
         result: How the attempt ended.
         now: The time of the attempt, with a time zone.
         max_attempts: Attempts after which an account that was never found is `failed`.
@@ -86,7 +86,7 @@ def merge_attempt(
 def record_written(
     backfill: ProfileBackfill, written: Mapping[str, str], stored: StoredObject | None = None
 ) -> ProfileBackfill:
-    """The backfill that remembers what was just written, and the picture if there is a new one."""
+    """The backfill with a record of the columns just written, and of the picture if there is a new one."""
     fingerprints = {column: fingerprint(value) for column, value in written.items()}
     return {
         **backfill,
@@ -96,9 +96,9 @@ def record_written(
 
 
 def picture_put_off(backfill: ProfileBackfill, now: datetime, max_attempts: int) -> ProfileBackfill:
-    """The backfill of a found profile whose picture could not be stored: it is looked at again later.
+    """The backfill of a found profile whose picture could not be stored, so that it is fetched again later.
 
-    The picture's address expires within days, so it is not kept.
+    The picture's address expires within days, so it is not stored.
     """
     if backfill["status"] != "found" or backfill["attempts"] >= max_attempts:
         return backfill
@@ -117,7 +117,7 @@ def _status(
         return "not_found"
     if not is_last:
         return "deferred"
-    # What an earlier look found is still there, so a refresh that brings nothing does not undo it.
+    # The result of an earlier fetch is still stored, so a refresh without a result does not undo it.
     return "found" if before["fetched_at"] else "failed"
 
 

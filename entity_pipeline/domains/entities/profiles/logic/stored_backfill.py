@@ -1,6 +1,6 @@
-"""`metadata.entity_enrichment.profile_backfill` as it is stored, and reading it with care. Pure.
+"""The stored form of `metadata.entity_enrichment.profile_backfill`, and reading it defensively. Pure.
 
-It is JSON that people may have edited: what can't be read reads as absent. What an attempt makes of it is decided in
+It is JSON that people may have edited, so unreadable values count as absent. How an attempt changes it is decided in
 `profile_record.py`.
 """
 
@@ -31,7 +31,7 @@ class HistoryEntry(TypedDict):
 
 
 class Image(TypedDict):
-    """A stored picture: its key and public URL, and what its bytes are."""
+    """A stored picture: its key, its public URL, and facts about its bytes."""
 
     key: str
     url: str
@@ -56,7 +56,7 @@ class ProfileBackfill(TypedDict):
 
 
 def read_stored(raw: object) -> ProfileBackfill:
-    """The stored section made whole. An account that is finished and looked at again has made no attempt yet."""
+    """The stored section with all keys. A finished account that is fetched again starts with zero attempts."""
     raw = json_object(raw)
     known, attempts = raw.get("instagram_id"), raw.get("attempts")
     made = attempts if type(attempts) is int and attempts > 0 else 0
@@ -76,7 +76,7 @@ def read_stored(raw: object) -> ProfileBackfill:
 
 
 def sighting(entry: HistoryEntry) -> Sighting:
-    """The entry as the rule of absences sees it."""
+    """The entry for the rule of absences."""
     outcome = entry.get("outcome")
     return Sighting(
         at=_time(entry.get("at")),
@@ -87,7 +87,7 @@ def sighting(entry: HistoryEntry) -> Sighting:
 
 
 def trimmed(history: Sequence[HistoryEntry]) -> list[HistoryEntry]:
-    """The newest entries, but never without the first absence that counts: the second is measured from it."""
+    """The newest entries, always with the first absence that counts, because the second is measured from it."""
     newest = list(history[-HISTORY:])
     counting = counting_absences([sighting(entry) for entry in history])
     if not counting or counting[0] >= len(history) - HISTORY:

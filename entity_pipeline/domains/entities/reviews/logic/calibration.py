@@ -1,7 +1,7 @@
-"""From a model's own confidence to one that can be compared with a threshold. Raw and calibrated stay apart.
+"""From a model's own confidence to one that can be compared with a threshold. Raw and calibrated values stay separate.
 
-Models over-rate themselves by up to 26 points, so what the search did not prove is capped here, whatever the model
-says.
+Models overrate themselves by up to 26 points, so a confidence without proof by the search is capped here, whatever the
+model says.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ NO_CHUNKS_CAP = 0.7  # a search took place and returned nothing citable
 
 @dataclass(frozen=True, slots=True)
 class Calibrated:
-    """`raw` is what the model claims for type and role; `confidence` is calibrated and capped; 0 to 1."""
+    """`raw` is the model's confidence in type and role; `confidence` is calibrated and capped. Both are 0 to 1."""
 
     raw: float
     confidence: float
@@ -31,7 +31,7 @@ def calibrate(review: Review, grounding: Grounding, settings: EntitySettings) ->
 
 
 def raw_confidence(review: Review) -> float:
-    """The least of the overall confidence and those given for type and role."""
+    """The lowest of the overall confidence and those given for type and role."""
     fields = review.field_confidence
     return min(
         value for value in (review.confidence, fields.account_type, fields.account_role) if value is not None
@@ -48,7 +48,7 @@ def grounding_cap(grounding: Grounding) -> float:
 def mapped(raw: float, points: Sequence[tuple[float, float]]) -> float:
     """Piecewise linear through (0, 0) and the (raw, calibrated) points, level after the last.
 
-    It never decreases: where points do, the lower value wins. Without points, `raw` itself.
+    It never decreases: where the points do, the lower value wins. Without points it is `raw` itself.
     """
     if not points:
         return raw

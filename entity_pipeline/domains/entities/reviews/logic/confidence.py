@@ -1,6 +1,6 @@
-"""A model's own confidence, read from the many ways in which models write one.
+"""Read a model's own confidence, which models write in many ways.
 
-What it is worth does not belong here: see `calibration`.
+Calibration does not belong here: see `calibration`.
 """
 
 import math

@@ -1,8 +1,8 @@
-"""A country in the words of a model, English or Korean, as ISO 3166-1 alpha-2.
+"""A country in a model's words, English or Korean, as ISO 3166-1 alpha-2.
 
-A bare ``NA`` may be Namibia or "not available". The prompt asks for null where a country is unknown, so it is read as
-the code that it is, noted as ``ambiguous_na``, and a brand with it is held for a person. As a region it is unknown: it
-is as likely North America.
+A bare ``NA`` may be Namibia or "not available". The prompt asks for null where a country is unknown, so it is read
+as the code, noted as ``ambiguous_na``, and a brand with it is held for a person. As a region it counts as unknown,
+because it may just as well mean North America.
 """
 
 import re
@@ -57,7 +57,7 @@ _FLAG_BASE = 0x1F1E6
 def read_countries(
     region: object, origin: object, *, is_regional: bool
 ) -> tuple[str | None, str | None, list[str]]:
-    """Region and country of origin, with notes. Only a regional account has a region, and it has to have one."""
+    """Region and country of origin, with notes. Only a regional account has a region, and it must have one."""
     code, region_note = read_country(region)
     country, origin_note = read_country(origin)
     if region_note == "ambiguous_na":
@@ -128,7 +128,7 @@ def _iso_names() -> Iterator[tuple[str, str]]:
     import pycountry
 
     korean: Callable[[str], str] = str
-    # A package may come without its translations; the aliases still know the common Korean names.
+    # A package may come without its translations; the aliases still have the common Korean names.
     with suppress(OSError):
         korean = gettext.translation("iso3166-1", pycountry.LOCALES_DIR, languages=["ko"]).gettext
     for country in pycountry.countries:

@@ -1,4 +1,4 @@
-"""A review with its proof, as it is stored: what the model said, what its search proved, and what that is worth."""
+"""A stored review with its proof: the model's answer, the evidence of its search, and the calibrated confidence."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from entity_pipeline.domains.entities.models import Evidence, Review
 
 @dataclass(frozen=True, slots=True)
 class FinishedReview:
-    """A review with its proof. None, 0 and empty where what is stored can't be read."""
+    """A review with its proof. Stored values that can't be read are None, 0 or empty."""
 
     review: Review | None
     raw_confidence: float | None

@@ -1,4 +1,4 @@
-"""What a reply's `groundingMetadata` proves. It may be anything at all; nothing here raises.
+"""The evidence in a reply's `groundingMetadata`, which may be any value; nothing here raises.
 
 The offsets of a segment are UTF-8 bytes, so with Korean text they are not indices into a Python string.
 """
@@ -32,7 +32,7 @@ _MAX_TITLE = 200
 _MAX_URI = 2_048
 
 _NEVER_IN_A_URI = re.compile(r"[\s<>\"\\^`]")
-# A search returns public pages: neither an IP address nor a name that only a private network knows.
+# A search returns public pages, never an IP address or a name that only a private network knows.
 _DOMAIN = re.compile(r"(?:[\w-]{1,63}\.)+(?!\d)\w[\w-]{1,62}\.?")
 
 _SENTENCE_END = re.compile(
@@ -41,7 +41,7 @@ _SENTENCE_END = re.compile(
 
 
 def assess_grounding(reply: ReplyBody, *, handle: str, names: Iterable[str | None]) -> Grounding:
-    """What the search proves about `handle`; never more than what came back.
+    """The evidence of the search about `handle`; never more than it returned.
 
     Evidence is a whole sentence of the prose (never of the JSON block) that a support ties to a returned
     http(s) chunk; sentences that name the account come first. `supports` counts the supports that gave evidence.
@@ -120,7 +120,7 @@ def _indices(value: object) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class _ReplyText:
-    """The reply's text, with what it takes to find the sentences of a segment in bytes."""
+    """The reply's text, with the positions needed to find the sentences of a segment given in bytes."""
 
     text: str
     data: bytes

@@ -1,7 +1,7 @@
-"""What makes two reviews of an account the same paid question.
+"""The hashes by which two reviews of an account are the same paid question.
 
-How often an account is tagged and how many followers it has are shown to the model but are left out of the hash on
-purpose: they change daily, and a new count must not pay for the same answer again.
+The counts of tags and followers are shown to the model but left out of the hash on purpose: they change daily, and a
+new count must not pay for the same answer again.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ def input_hash(
 
 
 def config_hash(prompt_version: str, schema_version: str, model: str, config: Mapping[str, Any]) -> str:
-    """sha256 (lower-case hex) of what all accounts of a run share: prompt, schema, model, settings."""
+    """sha256 (lower-case hex) of the inputs that all accounts of a run share: prompt, schema, model, settings."""
     return _digest(
         {
             "prompt_version": prompt_version,

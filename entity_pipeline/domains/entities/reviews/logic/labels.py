@@ -1,4 +1,4 @@
-"""The model's words for types and roles. What is not in these tables is unknown, with a note.
+"""The model's words for types and roles. A word that is not in these tables is unknown, with a note.
 
 On purpose, a *beauty brand* or a *tech brand* is `other` here: only fashion makes a brand, whatever the word.
 """
@@ -68,7 +68,7 @@ _NOISE = re.compile(r"(?: ?(?:account|계정|타입|유형|type|role|역할))$")
 
 
 def read_labels(account_type: object, role: object) -> tuple[AccountType, AccountRole, list[str]]:
-    """Type, role, and notes such as ``account_type:unknown_label`` for a word that is not one we know."""
+    """Type, role, and notes such as ``account_type:unknown_label`` for an unknown word."""
     known_type, type_note = read_type(account_type)
     known_role, role_note = read_role(role)
     notes = [("account_type", type_note), ("account_role", role_note)]
@@ -76,12 +76,12 @@ def read_labels(account_type: object, role: object) -> tuple[AccountType, Accoun
 
 
 def read_type(value: object) -> tuple[AccountType, str | None]:
-    """The type, and ``unknown_label`` if the word is not one we know."""
+    """The type, and ``unknown_label`` for an unknown word."""
     return _read(value, _TYPES, AccountType.UNKNOWN)
 
 
 def read_role(value: object) -> tuple[AccountRole, str | None]:
-    """The role, and ``unknown_label`` if the word is not one we know."""
+    """The role, and ``unknown_label`` for an unknown word."""
     return _read(value, _ROLES, AccountRole.UNKNOWN)
 
 

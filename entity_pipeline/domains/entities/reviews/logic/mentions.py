@@ -1,7 +1,8 @@
 """Whether a sentence names an account, by its handle or by one of its names.
 
 A Korean particle may follow a name without a space (``Gap은``, ``젠틀몬스터는``), so the word boundaries of regular
-expressions do not apply. A name inside another handle or an address (``@gap_korea``, ``the.gap``) is another account's.
+expressions do not apply. A name inside another handle or an address (``@gap_korea``, ``the.gap``) belongs to another
+account.
 """
 
 import re
@@ -31,7 +32,7 @@ def naming(handle: str, names: Iterable[str | None]) -> Callable[[str], bool]:
         patterns.append(rf"(?<=[@/]){bare}")
         (capitals if _is_short_word(handle) else patterns).append(bare)
     for name in names:
-        # A word of hyphens alone would make matching take ages: hyphens may also separate words.
+        # Hyphens may also separate words, so a word of only hyphens would make matching very slow.
         words = [word for word in folded(name or "").split() if word.strip("-")]
         if len("".join(words)) >= MIN_NAME and any(letter.isalnum() for letter in "".join(words)):
             is_word = len(words) == 1 and _is_short_word(words[0])
@@ -69,7 +70,7 @@ def _has_capital(shown: str, span: tuple[int, int]) -> bool:
 
 
 def folded(text: str) -> str:
-    """Without case, accents, and differences between quote marks; Hangul composed."""
+    """The text without case, accents and differences between quotation marks; Hangul composed."""
     return _without_accents(text).casefold()
 
 
@@ -85,7 +86,7 @@ def _name_pattern(words: list[str]) -> str:
     after = _KOREAN_END if _is_hangul(last) else _NO_WORD_AFTER if last.isalnum() else ""
     joined = "".join(words)
     if len(joined) >= 4 and all(map(_is_hangul, joined)):
-        # Spacing inside a Korean name is a matter of taste: 젠틀몬스터, 젠틀 몬스터.
+        # Spacing inside a Korean name varies: 젠틀몬스터, 젠틀 몬스터.
         return before + r"\s?".join(joined) + after
     return before + r"[\s\-]*".join(map(re.escape, words)) + after
 

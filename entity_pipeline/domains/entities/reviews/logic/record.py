@@ -1,8 +1,8 @@
 """The value of `metadata.entity_enrichment.gemini_review`: one type, which reads and writes itself.
 
-What is stored is never lost by reading it: values of a later release, or of a person, are carried along untouched. A
-call that fails never wipes an earlier finished review either. The record stays ``reviewed``, and `error` says how the
-attempt to renew it failed. Whether an account waits for a review is decided in `accounts/logic/standing`.
+Reading never loses stored values: those of a later release or of a person are kept unchanged. A failed call never
+erases an earlier finished review either: the record stays ``reviewed``, and `error` says how the attempt to renew it
+failed. Whether an account waits for a review is decided in `accounts/logic/standing`.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ MAX_ATTEMPTS = 3
 
 
 class ReviewStatus(StrEnum):
-    """Where an account's review stands. A deferred one stays open until MAX_ATTEMPTS were made."""
+    """The state of an account's review. A deferred one stays open until MAX_ATTEMPTS were made."""
 
     PENDING = "pending"
     REVIEWED = "reviewed"
@@ -42,9 +42,9 @@ class ReviewError:
 
 @dataclass(frozen=True, slots=True)
 class ReviewRecord:
-    """What is stored of an account's review.
+    """The stored record of an account's review.
 
-    `finished` is there if `status` is ``reviewed``. `failed_event_id` is the paid reply of a renewal that failed.
+    `finished` is set if `status` is ``reviewed``. `failed_event_id` is the paid reply of a renewal that failed.
     `unread` holds the entries that were stored in a form that the other fields do not reproduce.
     """
 
@@ -60,7 +60,7 @@ class ReviewRecord:
 
     @classmethod
     def from_json(cls, value: object) -> "ReviewRecord | None":
-        """The record that is stored, by any release; None if it is not an object. Never raises."""
+        """The record stored by any release; None if it is not an object. Never raises."""
         if not isinstance(value, Mapping):
             return None
         stored, error = json_text(value.get("status")), json_object(value.get("error"))
@@ -83,7 +83,7 @@ class ReviewRecord:
         return replace(record, unread=unread)
 
     def to_json(self) -> dict[str, Any]:
-        """What is stored: ``to_json(from_json(x))`` has every entry of x."""
+        """The JSON to store: ``to_json(from_json(x))`` has every entry of x."""
         record: dict[str, Any] = {
             "status": self.status.value,
             **(asdict(self.call) if self.call else {}),
@@ -104,7 +104,7 @@ class ReviewRecord:
 
     @property
     def verdict(self) -> Verdict | None:
-        """What the decision needs of a finished review; None if there is none, or a value can't be read."""
+        """The input of the decision; None without a finished review, or if a value can't be read."""
         found = self.finished
         if found is None or found.review is None or found.confidence is None:
             return None
@@ -119,7 +119,7 @@ class ReviewRecord:
         )
 
     def of_run(self, run_id: str) -> "ReviewRecord":
-        """The same, written by this run."""
+        """The same record, written by this run."""
         return self._with(run_id=run_id)
 
     def stale_reasons(self, current: ReviewInputs) -> tuple[str, ...]:
@@ -178,7 +178,7 @@ def reviewed_record(
 
 
 def failed_record(error: ReviewError, call: ReviewCall, *, previous: ReviewRecord | None) -> ReviewRecord:
-    """A reply that gives no review, or a request that never will get one."""
+    """The record of a reply without a review, or of a request that will never get one."""
     if previous is not None and previous.status is ReviewStatus.REVIEWED:
         return previous.renewal_failed(error, call.usage_event_id)
     return ReviewRecord(status=ReviewStatus.FAILED, attempts=attempts(previous) + 1, call=call, error=error)
@@ -187,7 +187,7 @@ def failed_record(error: ReviewError, call: ReviewCall, *, previous: ReviewRecor
 def deferred_record(
     error: ReviewError, *, previous: ReviewRecord | None, next_attempt_at: datetime | None, counts: bool
 ) -> ReviewRecord:
-    """No answer for now. The last attempt that counts makes it failed.
+    """The record without an answer for now. The last attempt that counts makes it failed.
 
     `counts` is True if a call was made (overload, time-out), False if none was (cap, switched off).
     """

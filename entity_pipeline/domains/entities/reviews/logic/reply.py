@@ -1,7 +1,7 @@
-"""From the text of a reply to a review: every way to fail is a named outcome, and nothing here raises.
+"""From the text of a reply to a review: every failure is a named outcome, and nothing here raises.
 
-Which object of the text is the answer is decided here; what its fields mean is read in `review_fields`, and what the
-search proves in `grounding`.
+This module decides which object in the text is the answer; its fields are read in `review_fields`, and the evidence of
+the search in `grounding`.
 """
 
 import re
@@ -38,7 +38,7 @@ class UnparseableReason(StrEnum):
     BROKEN_JSON = "broken_json"
     NOT_A_REVIEW = "not_a_review"
     WRONG_ACCOUNT = "wrong_account"
-    QUOTES_THE_PROFILE = "quotes_the_profile"  # its only review is in the bio word for word
+    QUOTES_THE_PROFILE = "quotes_the_profile"  # its only review is quoted from the bio word for word
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 def parse_reply(reply: ReplyBody, *, handle: str, bio: str | None = None) -> ParsedReply | Unparseable:
     """Read the review of `handle` (normalised) from a reply to the review or to the repair call.
 
-    A review that is in the profile's own `bio` is what its owner wants to have said, and is never taken.
+    A review that stands in the profile's own `bio` was written by its owner, and is never used.
     """
     finish = _word(reply.finish or "STOP")
     if refused := _refused(reply, finish):
@@ -102,7 +102,7 @@ def parse_reply(reply: ReplyBody, *, handle: str, bio: str | None = None) -> Par
 
 
 def _refused(reply: ReplyBody, finish: str) -> Unparseable | None:
-    """What the outer shape of the reply already says; None if its text is an answer."""
+    """The failure that the outer shape of the reply shows; None if its text may be an answer."""
     if reply.blocked:
         return _no(UnparseableReason.PROMPT_BLOCKED, f"Gemini refused the prompt: {_word(reply.blocked)}.")
     if not reply.has_candidate:

@@ -1,4 +1,4 @@
-"""The call that a stored review is about: what it was made from, and the reply that it got."""
+"""The call behind a stored review: its inputs, and the reply that it got."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from entity_pipeline.core.jsonb import json_text
 
 @dataclass(frozen=True, slots=True)
 class ReviewInputs:
-    """What a review is made from; equal inputs mean the same review. `model` is the one asked for."""
+    """The inputs of a review; equal inputs mean the same review. `model` is the requested one."""
 
     model: str
     prompt_version: str
@@ -20,7 +20,7 @@ class ReviewInputs:
 
 @dataclass(frozen=True, slots=True)
 class ReviewCall:
-    """The call that a record is about; `model_version` is the model that answered. None: not known."""
+    """The call behind a record; `model_version` is the model that answered. None means unknown."""
 
     model: str | None = None
     model_version: str | None = None

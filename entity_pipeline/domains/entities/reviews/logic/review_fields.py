@@ -1,7 +1,7 @@
 """From the fields of the answer's JSON object to a review: each group of fields is read once, in order.
 
-A value outside the known sets is never an error. It becomes unknown with a note, because a review with a gap is worth
-keeping and a guess is not.
+A value outside the known sets is never an error. It becomes unknown with a note, because a review with a gap is useful
+and a guess is not.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ def read_review(fields: Mapping[str, Any], handle: str) -> tuple[Review, list[st
     """The review and its notes (``field:what``).
 
     Raises:
-        ValidationError: the values, each readable, make no valid review together.
+        ValidationError: the values are readable but do not form a valid review together.
     """
     name_en, name_ko, name_notes = read_names(fields.get("name_en"), fields.get("name_ko"))
     account_type, role, label_notes = read_labels(fields.get("account_type"), fields.get("account_role"))

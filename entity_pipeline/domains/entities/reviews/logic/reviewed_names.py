@@ -1,6 +1,6 @@
 """The two names of a review. A value that can't be the name in its script is moved or dropped, with a note.
 
-A name that is too long is dropped and not cut, because a cut name would be published as if it were one.
+A name that is too long is dropped and not cut, because a cut name would be published as a real one.
 """
 
 import re
@@ -13,7 +13,7 @@ MAX_NAME = 120
 
 _HANGUL = re.compile("[\uac00-\ud7a3\u1100-\u11ff\u3131-\u318e]")
 _TWO_SCRIPTS = re.compile(r"(?P<first>[^()（）]+?)\s*[(（](?P<second>[^()（）]+)[)）]")
-# Markup, code, addresses, handles, and letters under a heap of marks.
+# Markup, code, addresses, handles, and letters with many combining marks.
 _NEVER_IN_A_NAME = re.compile(r"[<>{}\\]|://|^@|[\u0300-\u036f]{3}")
 _LATIN = re.compile("[A-Za-z\u00c0-\u024f]")
 _LIKE_LATIN = re.compile("[\u0370-\u052f]")  # Greek and Cyrillic
@@ -21,7 +21,7 @@ _NUMBERED_MARK = re.compile(r"\s*\[\d{1,3}(?:, ?\d{1,3})*\]$")
 
 
 def has_hangul(text: str) -> bool:
-    """At least one Hangul syllable or letter (composed text)."""
+    """Whether the (composed) text has at least one Hangul syllable or letter."""
     return _HANGUL.search(text) is not None
 
 
@@ -65,12 +65,12 @@ def _read(value: object, field: str, notes: list[str]) -> str | None:
 
 
 def _mixes_alphabets(name: str) -> bool:
-    """Whether a word is written in Latin letters and in others that look like them: a name made to be mistaken."""
+    """Whether a word mixes Latin letters with look-alikes, as in a name made to deceive."""
     return any(_LATIN.search(word) and _LIKE_LATIN.search(word) for word in name.split())
 
 
 def _part(name: str, *, hangul: bool) -> str:
-    """Of ``Gentle Monster (젠틀몬스터)`` the part in the wanted script; any other name as it is."""
+    """The part of ``Gentle Monster (젠틀몬스터)`` in the wanted script; any other name unchanged."""
     match = _TWO_SCRIPTS.fullmatch(name)
     if match is None or has_hangul(match["first"]) == has_hangul(match["second"]):
         return name

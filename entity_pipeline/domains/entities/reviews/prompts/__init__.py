@@ -34,7 +34,7 @@ _PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What is sent: the system instruction, the user text, and the version of the file both came from."""
+    """A prompt: the system instruction, the user text, and the version of the file of both."""
 
     system: str
     text: str
@@ -69,13 +69,13 @@ def review_prompt(account_facts: Mapping[str, Any], delimiter: str) -> Prompt:
 
 
 def repair_prompt(account_facts: Mapping[str, Any], previous_reply: str, delimiter: str) -> Prompt:
-    """The call without search that only re-shapes a reply whose JSON could not be read."""
+    """The prompt without search that only corrects the form of a reply whose JSON could not be read."""
     account = account_json(account_facts, delimiter)
     reply = previous_reply
     if len(reply) > _REPLY_HEAD + _REPLY_TAIL:
         reply = f"{reply[:_REPLY_HEAD]}\n[...]\n{reply[-_REPLY_TAIL:]}"
     lines = (_without(visible(line), delimiter) for line in reply.splitlines())
-    # A JSON string keeps an object inside the reply from standing in the prompt as an object.
+    # As a JSON string, so that an object inside the reply is not an object in the prompt.
     encoded = json.dumps("\n".join(lines), ensure_ascii=False)
     return _filled(REPAIR, delimiter, {"account": account, "previous_reply": encoded})
 
@@ -117,5 +117,5 @@ def _without(text: str, delimiter: str) -> str:
 def _filled(name: str, delimiter: str, content: Mapping[str, str]) -> Prompt:
     base = template(name)
     values = {**content, "delimiter": delimiter}
-    # One pass, so a placeholder written in a bio is not filled in turn.
+    # One pass, so that a placeholder written in a bio is not filled in turn.
     return Prompt(base.system, _PLACEHOLDER.sub(lambda match: values[match[1]], base.text), base.version)

@@ -1,7 +1,7 @@
-"""Posts in files that a person gives us: what Instaloader saves, and CSV.
+"""Posts in files from a person: Instaloader's own files, and CSV.
 
-Tags are kept as they are written; `usernames.normalise_username` is applied when they are counted, like those
-of the collector. A file without any word about tags does not get an empty list: that would erase known tags.
+Tags are stored as written; like those of the collector, they are normalised when they are counted. A file without
+the key for tags does not get an empty list, which would erase known tags.
 """
 
 import csv
@@ -47,7 +47,7 @@ class BadRow:
 
 @dataclass(frozen=True, slots=True)
 class OtherFile:
-    """A file that Instaloader saves too and that holds no post; `kind` says what it is."""
+    """Another file of Instaloader that holds no post; `kind` says what it is."""
 
     file: str
     kind: str
@@ -67,7 +67,7 @@ def parse_instaloader(data: bytes, file: str) -> ImportedPost | BadRow | OtherFi
         or not isinstance(content.get("instaloader"), dict)
     ):
         return BadRow(
-            file, None, "it was not saved by Instaloader: the keys `node` and `instaloader` are not there"
+            file, None, "it was not saved by Instaloader: the keys `node` and `instaloader` are missing"
         )
     kind = content["instaloader"].get("node_type")
     if kind != "Post":
@@ -121,7 +121,7 @@ def parse_csv(lines: Iterable[str], file: str, now: datetime) -> Iterator[Import
             yield BadRow(file, line, f"the row can't be read ({values})")
             continue
         if len(values) != len(names):
-            yield BadRow(file, line, f"it has {len(values)} columns in place of {len(names)}")
+            yield BadRow(file, line, f"it has {len(values)} columns instead of {len(names)}")
             continue
         try:
             yield _post_of_row(dict(zip(names, values, strict=True)), now)
@@ -150,7 +150,7 @@ def _tags_of_cell(cell: str) -> list[Any]:
     try:
         return list(read_json(cell))
     except ValueError:
-        raise ValueError("tagged_usernames starts with [ and is not a JSON array") from None
+        raise ValueError("tagged_usernames starts with [ but is not a JSON array") from None
 
 
 def _collection_time(cell: str, now: datetime) -> datetime | None:
@@ -167,7 +167,7 @@ def _collection_time(cell: str, now: datetime) -> datetime | None:
 
 
 def _tags_of(nodes: Iterable[Mapping[str, Any]]) -> list[str] | None:
-    """Everybody tagged in the post or one of its slides, in either of Instagram's forms; None: no word of it."""
+    """All accounts tagged in the post or its slides, in either of Instagram's forms; None without such a key."""
     users: list[Any] = []
     said = False
     for node in nodes:
@@ -204,7 +204,7 @@ def _caption_of(node: Mapping[str, Any]) -> str | None:
 
 
 def _text(value: Any) -> str | None:
-    """Text that PostgreSQL takes (no NUL, no lone surrogate), or None when nothing is left."""
+    """Text that PostgreSQL accepts (no NUL, no lone surrogate), or None when nothing is left."""
     if not isinstance(value, str):
         return None
     return value.replace("\0", "").encode("utf-8", "replace").decode().strip() or None

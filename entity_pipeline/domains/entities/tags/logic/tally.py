@@ -1,7 +1,7 @@
 """From the tag arrays of posts to the day's usernames with their sightings.
 
-Nine tags of ten name an account that the day has met already, so the loop over them does one look-up and one
-append. Memory is bounded whatever a day holds: `tally_by_day` hands a large day over in pieces.
+Nine of ten tags name an account that the day already has, so the loop over them does one look-up and one append. Memory
+is bounded for any day: `tally_by_day` yields a large day in pieces.
 """
 
 import struct
@@ -17,11 +17,11 @@ import orjson
 from entity_pipeline.core.text.handles import Rejection, normalise_username
 
 PIECE_USERNAMES = 150_000
-"""Distinct usernames after which a day goes on in another piece; about 25 MB."""
+"""Distinct usernames after which a day continues in another piece; about 25 MB."""
 _PIECE_TAGS = 2_000_000
 
 RULES = "3"
-"""The version of the counting rules. Raise it with any change of what is counted: days counted by other rules are
+"""The version of the counting rules. Raise it with any change of the rules: days counted by other rules are
 counted again. A test compares the golden cases with the version."""
 
 _EXAMPLES = 3
@@ -36,7 +36,7 @@ _JSON_TYPES = {
 _NESTED: dict[type, str] = {list: "array", dict: "object"}
 
 Seen = bytes
-"""One post as PostgreSQL's binary fields `created_at` and `id`, as they come and go: nothing is decoded on the way."""
+"""One post as PostgreSQL's binary fields `created_at` and `id`, which pass through without being decoded."""
 _SEEN = struct.Struct("!iqi16s")
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -44,7 +44,7 @@ _DAY = 86_400_000_000
 
 
 def seen_in(created_at: datetime, post_id: UUID) -> Seen:
-    """The post of this moment and id."""
+    """The post with this moment and id."""
     return _SEEN.pack(8, (created_at - _EPOCH) // _MICROSECOND, 16, post_id.bytes)
 
 
@@ -55,7 +55,7 @@ def seen_at(seen: Seen) -> tuple[datetime, UUID]:
 
 
 class TaggedPost(NamedTuple):
-    """A post with its `tagged_usernames` as JSON text, and a hash of all that is counted of it."""
+    """A post with its `tagged_usernames` as JSON text, and a hash of everything counted in it."""
 
     seen: Seen
     tags: bytes | str
@@ -64,12 +64,12 @@ class TaggedPost(NamedTuple):
 
 @dataclass(slots=True)
 class TagCounts:
-    """What was read, and what could not be used, by reason.
+    """Counts of tags read, and of unusable ones by reason.
 
-    `posts` counts posts that carry the key, and `mark` sums up their marks: it tells whether any of them changed.
-    `tags` counts distinct usernames a post, summed over posts.
-    `bad_arrays` is keyed by what stood in place of an array, `bad_items` by `Rejection` value, and
-    `examples` holds a few refused items of each reason as they were written.
+    `posts` counts posts that carry the key, and `mark` is the sum of their marks, which shows whether any of them
+    changed. `tags` counts distinct usernames per post, summed over posts. `bad_arrays` is keyed by the kind of value
+    in place of an array, `bad_items` by `Rejection` value, and `examples` holds a few refused items of each reason as
+    they were written.
     """
 
     posts: int = 0
@@ -95,7 +95,7 @@ class TagCounts:
             kept.extend(examples[: _EXAMPLES - len(kept)])
 
     def refuse(self, item: object, reason: Rejection) -> None:
-        """Count an item that is no username."""
+        """Count an item that is not a username."""
         self.bad_items[reason.value] += 1
         examples = self.examples.setdefault(reason.value, [])
         if len(examples) < _EXAMPLES:
@@ -113,7 +113,7 @@ class DayTally:
         self._seen: dict[str, Seen | list[Seen]] = {}
 
     def add(self, post: TaggedPost) -> None:
-        """Count one post. A username that stands in it twice counts once. Never raises for bad content."""
+        """Count one post. A username that occurs in it twice counts once. Never raises over bad content."""
         seen, tags, mark = post
         counts, known = self.counts, self._seen
         counts.posts += 1
@@ -123,7 +123,7 @@ class DayTally:
         others = None
         for item in items:
             # The usernames known so far double as the cache of the normaliser, since each maps to itself; a
-            # cache of spellings beside it was measured and gained nothing.
+            # separate cache of spellings gained nothing when measured.
             before = known.get(item)
             if before is None:
                 username = normalise_username(item)
@@ -133,7 +133,7 @@ class DayTally:
                     others = [(item, username)]
                 else:
                     others.append((item, username))
-            # Most are seen once, and a list of one takes as much memory as all the rest.
+            # Most are seen once, and a list with one item takes as much memory as everything else.
             elif type(before) is list:
                 before.append(seen)
             else:
@@ -152,11 +152,11 @@ class DayTally:
 
     @property
     def is_full(self) -> bool:
-        """The next post should go into another piece."""
+        """Whether the next post should go into another piece."""
         return len(self._seen) >= PIECE_USERNAMES or self.counts.tags >= _PIECE_TAGS
 
     def _add_otherwise_spelled(self, others: list[tuple[Any, Any]], seen: Seen) -> int:
-        """Count items that are not their own username; returns how many of them are no further tag."""
+        """Count items that are not their own username; returns how many of them do not add a tag."""
         known, useless = self._seen, 0
         for item, username in others:
             if isinstance(username, Rejection):
@@ -176,7 +176,7 @@ class DayTally:
         return useless
 
     def _distinct(self, items: list[Any]) -> list[Any]:
-        """The items without those that stand there twice, and in a list where any does without what is no string."""
+        """The items without duplicates; if there are any, also without items that are not strings."""
         try:
             if len(set(items)) == len(items):
                 return items
@@ -209,7 +209,7 @@ class DayTally:
 def tally_by_day(posts: Iterable[TaggedPost], first_day: date) -> Generator[DayTally, None, None]:
     """The tallies of all days in order, each complete when it is yielded; a large day comes in several.
 
-    `posts` must come in order of (created_at, id). Days are UTC; `first_day` stands for all before it too.
+    `posts` must come in order of (created_at, id). Days are UTC; `first_day` includes all earlier days.
     """
     tally: DayTally | None = None
     until = starts = 0

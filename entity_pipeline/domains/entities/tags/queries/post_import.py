@@ -1,7 +1,7 @@
 """`entity-pipeline import-posts`: the one place that writes `raw_posts`, on a person's explicit request.
 
-A post that is there keeps its id and its time of collection; only `platform_metadata` is merged, and
-`updated_at` moves only when that changed something. The source is inactive, or the collector would fetch it.
+An existing post keeps its id and its time of collection; only `platform_metadata` is merged, and `updated_at` changes
+only if that changed a value. The source is inactive, so that the collector does not fetch it.
 """
 
 import lzma
@@ -45,7 +45,7 @@ _MERGED = """
     case when jsonb_typeof(raw_posts.platform_metadata) = 'object'
          then raw_posts.platform_metadata || excluded.platform_metadata else excluded.platform_metadata end
 """
-# The last copy of a post wins, as when the collector meets it again.
+# The last copy of a post wins, as when the collector fetches it again.
 _UPSERT = f"""
     with posts as (
         select distinct on (external_id) * from incoming_posts order by external_id, position desc
@@ -71,7 +71,7 @@ _UPSERT = f"""
 
 @dataclass(frozen=True, slots=True)
 class ImportCounts:
-    """What became of an import. `read` = inserted + updated + unchanged + repeated."""
+    """The results of an import. `read` = inserted + updated + unchanged + repeated."""
 
     read: int
     inserted: int
@@ -89,7 +89,7 @@ def import_posts(
     now: datetime | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> ImportCounts:
-    """Import a file or folder in one transaction: all of it is stored, except what is reported as bad.
+    """Import a file or folder in one transaction: everything is stored, except rows that are reported as bad.
 
     Raises:
         InputRejected: `path` is missing or holds neither CSV nor JSON files.
@@ -132,7 +132,7 @@ def find_files(path: Path) -> list[Path]:
     files = [file for file in candidates if file.name.lower().endswith((".csv", ".json", ".json.xz"))]
     if not files:
         raise InputRejected(
-            f"{path} holds no .csv, .json or .json.xz file: give a CSV or an Instaloader folder."
+            f"{path} contains no .csv, .json or .json.xz file: give a CSV file or an Instaloader folder."
         )
     return files
 

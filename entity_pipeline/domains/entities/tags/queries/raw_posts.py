@@ -1,8 +1,8 @@
 """Reads of `raw_posts`, the collector's table; nothing here writes.
 
 `created_at` is the day of collection and never changes; `updated_at` moves when a post is collected again. A
-transaction that commits late carries an older `updated_at` than rows already seen, so the cursor of
-`changed_days` remembers what the last minutes looked like and names only days that came out different.
+transaction that commits late carries an older `updated_at` than rows already seen, so the cursor of `changed_days`
+keeps a fingerprint of the last minutes and names only days that have changed.
 """
 
 import json
@@ -18,10 +18,10 @@ from psycopg import sql
 from entity_pipeline.domains.entities.tags.logic.tally import TaggedPost
 
 LATE_COMMIT_WINDOW = timedelta(minutes=5)
-"""Longest transaction of a collector whose posts are still noticed."""
+"""The longest transaction of a collector whose posts are still noticed."""
 
-# OFFSET 0 keeps the planner from flattening the subquery and digging out of the jsonb twice. The post is the seed of
-# its tags' hash: hashes of a record's fields are added up, so in a sum two posts could exchange their tags unnoticed.
+# OFFSET 0 keeps the planner from flattening the subquery and reading the jsonb twice. The post is the seed of its
+# tags' hash: otherwise two posts could exchange their tags without changing the sum of the hashes.
 _TAGGED = """(
     select created_at, id, tags, jsonb_hash_extended(tags, hash_record_extended(row(created_at, id), 0)) as mark
     from (
@@ -45,8 +45,8 @@ _MARKS = sql.SQL(
     group by 1
     """
 )
-# Binary COPY: a header of 19 bytes, before the first row; a row is its number of columns (2 bytes), and each
-# column its length (4 bytes) and itself. jsonb is a version (1 byte) and its text.
+# Binary COPY: a header of 19 bytes, before the first row; a row is its number of columns (2 bytes), then for each
+# column its length (4 bytes) and value. jsonb is a version (1 byte) and its text.
 _HEADER = b"PGCOPY\n\xff\r\n\0"
 _SEEN = slice(2, 34)
 _MARK = slice(38, 46)
@@ -81,7 +81,7 @@ _CHANGED_DAYS = """
                (seen.updated_at, seen.id) > (settled.at, settled.id) as is_recent, seen.id, seen.updated_at
         from seen cross join settled
     ), marked as (
-        -- Who catches up with a million posts needs no mark of those that are settled.
+        -- A catch-up over a million posts needs no mark of those that are settled.
         select day, is_fresh, is_recent, case when is_recent or not is_fresh
             then hashtextextended(id::text || extract(epoch from updated_at)::text, 0) end as mark
         from dated
@@ -96,7 +96,7 @@ _CHANGED_DAYS = """
     order by days.day
 """
 
-# An index scan a day instead of a look at every post.
+# One index scan per day instead of reading every post.
 _DAYS_WITH_POSTS = """
     with recursive days as (
         select ((min(created_at) at time zone 'UTC')::date) as day from raw_posts
@@ -113,10 +113,10 @@ _DAYS_WITH_POSTS = """
 
 @dataclass(frozen=True, slots=True)
 class ChangeCursor:
-    """How far `raw_posts` was watched.
+    """How far `raw_posts` has been watched.
 
-    Everything up to `settled` is done with. Between it and `head` rows may still appear behind our back:
-    `recent` holds a fingerprint of what was there, a day.
+    Everything up to `settled` is done. Between it and `head`, rows of late transactions may still appear: `recent`
+    holds a fingerprint of the known rows per day.
     """
 
     head: tuple[datetime, UUID] = (datetime(1970, 1, 1, tzinfo=UTC), UUID(int=0))
@@ -135,7 +135,7 @@ class ChangeCursor:
 
     @classmethod
     def from_json(cls, text: str | None) -> "ChangeCursor":
-        """The start of time when there is no text, or a text that can't be read."""
+        """The cursor in the text; the very beginning if there is no readable text."""
         try:
             raw: Any = json.loads(text or "")
             head, settled = (
@@ -166,7 +166,7 @@ def read_tagged_posts(
 def posts_by_day(
     connection: psycopg.Connection[Any], start: datetime | None, end: datetime | None, *, first_day: date
 ) -> dict[date, int]:
-    """All posts collected in [start, end), with and without tags, a partition."""
+    """The number of posts collected in [start, end) per partition, with and without tags."""
     query = sql.SQL(
         "select greatest((created_at at time zone 'UTC')::date, {first_day}), count(*) from raw_posts "
         "where {window} group by 1 order by 1"
@@ -178,16 +178,16 @@ def posts_by_day(
 def marks_by_day(
     connection: psycopg.Connection[Any], start: datetime | None, end: datetime | None, *, first_day: date
 ) -> dict[date, int]:
-    """The sum of the marks of all posts with tags collected in [start, end), a partition that has any.
+    """The sum of the marks of all posts with tags collected in [start, end), per partition that has any.
 
-    As `read_tagged_posts` gives them, in a tenth of the time: nothing leaves the server.
+    The marks are those of `read_tagged_posts`, in a tenth of the time because no post leaves the server.
     """
     query = _MARKS.format(first_day=sql.Literal(first_day), window=_window(start, end))
     return {day: int(mark) for day, mark in connection.execute(query)}
 
 
 def count_posts(connection: psycopg.Connection[Any]) -> int:
-    """All posts."""
+    """The number of all posts."""
     row = connection.execute("select count(*) from raw_posts").fetchone()
     return int(row[0]) if row else 0
 
@@ -200,9 +200,9 @@ def days_with_posts(connection: psycopg.Connection[Any], first_day: date) -> lis
 def changed_days(
     connection: psycopg.Connection[Any], cursor: ChangeCursor, limit: int, *, first_day: date
 ) -> tuple[list[date], ChangeCursor]:
-    """Days whose posts changed since the cursor, in order, and the cursor to come back with.
+    """Days whose posts changed since the cursor, in order, and the next cursor.
 
-    At most `limit` new rows are looked at a call. A day is named again only when it changed again.
+    One call reads at most `limit` new rows. A day is named again only if it changed again.
     """
     parameters = {
         "head_at": cursor.head[0],

@@ -1,7 +1,7 @@
-"""`tagged_days`: from which posts each day of `tagged_usernames` was counted.
+"""`tagged_days`: the posts from which each day of `tagged_usernames` was counted.
 
-A day is known when its posts and the rules of counting are what they were and all its rows are there. Whatever is
-uncertain makes a day unknown, which costs one count and no wrong row.
+A day is known when its posts and the counting rules are unchanged and all its rows exist. Any doubt makes a day
+unknown, which costs one count but never a wrong row.
 """
 
 import json
@@ -35,7 +35,7 @@ _NOTE = """
 
 @dataclass(frozen=True, slots=True)
 class KnownDay:
-    """What a day was counted from, and to how many usernames."""
+    """The source of a day's count, and the number of its usernames."""
 
     tags: TagCounts
     usernames: int
@@ -53,7 +53,7 @@ def known_days(connection: psycopg.Connection[Any], first: date, last: date) -> 
 def note_day(
     connection: psycopg.Connection[Any], day: date, tags: TagCounts, *, usernames: int, is_changed: bool
 ) -> None:
-    """Keep what the day was counted from; within the transaction that wrote its rows."""
+    """Record the source of the day's count; call it in the transaction that wrote its rows."""
     counts = {name: getattr(tags, name) for name in _COUNTS}
     connection.execute(
         _NOTE,

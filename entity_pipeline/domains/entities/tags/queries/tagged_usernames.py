@@ -1,8 +1,8 @@
-"""`tagged_usernames`: who was tagged on which collection day. The one source of tag counts.
+"""`tagged_usernames`: the accounts tagged on each day of collection. The one source of tag counts.
 
-A day is replaced as a whole, touching only rows that differ, and not even counted when its posts are those that it
-was counted from. `recount_days` holds the days' locks while it reads the posts: without that, a run that read earlier
-could overwrite the result of one that read later.
+A day is replaced as a whole, writing only rows that differ, and is not even counted when its posts are unchanged since
+the last count. `recount_days` holds the days' locks while it reads the posts; otherwise a run that read earlier could
+overwrite the result of one that read later.
 """
 
 import struct
@@ -27,10 +27,10 @@ from entity_pipeline.domains.entities.tags.queries.raw_posts import (
 from entity_pipeline.domains.entities.tags.queries.tagged_days import KnownDay, known_days, note_day
 
 _LOCK_DAY = "select pg_advisory_xact_lock(hashtextextended(%s, 0))"
-# What is sorted and joined here is one day, or one piece of it.
+# One day, or one piece of it, is sorted and joined here.
 _ROOM = "set local work_mem = '64MB'"
 
-# Most usernames are seen in one post, whose moment and id are all there is to say.
+# Most usernames are seen in only one post, so its moment and id are enough.
 _STAGE = """
     create temp table incoming_tagged (
         piece integer, username text, posts integer, first_seen_at timestamptz, sample_1 uuid,
@@ -49,7 +49,7 @@ _STAGED = """(
         window pieces as (partition by username order by piece rows between current row and unbounded following)
     ) as counted where nth = 1
 )"""
-# The first partition holds the posts of all earlier days, which were partitions of their own if it has moved.
+# The first partition holds the posts of all earlier days, which had partitions of their own if it has moved.
 _DELETE_BEFORE = "delete from tagged_usernames where day < %s"
 _HAS_ROWS = "select exists (select from tagged_usernames where day = %s)"
 _COUNT = "select count(*) from tagged_usernames where day = %s"
@@ -84,15 +84,15 @@ _INSERT_NEW = """
     order by username
 """
 
-# Rows of binary COPY: the number of columns, then each column's length and itself; a length of -1 is null.
+# Rows of binary COPY: the number of columns, then each column's length and value; a length of -1 is null.
 _COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_TRAILER = struct.pack("!h", -1)
 _NULL = struct.pack("!i", -1)
 _INTEGER = struct.Struct("!ii")
 _MOMENT, _POST = slice(0, 12), slice(12, 32)
 
-# Days don't overlap, so the first samples in order of the days are the earliest posts of all. The JSON is put
-# together as text, which takes a quarter of the time: there is nothing in it to escape.
+# Days don't overlap, so the first samples in order of the days are the earliest posts of all. The JSON is assembled as
+# text, which takes a quarter of the time and is safe because nothing in it needs escaping.
 _TOTALS = """
     copy (
         select username, run_day, first_day, '{{"posts": ' || posts || ', "first_tagged_at": "'
@@ -128,7 +128,7 @@ class DayCounts:
 
 @dataclass(frozen=True, slots=True)
 class DayRecount:
-    """What one day came to. `posts` counts all posts of the day, `tags` what was read of those with tags."""
+    """The result for one day. `posts` counts all posts of the day, `tags` what was read from those with tags."""
 
     day: date
     posts: int
@@ -143,9 +143,9 @@ def day_window(day: date, first_day: date) -> tuple[datetime | None, datetime]:
 
 
 def replace_day(connection: psycopg.Connection[Any], day: date, pieces: Iterable[DayTally]) -> DayCounts:
-    """Make the day hold exactly what these tallies say together, in one transaction.
+    """Make the day hold exactly the union of these tallies, in one transaction.
 
-    The tallies are taken one by one, each let go before the next: in order of time, no post in two of them.
+    The tallies are taken one by one in order of time, each released before the next; no post is in two of them.
     """
     with connection.transaction():
         connection.execute(_LOCK_DAY, (f"tagged_usernames write {day}",))
@@ -189,7 +189,7 @@ def _stage(connection: psycopg.Connection[Any], pieces: Iterable[DayTally]) -> N
 
 
 def _copy_rows(tally: DayTally, piece: int) -> Iterator[bytes]:
-    # write_row() takes five times as long.
+    # Rows are packed by hand because write_row() takes five times as long.
     heads = [struct.pack("!hiii", 8, 4, piece, length) for length in range(MAX_LENGTH + 1)]
     once, no_more = _INTEGER.pack(4, 1), 3 * _NULL
     for username, seen in tally.rows():
@@ -237,7 +237,8 @@ def recount_days(
                     rows = DayCounts(0, 0, 0, same[day].usernames)
                     yield DayRecount(day, posts.get(day, 0), same[day].tags, rows)
             else:
-                # Left in the middle, the stream must end before the transaction: else its locks outlive it.
+                # If the caller stops early, the stream must end before the transaction; otherwise its locks would
+                # outlive it.
                 with closing(_count(reader, writer, list(run), first_partition)) as counted:
                     for day, tags, rows in counted:
                         yield DayRecount(day, posts.get(day, 0), tags, rows)
@@ -302,13 +303,13 @@ def _adding_up(pieces: Iterator[DayTally], total: TagCounts) -> Iterator[DayTall
 
 
 def run_totals(connection: psycopg.Connection[Any], days: Sequence[date]) -> Iterator[bytes]:
-    """Totals over all days of everybody tagged on these days, by username, as rows of COPY text.
+    """Totals over all days of the accounts tagged on these days, by username, as rows of COPY text.
 
-    Columns: username, the first of these days that tags it, its first day of all, and the account's `tagging` object
+    Columns: username, the first of these days that tags it, its first day overall, and the account's `tagging` object
     as JSON. The connection is busy until the last one is taken.
     """
     first, last = min(days), max(days)
-    # Where the run is all there is, choosing would take as long as reading.
+    # If the run covers all days, selecting would take as long as reading everything.
     is_all = (last - first).days + 1 == len(days) and connection.execute(
         _IS_ALL, (first, last)
     ).fetchone() == (True,)
@@ -320,7 +321,7 @@ def run_totals(connection: psycopg.Connection[Any], days: Sequence[date]) -> Ite
 
 
 def totals_of(connection: psycopg.Connection[Any], day: date, usernames: list[str]) -> Iterator[bytes]:
-    """The same for given usernames as of a run of one day; one that is tagged nowhere has no row."""
+    """The same for given usernames in a run of one day; a username that is tagged nowhere has no row."""
     query = _TOTALS.format(wanted="username in (select unnest(%(usernames)s::text[]))")
     yield from _copied(connection, query, {"days": [day], "usernames": usernames})
 
@@ -345,7 +346,7 @@ def most_tagged(connection: psycopg.Connection[Any], day: date) -> list[dict[str
 
 
 def count_tags(connection: psycopg.Connection[Any]) -> tuple[int, int]:
-    """All tags (an account in a post) and all tagged usernames."""
+    """The numbers of all tags (an account in a post) and of all tagged usernames."""
     row = connection.execute(
         "select coalesce(sum(posts), 0)::bigint, count(distinct username) from tagged_usernames"
     )

@@ -40,8 +40,11 @@ def test_ambiguous_accounts_are_left_out_and_counted() -> None:
         ("", "labels.csv:1: the header has no column username or gold_type"),
         ("username,type\n", "labels.csv:1: the header has no column gold_type"),
         ("username,gold_type,username\n", "labels.csv:1: the header has the column username twice"),
-        ("username,gold_type\nprada\n", "labels.csv:2: it has 1 values where the header has 2 columns"),
-        ("username,gold_type\nno handle!,brand\n", "labels.csv:2: 'no handle!' can't be an Instagram handle"),
+        ("username,gold_type\nprada\n", "labels.csv:2: it has 1 values, but the header has 2 columns"),
+        (
+            "username,gold_type\nno handle!,brand\n",
+            "labels.csv:2: 'no handle!' is not a valid Instagram handle",
+        ),
         (
             "username,gold_type\n\nprada,maker\n",
             "labels.csv:3: the label 'maker' is not known: write artist, brand, group, other or ambiguous",
@@ -67,7 +70,7 @@ def test_each_mistake_is_reported_with_its_line(text: str, problem: str) -> None
 def test_an_unknown_column_is_named_beside_the_known_ones() -> None:
     _, problems, _ = read("username,gold_type,colour\nprada,brand,red\n")
     assert problems[0].startswith(
-        "labels.csv:1: the header has unknown columns (colour); known are username, "
+        "labels.csv:1: the header has unknown columns (colour); the known ones are username, "
     )
 
 

@@ -72,9 +72,9 @@ def test_the_lowest_threshold_that_is_proven_is_taken() -> None:
     ("answers", "precision", "why"),
     [
         (many(20, "brand"), 0.98, "not enough labelled accounts: "),
-        (many(200, "brand"), 0.98, "and at least 133 without a fault are needed to prove 98.0%"),
+        (many(200, "brand"), 0.98, "and at least 133 without an error are needed to prove 98.0%"),
         (many(200, "brand"), 1.0, "no number of accounts proves a precision of 1"),
-        (many(400, "other", "brand"), 0.9, "no threshold keeps it: the best is "),
+        (many(400, "other", "brand"), 0.9, "no threshold reaches it: the best is "),
         (many(400, "brand", grounded=False), 0.5, "not enough labelled accounts: 0 with a proven review"),
     ],
     ids=["few", "no proof", "one", "all wrong", "no evidence"],

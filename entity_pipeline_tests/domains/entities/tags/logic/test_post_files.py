@@ -248,7 +248,7 @@ def test_data_that_nests_too_deep_to_be_stored_is_a_fault_of_its_row_or_file(dep
     deep = "[" * depth + "]" * depth
     good, bad = csv_rows(f"external_id;tagged_usernames\nCx1;nike\nCx2;{deep}\n")[::1]
     assert isinstance(good, ImportedPost)
-    assert str(bad) == "posts.csv:3: tagged_usernames starts with [ and is not a JSON array"
+    assert str(bad) == "posts.csv:3: tagged_usernames starts with [ but is not a JSON array"
     for saved_file in ('{"node": {"shortcode": "x", "id": %s}, "instaloader": {"node_type": "Post"}}',):
         assert parse_instaloader((saved_file % deep).encode(), "a.json") == BadRow(
             "a.json", None, "it is not JSON"
