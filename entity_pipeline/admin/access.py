@@ -1,8 +1,8 @@
-"""Who may come in: the token, the signed cookie, the bearer header, and the token that every change carries.
+"""Access to the page: the token, the signed cookie, the bearer header, and the token that every change carries.
 
-The cookie holds a name, a random session id and nothing secret, signed with a key derived from ADMIN_TOKEN: a
-new token ends every session. Surprising: the name is what the person typed. Whoever has the token may type any
-name, so it says who claims to have made a change and proves nothing.
+The cookie holds a name, a random session id and nothing secret, signed with a key derived from ADMIN_TOKEN: a new
+token ends every session. The name is what the person typed: everyone with the token may type any name, so it says who
+claims to have made a change and proves nothing.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ class TooManyTries(Exception):
 
 
 class Tries:
-    """Failed attempts of the last five minutes, by address and in all. In memory: a restart forgets them."""
+    """Failed attempts of the last five minutes, per address and in total. In memory: a restart forgets them."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -72,7 +72,7 @@ class Tries:
 
 
 class Access:
-    """The doors of one server."""
+    """Access to one server."""
 
     def __init__(self, configuration: AdminConfiguration, tries: Tries | None = None) -> None:
         self._configuration = configuration
@@ -98,7 +98,7 @@ class Access:
         """The cookie's value, or None for a wrong token.
 
         Raises:
-            TooManyTries: this address, or everybody together, tried too often.
+            TooManyTries: this address, or all addresses together, tried too often.
         """
         if not self._is_token(token, address):
             return None
@@ -106,13 +106,13 @@ class Access:
         return self._signer.dumps({"name": shown or "unnamed", "id": secrets.token_urlsafe(16)})
 
     def sign_out(self, visitor: Visitor) -> None:
-        """End the session, also for whoever copied its cookie; until a restart of the server."""
+        """End the session until a restart of the server, even for copies of its cookie."""
         now = time.time()
         self._ended = {known: at for known, at in self._ended.items() if at > now - SESSION_LASTS_S}
         self._ended[visitor.session_id] = now
 
     def session_of(self, request: Request) -> Visitor | None:
-        """Who the cookie belongs to; None without a valid one."""
+        """The visitor of the cookie; None without a valid one."""
         cookie = request.cookies.get(self.cookie_name)
         if not cookie:
             return None
@@ -132,7 +132,7 @@ class Access:
             raise HTTPException(403, "This form has expired: load the page again and repeat the change.")
 
     def bearer(self, request: Request) -> Visitor:
-        """Who sends the API's token in `Authorization: Bearer`. Raises 401, or `TooManyTries`."""
+        """The visitor who sends the API's token in `Authorization: Bearer`. Raises 401, or `TooManyTries`."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise HTTPException(401, "Send the token: Authorization: Bearer ADMIN_TOKEN.", _CHALLENGE)
@@ -160,18 +160,18 @@ _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="entity_pipeline"'}
 
 
 def address_of(request: Request) -> str:
-    """Where the request comes from: the client, as uvicorn or the trusted proxy says."""
+    """The client's address, as reported by uvicorn or the trusted proxy."""
     return request.client.host if request.client is not None else "unknown"
 
 
 def access_of(request: Request) -> Access:
-    """The doors of the server that handles the request."""
+    """The access of the server that handles the request."""
     access: Access = request.app.state.access
     return access
 
 
 def signed_in(request: Request) -> Visitor | None:
-    """A dependency for pages: who is signed in, or None, and then the page sends them to sign in."""
+    """A dependency for pages: the signed-in visitor, or None, for whom the page redirects to sign in."""
     return access_of(request).session_of(request)
 
 

@@ -1,6 +1,6 @@
-"""`/api/v1`: what all domains share, for programs with a bearer token; `health` alone is open to everybody.
+"""`/api/v1`: what all domains share, for programs with a bearer token; only `health` is open to everyone.
 
-A domain's routes are its page's; how failures are described is here for them, too.
+A domain's routes belong to its page; the descriptions of failures here are for them too.
 """
 
 from typing import Annotated, Any
@@ -19,7 +19,7 @@ from entity_pipeline.admin.shell import Shell, shell_of
 
 
 class ProblemDetails(BaseModel):
-    """A failure, as RFC 9457 has it."""
+    """A failure in the form of RFC 9457."""
 
     type: str
     title: str
@@ -37,7 +37,7 @@ _ANYWHERE: dict[int | str, dict[str, Any]] = {
     400: problem("The request can't be read."),
     413: problem("The request is too large."),
     422: problem("A value is not allowed; `problems` says which."),
-    503: problem("A database is away or lacks something; the sentence says what."),
+    503: problem("A database can't be reached, or something in it is missing; the sentence says what."),
 }
 WITH_TOKEN = _ANYWHERE | {
     401: problem("The token is missing or wrong."),
@@ -55,22 +55,22 @@ _open = APIRouter(tags=["health"], responses=_ANYWHERE)
 _shared = APIRouter(tags=["shared"], dependencies=NEEDS_TOKEN, responses=WITH_TOKEN)
 
 
-@_open.get("/health", responses={503: {"model": Health, "description": "A database is away."}})
+@_open.get("/health", responses={503: {"model": Health, "description": "A database can't be reached."}})
 def health(shell: TheShell) -> Response:
-    """What works. No token; says nothing that a stranger could use."""
+    """The health of the installation. Needs no token and reveals nothing useful to a stranger."""
     found = shell.figures.health()
     return JSONResponse(found.model_dump(mode="json"), 200 if found.ok else 503)
 
 
 @_shared.get("/domains")
 def domains(shell: TheShell) -> list[DomainFigures]:
-    """A row per domain: switch, backlog, spend of today, failing jobs."""
+    """One row per domain: switch, backlog, today's spend, failing jobs."""
     return domain_figures(shell.installation, shell.pages)
 
 
 @_shared.get("/quota")
 def quota(shell: TheShell) -> QuotaFigures:
-    """The ledger's day, 30 days and the forecast."""
+    """Today's figures of the ledger, the last 30 days and the forecast."""
     return shell.figures.quota()
 
 

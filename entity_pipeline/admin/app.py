@@ -1,4 +1,4 @@
-"""The web application: one seam where the shell's pages and API, those of the domains, access and headers meet.
+"""The web application, which joins the pages and API of the shell and the domains, access and headers.
 
 Handlers are plain functions, which FastAPI runs in threads, because psycopg here is synchronous.
 """
@@ -39,7 +39,7 @@ def create_app(
     app = FastAPI(
         title="entity_pipeline",
         version="1",
-        description="What the pipeline does, waits for and costs. The figures are those of the administration page.",
+        description="The figures of the administration page: what the pipeline does, waits for and costs.",
         docs_url=None,
         redoc_url=None,
         openapi_url=f"{API_PATH}/openapi.json",

@@ -1,4 +1,4 @@
-"""Whose each run, schedule and sensor is, by the domains' definitions. What they do belongs to the domains."""
+"""The domain of each run, schedule and sensor, from the domains' definitions. What they do belongs to the domains."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from entity_pipeline.shared.runs.owners import RunOwners, owners
 
 @dataclass(frozen=True, slots=True)
 class Automation:
-    """`names` are the schedules and sensors of each domain by its key; the rest belongs to all of them."""
+    """`names` has the schedules and sensors of each domain by its key; all others are shared."""
 
     owners: RunOwners = field(default_factory=lambda: RunOwners({}, {}))
     names: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -19,7 +19,7 @@ class Automation:
         return sorted(job for job, domain in self.owners.of_job.items() if key in (None, domain))
 
     def is_shared(self, name: str) -> bool:
-        """Whether a schedule or sensor belongs to no domain alone."""
+        """Whether a schedule or sensor is shared, and so does not belong to one domain."""
         return all(name not in names for names in self.names.values())
 
 

@@ -1,4 +1,4 @@
-"""The backlogs of all domains, read so that a fault in one domain leaves the others."""
+"""The backlogs of all domains, read so that a fault in one domain does not affect the others."""
 
 import logging
 from collections.abc import Sequence

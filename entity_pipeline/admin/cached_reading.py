@@ -9,7 +9,7 @@ Value = TypeVar("Value")
 
 
 class CachedReading(Generic[Value]):
-    """What `read` returned, for `seconds`. Concurrent callers wait for one reading.
+    """Caches the result of `read` for `seconds`. Concurrent callers wait for one reading.
 
     A failure is not cached: the next caller tries again.
     """

@@ -1,4 +1,4 @@
-"""The one thing that pages and the API change: a settings row, in the visitor's name."""
+"""The one kind of change that pages and the API make: of a settings row, in the visitor's name."""
 
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ from entity_pipeline.core.settings_change import Edit, assignments_of, edit_of
 class SettingsChange(BaseModel):
     """A change of the switch or of some settings, made from a row as it was at `updated_at`.
 
-    `settings` is merged into what is stored; a nested object is merged too. A null goes back to the default.
+    `settings` is merged into what is stored; a nested object is merged too. A null restores the default.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,14 +31,14 @@ class SettingsChange(BaseModel):
 def apply_change(
     at: Installation, model: type[SettingsModel], change: SettingsChange, visitor: Visitor
 ) -> SettingsRow:
-    """Make a change that the API was sent.
+    """Make a change that was sent to the API.
 
     Raises:
-        InputRejected: a value is not allowed, or nothing is asked for; nothing was changed.
-        StaleSettings: the row was changed meanwhile; the failure has it as it is now.
+        InputRejected: a value is not allowed, or the change is empty; nothing was changed.
+        StaleSettings: the row was changed in the meantime; the failure has its present state.
     """
     if change.is_enabled is None and not change.settings:
-        raise InputRejected("Nothing was changed: say what, in is_enabled or settings.")
+        raise InputRejected("Nothing was changed: give a value for is_enabled or settings.")
     edit = edit_of(model, list(assignments_of(change.settings or {})), is_enabled=change.is_enabled)
     return change_settings(at, model, edit, visitor, change.updated_at)
 

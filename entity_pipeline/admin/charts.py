@@ -1,4 +1,4 @@
-"""Figures as shapes: where the bars of a chart are, in percent of its box. The templates draw them as SVG.
+"""The positions of a chart's bars, in percent of its box. The templates draw them as SVG.
 
 There is no viewBox on purpose: positions are percentages, so that a chart fits any width and its letters keep their
 size. The content policy forbids style attributes. The geometry is in `shared/reporting/geometry.py`, and charts for the
@@ -37,7 +37,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class ColumnChart:
-    """The days with a scale that holds both the values and the cap."""
+    """The days, with a scale that fits both the values and the cap."""
 
     columns: Sequence[Column]
     lines: Sequence[Line]

@@ -1,4 +1,4 @@
-"""How the administration page is reached and by whom, from the environment and the options of `admin`.
+"""The address of and the access to the administration page, from the environment and the options of `admin`.
 
 There is no default token: without ADMIN_TOKEN, or with a short one, the server does not start.
 """
@@ -21,8 +21,8 @@ class AdminConfiguration:
     """What a server of the page needs to know.
 
     `hosts` are the names it answers to (without port); `picture_origin` is where stored pictures are public;
-    `behind_proxy` says that TLS and the outer address are a proxy's. `user_header` names the header in which
-    that proxy says who is signed in; empty means that no such header counts.
+    `behind_proxy` says that a proxy provides TLS and the outer address. `user_header` is the header in which that
+    proxy names the signed-in user; empty means that no header is trusted.
     """
 
     token: str = field(repr=False)
@@ -36,7 +36,7 @@ class AdminConfiguration:
     def __post_init__(self) -> None:
         if not self.token:
             raise ConfigurationFailure(
-                "ADMIN_TOKEN is not set, and it lets its holder change the settings. Set it to a long random text, for "
+                "ADMIN_TOKEN is not set. It lets its holder change the settings, so set it to a long random text, for "
                 "example the output of `openssl rand -base64 32`."
             )
         if len(self.token) < SHORTEST_TOKEN or not self.token.isascii() or not self.token.isprintable():
@@ -46,7 +46,7 @@ class AdminConfiguration:
             )
         if self.user_header and not self.behind_proxy:
             raise ConfigurationFailure(
-                "ADMIN_USER_HEADER is set without --behind-proxy: anybody could send that header. Unset it, or start "
+                "ADMIN_USER_HEADER is set without --behind-proxy, so anyone could send that header. Unset it, or start "
                 "the page behind a proxy that always replaces it."
             )
 
@@ -74,12 +74,12 @@ def configuration_of(
 
 
 def check_bind(host: str, *, behind_proxy: bool) -> None:
-    """Raises `ConfigurationFailure` for an address that others can reach, unless a proxy is before it."""
+    """Raises `ConfigurationFailure` for an address that others can reach, unless a proxy stands in front of it."""
     if behind_proxy or is_loopback(host):
         return
     raise ConfigurationFailure(
         f"'{host}' can be reached from other machines, and the page speaks plain HTTP: bind to 127.0.0.1, or put a "
-        "proxy with TLS before it and say so with --behind-proxy."
+        "proxy with TLS in front of it and add --behind-proxy."
     )
 
 

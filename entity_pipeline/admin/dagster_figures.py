@@ -1,6 +1,6 @@
 """Runs in flight and the last tick of each schedule and sensor, from an open instance of Dagster.
 
-With how much patience the storage is asked belongs to `dagster_records.py`.
+The time limit for reading the storage belongs to `dagster_records.py`.
 """
 
 from datetime import UTC, datetime
@@ -23,51 +23,51 @@ _MOST_RUNS = 50
 class Tick(Shown):
     """One evaluation of a sensor or schedule.
 
-    `said` is why it skipped, or its error: a text in English where Dagster keeps nothing else.
+    `said` is why it skipped, or its error; an English text where Dagster stores only that.
     """
 
     name: str
     at: datetime
     status: Literal["started", "skipped", "success", "failure"]
     said: Sentence | str | None
-    runs: list[str] = Field(description="Ids of the runs it asked for.")
+    runs: list[str] = Field(description="Ids of the runs that it requested.")
 
 
 class RunInFlight(Shown):
-    """A run that waits or works."""
+    """A queued or running run."""
 
     run_id: str
-    job: str = Field(description="The job; for a backfill or chosen assets, the assets.")
+    job: str = Field(description="The job; for a backfill or selected assets, the assets.")
     status: str = Field(description="Dagster's word: QUEUED, STARTED, CANCELING ...")
     partitions: str | None = Field(description="A day, or `first...last`.")
     since: datetime | None
-    url: str | None = Field(description="The run in the Dagster UI, when its address is configured.")
+    url: str | None = Field(description="The run in the Dagster UI, if its address is configured.")
     domains: list[str] = Field(description="The keys of the domains that it works for.")
 
 
 class DagsterFigures(Shown):
-    """What Dagster's storage says. `away` says why it can't be asked, and then the lists are empty."""
+    """The content of Dagster's storage. `away` says why it can't be read, and then the lists are empty."""
 
     away: Sentence | None
     ui_url: str | None
-    ticks: list[Tick] = Field(description="The newest of each schedule and sensor, schedules first.")
+    ticks: list[Tick] = Field(description="The newest tick of each schedule and sensor, schedules first.")
     runs: list[RunInFlight]
 
 
 def figures_of(instance: dg.DagsterInstance, ui_url: str | None, automation: Automation) -> DagsterFigures:
-    """What the instance says now; `ui_url` is where people see the Dagster UI."""
+    """The current figures of the instance; `ui_url` is the address of the Dagster UI."""
     records = instance.get_run_records(dg.RunsFilter(statuses=IN_FLIGHT), limit=_MOST_RUNS)
     runs = [_run(record, ui_url, automation) for record in records]
     return DagsterFigures(away=None, ui_url=ui_url, ticks=_ticks(instance), runs=runs)
 
 
 def without_dagster(why: Reason, ui_url: str | None) -> DagsterFigures:
-    """Nothing is known."""
+    """Empty figures, with the reason."""
     return DagsterFigures(away=why, ui_url=ui_url, ticks=[], runs=[])
 
 
 def of_domain(figures: DagsterFigures, automation: Automation, key: str) -> DagsterFigures:
-    """What belongs to one domain; a run of unknown domain belongs to each."""
+    """The figures of one domain; a run of an unknown domain belongs to each."""
     names = automation.names.get(key, frozenset())
     return figures.model_copy(
         update={
@@ -78,7 +78,7 @@ def of_domain(figures: DagsterFigures, automation: Automation, key: str) -> Dags
 
 
 def _ticks(instance: dg.DagsterInstance) -> list[Tick]:
-    """The newest of each, schedules first. A name that moved to another code location has several states."""
+    """The newest tick of each, schedules first. A name that moved to another code location has several states."""
     newest: dict[str, tuple[bool, Tick]] = {}
     for state in instance.all_instigator_state():
         is_sensor = state.instigator_type.value == "SENSOR"

@@ -1,7 +1,7 @@
-"""Asks Dagster's storage with little patience: the pages work without it.
+"""Read Dagster's storage with a short time limit, because the pages also work without it.
 
-Dagster's own storage has no time limit on a connection, so it is asked in a thread that is left behind after
-`PATIENCE_S`. Concurrent readers share one answer. What is read belongs to `dagster_figures.py`.
+Dagster's own storage has no time limit on a connection, so it is read in a thread that is abandoned after `PATIENCE_S`.
+Concurrent readers share one result. What is read belongs to `dagster_figures.py`.
 """
 
 import logging
@@ -31,12 +31,12 @@ _log = logging.getLogger(__name__)
 
 
 class DagsterRecords:
-    """Dagster's instance of the environment, opened at first use.
+    """The Dagster instance of the environment, opened at first use.
 
     Args:
-        ui_url: where people see the Dagster UI, for links; None for no links.
+        ui_url: the address of the Dagster UI, for links; None for no links.
         open_instance: how the instance is opened; raises when there is none.
-        automation: whose a run is.
+        automation: the domains of runs.
     """
 
     def __init__(
@@ -59,18 +59,18 @@ class DagsterRecords:
         return self._cached.get()
 
     def asked(self, ask: Callable[[dg.DagsterInstance], T]) -> T | None:
-        """What `ask` finds in Dagster's storage; None when it can't be asked within `PATIENCE_S`."""
+        """The result of `ask` on Dagster's storage; None when it can't be read within `PATIENCE_S`."""
         with suppress(_AwayError, NotInTime):
             answer: T = self._patiently(lambda: self._guarded(ask), self._asking_for_others)
             return answer
         return None
 
     def problem(self) -> str | None:
-        """A sentence when Dagster's storage can't be asked at all, else None."""
+        """A sentence when Dagster's storage can't be read at all, else None."""
         return "Dagster's storage can't be read." if self.figures().away else None
 
     def close(self) -> None:
-        """Give back the connections."""
+        """Close the connections."""
         with self._lock:
             if self._instance is not None:
                 self._instance.dispose()
@@ -110,7 +110,7 @@ class DagsterRecords:
         def work() -> None:
             try:
                 found = ask()
-            except BaseException as error:  # noqa: BLE001  it is raised again where the answer is awaited
+            except BaseException as error:  # noqa: BLE001  raised again where the result is awaited
                 asking.release()
                 answer.set_exception(error)
             else:

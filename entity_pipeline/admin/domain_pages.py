@@ -1,7 +1,7 @@
-"""The addresses of a domain's page: the page itself by its parts, its switch, and the domain's own routes.
+"""The addresses of a domain's page: the page and its parts, its switch, and the domain's own routes.
 
-What a part shows belongs to the domain. Forms end in a redirect, so that a reload or the back button never repeats a
-change.
+The content of a part belongs to the domain. Forms end in a redirect, so that a reload or the back button never repeats
+a change.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ DONE = ("on", "off", "saved", "nothing")
 
 
 def pages_of(mounted: MountedPage) -> APIRouter:
-    """Everything below the page's path; the shell's addresses come first."""
+    """The routes below the page's path; the shell's own come first."""
     router = APIRouter()
     router.add_api_route(mounted.path, domain_page, methods=["GET"])
     router.add_api_route(f"{mounted.own_path}/switch", switch, methods=["POST"])
@@ -63,7 +63,7 @@ def switch(
     updated_at: ShortText = "",
     next: ShortText = "",  # noqa: A002  the name of the form's field
 ) -> Response:
-    """Switch the domain on or off, from its page or from the first one."""
+    """Switch the domain on or off, from its page or from the home page."""
     assert screen.mounted is not None
     visitor, wanted = screen.checked(csrf_token), is_enabled == "true"
     at_home = next == HOME_PATH

@@ -1,4 +1,4 @@
-"""A domain's parts as HTML: all are read side by side, and a fault in one leaves the others as they are."""
+"""A domain's parts as HTML: all are read in parallel, and a fault in one does not affect the others."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -19,13 +19,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Trouble:
-    """Why a part can't be shown; without a sentence only the server's log says it."""
+    """Why a part can't be shown; without a sentence, only the server's log says why."""
 
     sentence: str | None = None
 
 
 def drawn_parts(screen: Screen, parts: Sequence[PagePart]) -> Mapping[str, Markup]:
-    """Every part and the parts inside, by key."""
+    """The HTML of every part and of the parts inside it, by key."""
     every = every_part(parts)
     with ThreadPoolExecutor(max(len(every), 1)) as side_by_side:
         readings = list(side_by_side.map(partial(_read, screen.query), every))
@@ -36,7 +36,7 @@ def drawn_parts(screen: Screen, parts: Sequence[PagePart]) -> Mapping[str, Marku
 
 
 def part_for(parts: Sequence[PagePart], element: str | None) -> PagePart | None:
-    """The part that is drawn into the element of this id."""
+    """The part that is drawn into the element with this id."""
     return next((one for one in every_part(parts) if f"{one.key}-now" == element), None)
 
 

@@ -1,6 +1,6 @@
-"""`Figures`: what the pages of all domains share, read from one installation.
+"""`Figures`: the figures that the pages of all domains share, read from one installation.
 
-No figure is computed twice: each comes from the function that the pipeline itself decides by, so that page, API,
+No figure is computed twice: each comes from the function by which the pipeline itself decides, so that page, API,
 command and ledger agree. A domain's own figures belong to its page.
 """
 
@@ -17,18 +17,18 @@ BACKLOG_CACHED_S = 15.0
 
 
 class Figures:
-    """Raises everywhere `DatabaseUnavailable` or `SchemaMismatch` when a figure can't be had; the answer is a 503."""
+    """Every method raises `DatabaseUnavailable` or `SchemaMismatch` when a figure can't be read, answered by a 503."""
 
     def __init__(self, installation: Installation, pages: Sequence[Page]) -> None:
         self._at = installation
         self._searches = CachedReading(lambda: searches(pages), BACKLOG_CACHED_S)
 
     def health(self) -> Health:
-        """What is away. Never raises, and says no more than a stranger may know."""
+        """The systems that can't be reached. Never raises, and says no more than a stranger may know."""
         return health(self._at)
 
     def quota(self) -> QuotaFigures:
-        """The ledger's day, 30 days, and when the backlogs of all domains are done."""
+        """Today's figures of the ledger, 30 days, and the forecast for the backlogs of all domains."""
         return read_quota(self._at, self.searches)
 
     def searches(self) -> int:

@@ -1,6 +1,6 @@
 """When a backlog is done under the quota, if each request takes one search and nothing else uses the quota. Pure.
 
-What a quota is belongs to `core/gemini/quota.py`; how the forecast is worded on a page, to the texts.
+The quota itself belongs to `core/gemini/quota.py`, the wording of the forecast on a page to the texts.
 """
 
 from datetime import date, timedelta
@@ -16,10 +16,10 @@ _LONGEST_DAYS = 3_650
 class Forecast(Shown):
     """When the backlog is done. `done_on` is a Pacific day, None when it takes longer than ten years."""
 
-    pending: int = Field(description="Requests with a search that wait.")
-    per_day: int = Field(description="The most of a Pacific day.")
+    pending: int = Field(description="Waiting requests with a search.")
+    per_day: int = Field(description="The most requests of a Pacific day.")
     per_month: int | None = Field(
-        description="The most of a Pacific month, where a month's free units are the end."
+        description="The most requests of a Pacific month, if they end at its free units."
     )
     left_today: int
     done_on: date | None
@@ -27,7 +27,7 @@ class Forecast(Shown):
 
 
 def forecast(pending: int, status: QuotaStatus) -> Forecast:
-    """The forecast for so many requests."""
+    """The forecast for `pending` requests."""
     units = status.units_per_request
     is_monthly = status.period == "month" and not status.is_paid
     per_day = (status.cap if status.daily_cap is None else status.daily_cap) // units
@@ -46,7 +46,7 @@ def forecast(pending: int, status: QuotaStatus) -> Forecast:
 
 
 def _done_on(pending: int, status: QuotaStatus, per_day: int, per_month: int | None) -> date | None:
-    """Day by day, because days and months bind at the same time."""
+    """Simulated day by day, because the limits of days and months apply at the same time."""
     units, day = status.units_per_request, status.quota_day
     of_month = None if per_month is None else max(status.free_units - status.used_in_period, 0) // units
     for nth in range(_LONGEST_DAYS):

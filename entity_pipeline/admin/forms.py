@@ -1,4 +1,4 @@
-"""What forms send: the fields' types, and the version of the row that a form was made from."""
+"""Input from forms: the types of fields, and the version of the row that a form was made from."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -22,7 +22,7 @@ Fields = Annotated[Mapping[str, str], Depends(_fields)]
 
 
 def version_of(text: str) -> datetime | None:
-    """The version of the row in a form; '' when there was no row. Raises 422 for anything else."""
+    """The version of the row in a form, None for '' (no row). Raises 422 for any other text."""
     if not text:
         return None
     try:

@@ -1,4 +1,4 @@
-"""The part of a domain's page that shows Gemini's quota and cost. Which figures it has belongs to `gemini_quota.py`."""
+"""The part of a domain's page that shows Gemini's quota and cost. Its figures are in `gemini_quota.py`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class QuotaShown:
 
 
 def quota_part(at: Installation, count_pending: Callable[[], int]) -> PagePart:
-    """The part; `count_pending` says how many requests with a search the domain's backlog needs."""
+    """The part; `count_pending` returns the number of requests with a search that the domain's backlog needs."""
     return PagePart(
         key="quota",
         title="quota",

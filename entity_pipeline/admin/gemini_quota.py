@@ -1,7 +1,7 @@
-"""Gemini's quota and cost as the ledger has them: today, 30 days, by model, and when the backlog is done.
+"""Gemini's quota and cost from the ledger: today, 30 days, by model, and when the backlog is done.
 
 The figures of the day are `GeminiAccess.quota`, by which requests are admitted, so they agree with it to the unit. What
-a backlog is belongs to the domains.
+counts as a backlog belongs to the domains.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ from entity_pipeline.shared.gemini_spend.by_domain import DomainSpend, spend_by_
 
 
 class ModelCost(Shown):
-    """What one model cost, in USD, and how many requests were made."""
+    """The cost of one model in USD, and its number of requests."""
 
     model: str
     requests: int
@@ -57,12 +57,14 @@ class QuotaFigures(Shown):
     cap_reached: bool
     units_per_request: int
     closed_because: Sentence | None = Field(
-        description="Why no request with a search may go out; null when it may."
+        description="Why no request with a search may go out; null when one may."
     )
-    period: Literal["day", "month"] = Field(description="How often the model's free units are given anew.")
+    period: Literal["day", "month"] = Field(description="How often the model's free units are renewed.")
     free_units: int = Field(description="Free units of a period.")
     used_in_period: int
-    daily_cap: int | None = Field(description="The setting; `cap` is lower where free units end before it.")
+    daily_cap: int | None = Field(
+        description="The setting; `cap` is lower where the free units are used up first."
+    )
     is_paid: bool = Field(description="Whether searches beyond the free ones are paid for.")
     answered_by: str | None = Field(description="The model that answers in place of the configured one.")
     blocked_until: datetime | None = Field(description="Google refuses requests until then.")
@@ -88,7 +90,7 @@ def history_begins(today: date) -> date:
 def spent_days(
     today: date, kept: Sequence[SpendDay], ledger_since: Callable[[date], Sequence[SpendDay]]
 ) -> list[SpendDay]:
-    """Days of the roll-up, and from its newest on, at least from yesterday, those of the ledger itself.
+    """Days of the roll-up; from its newest day on, or at least from yesterday, days of the ledger itself.
 
     The roll-up may have stopped, or have missed a day's last hour.
     """
@@ -98,7 +100,7 @@ def spent_days(
 
 
 def read_quota(at: Installation, count_pending: Callable[[], int]) -> QuotaFigures:
-    """The ledger's day, 30 days and the forecast for as many requests with a search as `count_pending` says."""
+    """Today's figures of the ledger, 30 days and the forecast for `count_pending()` requests with a search."""
     now = datetime.now(UTC)
     status = at.gemini.quota()
     kept = at.gemini.spend(history_begins(status.quota_day))

@@ -1,7 +1,7 @@
-"""What holds for every answer: the host it was asked by, the size of what is sent, and the security headers.
+"""Rules for every response: the allowed hosts, the size of a request, and the security headers.
 
-Surprising: the policy allows no inline script and no inline style at all. Google's search suggestions need
-inline style, so they are a document of their own, in a sandbox, shown in a frame (`SUGGESTIONS_POLICY`).
+The policy allows no inline script and no inline style at all. Google's search suggestions need inline styles, so they
+are a separate, sandboxed document in a frame (`SUGGESTIONS_POLICY`).
 """
 
 import json
@@ -11,7 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LARGEST_BODY_BYTES = 64_000
-# No origin of its own, no script, nothing loaded; a link opens in a new window that is not sandboxed.
+# No own origin, no script, nothing loaded; a link opens in a new window that is not sandboxed.
 SUGGESTIONS_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'self'; sandbox allow-popups allow-popups-to-escape-sandbox"
@@ -37,7 +37,7 @@ class Guard:
         self._policy = content_policy(picture_origin)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse what should not reach a handler, and put the headers on every answer."""
+        """Refuse requests that should not reach a handler, and add the headers to every response."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -74,7 +74,7 @@ class Guard:
 
 
 class _Bounded:
-    """A body without a declared length is cut off where a declared one would have been refused."""
+    """Cuts off a body without a declared length where a declared one would have been refused."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive

@@ -1,4 +1,4 @@
-"""What works: each database and Dagster's storage, in words that a stranger may read."""
+"""The health of each database and of Dagster's storage, in words that a stranger may read."""
 
 from pydantic import Field
 
@@ -9,7 +9,7 @@ from entity_pipeline.core.ports import Database
 
 
 class HealthPart(Shown):
-    """One thing that the pages depend on."""
+    """One system that the pages depend on."""
 
     name: str
     problem: str | None = Field(description="A sentence; null when it works.")
@@ -23,7 +23,7 @@ class Health(Shown):
 
 
 def health(installation: Installation) -> Health:
-    """Ask each. Never raises."""
+    """Check each system. Never raises."""
     databases = {"operation": installation.operation_db, "assets": installation.assets_db}
     parts = [HealthPart(name=name, problem=_problem(name, database)) for name, database in databases.items()]
     ok = all(part.problem is None for part in parts)

@@ -1,4 +1,4 @@
-"""`/admin`: all domains at a glance, signing in, and the way from older addresses. Which figures belongs elsewhere."""
+"""`/admin`: the home page, signing in, and redirects from older addresses. The figures are in `home_parts.py`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +16,7 @@ router = APIRouter()
 
 @router.get(HOME_PATH)
 def home(screen: SignedIn) -> Response:
-    """The first page, or the one part of it that htmx asks for."""
+    """The home page, or the part of it that htmx requests."""
     return home_page(screen)
 
 
@@ -36,7 +36,7 @@ def sign_in_page(screen: AnyScreen, next: str = HOME_PATH, problem: str = "") ->
 
 
 def home_page(screen: Screen, status: int = 200, conflict: Mapping[str, Any] | None = None) -> Response:
-    """The page; `conflict` is a switch that was not made because the settings had changed."""
+    """The page; `conflict` is a switch that was refused because the settings had changed."""
     parts = home_parts(screen.shell)
     if (alone := part_for(parts, screen.element)) is not None:
         return screen.answer(drawn_parts(screen, [alone])[alone.key])
@@ -51,6 +51,6 @@ def home_page(screen: Screen, status: int = 200, conflict: Mapping[str, Any] | N
 
 
 def _done(screen: Screen) -> tuple[str, str] | None:
-    """Which switch was just made, and of which domain."""
+    """The switch that was just made, and its domain."""
     done, key = screen.query.get("done", ""), screen.query.get("domain", "")
     return (done, key) if done in ("on", "off") and key in screen.words else None

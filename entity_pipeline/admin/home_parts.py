@@ -1,4 +1,4 @@
-"""The parts of the first page: a row per domain, Gemini's quota, the Instagram budget, the last alerts, what works."""
+"""The parts of the home page: domains, Gemini's quota, the Instagram budget, the last alerts, the system status."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from entity_pipeline.resources.instagram.usage import PoolUsage, pool_usage
 from entity_pipeline.shared.alerts.recent import recent_alerts
 
 MOST_ALERTS = 8
-# The sensor looks every minute.
+# The alerts sensor runs every minute.
 _STILL_TRUE = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One window of the Instagram budget: what was used, and what all ways out allow together."""
+    """One window of the Instagram budget: the requests made, and those that all routes together allow."""
 
     name: str
     used: int
@@ -62,7 +62,7 @@ class AlertShown:
 
 @dataclass(frozen=True, slots=True)
 class SystemShown:
-    """What works, and what Dagster does that belongs to no domain alone."""
+    """The system status, and shared ticks and runs of Dagster."""
 
     health: Health
     dagster: DagsterFigures

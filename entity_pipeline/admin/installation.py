@@ -1,6 +1,6 @@
-"""What pages read: the databases, settings, Gemini's ledger and Dagster's records of one installation.
+"""The sources of the pages: the databases, settings, Gemini's ledger and Dagster's records of one installation.
 
-Nothing connects before it is asked. What is made of it belongs to `figures.py` and to the domains' pages.
+Nothing connects before it is used. The figures belong to `figures.py` and to the domains' pages.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ _WANTED = ("operation_db", "assets_db", "settings", "gemini")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installation:
-    """What is read, and `automation`, which says whose a run is.
+    """The sources, and `automation`, which has the domain of each run.
 
     `pipelines` has the key of each domain by the name that the ledger has for it.
     `edit_url` is where people correct an account, `dagster_url` the Dagster UI; None leaves the links out.
@@ -43,7 +43,7 @@ class Installation:
 def installation_of_environment(
     domains: Sequence[Domain], *, dagster_url: str | None, edit_url: str | None
 ) -> Iterator[Installation]:
-    """The installation that the environment names, with these domains; closes everything at the end.
+    """The installation that the environment names, with these domains; closes all connections at the end.
 
     Raises:
         ConfigurationFailure: a variable is missing or wrong.

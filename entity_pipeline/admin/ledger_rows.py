@@ -1,4 +1,4 @@
-"""The requests to Gemini that one subject of a domain cost, such as an account; the subject is the ledger's word."""
+"""The requests to Gemini for one subject of a domain, such as an account, and their cost."""
 
 from decimal import Decimal
 
@@ -22,7 +22,7 @@ class SubjectCost(Shown):
 
 
 def subject_cost(installation: Installation, step: Step, subject: str) -> SubjectCost:
-    """What the ledger has for a subject; released requests never left and cost nothing.
+    """The requests for a subject; released ones never left and cost nothing.
 
     Raises:
         DatabaseUnavailable: the ledger can't be reached.

@@ -1,6 +1,7 @@
-"""What the first page shows of all domains, read from one installation: a row a domain, the Instagram budget, alerts.
+"""The figures of all domains on the home page: a row per domain, the Instagram budget, alerts.
 
-What a backlog is belongs to each domain's page. A figure that can't be had is None, and the others are still shown.
+What counts as a backlog belongs to each domain's page. A figure that can't be read is None, and the others are still
+shown.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -29,21 +30,23 @@ _RECENT = timedelta(days=1)
 
 
 class DomainFigures(SwitchState):
-    """One domain: its switch, what waits, what today has cost, and what is wrong."""
+    """One domain: its switch, its backlog, today's cost, and its failing jobs."""
 
     key: str
-    path: str = Field(description="Where its page is.")
-    backlog: int | None = Field(description="What waits; null when it can't be counted.")
-    oldest: datetime | None = Field(description="Since when the one that waits longest does.")
-    spent_today_usd: Decimal | None = Field(description="Of the Pacific day, open requests at most.")
+    path: str = Field(description="The path of its page.")
+    backlog: int | None = Field(description="The number of waiting items; null when it can't be counted.")
+    oldest: datetime | None = Field(description="The time since which the oldest item has waited.")
+    spent_today_usd: Decimal | None = Field(
+        description="Of the Pacific day; open requests count at their highest cost."
+    )
     requests_today: int | None
     failing_jobs: list[str] | None = Field(
-        description="Failed within 24 hours and not succeeded since; null without Dagster's records."
+        description="Jobs that failed within 24 hours without a later success; null without Dagster's records."
     )
 
 
 def domain_figures(at: Installation, pages: Sequence[MountedPage]) -> list[DomainFigures]:
-    """A row a domain, in the order of the assembly.
+    """One row per domain, in the order of the assembly.
 
     Raises:
         DatabaseUnavailable: the settings can't be read, so no switch can be shown.

@@ -1,4 +1,4 @@
-"""`Page`: what a domain gives to the administration page. `Domain.page` returns the function that makes one.
+"""`Page`: a domain's part of the administration page. `Domain.page` returns the function that makes one.
 
     class ShopsPage(Page):
         path = "/admin/data-pipeline/shops"
@@ -7,8 +7,8 @@
         def __init__(self, installation: Installation) -> None: ...
         def parts(self) -> Sequence[PagePart]: ...
 
-The shell frames the parts, serves them under `path`, adds the switch, the settings and the home page's row, and words
-everything with the texts of the package. How parts are drawn is in `drawing.py`, and metrics in `metrics/`.
+The shell frames the parts, serves them under `path`, adds the switch, the settings and the home page's row, and uses
+the texts of the package. Parts are drawn in `drawing.py`; metrics are in `metrics/`.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,10 +25,10 @@ from entity_pipeline.admin.parts import PagePart
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What waits in a domain.
+    """The waiting items of a domain.
 
-    `oldest` is since when the one that waits longest does, `searches` how many requests with a web search the
-    backlog needs at least.
+    `oldest` is the time since which the oldest item has waited, `searches` the least number of requests with a web
+    search that the backlog needs.
     """
 
     waiting: int
@@ -40,10 +40,10 @@ class Page(Protocol):
     """One domain's page on one installation.
 
     Attributes:
-        path: where it is served; below it are the domain's own routes.
+        path: its address; the domain's own routes are below it.
         package: the package with `texts/{en,ko}.json` and `templates/`. Its templates are named with the domain's
             key: ``"shops/list.html"``. The texts must have ``title``.
-        api_prefixes: where its API is served too, beside ``/api/v1/<key>``.
+        api_prefixes: further addresses of its API beside ``/api/v1/<key>``.
     """
 
     path: str
@@ -54,7 +54,7 @@ class Page(Protocol):
         """The sections of the page, in order."""
 
     def backlog(self) -> Backlog:
-        """What waits now. Raises `PipelineFailure` when nobody can tell."""
+        """The current backlog. Raises `PipelineFailure` when it can't be counted."""
 
     def routes(self) -> APIRouter:
         """Further pages, with paths below `path`."""

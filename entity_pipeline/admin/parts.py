@@ -1,4 +1,4 @@
-"""`PagePart`: one section of a domain's page. What it shows belongs to its domain, how it is drawn to `drawing.py`."""
+"""`PagePart`: one section of a domain's page. Its content belongs to its domain, drawing to `drawing.py`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,15 +7,16 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PagePart:
-    """One section, read and drawn alone: a fault in it leaves the others as they are.
+    """One section, read and drawn separately, so that a fault in it does not affect the others.
 
     Attributes:
-        key: the id of its element: ``"scheduler"``. What is drawn anew inside has the id ``"scheduler-now"``.
-        title: the key of its heading's text. Under ``title + ".away"`` is what it says while it can't be read.
-        template: what draws it, with `shown` and `part` among its variables: ``"entities/scheduler.html"``.
-        read: gives `shown` for the query of the page's address. A `PipelineFailure` is shown in place of the part.
-        refresh_s: after how many seconds an open page asks for it again; None for never.
-        is_wide: it has the page's whole width, below the panels.
+        key: the id of its element: ``"scheduler"``. The content that is refreshed inside has the id
+            ``"scheduler-now"``.
+        title: the key of its heading's text. ``title + ".away"`` is the key of the text shown while it can't be read.
+        template: its template, with the variables `shown` and `part`: ``"entities/scheduler.html"``.
+        read: returns `shown` for the query of the page's address. A `PipelineFailure` is shown in place of the part.
+        refresh_s: after how many seconds an open page requests it again; None for never.
+        is_wide: whether it has the page's whole width, below the panels.
         inner: parts that its template draws inside, as ``inner["results"]``.
     """
 
@@ -29,5 +30,5 @@ class PagePart:
 
 
 def every_part(parts: Sequence[PagePart]) -> list[PagePart]:
-    """The parts and those inside, each behind what it holds."""
+    """All parts, with the inner ones before the part that holds them."""
     return [one for part in parts for one in (*part.inner, part)]

@@ -1,4 +1,4 @@
-"""Where the shell serves what. A domain's page says its own path."""
+"""The paths of the shell. A domain's page defines its own path."""
 
 HOME_PATH = "/admin"
 PAGES_PATH = "/admin/data-pipeline"
@@ -10,7 +10,7 @@ API_PATH = "/api/v1"
 
 
 def own_path(path: str) -> str:
-    """`path` if it is an address of these pages, else the first one: a form may not lead to another site."""
+    """`path` if it is an address of these pages, else the home page, so that a form can't lead to another site."""
     is_ours = path == HOME_PATH or path.startswith((f"{HOME_PATH}/", f"{HOME_PATH}?"))
     fits = is_ours and "\\" not in path and "//" not in path and path.isprintable()
     return path if fits else HOME_PATH

@@ -1,4 +1,4 @@
-"""A failure as a page for people, with what to do next. Which failure has which status belongs to `problems.py`."""
+"""A failure as a page for people, with what to do next. The status of each failure belongs to `problems.py`."""
 
 from fastapi import Request
 from fastapi.responses import Response
@@ -9,7 +9,7 @@ from entity_pipeline.admin.screen import screen_of
 
 
 def problem_page(request: Request, problem: Problem) -> Response:
-    """The page, or the redirect that the failure is made of."""
+    """The page, or the redirect that the failure asks for."""
     if "Location" in problem.headers or "HX-Redirect" in problem.headers:
         return Response(status_code=problem.status, headers=problem.headers)
     answer = screen_of(request).show("problem.html", problem.status, problem=problem, here=HOME_PATH)

@@ -1,6 +1,6 @@
-"""Every failure as an answer: problem details (RFC 9457) for programs, a page for people.
+"""Every failure as a response: problem details (RFC 9457) for programs, a page for people.
 
-A handler never catches a failure to answer it. It raises, and the table here says with what status.
+A handler never catches a failure to answer it. It raises, and the table here gives the status.
 """
 
 import json
@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 
 class Problem:
-    """One failure. `more` are members of the problem beside the standard ones."""
+    """One failure. `more` has further members of the problem beside the standard ones."""
 
     def __init__(
         self,
@@ -44,15 +44,15 @@ class Problem:
         self.headers = dict(headers or {})
 
     def as_json(self) -> Response:
-        """The answer for programs."""
+        """The response for programs."""
         body = {"type": "about:blank", "title": self.title, "status": self.status, "detail": self.detail}
-        # In ASCII: what a client sent may come back in the sentence, and half a surrogate pair has no UTF-8.
+        # In ASCII: the sentence may quote the client, and a lone surrogate can't be encoded in UTF-8.
         text = json.dumps(jsonable_encoder(body | self.more))
         return Response(text, self.status, self.headers, media_type="application/problem+json")
 
 
 def problem_of(error: Exception) -> Problem:
-    """What an exception means for the client."""
+    """The problem for an exception."""
     if isinstance(error, HTTPException):
         return Problem(error.status_code, str(error.detail), headers=error.headers)
     if isinstance(error, RequestValidationError):
@@ -78,11 +78,11 @@ def problem_of(error: Exception) -> Problem:
         return Problem(503, str(error), headers={"Retry-After": "5"})
     if isinstance(error, PipelineFailure):
         return Problem(503, str(error))
-    return Problem(500, "Something went wrong here; the server's log says what.")
+    return Problem(500, "An internal error occurred; the details are in the server's log.")
 
 
 def answer_problems(app: FastAPI, page: Callable[[Request, Problem], Response]) -> None:
-    """Make every exception an answer; `page` makes the one for people."""
+    """Turn every exception into a response; `page` makes the one for people."""
 
     def answer(request: Request, error: Exception) -> Response:
         problem = problem_of(error)

@@ -1,7 +1,7 @@
-"""The templates of the shell and of each page, and what they can say: numbers, money, instants, addresses of our files.
+"""The templates of the shell and of each page, and their filters for numbers, money, instants and addresses of files.
 
-An instant is written in UTC. `static/page.js` turns it into the viewer's zone; without JavaScript the page stays right,
-only less convenient. Words are not made here: see `texts.py`.
+An instant is written in UTC. `static/page.js` converts it to the viewer's zone; without JavaScript the page is still
+correct, only less convenient. Texts do not belong here: see `texts.py`.
 """
 
 import hashlib
@@ -28,10 +28,10 @@ _PACIFIC = ZoneInfo("America/Los_Angeles")
 
 
 def environment(packages: Mapping[str, str]) -> Environment:
-    """The templates. Everything is escaped, and a name that is not there is a fault.
+    """The templates. Everything is escaped, and an unknown name is an error.
 
     Args:
-        packages: of each domain's page by the domain's key, which its templates' names begin with.
+        packages: the package of each domain's page by the domain's key, the prefix of its templates' names.
     """
     found = Environment(
         loader=ChoiceLoader(
@@ -75,18 +75,18 @@ def environment(packages: Mapping[str, str]) -> Environment:
 
 @cache
 def asset(name: str) -> str:
-    """The address of one of our own files, with a hash of its content in it, so that a browser may keep it."""
+    """The address of one of our own files, with a hash of its content, so that a browser may cache it."""
     content = (files(SHELL) / "static" / name).read_bytes()
     return f"{STATIC_PATH}/{name}?v={hashlib.sha256(content).hexdigest()[:10]}"
 
 
 def usd(value: Decimal) -> str:
-    """US dollars: four digits for amounts under a dollar, else cents."""
+    """US dollars: with four decimals under a dollar, else with cents."""
     return f"${value:,.4f}" if 0 < value < 1 else f"${value:,.2f}"
 
 
 def coded(text: str) -> Markup:
-    """A text of ours in which ``` `a command` ``` is shown as code."""
+    """One of our texts, in which ``` `a command` ``` is shown as code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704  it is escaped
 
 
@@ -106,12 +106,12 @@ def share(value: float) -> str:
 
 
 def host(address: str) -> str:
-    """Where a link leads, without path and user name."""
+    """The host of a link."""
     return urlsplit(address).hostname or address
 
 
 def age(since: datetime, now: datetime) -> tuple[str, int]:
-    """How long ago as the key of a unit and a number: ``("age.days", 12)``."""
+    """The age as the key of a unit and a number: ``("age.days", 12)``."""
     seconds = max(int((now - since).total_seconds()), 0)
     for unit, length in (("age.days", 86_400), ("age.hours", 3_600), ("age.minutes", 60)):
         if seconds >= length:

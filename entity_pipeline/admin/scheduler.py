@@ -1,6 +1,6 @@
-"""A domain's switch with its settings, and what Dagster does: what the scheduler's part of every page shows.
+"""A domain's switch with its settings, and Dagster's ticks and runs: the scheduler's part of every page.
 
-What a domain would launch next belongs to its page, whose figures extend these.
+The runs that a domain would launch next belong to its page, whose figures extend these.
 """
 
 from datetime import datetime
@@ -31,11 +31,11 @@ class SwitchFigures(SwitchState):
     settings: dict[str, Any] = Field(
         description="Every setting in effect; the defaults where none is stored."
     )
-    stored: dict[str, Any] = Field(description="Only what is stored, readable or not.")
+    stored: dict[str, Any] = Field(description="Only the stored settings, readable or not.")
 
 
 class AutomationFigures(SwitchFigures):
-    """The same with what Dagster does."""
+    """The same with Dagster's ticks and runs."""
 
     dagster: DagsterFigures
     as_of: datetime

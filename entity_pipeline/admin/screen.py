@@ -1,4 +1,4 @@
-"""`Screen`: one request for a page, with the reader's language, who is signed in, and how an answer is drawn."""
+"""`Screen`: one request for a page, with the reader's language, the signed-in visitor, and rendering."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from entity_pipeline.admin.texts import LANGUAGE_COOKIE, LANGUAGES, Texts, langu
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """`mounted` is the domain's page that the address belongs to; its texts are known, too."""
+    """One request for a page. `mounted` is the domain's page at the address; its texts are available too."""
 
     request: Request
     shell: Shell
@@ -27,12 +27,12 @@ class Screen:
 
     @property
     def query(self) -> Mapping[str, str]:
-        """The query of the page's address; a form that was sent has none."""
+        """The query of the page's address; empty for a sent form."""
         return self.request.query_params if self.request.method == "GET" else {}
 
     @property
     def element(self) -> str | None:
-        """The id of the element that htmx fills; None when the browser asks for a whole page."""
+        """The id of the element that htmx fills; None when the browser requests a whole page."""
         headers = self.request.headers
         if headers.get("hx-request") != "true" or headers.get("hx-history-restore-request") == "true":
             return None
@@ -46,7 +46,7 @@ class Screen:
         }
 
     def checked(self, csrf_token: str | None) -> Visitor:
-        """Who makes a change. Raises 403 without the session's token."""
+        """The visitor who makes a change. Raises 403 without the session's token."""
         assert self.visitor is not None
         access_of(self.request).check_csrf(self.visitor, csrf_token)
         return self.visitor
@@ -67,11 +67,11 @@ class Screen:
         return Markup(self.shell.templates.get_template(template).render(known | values))  # noqa: S704  escaped
 
     def show(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
-        """The template as the answer."""
+        """The template as the response."""
         return self.answer(self.drawn(template, **values), status)
 
     def answer(self, html: Markup, status: int = 200) -> HTMLResponse:
-        """The answer; a language that was asked for in the address is remembered."""
+        """The response; a language requested in the address is remembered."""
         answer = HTMLResponse(html, status, headers={"Vary": "HX-Request, Cookie, Accept-Language"})
         if self.request.query_params.get("lang") == self.texts.language:
             answer.set_cookie(
@@ -94,7 +94,7 @@ def screen_of(request: Request) -> Screen:
 
 
 def signed_in_screen(request: Request) -> Screen:
-    """A dependency: the screen of a person who is signed in; everybody else is sent to sign in."""
+    """A dependency: the screen of a signed-in person; anyone else is redirected to sign in."""
     screen = screen_of(request)
     if screen.visitor is not None:
         return screen

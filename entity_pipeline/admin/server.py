@@ -1,6 +1,6 @@
 """The page as a process: uvicorn on one address, with an access log that holds no query and no header.
 
-A request under way when the process is asked to end is finished first, for up to ten seconds.
+When the process is asked to end, requests under way are finished first, for up to ten seconds.
 """
 
 import logging
@@ -21,7 +21,7 @@ STOP_WITHIN_S = 10
 
 
 class _WithoutQuery(logging.Filter):
-    """What people search for, and whatever a mistaken client puts into an address, stays out of the log."""
+    """Keeps queries out of the log: search terms, and whatever a faulty client puts into an address."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple) and len(record.args) == 5:
@@ -81,6 +81,6 @@ def _bound(host: str, port: int) -> socket.socket:
         listening.bind(address)
     except OSError as error:
         raise ConfigurationFailure(
-            f"{host}:{port} can't be served ({error.strerror}): end what uses the port, or choose another with --port."
+            f"{host}:{port} can't be served ({error.strerror}): free the port, or choose another with --port."
         ) from None
     return listening

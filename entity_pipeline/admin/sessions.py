@@ -1,6 +1,6 @@
-"""Signing in and out. The page with the form is in `home.py`; here is what the form is sent to.
+"""Signing in and out. The page with the form is in `home.py`; the form is sent to the routes here.
 
-A refusal goes back to the form with `?problem=token` or `?problem=tries`: never with what was typed.
+A refusal goes back to the form with `?problem=token` or `?problem=tries`, never with the typed text.
 """
 
 from typing import Annotated
@@ -28,7 +28,7 @@ def sign_in(
     name: Annotated[str, Form(min_length=1, max_length=LONGEST_NAME)],
     next: Annotated[str, Form(max_length=2_000)] = HOME_PATH,  # noqa: A002  the name of the form's field
 ) -> Response:
-    """A cookie for the right token."""
+    """Set the cookie if the token is right."""
     access = access_of(request)
     try:
         cookie = access.sign_in(token.strip(), name, address_of(request))
@@ -37,7 +37,7 @@ def sign_in(
     if cookie is None:
         return _to(f"{SIGN_IN_PATH}?problem=token")
     response = _to(own_path(next))
-    # Lax, so that a link in an alert opens the page: no GET changes anything, and every POST carries a token.
+    # Lax, so that a link in an alert opens the page. No GET makes a change, and every POST carries a token.
     response.set_cookie(
         access.cookie_name,
         cookie,

@@ -1,4 +1,4 @@
-"""The rows of `pipeline_settings` that people change here: one per domain, and those that hold for all."""
+"""The rows of `pipeline_settings` that people change here: one per domain, and the shared ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from entity_pipeline.core.shared_settings import SHARED_ROWS
 
 @dataclass(frozen=True, slots=True)
 class SettingsPlace:
-    """One row: its model, where its form is, and the page of its domain; None for a shared row."""
+    """One row: its model, the address of its form, and the page of its domain; None for a shared row."""
 
     model: type[SettingsModel]
     path: str
@@ -19,7 +19,7 @@ class SettingsPlace:
 
     @property
     def name(self) -> str:
-        """What people call the row in addresses and commands."""
+        """The name of the row in addresses and commands."""
         return self.model.name
 
 

@@ -13,7 +13,7 @@ from entity_pipeline.admin.scheduler import SwitchFigures, switch_values
 from entity_pipeline.admin.setting_rows import SettingsPlace, settings_places
 from entity_pipeline.admin.shell import Shell
 
-_MISSING: dict[int | str, dict[str, Any]] = {404: problem("There is no such row.")}
+_MISSING: dict[int | str, dict[str, Any]] = {404: problem("There is no row with this name.")}
 
 router = APIRouter(
     prefix=f"{API_PATH}/settings", tags=["settings"], dependencies=NEEDS_TOKEN, responses=WITH_TOKEN
@@ -23,7 +23,7 @@ router = APIRouter(
 class SettingsFigures(SwitchFigures):
     """One row: a domain's, or one that holds for all."""
 
-    name: str = Field(description="What it is called in addresses and commands.")
+    name: str = Field(description="The name of the row in addresses and commands.")
     is_shared: bool
 
 
@@ -41,10 +41,11 @@ def one_row(shell: TheShell, name: str) -> SettingsFigures:
 
 @router.patch(
     "/{name}",
-    responses=_MISSING | {409: problem("The row was changed meanwhile; `current` is how it is now.")},
+    responses=_MISSING
+    | {409: problem("The row was changed in the meantime; `current` is its present state.")},
 )
 def change_row(shell: TheShell, sender: Sender, name: str, change: SettingsChange) -> SettingsFigures:
-    """Switch on or off, or change settings; refused when the row is not the one the change was made from."""
+    """Switch on or off, or change settings; refused when the row has changed since it was read."""
     place = _place(shell, name)
     apply_change(shell.installation, place.model, change, sender)
     return _figures(shell.installation, place)
@@ -54,7 +55,7 @@ def _place(shell: Shell, name: str) -> SettingsPlace:
     for place in settings_places(shell):
         if place.name == name:
             return place
-    raise HTTPException(404, "There are no settings of this name.")
+    raise HTTPException(404, "There are no settings with this name.")
 
 
 def _figures(at: Installation, place: SettingsPlace) -> SettingsFigures:

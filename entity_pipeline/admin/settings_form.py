@@ -1,7 +1,7 @@
 """A settings row as a form. Its fields and bounds come from the row's model, so the form can't allow another value.
 
-Only what a person changed is stored: a field that shows a default and is left alone stays a default. Lists and
-mappings have no field; the command changes them.
+Only changed values are stored: a field that shows a default and is left alone stays a default. Lists and mappings have
+no field; the command changes them.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ _KINDS: Mapping[str, Kind] = {"integer": "whole", "number": "number", "boolean":
 class SettingField:
     """One setting: a number from `least` to `most`, one of `choices`, or a switch (``"true"``, ``"false"``).
 
-    `name` is its dotted path. `default` is None where no value at all is the default.
+    `name` is its dotted path. `default` is None where the default is to have no value.
     """
 
     name: str
@@ -36,7 +36,7 @@ class SettingField:
         return as_typed(self.default)
 
     def read(self, given: str) -> Any:
-        """The value of what was typed; None for an empty field, which means the default.
+        """The typed value; None for an empty field, which means the default.
 
         Raises:
             ValueError: with the key of the text that says what is wrong.
@@ -65,7 +65,7 @@ class SettingField:
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """A form that was sent. `settings` is the change to make; empty while `problems` (field to text key) is not."""
+    """A sent form. `settings` is the change to make; empty if there are `problems` (field to text key)."""
 
     given: Mapping[str, str]
     settings: Mapping[str, Any]
@@ -97,7 +97,7 @@ def as_typed(value: Any) -> str:
 
 
 def typed_values(model: type[SettingsModel], settings: SettingsModel) -> dict[str, str]:
-    """What each field shows."""
+    """The text of each field."""
     values = settings.model_dump(mode="json")
     return {field.name: as_typed(value_of(values, field.name)) for field in fields_of(model)}
 
@@ -105,7 +105,7 @@ def typed_values(model: type[SettingsModel], settings: SettingsModel) -> dict[st
 def read_settings_form(
     model: type[SettingsModel], form: Mapping[str, str], shown: Mapping[str, str]
 ) -> Filled:
-    """What to change. `shown` is what the fields held when the form was made, from its hidden fields."""
+    """The change to make. `shown` has the original values of the fields, from the form's hidden fields."""
     given: dict[str, str] = {}
     settings: dict[str, Any] = {}
     problems: dict[str, str] = {}
@@ -152,7 +152,7 @@ def _kind(described: Mapping[str, Any]) -> Kind | None:
 
 
 def _resolved(described: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The description behind a reference; that of the value itself where it may be null, too."""
+    """The description behind a reference; for a nullable value, the description of the value itself."""
     options = [one for one in described.get("anyOf", ()) if one.get("type") != "null"]
     described = options[0] if len(options) == 1 else described
     reference = described.get("$ref")

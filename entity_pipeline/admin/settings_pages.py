@@ -1,7 +1,7 @@
-"""`/admin/settings` and the form of each row. What a form allows belongs to `settings_form.py`.
+"""`/admin/settings` and the form of each row. The rules of a form belong to `settings_form.py`.
 
-A bad value is said beside its field. When somebody else changed the row meanwhile, nothing is saved, and both values
-are shown.
+An invalid value is reported beside its field. If another person changed the row in the meantime, nothing is saved and
+both values are shown.
 """
 
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ _SWITCHED_OFF: Mapping[type[SettingsModel], str] = {NotifySettings: "alerts_off"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Form:
-    """A form as it is shown: what the fields hold, what they held before, and what was wrong."""
+    """A form to show: the values of the fields, their earlier values, and the problems."""
 
     given: Mapping[str, str]
     was: Mapping[str, str]
@@ -68,7 +68,7 @@ def settings_page(screen: SignedIn) -> Response:
 
 @router.post(SETTINGS_PATH + "/{name}")
 def save_settings(screen: SignedIn, sent: Fields) -> Response:
-    """Save what was changed."""
+    """Save the changes."""
     visitor, place = screen.checked(sent.get(CSRF_FIELD)), _place(screen)
     was = {one.name: sent.get(f"was.{one.name}", "") for one in fields_of(place.model)}
     seen = version_of(sent.get("updated_at", ""))
@@ -119,7 +119,7 @@ def settings_of(mounted: MountedPage) -> APIRouter:
 def _place(screen: Screen) -> SettingsPlace:
     place = place_at(screen.shell, screen.request.url.path)
     if place is None:
-        raise HTTPException(404, "There are no settings of this name.")
+        raise HTTPException(404, "There are no settings with this name.")
     return place
 
 
@@ -130,7 +130,7 @@ def _back(place: SettingsPlace, done: str) -> Response:
 
 
 def _both(place: SettingsPlace, filled: Filled, was: Mapping[str, str], stored: SettingsRow | None) -> _Form:
-    """Fields that were not touched as they are now; those that were, as typed, with the other value beside them."""
+    """The form after a conflict: unchanged fields show the current value, changed ones both."""
     now = typed_values(place.model, readable(place.model, stored))
     given = {name: typed if typed != was[name] else now[name] for name, typed in filled.given.items()}
     version = stored.updated_at if stored is not None else None

@@ -1,4 +1,4 @@
-"""What one server of the page holds: its installation, the domains with their pages, and how they are drawn."""
+"""The parts of one server of the page: its installation, the domains with their pages, and the templates."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,17 +28,17 @@ class MountedPage:
 
     @property
     def path(self) -> str:
-        """Where the page is."""
+        """The path of the page."""
         return self.page.path
 
     @property
     def own_path(self) -> str:
-        """Where the shell's own addresses below the page are; no name of an account is a hyphen alone."""
+        """The prefix of the shell's own addresses below the page; no account has a single hyphen as its name."""
         return f"{self.page.path}/-"
 
     @property
     def usual_path(self) -> str:
-        """Where a page of this domain is looked for; it leads to `path`."""
+        """The usual path of a domain's page, which redirects to `path`."""
         return f"{PAGES_PATH}/{self.domain.key.replace('_', '-')}"
 
 
@@ -61,7 +61,7 @@ class Shell:
         raise KeyError(key)
 
     def page_at(self, path: str) -> MountedPage | None:
-        """The page that an address belongs to."""
+        """The page at an address, or None."""
         return next((m for m in self.pages if path == m.path or path.startswith(f"{m.path}/")), None)
 
 

@@ -1,6 +1,6 @@
-"""The form of everything that the page and the API show: immutable values, the same for both.
+"""The base of all values that the page and the API show: immutable, and the same for both.
 
-Instants are aware datetimes in UTC; money is a Decimal in USD. A reason is a `Reason` for the page, which words it in
+Instants are aware datetimes in UTC; money is a Decimal in USD. A reason is a `Reason` for the page, which shows it in
 the reader's language, and its English sentence in JSON.
 """
 

@@ -1,7 +1,7 @@
 """The words of the pages in English and Korean: `texts/en.json` and `texts/ko.json` of the shell and of each page.
 
-Both files of a package have the same keys and placeholders, which a test holds. Why something waits is a `Reason`,
-whose words are beside the code that says it (`core/reasons.py`); here they are only asked for.
+Both files of a package have the same keys and placeholders, which a test checks. Why something waits is a `Reason`,
+whose words are beside the code that gives it (`core/reasons.py`) and are only looked up here.
 """
 
 import json
@@ -31,7 +31,7 @@ class Texts:
 
     Args:
         language: which one.
-        packages: whose texts are known beside the shell's; the later one holds where two have the same key.
+        packages: whose texts are added to the shell's; the later one wins where two have the same key.
     """
 
     def __init__(self, language: Language, packages: Sequence[str] = ()) -> None:
@@ -45,21 +45,21 @@ class Texts:
         return self._known[key].format(**values)
 
     def count(self, key: str, n: int, **values: object) -> str:
-        """A text with a number ``{n}`` in it; that of one is under ``key.one``."""
+        """A text with a number ``{n}``; the singular is under ``key.one``."""
         return self(f"{key}.one" if n == 1 else key, n=number(n), **values)
 
     def name(self, group: str, value: str | None) -> str:
-        """What a stored value is called, ``("state", "held")``; an unknown one is shown as it is stored."""
+        """The name of a stored value, such as ``("state", "held")``; an unknown one is shown as stored."""
         if value is None:
             return self("none")
         return self._known.get(f"{group}.{value}", value.replace("_", " "))
 
     def known(self, key: str) -> str | None:
-        """The text, or None when there is none of this key."""
+        """The text, or None when there is none with this key."""
         return self._known.get(key)
 
     def reason(self, reason: Reason) -> str:
-        """A reason in words; a page's text ``said.<key>`` holds where a command would be the wrong advice."""
+        """A reason in words; a page's text ``said.<key>`` replaces one whose command would be the wrong advice."""
         own = self._known.get(f"said.{reason.key}")
         return own.format(**reason.values) if own is not None else sentence(reason, self.language)
 
@@ -81,7 +81,7 @@ def texts_of(language: Language, package: str | None = None) -> Texts:
 
 
 def language_of(request: Request) -> Language:
-    """The language asked for by ``?lang``, or else the one chosen before, or else the browser's first known one."""
+    """The language in ``?lang``, else the one chosen before, else the browser's first known one."""
     for wanted in (request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
         for language in LANGUAGES:
             if wanted == language:
@@ -90,7 +90,7 @@ def language_of(request: Request) -> Language:
 
 
 def _preferred(header: str) -> Language:
-    """``"de, ko;q=0.8, en;q=0.5"`` is Korean; what can't be read counts for nothing."""
+    """The first known language: ``"de, ko;q=0.8, en;q=0.5"`` is Korean. Unreadable entries are ignored."""
     found: list[tuple[float, Language]] = []
     for part in header[:500].split(","):
         tag, _, quality = part.strip().partition(";q=")
@@ -114,12 +114,12 @@ def placeholders(text: str) -> set[str]:
 
 
 def visible(text: str) -> str:
-    """`text` with invisible characters written out: a name with a zero-width space is another name."""
+    """`text` with invisible characters written out, because a name with a zero-width space is a different name."""
     return "".join(
         f"[U+{ord(letter):04X}]" if unicodedata.category(letter) in _UNSEEN else letter for letter in text
     )
 
 
 def number(value: Any) -> str:
-    """``1234`` as ``1,234`` and ``10.0`` as ``10``, which both languages write alike."""
+    """``1234`` as ``1,234`` and ``10.0`` as ``10``, the same in both languages."""
     return f"{value:,.10g}" if isinstance(value, float) else f"{value:,}"

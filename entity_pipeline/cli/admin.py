@@ -1,4 +1,4 @@
-"""`admin`: the administration page and its API. `up` starts it as a process that has its variables already."""
+"""`admin`: the administration page and its API. `up` starts it as a process with its variables already set."""
 
 import click
 
@@ -14,13 +14,13 @@ from entity_pipeline.cli.shell import current_shell, with_databases
 @click.option(
     "--behind-proxy",
     is_flag=True,
-    help="A proxy with TLS stands before it: allows other addresses than loopback, and the cookie needs https.",
+    help="For use behind a proxy with TLS: allows addresses other than loopback, and the cookie requires https.",
 )
 @click.option(
     "--trusted-proxy",
     default="127.0.0.1",
     show_default=True,
-    help="Addresses whose X-Forwarded-For is believed, comma-separated; only with --behind-proxy.",
+    help="Addresses whose X-Forwarded-For is trusted, comma-separated; only with --behind-proxy.",
 )
 @with_databases
 def admin(port: int, host: str, behind_proxy: bool, trusted_proxy: str) -> None:
@@ -39,5 +39,5 @@ def serve_admin(
     configuration = configuration_of(behind_proxy=behind_proxy)
     check_bind(host, behind_proxy=behind_proxy)
     if not behind_proxy:
-        click.echo(f"Administration page: {address_of_page(port)}   Ctrl-C ends it.")
+        click.echo(f"Administration page: {address_of_page(port)}   Ctrl-C stops it.")
     serve(current_shell().domains, configuration, host=host, port=port, trusted_proxies=trusted_proxies)

@@ -1,4 +1,4 @@
-"""Where a command works: the databases of the environment, or the sandbox when none is named.
+"""The databases that a command works on: those of the environment, or the sandbox when none is named.
 
 A half-configured environment is refused. Above all, the sandbox's made-up answers never reach a database
 outside it.
@@ -35,7 +35,7 @@ def connected(
     start_sandbox: bool = False,
     chaos: int | None = None,
 ) -> Iterator[bool]:
-    """Put the variables of the databases and services into the environment; yields whether they are the sandbox's.
+    """Put the variables of the databases and services into the environment. Yields whether they are the sandbox's.
 
     The sandbox's stand-ins answer from the samples of `domains`.
 
@@ -46,12 +46,12 @@ def connected(
     if len(named) == 1:
         missing = next(name for name in DATABASES if name not in named)
         raise ConfigurationFailure(
-            f"{named[0]} is set and {missing} is not: set both, or neither to use the sandbox."
+            f"{named[0]} is set but {missing} is not: set both, or neither to use the sandbox."
         )
     if named:
         if start_sandbox:
             raise ConfigurationFailure(
-                f"{' and '.join(named)} name databases, and this command fills a sandbox with sample posts: "
+                f"{' and '.join(named)} name databases, but this command fills a sandbox with sample posts: "
                 "unset them, or use `migrate` and `enrich` on your databases."
             )
         os.environ.update(_local_defaults(os.environ))

@@ -13,7 +13,7 @@ from entity_pipeline.core.failures import ConfigurationFailure
 def prepare_dagster_home() -> None:
     """Put the project's dagster.yaml into the sandbox's DAGSTER_HOME, and make Dagster's tables.
 
-    The tables are made before any service starts: two services that make them at once get in each other's way.
+    The tables are made before any service starts: two services that make them at once would conflict.
     """
     home = Path(os.environ["DAGSTER_HOME"])
     home.mkdir(parents=True, exist_ok=True)
@@ -27,6 +27,6 @@ def project_file(name: str) -> Path:
     path = Path(entity_pipeline.__file__).parents[1] / name
     if not path.exists():
         raise ConfigurationFailure(
-            f"{name} is not beside the package in {path.parent}: run this from a checkout."
+            f"{name} is not beside the package in {path.parent}: run this command from a checkout."
         )
     return path

@@ -1,7 +1,7 @@
-"""`demo`: every domain once over its sample in the sandbox, and whether everything ended where it should.
+"""`demo`: run every domain once over its sample in the sandbox, and check the results.
 
-What a domain loads, runs and checks does not belong here: its sample does that. Each domain fails alone; the others
-are run all the same.
+What a domain loads, runs and checks does not belong here but in its sample. A failure of one domain does not stop the
+others.
 """
 
 import os
@@ -27,7 +27,7 @@ from entity_pipeline.core.settings_change import assignments_of, edit_of
 from entity_pipeline.migrations import migrate
 from entity_pipeline.sandbox.sample import DEMO, SMALL_CAP, Demo, Sample
 
-# Instagram is a process on this machine here, so its windows may be wide.
+# Instagram is a local process here, so its windows may be wide.
 _SHARED: Mapping[type[SettingsModel], Mapping[str, Any]] = {
     GeminiSettings: {"daily_grounding_cap": SMALL_CAP, "requests_per_minute": 100_000},
     InstagramSettings: {
@@ -44,11 +44,11 @@ _SHARED: Mapping[type[SettingsModel], Mapping[str, Any]] = {
 
 
 class DemoFailed(PipelineFailure):
-    """A result is not what it should be."""
+    """A result differs from the expected one."""
 
 
 @click.command()
-@click.option("--only", multiple=True, metavar="DOMAIN", help="Only this domain. May be repeated.")
+@click.option("--only", multiple=True, metavar="DOMAIN", help="Run only this domain. May be repeated.")
 @click.option("--chaos", type=int, metavar="SEED", help="Switch on the stand-ins' odd behaviours.")
 def demo(only: tuple[str, ...], chaos: int | None) -> None:
     """Run every domain once on sample data, with everything local, and check the result."""
@@ -62,7 +62,7 @@ def run_demo(shell: Shell, domains: Sequence[Domain], *, check: bool) -> None:
     """Prepare the sandbox, load every sample, then run and check each domain.
 
     Raises:
-        DemoFailed: a domain stopped, or a result is not what its sample says; stderr says which.
+        DemoFailed: a domain stopped, or a result differs from its sample; stderr says which.
     """
     prepare_dagster_home()
     migrate(os.environ["ASSETS_DATABASE_URL"], os.environ["OPERATION_DATABASE_URL"])
@@ -76,21 +76,21 @@ def run_demo(shell: Shell, domains: Sequence[Domain], *, check: bool) -> None:
         for domain in domains:
             if domain.key in samples:
                 _switch_on_once(built.settings, {domain.settings: samples[domain.key].settings})
-        # Before any stage runs: what one domain loads may be read by another.
+        # Before any stage runs, because a domain may read what another one loads.
         for sample in samples.values():
             sample.load(demo)
         problems = [
             problem for key, sample in samples.items() for problem in _run(key, sample, demo, check=check)
         ]
     for problem in problems:
-        click.echo(f"not as it should be: {problem}", err=True)
+        click.echo(f"not as expected: {problem}", err=True)
     if problems:
-        raise DemoFailed(f"{len(problems)} results are not as they should be; they are listed above.")
+        raise DemoFailed(f"{len(problems)} results are not as expected; they are listed above.")
     _say_where_to_look(console, shell.directory)
 
 
 def _run(key: str, sample: Sample, demo: Demo, *, check: bool) -> list[str]:
-    """Run one domain; returns what is not as it should be, or the sentence of what stopped it."""
+    """Run one domain; returns the unexpected results, or the sentence of the failure that stopped it."""
     demo.console.rule(key, align="left")
     try:
         sample.run(demo)
@@ -102,12 +102,12 @@ def _run(key: str, sample: Sample, demo: Demo, *, check: bool) -> list[str]:
 def _chosen(shell: Shell, only: Sequence[str]) -> Sequence[Domain]:
     unknown = [key for key in only if key not in shell.by_key]
     if unknown:
-        raise InputRejected(f"There is no domain '{unknown[0]}'; there are: {', '.join(shell.by_key)}.")
+        raise InputRejected(f"There is no domain '{unknown[0]}'; the domains are {', '.join(shell.by_key)}.")
     return [domain for domain in shell.domains if not only or domain.key in only]
 
 
 def _switch_on_once(store: Any, rows: Mapping[type[SettingsModel], Mapping[str, Any]]) -> None:
-    """The sandbox's own settings, unless a person has changed them since."""
+    """Store the sandbox's own settings, unless a person has changed them since."""
     for model, settings in rows.items():
         row = store.row(model)
         if row is None or row.updated_by == "migration":
@@ -119,8 +119,8 @@ def _say_where_to_look(console: Console, directory: Path) -> None:
     console.print(
         "Where to look next:\n"
         "  make up                                          the Dagster UI, with automation running\n"
-        "  .venv/bin/entity-pipeline status                 what each domain has pending and decided\n"
-        "  .venv/bin/entity-pipeline quota                  the ledger's day\n"
-        "  .venv/bin/entity-pipeline undo --account prada   take automatic writes back\n"
+        "  .venv/bin/entity-pipeline status                 pending work and decisions of each domain\n"
+        "  .venv/bin/entity-pipeline quota                  today's use of the Gemini quota\n"
+        "  .venv/bin/entity-pipeline undo --account prada   undo automatic writes\n"
         f"  {directory}/state.json                             ports and passwords of the local servers"
     )

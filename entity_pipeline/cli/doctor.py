@@ -1,6 +1,6 @@
-"""`doctor`: one line per finding, with what to do about it: first of the installation, then of each domain.
+"""`doctor`: print one line per finding, with what to do about it, first for the installation, then for each domain.
 
-Each check fails alone. The checks themselves do not belong here: they are in `checks/` and in the domains.
+A failure of one check does not stop the others. The checks themselves are in `checks/` and in the domains.
 """
 
 import os
@@ -40,7 +40,7 @@ OF_ALL: Sequence[Check] = (
 @click.command()
 @with_databases
 def doctor() -> None:
-    """Check every connection, schema and setting, a line each, with what to do. Asks nothing that costs money."""
+    """Check every connection, schema and setting, and print what to do. Sends no request that costs money."""
     with kept_services():
         is_fine = examine(current_shell().domains)
     if not is_fine:
@@ -48,7 +48,7 @@ def doctor() -> None:
 
 
 def examine(domains: Sequence[Domain]) -> bool:
-    """Print a line per finding; True when nothing stands in the way of a run."""
+    """Print one line per finding; returns True when nothing prevents a run."""
     if mistake := databases.mistaken_addresses():
         click.echo(f"error {mistake}")
         return False
@@ -61,7 +61,7 @@ def examine(domains: Sequence[Domain]) -> bool:
 
 
 def checks_of(domain: Domain) -> Iterator[Check]:
-    """What is checked of one domain: its schema, its switch, and what it adds."""
+    """The checks of one domain: its schema, its switch, and its own checks."""
     yield partial(_schema, domain)
     yield partial(_switch, domain)
     for check in domain.health():
@@ -69,7 +69,7 @@ def checks_of(domain: Domain) -> Iterator[Check]:
 
 
 def _say(checks: Sequence[Check], errors: set[Finding]) -> None:
-    """Print what the checks find; an error that was said before, since several checks need one thing, only once."""
+    """Print the findings of the checks; the same error of several checks is printed only once."""
     for check in checks:
         for finding in _findings(check):
             if finding not in errors:

@@ -1,7 +1,6 @@
-"""Groups of verbs whose modules are loaded only when a verb is used, and which say beforehand what a verb costs.
+"""Groups of verbs whose modules are loaded only when a verb is used, and whose help says what a verb may cost.
 
-What a verb does does not belong here, nor which verbs there are: `main.py` lists those of all domains, and each domain
-its own.
+The verbs themselves do not belong here: `main.py` lists the shared ones, and each domain its own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,7 @@ HELP_OPTIONS: Mapping[str, Any] = {"help_option_names": ["-h", "--help"], "max_c
 
 
 class Cost(Flag):
-    """What a verb may cost beyond the time of one's own machines."""
+    """The costs of a verb beyond the time of this machine."""
 
     NOTHING = 0
     GEMINI = auto()
@@ -24,7 +23,7 @@ class Cost(Flag):
 
     @property
     def sentence(self) -> str:
-        """What `--help` says of it; empty for nothing."""
+        """The sentence for `--help`; empty if it costs nothing."""
         says = {Cost.GEMINI: "Pays Google for Gemini.", Cost.INSTAGRAM: "Sends requests to Instagram."}
         return " ".join(sentence for cost, sentence in says.items() if cost in self)
 
@@ -36,8 +35,8 @@ class Verb:
     Attributes:
         where: the click command as ``"package.module:attribute"``, imported when the verb is used.
         summary: one sentence for the list of the group, so that the list loads nothing.
-        cost: what it may cost, said in the list and in its own help.
-        former: a name of earlier releases, which works and is not listed.
+        cost: what it may cost, shown in the list and in its own help.
+        former: whether it is a name of earlier releases, which still works but is not listed.
     """
 
     name: str
@@ -61,13 +60,13 @@ class Verb:
 
 @dataclass(frozen=True, slots=True)
 class DomainCommands:
-    """What a domain gives the command.
+    """A domain's part of the command.
 
     Attributes:
         verbs: its verbs, as ``entity-pipeline <domain> <verb>``.
-        at_the_top: names of those that are valid without the domain, as ``entity-pipeline <verb>``.
-        status: a function without arguments, as ``"package.module:attribute"``, that prints what is pending and what
-            was decided; `status` calls it for each domain.
+        at_the_top: names of verbs that also work without the domain, as ``entity-pipeline <verb>``.
+        status: a function without arguments, as ``"package.module:attribute"``, that prints pending work and
+            decisions; `status` calls it for each domain.
     """
 
     verbs: Sequence[Verb]
@@ -88,7 +87,7 @@ class VerbGroup(click.Group):
         return [verb.name for verb in self._listed]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the one that is used."""
+        """Import the verb that is used."""
         verb = self._verbs.get(cmd_name)
         return verb.load() if verb is not None else None
 

@@ -1,4 +1,4 @@
-"""The verbs of `instagram` and their options. What those of its `pool` do is in `pool.py`."""
+"""The verbs of `instagram` and their options. The code of `pool` is in `pool.py`."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from entity_pipeline.cli.shell import with_databases
 
 @click.group()
 def instagram() -> None:
-    """What Instagram is asked with, for all domains."""
+    """The accounts and routes with which all domains query Instagram."""
 
 
 @click.group()
@@ -34,13 +34,13 @@ instagram.add_command(pool)
     metavar="FILE",
     help="A session file of Instaloader.",
 )
-@click.option("--route", metavar="NAME", help="Its way out; 'direct' for a new account when left out.")
-@click.option("--proxy", metavar="URL", help="The route's proxy; makes the route or changes its proxy.")
+@click.option("--route", metavar="NAME", help="The account's route; by default 'direct' for a new account.")
+@click.option("--proxy", metavar="URL", help="The route's proxy; creates the route or changes its proxy.")
 @with_databases
 def pool_add(
     name: str, cookies: Path | None, instaloader_session: Path | None, route: str | None, proxy: str | None
 ) -> None:
-    """Add an account with its session, or give one that is there a new session."""
+    """Add an account with its session, or give an existing account a new session."""
     from entity_pipeline.cli.pool import add
 
     add(name, cookies, instaloader_session, route=route, proxy=proxy)
@@ -49,7 +49,7 @@ def pool_add(
 @pool.command("list")
 @with_databases
 def pool_list() -> None:
-    """Show every account: state, route, cooling, last outcome, lease. No secret is shown."""
+    """Show every account without its secrets: state, route, cooling, last outcome, lease."""
     from entity_pipeline.cli.pool import show
 
     show()
@@ -59,7 +59,7 @@ def pool_list() -> None:
 @click.argument("name")
 @with_databases
 def pool_test(name: str) -> None:
-    """Look once at a profile that is always there, as this account by its route, within the limits."""
+    """Fetch a profile that always exists once, with this account over its route, within the limits."""
     from entity_pipeline.cli.pool import try_out
 
     try_out(name)
@@ -79,7 +79,7 @@ def pool_disable(name: str) -> None:
 @click.argument("name")
 @with_databases
 def pool_enable(name: str) -> None:
-    """Take a disabled account back into use; a cooling that is not over goes on."""
+    """Take a disabled account back into use; a cooling that is not over continues."""
     from entity_pipeline.cli.pool import enable
 
     enable(name)

@@ -1,7 +1,7 @@
-"""What ends a command: Ctrl-C, and SIGTERM, which does the same.
+"""The signals that end a command: Ctrl-C, and SIGTERM, which does the same.
 
-A shell that is no person's ignores Ctrl-C for what it starts in the background (`command &`), and what that starts
-would inherit it. Dagster gives SIGTERM the handler of Ctrl-C: where that is ignored, both would be.
+A non-interactive shell ignores Ctrl-C in background commands (`command &`), and their children would inherit that.
+Dagster gives SIGTERM the handler of Ctrl-C, so where one is ignored, both would be.
 """
 
 import signal
@@ -10,12 +10,12 @@ from contextlib import contextmanager
 
 
 def take_sigterm() -> None:
-    """From here on SIGTERM does what Ctrl-C does; to be called again once Dagster has run in this process."""
+    """Make SIGTERM do what Ctrl-C does; call it again once Dagster has run in this process."""
     signal.signal(signal.SIGTERM, end_like_ctrl_c)
 
 
 def end_like_ctrl_c(*_: object) -> None:
-    """The sandbox's servers are given back, and requests on the wire come home."""
+    """A signal handler that lets the sandbox's servers be released and requests in progress finish."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.raise_signal(signal.SIGINT)
@@ -23,7 +23,7 @@ def end_like_ctrl_c(*_: object) -> None:
 
 @contextmanager
 def signals_for_children() -> Iterator[None]:
-    """What is started within can be ended by both signals, whatever is ignored here."""
+    """Within the block, started processes can be ended by both signals, even if they are ignored here."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield

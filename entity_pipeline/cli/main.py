@@ -1,6 +1,6 @@
-"""The command line as a whole: its verbs, and how it ends. Each verb is in the module that its line names.
+"""The command line as a whole: its verbs, and how it ends. Each verb is in the module named in its line.
 
-Verbs of one domain do not belong here: the domain gives them.
+Verbs of one domain belong to the domain.
 """
 
 import os
@@ -33,15 +33,17 @@ VERBS = (
     ),
     Verb("admin", f"{_HERE}.admin:admin", "Serve the administration page and its API until Ctrl-C."),
     Verb("migrate", f"{_HERE}.migrate:migrate", "Bring the schema of both databases up to date."),
-    Verb("doctor", f"{_HERE}.doctor:doctor", "Check every connection, schema and setting, a line each."),
-    Verb("status", f"{_HERE}.status:status", "Say of each domain what is pending and what was decided."),
+    Verb("doctor", f"{_HERE}.doctor:doctor", "Check every connection, schema and setting, one line each."),
+    Verb("status", f"{_HERE}.status:status", "Show pending work and decisions of each domain."),
     Verb("settings", f"{_HERE}.settings_group:settings", "Show and change the rows of pipeline_settings."),
     Verb(
         "quota",
         f"{_HERE}.quota:quota",
-        "Show today's use of the Gemini quota, and what was spent.",
+        "Show today's use of the Gemini quota, and the money spent.",
     ),
-    Verb("request", f"{_HERE}.request:request", "Show what one request of the ledger asked Gemini."),
+    Verb(
+        "request", f"{_HERE}.request:request", "Show the texts that one request of the ledger sent to Gemini."
+    ),
     Verb(
         "instagram",
         f"{_HERE}.instagram_group:instagram",
@@ -50,11 +52,11 @@ VERBS = (
     Verb("pool", f"{_HERE}.instagram_group:pool", "Now `instagram pool`.", former=True),
     Verb("sandbox", f"{_HERE}.sandbox:sandbox", "The local servers and their data."),
 )
-_INTERRUPTED = "Interrupted. What was finished is kept; run the same command again to go on."
+_INTERRUPTED = "Interrupted. Finished work is kept; run the same command again to continue."
 
 
 class CommandLine(VerbGroup):
-    """The verbs of all domains, a group for each domain, and those verbs of domains that need no domain before them."""
+    """The shared verbs, a group for each domain, and the domains' verbs that also work without the group."""
 
     def __init__(self, domains: Sequence[Domain], **options: Any) -> None:
         super().__init__("entity-pipeline", VERBS, **options)
@@ -74,12 +76,12 @@ class CommandLine(VerbGroup):
         }
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The verbs of all domains, then the domains, then what needs no domain."""
+        """The shared verbs, then the domains, then the domains' verbs that also work without the group."""
         of_domains = [domain.key for domain, _ in self._commands]
         return [*super().list_commands(ctx), *of_domains, *self._at_the_top]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the one that is used."""
+        """Import the verb that is used."""
         if shared := super().get_command(ctx, cmd_name):
             return shared
         for domain, commands in self._commands:
@@ -89,7 +91,7 @@ class CommandLine(VerbGroup):
         return verb.load() if verb is not None else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The verbs of all domains, then each domain."""
+        """The shared verbs, then each domain."""
         super().format_commands(ctx, formatter)
         with formatter.section("Domains"):
             formatter.write_dl(
@@ -98,18 +100,18 @@ class CommandLine(VerbGroup):
         for domain, commands in self._commands:
             known = [verb for verb in commands.verbs if verb.name in commands.at_the_top]
             if known:
-                with formatter.section(f"Commands of {domain.key} that need no {domain.key} before them"):
+                with formatter.section(f"Commands of {domain.key} that also work without '{domain.key}'"):
                     formatter.write_dl([(verb.name, verb.said) for verb in known])
 
 
 def build(domains: Sequence[Domain], definitions: Callable[[], Any]) -> CommandLine:
-    """The whole command line over these domains; `definitions` gives the code location that it runs jobs of."""
+    """The whole command line over these domains; `definitions` returns the code location whose jobs it runs."""
 
     def start(directory: Path) -> None:
         from dotenv import load_dotenv
 
         load_dotenv(Path.cwd() / ".env", override=False)
-        # Dagster reports usage to its makers by default, and this must work without a network.
+        # Dagster reports usage to its vendor by default, but this must work without a network.
         os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
         context = click.get_current_context()
         context.obj = Shell(domains, definitions, directory)
@@ -122,7 +124,7 @@ def build(domains: Sequence[Domain], definitions: Callable[[], Any]) -> CommandL
         help="Folder of the sandbox, used when no database is named in the environment.",
     )
     help_text = (
-        "Domains of data about fashion on Instagram: gather, enrich, show.\n\n"
+        "Gather, enrich and show data about fashion on Instagram, domain by domain.\n\n"
         "Works on the databases named by OPERATION_DATABASE_URL and ASSETS_DATABASE_URL, or in a sandbox."
     )
     return CommandLine(domains, callback=start, params=[option], help=help_text)
@@ -130,7 +132,7 @@ def build(domains: Sequence[Domain], definitions: Callable[[], Any]) -> CommandL
 
 def main(domains: Sequence[Domain], definitions: Callable[[], Any]) -> None:
     """Run the command line of this process."""
-    # Dagster calls long-used parameters beta, at length.
+    # Dagster prints long warnings about parameters that it still calls beta.
     warnings.filterwarnings("ignore", category=BetaWarning)
     take_sigterm()
     try:

@@ -1,4 +1,4 @@
-"""`migrate`: what it did, what it waits for meanwhile, and with `--plan` what it would do."""
+"""`migrate`: report what it did, what it waits for, and with `--plan` what it would do."""
 
 import os
 import re
@@ -21,7 +21,7 @@ from entity_pipeline.resources.postgres import open_database
     "--remove-foreign-history",
     "is_removing",
     is_flag=True,
-    help="Afterwards remove what former releases recorded in Supabase's own history, so that `supabase db push` works.",
+    help="Afterwards remove former releases' records from Supabase's own history, so that `supabase db push` works.",
 )
 @with_databases
 def migrate(is_plan: bool, is_removing: bool) -> None:
@@ -33,10 +33,10 @@ def migrate(is_plan: bool, is_removing: bool) -> None:
 
 
 def apply(*, is_removing: bool) -> None:
-    """Bring both databases up to date, one line per file; what it waits for and copies goes to stderr.
+    """Bring both databases up to date and print one line per file; waits and copies are reported on stderr.
 
     Args:
-        is_removing: afterwards remove what former releases recorded in Supabase's own history.
+        is_removing: afterwards remove the records of former releases from Supabase's own history.
     """
     urls = _urls()
     applied = migrations.migrate(*urls, say=_say)

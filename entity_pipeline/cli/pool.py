@@ -1,6 +1,6 @@
 """`instagram pool`: the operator's Instagram accounts. Sessions and proxies are read here and never shown.
 
-What a domain does with Instagram is not here.
+A domain's use of Instagram does not belong here.
 """
 
 import os
@@ -35,14 +35,14 @@ from entity_pipeline.resources.postgres import database_clock, open_database
 
 _PATIENCE = timedelta(seconds=30)
 _ROUTE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
-ASKS = "operator"  # in place of a domain, in the log of requests
+ASKS = "operator"  # in place of a domain in the request log
 _MEANS: dict[str, str] = {
-    Finding.NOT_FOUND: "no profile came although it exists: do not trust this route's answers",
+    Finding.NOT_FOUND: "the profile was not found although it exists: do not trust this route's answers",
     Finding.DRIFT: "the page could not be read: Instaloader may need an update",
-    Finding.BUDGET: "it took more requests than one look may make",
+    Finding.BUDGET: "it needed more requests than one attempt may make",
     SeatOutcome.WALL: "the route meets the login wall",
-    SeatOutcome.LIMITED: "Instagram asks to wait, so the account rests",
-    SeatOutcome.CHALLENGED: "Instagram wants a check, so the account rests",
+    SeatOutcome.LIMITED: "Instagram asks to wait, so the account cools down",
+    SeatOutcome.CHALLENGED: "Instagram asks for a verification, so the account cools down",
     SeatOutcome.LOGGED_OUT: "the session is lost: add new cookies with `entity-pipeline instagram pool add`",
     SeatOutcome.SUSPENDED: "Instagram suspended the account",
     SeatOutcome.TRANSPORT: "no answer came: check the route's proxy",
@@ -53,9 +53,11 @@ _MEANS: dict[str, str] = {
 def add(
     name: str, cookies: Path | None, instaloader_session: Path | None, *, route: str | None, proxy: str | None
 ) -> None:
-    """Seal the session of a file and store it under the account's name."""
+    """Encrypt the session of a file and store it under the account's name."""
     if (cookies is None) == (instaloader_session is None):
-        raise InputRejected("Say where the session is: either --cookies FILE or --instaloader-session FILE.")
+        raise InputRejected(
+            "Name the file with the session: either --cookies FILE or --instaloader-session FILE."
+        )
     username = _handle(name)
     _check_route(route, proxy)
     if cookies is not None:
@@ -74,7 +76,7 @@ def add(
         added = pool.add_account(
             connection, username, sealed, now, route=route or None, proxy_secret=sealed_proxy
         )
-    click.echo(f"'{username}' has the session of the file and goes out by route '{added.route}'.")
+    click.echo(f"'{username}' has the session of the file and uses the route '{added.route}'.")
     click.echo(_standing(added))
 
 
@@ -83,7 +85,7 @@ def show() -> None:
     with _assets() as (connection, now):
         found = pool.accounts(connection, now)
     if not found:
-        click.echo("The pool is empty: profile pages are read anonymously, by the direct route.")
+        click.echo("The pool is empty, so profile pages are read anonymously, over the direct route.")
         return
     table = Table("account", "state", "route", "cooling until", "last outcome", "leased")
     for one in found:
@@ -99,7 +101,7 @@ def show() -> None:
 
 
 def try_out(name: str) -> None:
-    """One governed look at the canary profile as this account; a failure unless it was found."""
+    """Fetch the canary profile once, governed, with this account; fail unless it was found."""
     username = _handle(name)
     with services() as built:
         with built.assets_db.connection() as connection:
@@ -113,7 +115,7 @@ def try_out(name: str) -> None:
         until = f" Next try: {_time(ended.next_at)}." if ended.next_at else ""
         raise TransientFailure(f"Nothing was sent: {ended.reason}{until}")
     if ended.finding is not Finding.FOUND:
-        means = _MEANS.get(ended.word, "no profile came")
+        means = _MEANS.get(ended.word, "the profile was not read")
         raise TransientFailure(
             f"'{CANARY}' was not read by {ended.source}: {means} ({ended.word}; {ended.detail.rstrip('.')}). "
             f"{_standing(after)}"
@@ -141,7 +143,7 @@ def enable(name: str) -> None:
 
 @contextmanager
 def _assets() -> Iterator[tuple[Any, datetime]]:
-    """A connection and the time on the database's clock, which stamps leases and coolings."""
+    """A connection, and the time on the database's clock, by which leases and coolings are stamped."""
     with open_database(os.environ["ASSETS_DATABASE_URL"]) as database, database.connection() as connection:
         yield connection, database_clock(connection)
 
@@ -162,7 +164,7 @@ def _read(path: Path) -> bytes:
 
 
 def _check_route(route: str | None, proxy: str | None) -> None:
-    """Refuse what can't be a route. The proxy's address holds a password, so no sentence quotes it."""
+    """Refuse an invalid route. The proxy's address holds a password, so no sentence quotes it."""
     if route is not None and not _ROUTE_NAME.fullmatch(route):
         raise InputRejected(
             f"'{route}' can't name a route: use up to 40 lower-case letters, digits, _ . and -."
@@ -171,7 +173,7 @@ def _check_route(route: str | None, proxy: str | None) -> None:
         return
     if route is None or route == DIRECT:
         raise InputRejected(
-            f"Name the proxy's route with --route NAME; '{DIRECT}' is the way without a proxy."
+            f"Name the proxy's route with --route NAME; '{DIRECT}' is the route without a proxy."
         )
     try:
         parts = urlsplit(proxy)
@@ -183,18 +185,18 @@ def _check_route(route: str | None, proxy: str | None) -> None:
 
 
 def _standing(one: pool.PoolAccount) -> str:
-    """How the account stands, in a sentence."""
+    """The state of the account, in a sentence."""
     rests_until = max((at for at in (one.cooling_until, one.route_cooling_until) if at), default=None)
     if one.state == "disabled":
         back = f"`entity-pipeline instagram pool enable {one.username}`"
-        return f"'{one.username}' is disabled: {back} takes it back."
+        return f"'{one.username}' is disabled: run {back} to take it back into use."
     if one.state == "needs_session":
         add = f"`entity-pipeline instagram pool add {one.username} --cookies FILE`"
-        return f"'{one.username}' needs a new session: {add}."
+        return f"'{one.username}' needs a new session: run {add}."
     if one.route_disabled:
         return f"'{one.username}' waits: its route '{one.route}' is disabled."
     if rests_until is not None:
-        return f"'{one.username}' rests until {_time(rests_until)}."
+        return f"'{one.username}' is cooling down until {_time(rests_until)}."
     return f"'{one.username}' is in use."
 
 

@@ -1,4 +1,4 @@
-"""A progress bar for reviews, fed by the ledger: it counts answers, whichever thread or process got them."""
+"""A progress bar for reviews, fed by the ledger: it counts the answers of all threads and processes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress

@@ -1,4 +1,4 @@
-"""`quota`: the Gemini ledger's day, which all domains share."""
+"""`quota`: today's use of the Gemini quota, which all domains share."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -19,7 +19,7 @@ from entity_pipeline.shared.gemini_spend.by_domain import DomainSpend, spend_by_
 @click.command()
 @with_databases
 def quota() -> None:
-    """Show today's use of the Gemini quota, and what was spent."""
+    """Show today's use of the Gemini quota, and the money spent."""
     with services() as built:
         state = built.settings.gate(GeminiSettings)
         if isinstance(state, Closed):
@@ -44,7 +44,7 @@ def spend_in_words(spend: DomainSpend) -> str:
 
 
 def print_quota(console: Console, quota: QuotaStatus) -> None:
-    """The quota day in a few lines; times in UTC and in the zone of this machine."""
+    """Print the quota day in a few lines, with times in UTC and in the zone of this machine."""
     unit = "grounded prompts" if quota.unit == "prompt" else "search queries"
     resets = f"{quota.resets_at:%Y-%m-%d %H:%M} UTC ({quota.resets_at.astimezone():%H:%M %Z} here)"
     console.print(

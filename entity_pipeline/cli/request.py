@@ -1,4 +1,4 @@
-"""`request`: what one request of the ledger asked Gemini. What it cost and answered is on the account's page."""
+"""`request`: the texts that one request of the ledger sent to Gemini. Its cost and reply are on the account's page."""
 
 import json
 from collections.abc import Mapping
@@ -11,8 +11,8 @@ from entity_pipeline.cli.shell import with_databases
 from entity_pipeline.core.failures import InputRejected
 
 _TEXTS_ARE_NOT_KEPT = (
-    "Its texts are not kept: keep_requests of the row gemini was none, GEMINI_REQUEST_KEYS was empty, it never left, "
-    "or it was pruned."
+    "Its texts are not stored, because keep_requests of the row gemini was none, GEMINI_REQUEST_KEYS was empty, the "
+    "request never left, or it was pruned."
 )
 
 
@@ -20,7 +20,7 @@ _TEXTS_ARE_NOT_KEPT = (
 @click.argument("event_id", metavar="ID")
 @with_databases
 def request(event_id: str) -> None:
-    """Show one request of the ledger, opened with GEMINI_REQUEST_KEYS. It holds a public profile."""
+    """Show one request of the ledger, decrypted with GEMINI_REQUEST_KEYS. It holds a public profile."""
     with services() as built:
         kept = built.gemini.kept_request(event_id)
     if kept is None:
@@ -31,6 +31,6 @@ def request(event_id: str) -> None:
 
 
 def as_text(kept: Mapping[str, Any]) -> str:
-    """As JSON in which nothing steers a terminal: strangers wrote some of it."""
+    """The request as JSON without terminal control characters, because strangers wrote parts of it."""
     shown = json.dumps(kept, ensure_ascii=False, indent=2)
     return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in shown)

@@ -1,4 +1,4 @@
-"""Runs the pipeline's own Dagster jobs in this process, so that a command does exactly what the UI does."""
+"""Run the pipeline's own Dagster jobs in this process, so that a command does exactly what the UI does."""
 
 import os
 import socket
@@ -20,12 +20,12 @@ _UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.Dag
 
 
 class RunFailed(PipelineFailure):
-    """A run ended in an error; the text is the sentence of what stopped it."""
+    """A run ended in an error; the text says what stopped it."""
 
 
 @contextmanager
 def dagster_instance() -> Iterator[dg.DagsterInstance]:
-    """The instance of DAGSTER_HOME if it has storage, so that runs are seen in the UI; else one in memory."""
+    """The instance of DAGSTER_HOME if it has storage, so that runs appear in the UI; else one in memory."""
     home = os.environ.get("DAGSTER_HOME")
     if home and os.environ.get("DAGSTER_POSTGRES_URL") and (Path(home) / "dagster.yaml").exists():
         with dg.DagsterInstance.get() as instance:
@@ -46,11 +46,11 @@ class Runner:
     def run(
         self, job_name: str, days: tuple[date, date] | None = None, config: dict[str, Any] | None = None
     ) -> dg.ExecuteInProcessResult:
-        """One run to its end.
+        """Execute one run to its end.
 
         Raises:
             PipelineFailure: what stopped it, as a sentence.
-            KeyboardInterrupt: Ctrl-C; what was on the wire has come home.
+            KeyboardInterrupt: Ctrl-C; requests in progress have finished.
         """
         tags = {PROCESS_TAG: _this_process()}
         if days is not None:
@@ -68,7 +68,7 @@ class Runner:
 
 
 def _as_failure(error: Exception, job_name: str) -> PipelineFailure:
-    """Dagster wraps what an asset raised; the sentence for a person is in the innermost exception."""
+    """The failure for an error that Dagster wraps; the sentence for people is in the innermost exception."""
     root = innermost(error)
     if isinstance(root, PipelineFailure):
         return root
@@ -77,7 +77,7 @@ def _as_failure(error: Exception, job_name: str) -> PipelineFailure:
     reason = " ".join(str(root).split())[:500]
     if isinstance(root, dg.DagsterError) and "blocking asset check" in reason:
         return RunFailed(
-            f"{job_name} stopped: {reason}. `entity-pipeline doctor` says why; see docs/runbook.md."
+            f"{job_name} stopped: {reason}. Run `entity-pipeline doctor` to see why, and see docs/runbook.md."
         )
     return RunFailed(f"{job_name} stopped on an unexpected {type(root).__name__}: {reason}")
 
@@ -87,7 +87,7 @@ def _this_process() -> str:
 
 
 def _bury_dead_runs(instance: dg.DagsterInstance) -> None:
-    """Close runs that a killed command left open: no daemon watches them, and they hold places in pools."""
+    """Close runs that a killed command left open: no daemon watches them, and they occupy places in pools."""
     host = socket.gethostname()
     for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
         process = run.tags.get(PROCESS_TAG, "").rsplit(":", 2)

@@ -12,7 +12,7 @@ def sandbox() -> None:
 
 @sandbox.command()
 def reset() -> None:
-    """End the sandbox's servers and delete its folder."""
+    """Stop the sandbox's servers and delete its folder."""
     from entity_pipeline.sandbox.environment import Sandbox
 
     directory = current_shell().directory
@@ -20,4 +20,4 @@ def reset() -> None:
         click.echo(f"There is no sandbox in {directory}.")
         return
     Sandbox(directory).reset()
-    click.echo(f"The sandbox in {directory} is gone.")
+    click.echo(f"The sandbox in {directory} was deleted.")

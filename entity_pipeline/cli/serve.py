@@ -45,7 +45,7 @@ def check_port(port: int, option: str = "--port") -> None:
             probe.bind((HOST, port))
         except OSError:
             raise ConfigurationFailure(
-                f"Port {port} is taken: end what uses it, or choose another with {option}."
+                f"Port {port} is taken: stop the process that uses it, or choose another port with {option}."
             ) from None
 
 
@@ -63,15 +63,15 @@ def serve(port: int, admin_port: int, directory: Path) -> None:
     take_sigterm()
     with signals_for_children():
         processes = {name: _start(command, logs / f"{name}.log") for name, command in commands.items()}
-    click.echo(f"Dagster UI: http://{HOST}:{port}   logs: {logs}   Ctrl-C ends all.")
+    click.echo(f"Dagster UI: http://{HOST}:{port}   logs: {logs}   Ctrl-C stops all.")
     click.echo(f"Administration page: {address_of_page(admin_port)}   {_where_the_token_is(directory)}")
     try:
         while all(process.poll() is None for process in processes.values()):
             time.sleep(0.5)
         ended = next(name for name, process in processes.items() if process.poll() is not None)
-        raise ConfigurationFailure(f"The {ended} ended: see {logs / f'{ended}.log'}.")
+        raise ConfigurationFailure(f"The {ended} has stopped: see {logs / f'{ended}.log'}.")
     except KeyboardInterrupt:
-        click.echo("Ending. Running steps stop at the next account.")
+        click.echo("Stopping. Running steps stop at the next account.")
     finally:
         for process in processes.values():
             process.send_signal(signal.SIGTERM)
@@ -83,7 +83,7 @@ def serve(port: int, admin_port: int, directory: Path) -> None:
 
 
 def address_of_page(port: int) -> str:
-    """Where people find the page."""
+    """The address of the page for people."""
     return f"http://{HOST}:{port}/admin/data-pipeline/instagram-accounts"
 
 

@@ -1,6 +1,6 @@
 """The project's resources for commands: the same classes and variables as in the code location.
 
-Dagster wraps what a resource or an asset raised; here is how to get at it again.
+Dagster wraps the exceptions of resources and assets; `innermost` unwraps them.
 """
 
 import os
@@ -22,7 +22,7 @@ _kept: ContextVar["_Kept | None"] = ContextVar("_kept", default=None)
 
 
 class _Kept:
-    """Resources that are built when they are first asked for."""
+    """Resources that are built at first use."""
 
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
@@ -36,7 +36,7 @@ class _Kept:
 
 @contextmanager
 def kept_services() -> Iterator[None]:
-    """Within the block `services` are built once: each time takes most of a second."""
+    """Within the block, `services` are built only once, because building them takes most of a second."""
     with ExitStack() as stack:
         token = _kept.set(_Kept(stack))
         try:
@@ -50,7 +50,7 @@ def services() -> Iterator[Any]:
     """All resources by key, as attributes, ready for use.
 
     Raises:
-        PipelineFailure: a resource can't be made of its variables.
+        PipelineFailure: a resource can't be made from its variables.
     """
     if (kept := _kept.get()) is not None:
         yield kept.built()
@@ -77,7 +77,7 @@ def database(name: DatabaseName) -> Iterator[Database]:
 
 
 def innermost(error: BaseException) -> BaseException:
-    """What the project's code raised, under all of Dagster's wrappers."""
+    """The exception of the project's code inside Dagster's wrappers."""
     while isinstance(error, DagsterUserCodeExecutionError):
         error = error.user_exception
     return error

@@ -24,12 +24,12 @@ from entity_pipeline.core.settings_change import Assignment, Edit, StaleSettings
 from entity_pipeline.core.shared_settings import SHARED_ROWS
 
 Domains = Sequence[type[DomainSettings]]
-# Each attempt starts from the row as it is then and sets its own keys only, so no other change is lost.
+# Each attempt starts from the current row and sets only its own keys, so no other change is lost.
 _ATTEMPTS = 20
 
 
 def show(domains: Domains, name: str | None = None) -> None:
-    """Print the switch of each row, then each setting with where its value comes from."""
+    """Print the switch of each row, then each setting with the origin of its value."""
     models = [*domains, *SHARED_ROWS] if name is None else [_row_named(name, domains)]
     with services() as built:
         for model in models:
@@ -58,7 +58,7 @@ def set_values(domains: Domains, arguments: Sequence[str]) -> None:
 
 
 def assign(domains: Domains, name: str | None, assignments: Sequence[Assignment]) -> None:
-    """The same with assignments that are parsed already."""
+    """The same with assignments that are already parsed."""
     model = _row_named(name, domains)
     with services() as built:
         store = built.settings
@@ -74,16 +74,16 @@ def assign(domains: Domains, name: str | None, assignments: Sequence[Assignment]
         for target, wanted in sorted(by_row.items(), key=lambda item: item[0] is model):
             row = change_row(store, target, edit_of(target, wanted))
             if target is not model:
-                click.echo(f"These hold for every pipeline and are in the row '{target.name}':")
+                click.echo(f"These settings apply to every pipeline and are in the row '{target.name}':")
             click.echo(json.dumps(row.settings, ensure_ascii=False, indent=2))
 
 
 def routed(
     model: type[SettingsModel], assignments: Sequence[Assignment], stored: Any
 ) -> dict[type[SettingsModel], list[Assignment]]:
-    """Assignments by the row that holds them: a key that moved to a shared row goes there.
+    """Assignments by their row: a key that moved to a shared row goes there.
 
-    If `stored`, the settings of `model` now, still has it, it is taken out there.
+    If `stored`, the current settings of `model`, still has the key, it is removed there.
     """
     by_row: dict[type[SettingsModel], list[Assignment]] = {}
     for assignment in assignments:
@@ -107,7 +107,7 @@ def routed(
 
 
 def change_row(store: Any, model: type[SettingsModel], edit: Edit) -> SettingsRow:
-    """Change a row from the command line. When another change comes first, it is made again upon that one."""
+    """Change a row from the command line. If another change comes first, the change is repeated on top of it."""
     for _ in range(_ATTEMPTS):
         row = store.row(model)
         try:
@@ -122,7 +122,7 @@ def change_row(store: Any, model: type[SettingsModel], edit: Edit) -> SettingsRo
 
 
 def parse_assignment(text: str) -> Assignment:
-    """``"thresholds.brand=0.9"``: path and value; what is not JSON is taken as text, and ``null`` means the default.
+    """``"thresholds.brand=0.9"``: path and value. A value that is not JSON is a text; ``null`` means the default.
 
     Raises:
         InputRejected: there is no ``=`` or no key.
@@ -138,7 +138,7 @@ def parse_assignment(text: str) -> Assignment:
 
 
 def who() -> Actor:
-    """The person at this command line, as the audit log keeps them."""
+    """The person at this command line, for the audit log."""
     try:
         return Actor(COMMAND_ACTOR, "cli", getpass.getuser())
     except (KeyError, OSError):
@@ -146,7 +146,7 @@ def who() -> Actor:
 
 
 def _row_named(name: str | None, domains: Domains) -> type[SettingsModel]:
-    """A row by the name that commands use, or by its own; the first domain's without one."""
+    """A row by its name in commands or in the table; without a name, the row of the first domain."""
     if name is None:
         return domains[0]
     models: list[type[SettingsModel]] = [*domains, *SHARED_ROWS]
@@ -154,7 +154,7 @@ def _row_named(name: str | None, domains: Domains) -> type[SettingsModel]:
         if name in (model.name, model.row):
             return model
     known = ", ".join(model.name for model in models)
-    raise InputRejected(f"There is no row of settings '{name}': there are {known}.")
+    raise InputRejected(f"There is no row of settings '{name}': the rows are {known}.")
 
 
 def _standing(gate: Any, model: type[SettingsModel]) -> str:
@@ -170,12 +170,12 @@ def _stored(row: SettingsRow | None) -> Any:
 
 
 def _check_shares(model: type[SettingsModel], settings: Mapping[str, Any], domains: Domains) -> None:
-    """A share of a domain that does not exist would be kept for nobody."""
+    """Refuse a share for a domain that does not exist."""
     names = [domain.name for domain in domains]
     unknown = sorted(set(getattr(parse(model, settings), "shares", {})) - set(names))
     if unknown:
         raise InputRejected(
-            f"Nothing was changed: 'shares' names '{unknown[0]}', and the domains are {', '.join(names)}."
+            f"Nothing was changed: 'shares' names '{unknown[0]}', but the domains are {', '.join(names)}."
         )
 
 

@@ -12,7 +12,7 @@ from entity_pipeline.core.settings import DomainSettings
 def settings() -> None:
     """Show and change the rows of pipeline_settings.
 
-    NAME is a domain (entities when it is left out), or gemini, instagram or notify, which hold for every domain.
+    NAME is a domain (entities when it is left out), or gemini, instagram or notify, which apply to every domain.
     """
 
 
@@ -30,7 +30,7 @@ def settings_show(name: str | None) -> None:
 @click.argument("name", required=False)
 @with_databases
 def settings_enable(name: str | None) -> None:
-    """Switch a domain on, or what is shared."""
+    """Switch a domain or a shared row on."""
     from entity_pipeline.cli.settings import switch
 
     switch(_domains(), name, True)

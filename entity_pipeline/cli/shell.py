@@ -1,4 +1,4 @@
-"""What every command gets with its click context: where it works, and the domains, which no shell names itself."""
+"""The context of every command: the installation it works on, and the domains, which no shell names itself."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ class Shell:
 
     Attributes:
         domains: those that are installed, in the order in which they are shown.
-        definitions: gives the code location, as `dagster.Definitions`; slow the first time, since it loads Dagster.
+        definitions: returns the code location, as `dagster.Definitions`; slow the first time, since it loads Dagster.
         directory: the sandbox, used when no database is named in the environment.
     """
 
@@ -37,7 +37,7 @@ class Shell:
 
 
 def current_shell() -> Shell:
-    """The shell of the command that runs."""
+    """The shell of the current command."""
     shell: Shell = click.get_current_context().find_root().obj
     return shell
 

@@ -1,6 +1,6 @@
-"""`status`: what each domain has pending and what it decided, one after the other.
+"""`status`: show pending work and decisions, one domain after the other.
 
-What a domain says of itself does not belong here: it gives a function that prints it.
+The output of a domain does not belong here: each domain provides a function that prints it.
 """
 
 import sys
@@ -20,14 +20,14 @@ from entity_pipeline.core.gemini.settings import GeminiSettings
 @click.command()
 @with_databases
 def status() -> None:
-    """Say of each domain what is pending, what was decided, and what it waits for."""
+    """Show pending work, decisions, and what each domain waits for."""
     failed = [domain.key for domain in current_shell().domains if not _show(domain)]
     if failed:
         sys.exit(1)
 
 
 def _show(domain: Domain) -> bool:
-    """Print one domain's part; False if it could not be told. The other domains are shown all the same."""
+    """Print one domain's part; returns False if it could not be read. The other domains are still shown."""
     Console(soft_wrap=True).rule(domain.key, align="left")
     commands = domain.commands() if domain.commands is not None else None
     try:

@@ -1,4 +1,4 @@
-"""Both databases' schema as plain SQL files, in dbmate's format under Supabase's naming, and what applies them.
+"""The schema of both databases as SQL files, in dbmate's format with Supabase's naming, and the code to apply them.
 
 A released file never changes: a database records only its number. `assets/` and
 `operation/` share one number space, because both may be in one database.

@@ -1,7 +1,7 @@
-"""Sessions that a migration waits for, and statements that a killed one left running.
+"""Sessions that a migration waits for, and statements that a killed migration left running.
 
-Killing a process does not end its statement: the server goes on building the index. A process that dropped the index
-as unfinished meanwhile would drop a finished one.
+Killing a process does not end its statement: the server continues to build the index. A process that dropped the index
+as unfinished in the meantime would drop a finished one.
 """
 
 import time
@@ -71,7 +71,7 @@ def wait_for_earlier_ones(connection: psycopg.Connection, say: Callable[[str], N
     while left := connection.execute(_LEFT_BEHIND, [APPLICATION_NAME]).fetchone():
         if time.monotonic() > give_up_at:
             raise DatabaseUnavailable(
-                f"A statement of an earlier migration still runs (process {left[0]}): wait until it ends, or end it "
+                f"A statement of an earlier migration is still running (process {left[0]}): wait for it, or end it "
                 f"with `select pg_terminate_backend({left[0]})`, then run `entity-pipeline migrate` again."
             )
         if not is_reported:

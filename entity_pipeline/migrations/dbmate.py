@@ -1,6 +1,6 @@
-"""dbmate as a process: its address, its environment, and what it said.
+"""dbmate as a process: its address, its environment, and its output.
 
-When it runs, and how often it is tried again, is decided in `runner`.
+When it runs, and how often it is retried, is decided in `runner`.
 """
 
 import os
@@ -80,7 +80,7 @@ def run(target: Target, connection: psycopg.Connection, say: Say) -> DbmateRun:
 
 
 def dbmate_url(conninfo: str) -> str:
-    """The libpq connection string (URL or ``key=value``) as the URL that means the same to dbmate.
+    """The libpq connection string (URL or ``key=value``) as the URL with the same meaning for dbmate.
 
     A given sslmode is kept. Without one, dbmate's driver would require TLS where libpq only prefers it, and the
     migrations would fail on a server that the pipeline itself can use.
@@ -104,7 +104,7 @@ def dbmate_url(conninfo: str) -> str:
 def _await(
     process: "subprocess.Popen[str]", connection: psycopg.Connection, say: Say
 ) -> tuple[str, str, list[Holder]]:
-    """What dbmate wrote, and the sessions it last waited for; one seen twice in a row is reported through `say`."""
+    """dbmate's output, and the sessions it last waited for; one seen twice in a row is reported through `say`."""
     previous: list[Holder] = []
     last: list[Holder] = []
     reported: set[int] = set()

@@ -31,7 +31,7 @@ class MigrationFile:
 
     @property
     def name(self) -> str:
-        """As shown to people: ``assets/20260101000100_collection.sql``."""
+        """The name for people: ``assets/20260101000100_collection.sql``."""
         return f"{self.database}/{self.path.name}"
 
     @property
@@ -46,7 +46,7 @@ class MigrationFile:
 
     @property
     def sql(self) -> str:
-        """The way up, with its comments."""
+        """The SQL of the way up, with its comments."""
         return self._up()["sql"].strip()
 
     @property

@@ -1,8 +1,8 @@
 """Which migrations a database has had: our own table, and the tables in which former releases recorded them.
 
 Nothing is applied here. Former releases recorded their versions in Supabase's own table, where they make the owner's
-`supabase db push` refuse ("Remote migration versions not found in local migrations directory"); dbmate, run
-without our command, fills its default table. `adopt` copies what is ours from both, and changes neither.
+`supabase db push` refuse ("Remote migration versions not found in local migrations directory"); dbmate, run without
+our command, fills its default table. `adopt` copies our versions from both, and changes neither.
 """
 
 from collections.abc import Iterable, Sequence
@@ -84,7 +84,7 @@ def may_read_history(connection: psycopg.Connection) -> bool:
 
 
 def adopt(connection: psycopg.Connection, files: Sequence[MigrationFile]) -> dict[str, list[str]]:
-    """Make our history table if it is missing, and copy to it what `versions_elsewhere` finds; returns that.
+    """Create our history table if it is missing, and copy to it what `versions_elsewhere` finds; returns that.
 
     One transaction, so a process that is killed leaves all of it or nothing.
 
@@ -94,7 +94,7 @@ def adopt(connection: psycopg.Connection, files: Sequence[MigrationFile]) -> dic
     _refuse_to_guess(connection)
     table = sql.Identifier(*HISTORY_TABLE.split("."))
     with connection.transaction():
-        # `if not exists` would demand the right to create schemas even if the schema is there.
+        # `if not exists` would require the right to create schemas even if the schema exists.
         if connection.execute(_SCHEMA_EXISTS, [SCHEMA]).fetchone() != (True,):
             _create_schema(connection)
         if _table(connection, HISTORY_TABLE) is None:
@@ -108,7 +108,7 @@ def adopt(connection: psycopg.Connection, files: Sequence[MigrationFile]) -> dic
 def foreign_versions(connection: psycopg.Connection, files: Iterable[MigrationFile]) -> list[str]:
     """The versions of these files that former releases recorded in Supabase's own table.
 
-    A row with a name was written by Supabase's command from a file of the owner's, and is the owner's.
+    A row with a name was written by Supabase's command from a file of the owner, and belongs to the owner.
     """
     table = _table(connection, SUPABASE_TABLE)
     if table is None or not table.is_readable:
@@ -143,7 +143,7 @@ def remove_foreign_versions(connection: psycopg.Connection, files: Sequence[Migr
 
 
 def _guard(files: Sequence[MigrationFile]) -> str:
-    """One for each folder, because both may be in one database."""
+    """The name of the check: one for each folder, because both may be in one database."""
     return f"{GUARD}_{files[0].database}"
 
 
@@ -159,7 +159,7 @@ def _table(connection: psycopg.Connection, name: str) -> _Table | None:
 def _recorded(
     connection: psycopg.Connection, table: _Table | None, files: Iterable[MigrationFile]
 ) -> set[str]:
-    """Versions of the files that this table has; under the name of another file a version is another project's."""
+    """Versions of the files in this table; a version with the name of another file belongs to another project."""
     if table is None or not table.is_readable:
         return set()
     names = {file.version: file.title for file in files}
@@ -170,13 +170,13 @@ def _recorded(
 
 
 def _refuse_to_guess(connection: psycopg.Connection) -> None:
-    """Without a history of our own, an unreadable former one could have any of our files."""
+    """Raise if the history is unknown: without one of our own, an unreadable former one could have any of our files."""
     former = _table(connection, SUPABASE_TABLE)
     if former is None or former.is_readable or _table(connection, HISTORY_TABLE) is not None:
         return
     raise ConfigurationFailure(
         f"This role may not read {SUPABASE_TABLE}, where a former release may have recorded its migrations, so it "
-        "can't be known which were applied: run `entity-pipeline migrate` as the role that ran it before (on "
+        "is unknown which were applied: run `entity-pipeline migrate` as the role that ran it before (on "
         f"Supabase: postgres), or grant it usage on the schema and select on the table. Nothing was changed."
     )
 

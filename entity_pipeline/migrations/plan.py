@@ -113,7 +113,7 @@ class PlannedStatement:
 
 @dataclass(frozen=True, slots=True)
 class PlannedHistory:
-    """What happens to what former releases recorded: `copied` by table, and what may be removed from Supabase's."""
+    """The fate of former releases' records: `copied` by table, and versions that may be removed from Supabase's."""
 
     database: Database
     copied: Mapping[str, Sequence[str]]

@@ -45,8 +45,8 @@ def migrate(
 
     Safe to run again, while others write, and from several processes at once. A file that can't get its lock within
     its `lock_timeout` gives way and is tried again for `patience_s` seconds; `say` gets the lock's holder. A process
-    that waits longer than `LOCK_WAIT_S` for another one gives up. A lost index is built again. What a former release
-    recorded elsewhere is copied to our history first and not applied again.
+    that waits longer than `LOCK_WAIT_S` for another one gives up. A lost index is built again. Versions that a former
+    release recorded elsewhere are first copied to our history and not applied again.
 
     Raises:
         ConfigurationFailure: a URL, a privilege or the existing schema does not allow it.
@@ -69,7 +69,7 @@ def migrate(
 def remove_foreign_history(
     assets_url: str, operation_url: str, *, say: Say = lambda _: None
 ) -> dict[str, list[str]]:
-    """Remove what former releases recorded in Supabase's own table, by database; `say` lists it first.
+    """Remove the records of former releases from Supabase's own table, by database; `say` lists them first.
 
     Run it after `migrate`: only versions that our own history has are removed. From then on the table refuses them,
     so that a process of a former release can't apply its files again.
@@ -127,8 +127,10 @@ def _apply(target: Target, connection: psycopg.Connection, say: Say, patience_s:
             return applied
         if not outcome.gave_way or time.monotonic() + pause_s > give_up_at:
             raise target.failure(f"was not migrated{outcome.at}", outcome.error, outcome.held_by)
-        say(f"gave way{outcome.at} to others that use the table; again in {pause_s:.0f} s.{outcome.held_by}")
-        # The statements that queued behind us go first now.
+        say(
+            f"gave way{outcome.at} to others that use the table; trying again in {pause_s:.0f} s.{outcome.held_by}"
+        )
+        # The statements that queued behind ours go first now.
         time.sleep(pause_s)
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 

@@ -1,6 +1,6 @@
 """A database to migrate: how it is opened, and the failure to raise if it can't be.
 
-Supabase ends statements of its role `postgres` after two minutes, and building an index may take longer. The limit
+Supabase ends statements of its role `postgres` after two minutes, but building an index may take longer. The limit
 is lifted by a connection parameter; a pooler that refuses the parameter is used with the limit.
 """
 
@@ -24,7 +24,7 @@ _UNREACHABLE = re.compile(
 _ADVICE = (
     (
         r"lock timeout|deadlock",
-        "Another session was using the table, and nothing of this file was kept: run it again",
+        "Another session was using the table, and nothing in this file was applied: run it again",
     ),
     (
         r"statement timeout",
@@ -47,7 +47,7 @@ class Target:
         return f"{self.name.upper()}_DATABASE_URL"
 
     def connect(self) -> psycopg.Connection:
-        """An autocommit connection; raises the failure that `failure` makes of an error."""
+        """An autocommit connection; raises the failure that `failure` makes from an error."""
         try:
             return self._connect()
         except psycopg.ProgrammingError as error:
@@ -89,7 +89,7 @@ class Target:
         )
 
     def _redact(self, text: str) -> str:
-        """On one line and without the password, in any form in which a driver may repeat it."""
+        """The text on one line and without the password, in any form in which a driver may repeat it."""
         try:
             password = conninfo_to_dict(self.url).get("password")
         except psycopg.ProgrammingError:

@@ -1,7 +1,7 @@
 """The whole sandbox: every variable of `.env.example`, with a local server behind each of them.
 
-Production code does not know that this exists: `Sandbox` only returns environment variables. What is in the databases
-does not belong here; `migrate` and the samples of the domains put it there.
+Production code does not know that this exists: `Sandbox` only returns environment variables. The content of the
+databases does not belong here; it comes from `migrate` and the samples of the domains.
 """
 
 import base64
@@ -46,8 +46,8 @@ class Sandbox:
     Use it as ``with Sandbox(directory) as environment:``. Ports, passwords and keys survive restarts.
 
     Args:
-        directory: made when it is not there; must be empty or a sandbox.
-        samples: what the stand-ins answer from, see `sample.references`.
+        directory: created when it does not exist; must be empty or a sandbox.
+        samples: the sources of the stand-ins' answers, see `sample.references`.
         chaos: seed of the stand-ins' odd behaviours; None for good behaviour.
         durable: False gives up the databases' safety against power loss for speed (tests).
     """
@@ -70,9 +70,9 @@ class Sandbox:
         )
 
     def start(self) -> dict[str, str]:
-        """Start what does not run yet; returns all variables of `.env.example`, secrets included.
+        """Start the servers that do not run yet; returns all variables of `.env.example`, secrets included.
 
-        `DAGSTER_HOME` is made empty: what starts Dagster puts its `dagster.yaml` there.
+        The folder `DAGSTER_HOME` is created empty: the code that starts Dagster puts its `dagster.yaml` there.
 
         Raises:
             InputRejected: the folder holds something that is not a sandbox.
@@ -91,11 +91,11 @@ class Sandbox:
         }
 
     def stop(self) -> None:
-        """Stop using it; the servers end with their last user."""
+        """Stop using the sandbox; the servers end with their last user."""
         self._servers.stop()
 
     def reset(self) -> None:
-        """End the servers and delete the folder; see `SharedServers.reset` for what it refuses."""
+        """Stop the servers and delete the folder; see `SharedServers.reset` for its refusals."""
         self._servers.reset()
 
     def __enter__(self) -> dict[str, str]:
@@ -120,7 +120,7 @@ class _Keys:
             self._state.get_or_make(variable, make)
 
     def stop(self) -> None:
-        """Keys outlive the servers."""
+        """Do nothing: keys outlive the servers."""
 
 
 class _StandIns:
@@ -141,13 +141,13 @@ class _StandIns:
 
     def ensure(self, *, alone: bool) -> None:
         if alone:
-            # A process left over from a crash may play by another seed, or be older than the code.
+            # A process left over from a crash may use another seed, or be older than the code.
             self.stop()
         elif running := self._process():
             if running.cmdline()[1:] != self._command(self._state.get("gemini_port"))[1:]:
                 raise ConfigurationFailure(
                     f"The sandbox in {self._directory.parent} is in use with another --chaos or other domains: "
-                    "end the process that uses it first."
+                    "stop the process that uses it first."
                 )
             return
         self._directory.mkdir(exist_ok=True)

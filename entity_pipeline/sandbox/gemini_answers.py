@@ -1,7 +1,7 @@
-"""What a sample gives the Gemini stand-in to answer with, as a protocol.
+"""The answers of a sample for the Gemini stand-in, as a protocol.
 
-How Google wraps an answer, counts its tokens and fails belongs in `gemini_standin.py` and beside it; what is said of
-whom belongs in a domain's sample.
+The form of a reply, its token counts and errors belong in `gemini_standin.py` and beside it; the content of answers
+belongs in a domain's sample.
 """
 
 from collections.abc import Mapping
@@ -11,11 +11,11 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True)
 class GeminiSubject:
-    """What one request is about.
+    """The subject of one request.
 
     `behaviour` is an odd behaviour that the sample gives this subject, or empty; the words are those of
-    `gemini_standin`. `is_known` is False where the sample recognises the question and does not hold its subject: then
-    a sample that does hold it answers instead.
+    `gemini_standin`. `is_known` is False if the sample recognises the question but does not have its subject: then
+    a sample that has it answers instead.
     """
 
     name: str
@@ -38,7 +38,7 @@ class GeminiAnswers(Protocol):
         """What the body of a generateContent request is about; None if it is not this domain's question."""
 
     def answer(self, subject: str, behaviour: str, request: Mapping[str, Any]) -> GeminiAnswer:
-        """What is said of it, in the manner of `behaviour` as far as that concerns the words."""
+        """The answer about the subject, with the odd content that `behaviour` asks for."""
 
 
-NOTHING_KNOWN = GeminiAnswer("Simulated answer of the local stand-in: no sample holds what was asked for.")
+NOTHING_KNOWN = GeminiAnswer("Simulated answer of the local stand-in: no sample has this subject.")

@@ -1,4 +1,4 @@
-"""The Gemini stand-in's refusals, in the words and shapes of the real service, and which of them chaos draws.
+"""The Gemini stand-in's errors, in the words and shapes of the real service, and the ones that chaos draws.
 
 A per-day 429 says "retry in 28 s" like a per-minute one; only its `quotaId` tells them apart.
 """
@@ -8,7 +8,7 @@ from typing import Any
 from entity_pipeline.sandbox.loopback_http import Reply, html_reply, json_reply
 from entity_pipeline.sandbox.seeded import seeded_share
 
-# Share of requests each trouble hits under chaos; the per-period ones are rare because they end the day.
+# The share of requests that each trouble hits under chaos; the per-period ones are rare because they end the day.
 _CHAOS = (
     ("per_minute", 0.04),
     ("per_day", 0.002),
@@ -35,7 +35,7 @@ _CHAOS = (
     ("percent", 0.01),
     ("broken_then_mended", 0.006),
 )
-# Those that are not refusals but odd answers; a sample gives the same words to some of its subjects.
+# Troubles that are odd answers, not errors; a sample gives the same words to some of its subjects.
 ODD_ANSWERS = frozenset(name for name, _ in _CHAOS[_CHAOS.index(("garbage", 0.02)) + 1 :])
 _TYPE = "type.googleapis.com/google.rpc."
 
@@ -96,7 +96,7 @@ def no_key() -> Reply:
 
 
 def bad_key() -> Reply:
-    """400: the key isn't one."""
+    """400: the key is not valid."""
     info = {"@type": _TYPE + "ErrorInfo", "reason": "API_KEY_INVALID", "domain": "googleapis.com"}
     return _error(400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key.", [info])
 

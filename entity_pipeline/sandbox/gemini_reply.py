@@ -1,4 +1,4 @@
-"""How Google wraps an answer: candidate, finish reason, token counts. What the answer says does not belong here."""
+"""The form of Google's reply: candidate, finish reason, token counts. The content of an answer does not belong here."""
 
 import base64
 from typing import Any
@@ -7,7 +7,7 @@ from entity_pipeline.sandbox.gemini_answers import GeminiAnswer
 from entity_pipeline.sandbox.seeded import seeded_int
 
 _NOTHING_SAID = frozenset({"recitation", "malformed_function_call", "prohibited_content"})
-# Behaviours under which nothing of the answer is sent.
+# Behaviours under which the answer is not sent at all.
 WITHOUT_ANSWER = _NOTHING_SAID | {"prompt_blocked", "safety", "max_tokens"}
 
 
@@ -29,7 +29,7 @@ def reply_body(
         }
     if behaviour in WITHOUT_ANSWER:
         if behaviour == "max_tokens":
-            usage["thoughtsTokenCount"] = 1_021  # all of the limit
+            usage["thoughtsTokenCount"] = 1_021  # the whole limit
         candidate = _stopped(behaviour)
     else:
         content = {"parts": [{"text": answer.text}], "role": "model"}
@@ -43,7 +43,7 @@ def reply_body(
 
 
 def _stopped(behaviour: str) -> dict[str, Any]:
-    """A candidate that ended before it said anything."""
+    """A candidate that ended before it had any text."""
     if behaviour == "safety":
         ratings = [{"category": "HARM_CATEGORY_HARASSMENT", "probability": "HIGH", "blocked": True}]
         return {"finishReason": "SAFETY", "index": 0, "safetyRatings": ratings}
@@ -58,5 +58,5 @@ def _usage(counts: dict[str, int]) -> dict[str, Any]:
 
 
 def _response_id(*parts: object) -> str:
-    """An identifier of the real one's form."""
+    """An identifier in the form of the real service."""
     return base64.urlsafe_b64encode(seeded_int("response", *parts).to_bytes(12, "big")).decode()

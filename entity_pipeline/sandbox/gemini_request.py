@@ -1,4 +1,4 @@
-"""Reads from the body of a generateContent request what the stand-in must know of any question."""
+"""Read from the body of a generateContent request what the stand-in must know about any question."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,7 +14,7 @@ def wants_search(request: Mapping[str, Any]) -> bool:
 
 
 def wants_json(request: Mapping[str, Any]) -> bool:
-    """Whether the reply is asked for as JSON by its MIME type or by a schema."""
+    """Whether the request asks for JSON, by its MIME type or by a schema."""
     config = request.get("generationConfig")
     if not isinstance(config, Mapping):
         return False
@@ -30,7 +30,7 @@ def prompt_bytes(request: Mapping[str, Any]) -> int:
 
 
 def texts_of(contents: Any) -> Iterator[str]:
-    """The texts of all parts, whatever else is among them."""
+    """The texts of all parts; parts without text are skipped."""
     for content in contents if isinstance(contents, list) else []:
         parts = content.get("parts") if isinstance(content, Mapping) else None
         for part in parts if isinstance(parts, list) else []:

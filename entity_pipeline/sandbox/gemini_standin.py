@@ -1,9 +1,10 @@
-"""A local server that answers as the Gemini API does over HTTP. What it says of whom comes from samples.
+"""A local server that answers like the Gemini API over HTTP. The content of its answers comes from samples.
 
-A sample gives a subject one of these words to show an everyday oddity: ``overloaded_once`` (503, then well);
-``safety``, ``prompt_blocked``, ``max_tokens`` (nothing is said). With a chaos seed, quotas, errors, drops and delays
+A sample gives a subject one of these words to show an everyday oddity: ``overloaded_once`` (503, then a normal
+answer); ``safety``, ``prompt_blocked``, ``max_tokens`` (no text). With a chaos seed, quotas, errors, drops and delays
 come on top, and any known subject may meet one of those, one of ``recitation``, ``malformed_function_call``,
-``prohibited_content`` (finish reasons), or an odd answer (`gemini_errors.ODD_ANSWERS`), whose words its sample knows.
+``prohibited_content`` (finish reasons), or an odd answer (`gemini_errors.ODD_ANSWERS`), whose words come from its
+sample.
 """
 
 import json
@@ -29,7 +30,7 @@ from entity_pipeline.sandbox.loopback_http import Reply, Request, json_reply
 from entity_pipeline.sandbox.seeded import seeded_share
 from entity_pipeline.sandbox.standin_server import StandinServer
 
-INVALID_KEY = "invalid"  # the one key that is refused, to show what a wrong key looks like
+INVALID_KEY = "invalid"  # the one key that is refused, to show the effect of a wrong key
 _PATH = re.compile(r"/v1beta/models/([^/:]+):([A-Za-z]+)")
 
 
@@ -37,12 +38,12 @@ class GeminiStandin(StandinServer):
     """The server; ``with GeminiStandin() as standin`` or `start` and `close`.
 
     Args:
-        answers: what the samples of the domains say; the first that holds the subject of a request answers it.
+        answers: the answers of the domains' samples; the first that has the subject of a request answers it.
         port: 0 takes a free one.
-        latency_ms: least delay of an answer; up to half of it is added by subject.
-        chaos: a seed switches random trouble on; the same seed meets the same requests with the same trouble.
-        retry_s: what a per-minute or per-day 429 asks the client to wait, in seconds.
-        slow_s: how much longer an answer takes that chaos slows down.
+        latency_ms: the least delay of an answer; up to half of it is added by subject.
+        chaos: a seed switches random trouble on; the same seed gives the same requests the same trouble.
+        retry_s: the seconds that a per-minute or per-day 429 asks the client to wait.
+        slow_s: the additional seconds of an answer that chaos slows down.
     """
 
     def __init__(
@@ -61,11 +62,11 @@ class GeminiStandin(StandinServer):
         self._retry_s = retry_s
         self._slow_s = slow_s
         self._answers = answers
-        # Models that answer in place of the one that is asked, as Google's do once it has retired.
+        # Models that answer in place of the requested one, as Google's do once it has retired.
         self.successors: dict[str, str] = {}
 
     def answer(self, request: Request) -> Reply:
-        """A request to the API: its key, its model and its operation; 404 for what there is not."""
+        """Answer a request to the API by its key, model and operation; 404 for an unknown path."""
         named = _PATH.fullmatch(request.path)
         operation = {"generateContent": self._generate_content}.get(named[2]) if named else None
         if request.method != "POST" or named is None or operation is None:
@@ -111,7 +112,7 @@ class GeminiStandin(StandinServer):
         return replace(json_reply(reply), after_s=delay_s)
 
     def _subject(self, body: Mapping[str, Any]) -> tuple[GeminiAnswers | None, GeminiSubject]:
-        """Who answers and about what: a sample that holds the subject, else one that knows the question."""
+        """The sample that answers, and the subject: a sample that has the subject, else one that knows the question."""
         found = [(answers, subject) for answers in self._answers if (subject := answers.subject(body))]
         known = [(answers, subject) for answers, subject in found if subject.is_known]
         return next(iter(known or found), (None, GeminiSubject("", is_known=False)))

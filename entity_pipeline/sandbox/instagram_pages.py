@@ -1,7 +1,6 @@
 """The HTML that the Instagram stand-in serves.
 
-The profile's data sits in a `data-sjs` script, in `require` lists some levels deep, as one query result
-beside others.
+The profile's data is in a `data-sjs` script, in `require` lists some levels deep, as one query result beside others.
 """
 
 import html
@@ -16,9 +15,9 @@ _PAGE = """<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{ti
 
 
 def profile_page(username: str, user: Mapping[str, Any] | None, *, drift: bool = False) -> str:
-    """A profile page. `user` None is the page as served when the query found nobody.
+    """A profile page. With `user` None it is the page served when the query found no account.
 
-    `drift`: the same data under a name nobody knows yet, as after a release of the web app.
+    `drift`: the same data under an unknown name, as after a release of the web app.
     """
     key = "xig_user_by_handle_v2" if drift else "xig_user_by_username"
     shown = dict(user) if user else None

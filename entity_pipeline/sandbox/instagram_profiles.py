@@ -1,7 +1,7 @@
-"""The profiles that the Instagram stand-in shows, as the page has them and as its older JSON endpoint does.
+"""The profiles that the Instagram stand-in shows, in the forms of the page and of its older JSON endpoint.
 
-Which accounts there are does not belong here: samples give them. Nothing is invented beyond what they say: the counts
-are hashes and the picture is a tile with initials. Picture URLs are signed and expire, as the real ones do.
+The accounts themselves come from samples. Nothing is invented beyond them: the counts are hashes and the picture is a
+tile with initials. Picture URLs are signed and expire, as the real ones do.
 """
 
 import hashlib
@@ -11,14 +11,14 @@ from typing import Any
 
 from entity_pipeline.sandbox.seeded import seeded_int
 
-CANARY = "instagram"  # always there, whatever happens to the others
+CANARY = "instagram"  # always exists, whatever happens to the others
 _PICTURE_LIFE_S = 4 * 86_400
 _REASSIGNED_FROM_OFFSET = 7_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatedAccount:
-    """One profile that a sample gives; `behaviour` is one of the words of `instagram_standin`, or empty."""
+    """One profile of a sample; `behaviour` is one of the words of `instagram_standin`, or empty."""
 
     username: str
     full_name: str
@@ -30,7 +30,7 @@ class SimulatedAccount:
 
 @dataclass(frozen=True, slots=True)
 class PictureUrl:
-    """A signed URL of a profile picture, taken apart."""
+    """The parts of a signed URL of a profile picture."""
 
     host: str
     path: str
@@ -46,7 +46,7 @@ class PictureUrl:
 
 
 def canary() -> SimulatedAccount:
-    """The account that a client looks at to know whether pages can be read at all."""
+    """The account that a client fetches to find out whether pages can be read at all."""
     return SimulatedAccount(CANARY, "Instagram", "Simulated profile: the canary account")
 
 
@@ -61,7 +61,7 @@ def former_pk_of(username: str) -> int:
 
 
 def picture_url(account: SimulatedAccount, now: float | None = None) -> PictureUrl:
-    """The signed URL of today's page; already past its time for the behaviour ``picture_expired``."""
+    """The signed URL of today's page; already expired for the behaviour ``picture_expired``."""
     day = int(now if now is not None else time.time()) // 86_400 * 86_400
     expires_at = day - 86_400 if account.behaviour == "picture_expired" else day + _PICTURE_LIFE_S
     host = f"scontent-sim{1 + seeded_int('host', account.username) % 3}-1.cdninstagram.com"

@@ -1,11 +1,11 @@
-"""A local server that answers as Instagram and its picture hosts do. Which accounts there are comes from samples.
+"""A local server that answers like Instagram and its picture hosts. The accounts come from samples.
 
-All of them share one base URL; the Host header tells which is meant. A sample gives an account one of these words:
+All hosts share one base URL; the Host header says which is meant. A sample gives an account one of these words:
 ``not_found``, ``wall`` (redirect to the login), ``rate_limited`` (429), ``challenge`` (a redirect that leads to
 itself), ``drift`` (readable JSON under unknown names), ``private``, ``reassigned`` (another pk than before),
-``picture_expired`` (403), ``picture_is_html``. A chaos seed deals them to any request, and errors besides: 401
-"please wait", 403, 400 with a checkpoint, 503, dropped and cut answers, pages with nobody, without a pk or with a bio
-that is null.
+``picture_expired`` (403), ``picture_is_html``. A chaos seed applies them to any request, and also errors: 401
+"please wait", 403, 400 with a checkpoint, 503, dropped and cut-off answers, pages without an account, without a pk or
+with a null bio.
 """
 
 import json
@@ -78,7 +78,7 @@ class InstagramStandin(StandinServer):
     """The server; ``with InstagramStandin() as standin`` or `start` and `close`.
 
     Args:
-        accounts: the profiles of the samples; of two with one username the first counts.
+        accounts: the profiles of the samples; of two with the same username the first counts.
         port: 0 takes a free one.
         latency_ms: delay of each answer.
         chaos: a seed switches random trouble on; the canary account is spared.
@@ -95,7 +95,7 @@ class InstagramStandin(StandinServer):
         super().__init__(port=port)
         self._latency_s = latency_ms / 1000
         self._chaos = chaos
-        # What a client may ask for, in this order: the first path that fits is answered.
+        # The paths that a client may request; the first that matches answers.
         self._operations = (
             (re.compile(r"/api/v1/users/web_profile_info/"), self._web_profile_info),
             (re.compile(r"/graphql/query/?|/api/graphql"), self._profile_query),
@@ -198,7 +198,7 @@ class InstagramStandin(StandinServer):
 
 
 def _shown(account: SimulatedAccount | None, odd: str) -> dict[str, Any] | None:
-    """The user object of the page, with what chaos takes out of it."""
+    """The user object of the page, without the parts that chaos removes."""
     if account is None or odd == "nobody":
         return None
     user = page_user(account)

@@ -1,4 +1,4 @@
-"""The HTTP plumbing of the stand-ins: one thread a connection, keep-alive, on the loopback address only.
+"""The HTTP plumbing of the stand-ins: one thread per connection, keep-alive, on the loopback address only.
 
 A reply is data, `Reply`, so that a stand-in's odd behaviour (a delay, a dropped connection) is a field and
 not code. Each reply leaves in one packet: two writes would cost the 40 ms of Nagle's algorithm against
@@ -23,7 +23,7 @@ _IDLE_CONNECTION_S = 120
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request as it came in; header names are lower-case, `host` is without a port."""
+    """One received request; header names are in lower case, `host` is without a port."""
 
     method: str
     path: str
@@ -38,7 +38,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What goes back. `after_s` delays it; `drop` closes the connection instead of answering."""
+    """The reply to send. `after_s` delays it; `drop` closes the connection instead."""
 
     status: int = 200
     body: bytes = b""
@@ -49,7 +49,7 @@ class Reply:
 
 
 def json_reply(value: Any, status: int = 200) -> Reply:
-    """`value` as compact JSON with its letters unescaped, as the real services send it."""
+    """`value` as compact JSON with unescaped letters, as the real services send it."""
     return Reply(status, json.dumps(value, ensure_ascii=False).encode())
 
 
@@ -124,7 +124,7 @@ class _Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is everyday here; nothing is printed."""
+        """Print nothing: a client that hangs up is normal here."""
 
     def cut_connections(self) -> None:
         with self._lock:
@@ -166,4 +166,4 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_HEAD = _answer  # noqa: N815  the names BaseHTTPRequestHandler looks up
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the base class names it
-        """Silent: what was asked is counted by the stand-in."""
+        """Print nothing: the stand-in counts the requests."""

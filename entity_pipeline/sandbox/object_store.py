@@ -1,7 +1,7 @@
 """A real S3 server in a folder: `rclone serve s3`, and the bucket's public side as `rclone serve http`.
 
-Surprising: two processes on the same files, because S3 wants every request signed, while a public picture
-URL must open in a browser. Objects are plain files under `<directory>/objects/<bucket>`.
+Two processes serve the same files, because S3 requires signed requests, while a public picture URL must open in a
+browser. Objects are plain files under `<directory>/objects/<bucket>`.
 """
 
 import importlib.metadata
@@ -39,16 +39,16 @@ class RcloneObjectStore:
         }
 
     def ensure(self, *, alone: bool) -> None:
-        """Start both processes, as far as they do not run."""
+        """Start the processes that do not run yet."""
         (self._objects / BUCKET).mkdir(parents=True, exist_ok=True)
         self._ensure("s3", self._objects, "s3_port")
-        # Files appear behind this server's back, so it must not remember folders.
+        # The other server adds files, so this one must not cache folders.
         self._ensure(
             "http", self._objects / BUCKET, "public_objects_port", "--read-only", "--dir-cache-time=0s"
         )
 
     def stop(self) -> None:
-        """End both processes, whoever started them."""
+        """Stop both processes, even if another process started them."""
         processes.stop(self._process("http", self._objects / BUCKET), processes.TERMINATE)
         processes.stop(self._process("s3", self._objects), processes.TERMINATE)
 
@@ -76,7 +76,7 @@ class RcloneObjectStore:
     def _environment(self) -> dict[str, str]:
         key = self._state.get_or_make("s3_access_key_id", lambda: secrets.token_hex(10))
         secret = self._state.get_or_make("s3_secret_access_key", lambda: secrets.token_hex(20))
-        # In the environment and not on the command line, which every user of the machine can read.
+        # In the environment and not on the command line, which all users of the machine can read.
         ours = {name: value for name, value in os.environ.items() if not name.startswith("RCLONE_")}
         return ours | {"RCLONE_AUTH_KEY": f'"{key},{secret}"'}
 

@@ -1,8 +1,8 @@
-"""Who uses the servers of a folder: the first one in starts them, the last one out stops them.
+"""The users of a folder's servers: the first one starts them, the last one stops them.
 
-Each user holds a shared `flock` on `users`; starting, stopping and clearing happen under an exclusive one on
-the marker. Surprising: the kernel frees both when a process is killed, so no crash leaves a lock behind. A
-server may be left over, though: the next user takes it over, and `stop` from any process ends it.
+Each user holds a shared `flock` on `users`; starting, stopping and clearing happen under an exclusive one on the
+marker. The kernel frees both when a process is killed, so no crash leaves a lock behind. A server may be left over,
+though: the next user takes it over, and `stop` from any process ends it.
 """
 
 import fcntl
@@ -23,10 +23,10 @@ class Server(Protocol):
     """One server of a folder. Both methods are called with the folder's exclusive lock held."""
 
     def ensure(self, *, alone: bool) -> None:
-        """Make it run and answer; `alone`: nobody else uses it, so it may be restarted."""
+        """Make it run and answer. `alone` means that no other process uses it, so it may be restarted."""
 
     def stop(self) -> None:
-        """End it, whoever started it; nothing happens when it does not run."""
+        """Stop it, even if another process started it; do nothing when it does not run."""
 
 
 class SharedServers:
@@ -38,7 +38,7 @@ class SharedServers:
         self._users: int | None = None
 
     def start(self) -> None:
-        """Become a user: start what does not run yet and return when all of it answers.
+        """Become a user: start the servers that do not run yet and return when all of them answer.
 
         Raises:
             InputRejected: the folder holds something that is not a sandbox.
@@ -61,7 +61,7 @@ class SharedServers:
             self._users = users
 
     def stop(self) -> None:
-        """Stop being a user; if nobody else is one, stop the servers too."""
+        """Stop being a user; if there is no other one, stop the servers too."""
         if self._users is None and not self._is_ours():
             return
         with self._door():
@@ -71,7 +71,7 @@ class SharedServers:
         """Stop the servers and delete the folder.
 
         Raises:
-            InputRejected: the folder is not a sandbox, or somebody else uses it; nothing is deleted.
+            InputRejected: the folder is not a sandbox, or another process uses it; nothing is deleted.
         """
         if not self.directory.exists():
             return
@@ -82,14 +82,14 @@ class SharedServers:
         with self._door():
             if not self._leave():
                 raise InputRejected(
-                    f"The sandbox in {self.directory} is in use: end the process that uses it, then reset it."
+                    f"The sandbox in {self.directory} is in use: stop the process that uses it, then reset it."
                 )
             for entry in self.directory.iterdir():
                 if entry.is_dir() and not entry.is_symlink():
                     shutil.rmtree(entry)
                 elif entry.name != MARKER:
                     entry.unlink()
-            # Last, so that a folder half deleted is still known as ours.
+            # Last, so that a half-deleted folder is still recognised as ours.
             (self.directory / MARKER).unlink()
             with suppress(OSError):
                 self.directory.rmdir()
@@ -104,7 +104,7 @@ class SharedServers:
         self.stop()
 
     def _leave(self) -> bool:
-        """Drop our share; True when nobody is left and the servers are stopped."""
+        """Release our share; returns True when no user is left and the servers are stopped."""
         if self._users is not None:
             os.close(self._users)
             self._users = None
@@ -138,7 +138,7 @@ class SharedServers:
                     "choose another folder, or make it writable."
                 ) from error
             fcntl.flock(door, fcntl.LOCK_EX)
-            # While we waited a reset may have deleted the file we hold: then the lock guards nothing.
+            # A reset may have deleted the locked file while we waited; then the lock protects nothing.
             with suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(door), os.stat(self.directory / MARKER)):
                     break
@@ -158,7 +158,7 @@ class SharedServers:
         owner = self.directory.stat().st_uid
         if owner != os.geteuid():
             raise ConfigurationFailure(
-                f"The sandbox in {self.directory} belongs to user {owner} and you are user {os.geteuid()}: "
+                f"The sandbox in {self.directory} belongs to user {owner}, but you are user {os.geteuid()}: "
                 "run as that user, or choose another folder."
             )
 

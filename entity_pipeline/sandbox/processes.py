@@ -1,7 +1,7 @@
 """Detached local servers: launch, find again, wait until ready, stop.
 
-Surprising: there are no PID files. A server is found by its own command line, which names its data folder,
-so nothing can go stale, and a server whose launcher was killed is found like any other.
+There are no PID files. A server is found by its own command line, which names its data folder, so nothing can go stale,
+and a server whose launcher was killed is found like any other.
 """
 
 import http.client
@@ -26,7 +26,7 @@ _POLL_S = 0.02
 _ATTEMPTS = 5
 _LARGEST_LOG_BYTES = 5_000_000
 
-# The shell ends at once, so the server is nobody's child: no zombie, and no Ctrl-C of a terminal reaches it.
+# The shell ends at once, so the server is not our child: it leaves no zombie, and Ctrl-C in a terminal can't reach it.
 _DETACH = 'log=$1; shift; "$@" </dev/null >>"$log" 2>&1 & echo $!'
 
 
@@ -55,12 +55,12 @@ def launch_until_ready(
     keep_port: Callable[[int], None],
     log: Path,
 ) -> int:
-    """Launch on the `port` of last time, or another when it is taken, and return the port that answers.
+    """Launch on the last `port`, or on another one when it is taken; returns the port that answers.
 
-    `keep_port` is told before each launch, so that a server never runs on a port nobody wrote down.
+    `keep_port` is called before each launch, so that a server never runs on a port that is not recorded.
 
     Raises:
-        ConfigurationFailure: the server ends by itself every time, or does not answer within 60 s.
+        ConfigurationFailure: the server ends on its own every time, or does not answer within 60 s.
     """
     deadline = time.monotonic() + _READY_WITHIN_S
     for attempt in range(_ATTEMPTS):
@@ -95,7 +95,7 @@ def find(matches: Callable[[list[str]], bool]) -> psutil.Process | None:
 
 
 def is_alive(process: psutil.Process | None) -> bool:
-    """False also for a zombie: where PID 1 reaps nobody, a zombie stays for ever."""
+    """Whether the process runs. False for a zombie, which stays forever where PID 1 does not reap processes."""
     try:
         return process is not None and process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -115,10 +115,10 @@ def stop(process: psutil.Process | None, ladder: Sequence[tuple[signal.Signals, 
 
 
 def free_port(preferred: int | None = None) -> int:
-    """`preferred` if nobody listens there, else any free TCP port of the loopback interface."""
+    """`preferred` if it is free, else any free TCP port of the loopback interface."""
     for candidate in (preferred, 0) if preferred else (0,):
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            # Connections of the last run may still be in TIME_WAIT; they must not cost us the port.
+            # Connections of the last run may still be in TIME_WAIT; they must not make the port unusable.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with suppress(OSError):
                 probe.bind((LOOPBACK, candidate or 0))
@@ -127,7 +127,7 @@ def free_port(preferred: int | None = None) -> int:
 
 
 def http_status(port: int, path: str = "/") -> int | None:
-    """Status of a GET on the loopback interface, or None when nothing answers. Ignores proxy variables."""
+    """Status of a GET on the loopback interface, or None without an answer. Ignores proxy variables."""
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=2)
     try:
         connection.request("GET", path)
@@ -139,6 +139,6 @@ def http_status(port: int, path: str = "/") -> int | None:
 
 
 def last_line(log: Path) -> str:
-    """The last line a server wrote, for an error message."""
+    """The last line in a server's log, for an error message."""
     lines = log.read_text(errors="replace").split("\n") if log.exists() else []
     return next((line.strip() for line in reversed(lines) if line.strip()), "it wrote nothing")

@@ -1,4 +1,4 @@
-"""What a stand-in was asked, by subject: the demo compares it with the ledger."""
+"""The requests to a stand-in by subject, which the demo compares with the ledger."""
 
 from collections import Counter
 from threading import Lock
@@ -15,7 +15,7 @@ class RequestCounts:
         self._by_status: Counter[str] = Counter()
 
     def seen(self, subject: str, *, grounded: bool = False) -> int:
-        """Count one request; returns which one of this subject it is, from 1."""
+        """Count one request; returns its number for this subject, from 1."""
         with self._lock:
             self._grounded += grounded
             self._by_subject[subject] += 1

@@ -1,4 +1,4 @@
-"""What a domain gives the sandbox: made-up rows, what the stand-ins answer, what the demo runs, what must come of it.
+"""A domain's part of the sandbox: made-up rows, the stand-ins' answers, the demo's run, and its expected results.
 
 The rows and answers themselves do not belong here; they are in the domain's `sample`.
 """
@@ -18,9 +18,9 @@ from entity_pipeline.core.ports import JobRunner
 from entity_pipeline.sandbox.gemini_answers import GeminiAnswers
 from entity_pipeline.sandbox.instagram_profiles import SimulatedAccount
 
-# The demo's first cap on grounded requests: too small on purpose, so that "cap reached" is seen once.
+# The demo's first cap on grounded requests: too small on purpose, so that "cap reached" occurs once.
 SMALL_CAP = 300
-# Who the sandbox's settings were changed by, until a person changes them.
+# The author of the sandbox's settings, until a person changes them.
 DEMO = Actor(COMMAND_ACTOR, "demo")
 
 
@@ -35,7 +35,7 @@ class Demo:
 
 
 class Sample:
-    """A domain's sample. A subclass overrides what the domain has; `Domain.sample` makes a new one for each demo."""
+    """A domain's sample. A subclass overrides the domain's parts; `Domain.sample` makes a new one for each demo."""
 
     settings: Mapping[
         str, Any
@@ -50,10 +50,10 @@ class Sample:
         """Insert the made-up rows into both databases; on any later day it inserts nothing more."""
 
     def run(self, demo: Demo) -> None:
-        """Run the domain's stages over them until nothing is pending, and print what was done."""
+        """Run the domain's stages over them until nothing is pending, and print a summary."""
 
     def problems(self, demo: Demo) -> Iterable[str]:
-        """A sentence for each result that is not what the sample says it must be."""
+        """A sentence for each result that differs from the sample."""
         return ()
 
 
@@ -73,6 +73,6 @@ def samples_at(named: Iterable[str]) -> Sequence[Sample]:
 
 
 def requests_seen(base_url: str) -> Mapping[str, Any]:
-    """What the stand-in at the address has counted, see `request_counts`."""
+    """The counts of the stand-in at the address, see `request_counts`."""
     answer: dict[str, Any] = httpx2.get(f"{base_url}/_standin/requests", trust_env=False).json()
     return answer

@@ -1,7 +1,7 @@
 """Both stand-ins in one process, as ``python -m entity_pipeline.sandbox.standins --directory DIR``.
 
-Ends on SIGTERM or Ctrl-C. Its addresses are in ``standins.json`` of the directory while it runs, so that port 0 (a free
-one) can be used too. The samples are named by the caller: nothing here knows a domain.
+Ends on SIGTERM or Ctrl-C. Its addresses are in ``standins.json`` of the directory while it runs, so that port 0 (any
+free port) can be used too. The caller names the samples; nothing here knows a domain.
 """
 
 import argparse
@@ -81,12 +81,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="MODULE:FUNCTION",
         help="gives a `sandbox.sample.Sample`; may be repeated",
     )
-    parser.add_argument("--gemini-port", type=int, default=0, help="0 takes a free one")
-    parser.add_argument("--instagram-port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--gemini-port", type=int, default=0, help="0 takes a free port")
+    parser.add_argument("--instagram-port", type=int, default=0, help="0 takes a free port")
     parser.add_argument(
-        "--chaos", type=int, metavar="SEED", help="random trouble; the same seed, the same trouble"
+        "--chaos", type=int, metavar="SEED", help="random trouble; the same seed gives the same trouble"
     )
-    parser.add_argument("--latency-ms", type=int, default=20, help="least delay of an answer")
+    parser.add_argument("--latency-ms", type=int, default=20, help="the least delay of an answer")
     return parser
 
 

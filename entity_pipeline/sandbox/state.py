@@ -1,6 +1,6 @@
-"""What a sandbox folder remembers between runs: ports, passwords and keys, in one file only its owner reads.
+"""Values that a sandbox folder keeps between runs: ports, passwords and keys, in one file that only its owner can read.
 
-Surprising: nothing here locks. Whoever writes holds the folder's lock (see `ownership`).
+Nothing here locks: a caller that writes holds the folder's lock (see `ownership`).
 """
 
 import json
@@ -17,7 +17,7 @@ class State:
         self._path = directory / "state.json"
 
     def get(self, name: str) -> Any:
-        """The remembered value, or None."""
+        """The stored value, or None."""
         return self._read().get(name)
 
     def remember(self, name: str, value: Any) -> None:
@@ -29,7 +29,7 @@ class State:
         os.replace(partial, self._path)
 
     def get_or_make(self, name: str, make: Callable[[], str]) -> str:
-        """The remembered text; made and stored the first time."""
+        """The stored text, which is made the first time."""
         if self.get(name) is None:
             self.remember(name, make())
         return str(self.get(name))

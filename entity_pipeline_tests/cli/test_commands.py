@@ -152,7 +152,7 @@ def test_an_interrupted_enrich_ends_with_one_sentence_and_loses_nothing_paid(
         sent = slow.requests["grounded"]
     assert process.returncode == 130, out + err
     assert err.strip().splitlines()[-1] == (
-        "error: Interrupted. What was finished is kept; run the same command again to go on."
+        "error: Interrupted. Finished work is kept; run the same command again to continue."
     )
     assert "Traceback" not in out + err
     assert 3 <= sent < len(names)
@@ -193,7 +193,7 @@ def test_a_shared_row_that_is_off_stops_every_domain(command: Command, assets_db
     )
     assert command("settings", "enable", "gemini").out == "'gemini' is switched on.\n"
     assert command("settings", "enable", "nobody").failure == (
-        "There is no row of settings 'nobody': there are entities, gemini, instagram, notify."
+        "There is no row of settings 'nobody': the rows are entities, gemini, instagram, notify."
     )
 
 
@@ -207,7 +207,7 @@ def test_a_shared_row_that_is_off_stops_every_domain(command: Command, assets_db
         (["concurrency=4", "cap=1"], "Nothing was changed: 'cap' is not a known setting."),
         (["concurrency=4", "daily_grounding_cap=-1"], "Nothing was changed: 'daily_grounding_cap' is -1"),
         (["gemini", "concurrency=4"], "Nothing was changed: 'concurrency' is not a known setting."),
-        (["gemini", "shares.captions=4"], "'shares' names 'captions', and the domains are entities."),
+        (["gemini", "shares.captions=4"], "'shares' names 'captions', but the domains are entities."),
         (["notify", "backlog_hours=0"], "'backlog_hours' is 0 and must be more than 0."),
         (["notify.webhook=x"], "Nothing was changed: 'webhook' is not a known setting."),
         (["instagram_backfill_enabled=true"], "Nothing was changed: Instagram's terms forbid"),
@@ -230,7 +230,7 @@ def test_a_setting_goes_to_its_row_with_its_author_and_an_audit_row(
 ) -> None:
     ended = command("settings", "set", "thresholds.brand=0.9", "daily_grounding_cap=1200")
     assert ended.code == 0, ended.said
-    assert "These hold for every pipeline and are in the row 'gemini':" in ended.out
+    assert "These settings apply to every pipeline and are in the row 'gemini':" in ended.out
     assert command("settings", "set", "gemini", "shares.entities=2", "requests_per_minute=null").code == 0
     with assets_db.connection() as connection:
         rows = connection.execute(

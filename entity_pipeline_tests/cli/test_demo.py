@@ -36,7 +36,7 @@ def test_the_demo_shows_the_cap_and_ends_with_every_account_where_it_should_be(
 ) -> None:
     _, printed = demo
     assert "Cap reached: 300 of 300" in printed
-    assert "not as it should be" not in printed
+    assert "not as expected" not in printed
     assert "Where to look next" in printed
 
 

@@ -54,7 +54,7 @@ def test_odd_rows_and_a_schema_that_is_behind_are_warnings(
     warnings = [line for line in ended.out.splitlines() if line.startswith("warn")]
     for part in (
         "assets: the index entity_pipeline_raw_posts_created_at is missing or unfinished",
-        f"migrations of operation that are not applied: 1, {LAST}_entities_drop_queue_tables first",
+        f"1 migrations of operation are not applied, the first is {LAST}_entities_drop_queue_tables",
         "operation: handles with more than one active account: 1 (@Nike, nike)",
         "assets: enrichment_queue is not filled yet",
         "assets: the table review_evaluations is missing",
@@ -105,7 +105,9 @@ def test_the_bucket_is_tried_with_an_object_that_is_then_gone(
 def test_a_clock_that_is_off_is_named_with_its_database() -> None:
     assert list(clock_findings("operation", 29.0)) == []
     assert list(clock_findings("operation", -90.0)) == [
-        Finding("warn", "The operation database's clock is 90 s away from this machine's: set both by NTP.")
+        Finding(
+            "warn", "The operation database's clock differs from this machine's by 90 s: set both by NTP."
+        )
     ]
 
 

@@ -68,7 +68,7 @@ def test_an_account_is_added_listed_disabled_and_enabled_without_showing_a_secre
     ]
     said += [command("instagram", "pool", "disable", "our_two"), command("instagram", "pool", "list")]
     assert [one.code for one in said] == [0] * 4, [one.said for one in said]
-    assert "'our_two' has the session of the file and goes out by route 'p-1'." in said[1].out
+    assert "'our_two' has the session of the file and uses the route 'p-1'." in said[1].out
     cells = [
         [cell.strip() for cell in line.split("│")[1:-1]]
         for line in said[3].out.splitlines()
@@ -139,7 +139,7 @@ def test_a_test_through_a_dead_proxy_says_so_and_a_full_window_sends_nothing(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["our_one"], "Say where the session is: either --cookies FILE or --instaloader-session FILE."),
+        (["our_one"], "Name the file with the session: either --cookies FILE or --instaloader-session FILE."),
         (["our_one", "--cookies", "a", "--instaloader-session", "b"], "Say where the session is"),
         (["explore", "--cookies", "cookies.json"], "'explore' is not an Instagram username."),
         (["our_one", "--cookies", "none.json"], "none.json can't be read (No such file or directory)."),

@@ -119,7 +119,7 @@ def test_a_terminated_enrich_settles_what_is_on_the_wire_and_the_next_one_takes_
     code, said = stop_in_the_middle(command.start("enrich"), gemini)
     assert code == 130, said
     assert said.strip().splitlines()[-1] == (
-        "error: Interrupted. What was finished is kept; run the same command again to go on."
+        "error: Interrupted. Finished work is kept; run the same command again to continue."
     )
     assert "Traceback" not in said
     assert_nothing_is_lost(gemini.requests["total"], assets_db, operation_db, finish_with(command))

@@ -1,7 +1,7 @@
 """`GET /metrics`: the figures for Prometheus, with the bearer token of the API.
 
-A registry of its own, not the library's global one: two servers in a process do not mix, and nothing is counted that
-is not described. A database that is away is a figure (`entity_pipeline_up`), never a failure.
+It uses a registry of its own instead of the library's global one, so that two servers in a process do not mix, and
+only described metrics are counted. An unreachable database is a figure (`entity_pipeline_up`), never a failure.
 """
 
 from collections.abc import Iterator, Sequence
@@ -43,23 +43,23 @@ def every_metrics_part(shell: Shell) -> Sequence[MetricsPart]:
 
 
 class PipelineCollector(Collector):
-    """The figures of the parts, read when they are asked for."""
+    """The figures of the parts, read when they are requested."""
 
     def __init__(self, parts: Sequence[MetricsPart]) -> None:
         self._parts = parts
         self._reader = MetricsReader(parts)
 
     def describe(self) -> list[Metric]:
-        """Nothing is read just because the collector is registered."""
+        """Describe no metric, so that registering the collector reads nothing."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """One reading."""
+        """Read all parts once."""
         return families(self._parts, self._reader.read())
 
 
 def add_metrics(app: FastAPI, shell: Shell) -> None:
-    """Count the application's requests and serve what is counted; `app.state.metrics` holds the registry."""
+    """Count the application's requests and serve the metrics; `app.state.metrics` holds the registry."""
     registry = CollectorRegistry()
     Info(f"{PREFIX}build", "The version that is running.", registry=registry).info(
         {"version": version("entity-pipeline")}

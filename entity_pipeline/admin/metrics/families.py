@@ -1,4 +1,4 @@
-"""Every family of the parts with its samples, as Prometheus' library wants them."""
+"""All families of the parts with their samples, in the form of Prometheus' library."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -9,7 +9,7 @@ from entity_pipeline.admin.metrics.reading import PartReading
 
 OF_EVERY_PART: Mapping[str, Described] = {
     "up": Described("Whether every figure of the part could be read.", ("part",)),
-    "reading_duration_seconds": Described("What reading the part took, when it was last read.", ("part",)),
+    "reading_duration_seconds": Described("How long the last reading of the part took.", ("part",)),
 }
 
 
@@ -22,7 +22,7 @@ def described(parts: Sequence[MetricsPart]) -> Mapping[str, Described]:
     found = dict(OF_EVERY_PART)
     for part in parts:
         if twice := found.keys() & part.families.keys():
-            raise ValueError(f"two parts of the metrics describe {', '.join(sorted(twice))}")
+            raise ValueError(f"two metrics parts describe {', '.join(sorted(twice))}")
         found |= part.families
     return found
 

@@ -1,4 +1,4 @@
-"""What the switches tell: whether each domain may work, and why it may not."""
+"""Metrics of the switches: whether each domain may work, and why not."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -10,9 +10,9 @@ from entity_pipeline.core.settings import Closed
 
 FAMILIES: Mapping[str, Described] = {
     "gate_open": Described(
-        "Whether the domain may work: switched on, and every setting readable.", ("domain",)
+        "Whether the domain may work: switched on, with every setting readable.", ("domain",)
     ),
-    "gate_closed": Described("Why it may not; 1 for the reason that holds.", ("domain", "reason")),
+    "gate_closed": Described("Why the domain may not work; 1 for the current reason.", ("domain", "reason")),
 }
 OPEN = "open"
 CLOSED_REASONS = (

@@ -1,4 +1,4 @@
-"""What the Gemini ledger tells: the quota of the day, requests, cost and replies."""
+"""Metrics of the Gemini ledger: the quota of the day, requests, cost and replies."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,12 +15,12 @@ REQUEST_STATES = ("reserved", "sent", "settled", "failed", "unknown", "released"
 _RECENT = timedelta(days=1)
 
 FAMILIES: Mapping[str, Described] = {
-    "quota_units": Described("Grounded units of the quota period by what became of them.", ("state",)),
+    "quota_units": Described("Grounded units of the quota period by state.", ("state",)),
     "quota_cap_units": Described("The cap on these units."),
     "quota_reached": Described("Whether no further grounded request fits under the cap."),
-    "quota_reset_timestamp_seconds": Described("When the cap opens again."),
+    "quota_reset_timestamp_seconds": Described("When the cap is renewed."),
     "quota_info": Described("The configured model, and what a unit of its quota is.", ("model", "unit")),
-    "gemini_blocked": Described("Whether Google refuses requests, so that none is sent."),
+    "gemini_blocked": Described("Whether Google refuses requests, so that none are sent."),
     "gemini_requests_today": Described(
         "Requests of the Pacific day, of all domains, by state in the ledger.", ("state", "grounded")
     ),
@@ -31,7 +31,7 @@ FAMILIES: Mapping[str, Described] = {
     "replies_24h": Described(
         "Replies to grounded requests in 24 hours, by whether Google searched.", ("searched",)
     ),
-    "model_changed": Described("Whether a reply of the last 24 hours names a model that nobody asked for."),
+    "model_changed": Described("Whether a reply of the last 24 hours names a model that was not requested."),
 }
 
 

@@ -1,4 +1,4 @@
-"""Requests to the server and their duration by route; no path and no client is a label."""
+"""Requests to the server and their duration by route. Neither a path nor a client is a label."""
 
 import time
 
@@ -21,7 +21,7 @@ class HttpMetrics:
         )
         self._durations = Histogram(
             "entity_pipeline_http_request_duration_seconds",
-            "What answering took, to the last byte.",
+            "How long answering took, to the last byte.",
             ["route"],
             buckets=_BUCKETS_S,
             registry=registry,
@@ -41,7 +41,7 @@ class Counted:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Count the request once its answer is sent, or has failed."""
+        """Count the request once its response is sent or has failed."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -61,9 +61,9 @@ class Counted:
 
 
 def route_of(scope: Scope) -> str:
-    """The pattern that answered, such as ``/api/v1/accounts/{username}``; an unknown path is ``unmatched``.
+    """The pattern of the route that answered, such as ``/api/v1/accounts/{username}``; else ``unmatched``.
 
-    A route of an included router knows only its own end of the path; what is before it is the router's prefix.
+    A route of an included router has only its own end of the path; the router's prefix comes before it.
     """
     route = scope.get("route")
     pattern = getattr(route, "path", None)

@@ -1,4 +1,4 @@
-"""What the Instagram pool tells: the operator's accounts and the ways out, by state and never by name."""
+"""Metrics of the Instagram pool: the operator's accounts and the routes, by state and never by name."""
 
 from collections.abc import Callable, Mapping
 
@@ -13,7 +13,7 @@ ROUTE_STATES = ("active", "cooling", "disabled")
 
 FAMILIES: Mapping[str, Described] = {
     "instagram_pool_accounts": Described("The operator's Instagram accounts.", ("state",)),
-    "instagram_routes": Described("Ways out to Instagram.", ("state",)),
+    "instagram_routes": Described("Routes to Instagram.", ("state",)),
 }
 
 
@@ -39,7 +39,7 @@ def pool_states(connection: Connection) -> dict[str, int]:
 
 
 def route_states(connection: Connection) -> dict[str, int]:
-    """Ways out by state."""
+    """Routes by state."""
     return dict(connection.execute("select state, count(*)::int from instagram_routes group by 1").fetchall())
 
 

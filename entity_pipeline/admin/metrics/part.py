@@ -1,7 +1,7 @@
 """`MetricsPart`: metrics that are read together, and the form of their samples.
 
-Labels have few values, all known beforehand; any other value in a row counts as ``other``. No account is a label. What
-can't be told has no sample. Instants are seconds since 1970, so that a scraper's clock makes ages.
+Labels have few values, all known beforehand; any other value in a row counts as ``other``. No account is a label. A
+figure that can't be read has no sample. Instants are seconds since 1970, so that the scraper computes ages.
 """
 
 import time
@@ -22,7 +22,7 @@ Samples = Sequence[tuple[Sequence[str], float]]
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """One family; `help` is what `/metrics` says of it."""
+    """One family; `help` is its text in `/metrics`."""
 
     help: str
     labels: tuple[str, ...] = ()
@@ -30,14 +30,14 @@ class Described:
 
 @dataclass
 class Asking:
-    """Asks for one figure after another. Once a database is away, it is asked for nothing more."""
+    """Reads one figure after another. Once a database can't be reached, it is not read again."""
 
     is_up: bool = True
     is_away: bool = False
     began: float = field(default_factory=time.monotonic)
 
     def known(self, ask: Callable[[], T]) -> T | None:
-        """The answer, or None when it can't be had."""
+        """The figure, or None when it can't be read."""
         if self.is_away:
             return None
         try:
@@ -51,13 +51,13 @@ class Asking:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricsPart:
-    """Figures that are up or down together.
+    """Figures that are available or unavailable together.
 
     Attributes:
         name: the label `part` of ``entity_pipeline_up``.
         families: its families by their name without `PREFIX`.
-        read: gives the samples by family; what it asks for, it asks through `Asking.known`.
-        cached_s: for how many seconds a reading is used again.
+        read: returns the samples by family; it reads every figure through `Asking.known`.
+        cached_s: for how many seconds a reading is reused.
     """
 
     name: str

@@ -1,7 +1,7 @@
-"""`MetricsReader`: reads all parts side by side, each with little patience, and caches them for some seconds.
+"""`MetricsReader`: reads all parts in parallel, each with a short time limit, and caches them for some seconds.
 
-Nothing here raises. A scraper takes a refusal for "the target is down" and shows nothing at all, so a database that is
-away makes its parts absent and leaves the others.
+Nothing here raises. A scraper takes an error for "the target is down" and shows nothing at all, so an unreachable
+database only makes its own parts absent.
 """
 
 import logging
@@ -22,7 +22,7 @@ PATIENCE_S = 6.0
 
 @dataclass(frozen=True, slots=True)
 class PartReading:
-    """What one part said. `is_up` only when every figure of it could be had; `took_s` is how long the reading took."""
+    """The reading of one part. `is_up` if every figure could be read; `took_s` is how long the reading took."""
 
     samples: Mapping[str, Samples]
     is_up: bool
@@ -44,7 +44,7 @@ class MetricsReader:
 
 
 class _CachedPart:
-    """The last reading of a part; it is read in a thread that is left behind when it takes too long."""
+    """The last reading of a part. It is read in a thread that is abandoned when it takes too long."""
 
     def __init__(self, part: MetricsPart) -> None:
         self.name = part.name
@@ -54,7 +54,7 @@ class _CachedPart:
         self._fresh_until = 0.0
 
     def start(self) -> None:
-        """Begin to read, unless that is under way or what was read is fresh."""
+        """Start to read, unless a reading is under way or the last one is still fresh."""
         with self._lock:
             under_way = self._answer is not None and not self._answer.done()
             if under_way or (self._answer is not None and time.monotonic() < self._fresh_until):
@@ -65,7 +65,7 @@ class _CachedPart:
         threading.Thread(target=self._work, args=(answer,), name="metrics", daemon=True).start()
 
     def get(self, until: float) -> PartReading:
-        """What was read, or nothing when it is not there at `until` (monotonic)."""
+        """The reading, or an empty one if none is available at `until` (monotonic)."""
         answer = self._answer
         assert answer is not None
         try:
@@ -78,7 +78,7 @@ class _CachedPart:
         samples: Mapping[str, Samples] = {}
         try:
             samples = self._part.read(asking)
-        except Exception as error:  # noqa: BLE001  a scrape must not fail by what it looks at
+        except Exception as error:  # noqa: BLE001  a scrape must not fail over what it reads
             asking.is_up = False
             _log.exception("The part %s of the metrics can't be read: %s", self.name, type(error).__name__)
         answer.set_result(PartReading(samples, asking.is_up, time.monotonic() - asking.began))

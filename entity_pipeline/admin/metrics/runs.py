@@ -1,4 +1,4 @@
-"""What Dagster's records tell: runs in flight, and jobs whose last run failed."""
+"""Metrics from Dagster's records: runs in flight, and jobs whose last run failed."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -13,14 +13,14 @@ from entity_pipeline.shared.runs.health import failing_jobs
 from entity_pipeline.shared.runs.owners import RunOwners
 
 FAMILIES: Mapping[str, Described] = {
-    "runs_in_flight": Described("Runs that wait or work.", ("status",)),
-    "job_failing": Described("Whether the job failed within 24 hours and did not succeed since.", ("job",)),
+    "runs_in_flight": Described("Queued and running runs.", ("status",)),
+    "job_failing": Described("Whether the job failed within 24 hours and has not succeeded since.", ("job",)),
 }
 _RECENT = timedelta(days=1)
 
 
 def runs_part(at: Installation) -> MetricsPart:
-    """The part of Dagster's records, which have a patience of their own."""
+    """The part of Dagster's records, which have their own time limit."""
     jobs = at.automation.jobs()
 
     def read(asking: Asking) -> Mapping[str, Samples]:

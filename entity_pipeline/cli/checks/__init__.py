@@ -1,1 +1,1 @@
-"""What `doctor` checks of any installation. What concerns one domain is in the domain's `health.py`."""
+"""The checks of `doctor` for any installation. Those of one domain are in the domain's `health.py`."""

@@ -32,7 +32,7 @@ def connection_to(name: Database) -> Iterator[psycopg.Connection[Any]]:
 
 
 def mistaken_addresses() -> str | None:
-    """The one mistake after which nothing else that would be said is true."""
+    """The one mistake that makes all other findings meaningless."""
     with (
         suppress(PipelineFailure),
         connection_to("assets") as assets,
@@ -43,23 +43,23 @@ def mistaken_addresses() -> str | None:
 
 
 def database_answers(name: Database) -> Iterator[Finding]:
-    """Whether it answers, and what its clock says."""
+    """Check that it answers, and its clock."""
     with connection_to(name) as connection:
         yield Finding("ok", f"The {name} database answers.")
         yield from clock_findings(name, clock_skew_s(connection))
 
 
 def clock_findings(name: Database, skew_s: float) -> Iterator[Finding]:
-    """Whether the database's clock is too far from this machine's; both decide when something is due."""
+    """Check the database's clock against this machine's, because both decide when work is due."""
     if abs(skew_s) > CLOCK_TOLERANCE_S:
         yield Finding(
             "warn",
-            f"The {name} database's clock is {abs(skew_s):.0f} s away from this machine's: set both by NTP.",
+            f"The {name} database's clock differs from this machine's by {abs(skew_s):.0f} s: set both by NTP.",
         )
 
 
 def migrations_are_applied() -> Iterator[Finding]:
-    """Pending files and lost indexes. A role with least privilege can't read the history, and need not."""
+    """Check for pending files and lost indexes. A role with least privilege can't read the history, and need not."""
     for name in get_args(Database):
         with connection_to(name) as connection:
             files = files_of(name)
@@ -70,26 +70,26 @@ def migrations_are_applied() -> Iterator[Finding]:
         if pending:
             yield Finding(
                 "warn",
-                f"migrations of {name} that are not applied: {len(pending)}, {pending[0].path.stem} first. Look at "
+                f"{len(pending)} migrations of {name} are not applied, the first is {pending[0].path.stem}. Look at "
                 "`entity-pipeline migrate --plan`, then run `entity-pipeline migrate`.",
             )
         if foreign:
             yield Finding(
                 "warn",
                 f"{name}: Supabase's own history has {len(foreign)} migrations of ours, which make `supabase db push` "
-                "refuse: stop every process of a former release, then run `entity-pipeline migrate "
+                "fail: stop every process of a former release, then run `entity-pipeline migrate "
                 "--remove-foreign-history`.",
             )
         for index in [*unfinished, *(file.concurrent_index for file in lost)]:
             yield Finding(
                 "warn",
-                f"{name}: the index {index} is missing or unfinished, and what needs it is slow; run "
+                f"{name}: the index {index} is missing or unfinished, so queries are slow; run "
                 "`entity-pipeline migrate`, which builds it again while others write.",
             )
 
 
 def no_former_settings() -> Iterator[Finding]:
-    """Whether there are columns that look like a switch and are not read."""
+    """Check for columns that look like a switch but are not read."""
     with connection_to("assets") as assets:
         for sentence in former_settings(assets):
             yield Finding("warn", sentence)

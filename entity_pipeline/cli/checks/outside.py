@@ -1,4 +1,4 @@
-"""Checks of the outside systems that domains share. Nothing here asks anything that costs money."""
+"""Checks of the outside systems that domains share. Nothing here sends a request that costs money."""
 
 import os
 from collections.abc import Collection, Iterator
@@ -16,19 +16,19 @@ from entity_pipeline.core.text.web_address import web_address
 from entity_pipeline.resources.instagram.pool import unreadable_accounts
 from entity_pipeline.resources.postgres import open_database
 
-# What the project's rules hold prudent for one real Instagram account.
+# The limits that the project considers prudent for one real Instagram account.
 _PRUDENT = InstagramWindows(per_hour=200)
 
 
 def addresses_are_urls() -> Iterator[Finding]:
-    """Servers of one's own; a mistake would only show with the first request."""
+    """Check the addresses of custom servers, whose mistakes would only show with the first request."""
     for name in ("GEMINI_BASE_URL", "INSTAGRAM_BASE_URL"):
         if (url := os.environ.get(name)) and web_address(url) is None:
             yield Finding("error", f"{name} must be a URL such as http://127.0.0.1:8000.")
 
 
 def gemini_is_configured() -> Iterator[Finding]:
-    """The model is known, and there is a key."""
+    """Check that the model is known and a key is set."""
     with services() as built:
         name, accepted = built.gemini.model, _accepted_models(built.settings)
     yield from model_findings(name, datetime.now(UTC).date(), accepted)
@@ -44,12 +44,12 @@ def gemini_is_configured() -> Iterator[Finding]:
 def _accepted_models(settings: SettingsAccess) -> Collection[str]:
     try:
         return settings.readable(GeminiSettings).accept_models
-    except PipelineFailure:  # that the database is away is said by its own check
+    except PipelineFailure:  # an unreachable database is reported by its own check
         return ()
 
 
 def model_findings(name: str, today: date, accepted: Collection[str] = ()) -> Iterator[Finding]:
-    """Whether the registry knows the model, and from 30 days before it retires, that it does."""
+    """Check that the registry knows the model, and warn from 30 days before it retires."""
     model = find_model(name)
     if model is None:
         yield Finding(
@@ -61,7 +61,7 @@ def model_findings(name: str, today: date, accepted: Collection[str] = ()) -> It
 
 
 def instagram_is_asked_slowly() -> Iterator[Finding]:
-    """The windows are prudent where real accounts are used."""
+    """Check that the windows are prudent where real accounts are used."""
     with services() as built:
         gate = built.settings.gate(InstagramSettings)
     if isinstance(gate, Closed):
@@ -74,14 +74,14 @@ def instagram_is_asked_slowly() -> Iterator[Finding]:
         yield Finding(
             "warn",
             (
-                "The windows of instagram allow more than 2 s apart, 20 a minute, 200 an hour and 1,000 a day: "
-                "Instagram may lock accounts."
+                "The windows of instagram allow more than one request every 2 s, 20 per minute, 200 per hour or 1,000 "
+                "per day, so Instagram may lock accounts: lower them with `entity-pipeline settings set instagram`."
             ),
         )
 
 
 def pool_is_readable() -> Iterator[Finding]:
-    """Every account of the pool has a session that can be opened."""
+    """Check that the session of every account of the pool can be decrypted."""
     with connection_to("assets") as assets:
         unreadable = unreadable_accounts(assets, os.environ.get("INSTAGRAM_SESSION_KEYS"))
     for username, reason in unreadable.items():
@@ -89,11 +89,11 @@ def pool_is_readable() -> Iterator[Finding]:
 
 
 def pictures_are_stored() -> Iterator[Finding]:
-    """The bucket takes an object, shows it and deletes it."""
+    """Check that the bucket stores, shows and deletes an object."""
     names = ("R2_ENDPOINT_URL", "R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY", "R2_BUCKET", "R2_PUBLIC_BASE_URL")
     missing = [name for name in names if not os.environ.get(name)]
     if missing:
-        yield Finding("warn", f"Pictures are not stored: set {', '.join(missing)}.")
+        yield Finding("warn", f"Pictures are not stored. To store them, set {', '.join(missing)}.")
         return
     with services() as built:
         built.r2.check()
@@ -101,7 +101,7 @@ def pictures_are_stored() -> Iterator[Finding]:
 
 
 def dagster_is_kept() -> Iterator[Finding]:
-    """Dagster's own database answers."""
+    """Check that Dagster's own database answers."""
     if os.environ.get("DAGSTER_POSTGRES_URL") and os.environ.get("DAGSTER_HOME"):
         with open_database(os.environ["DAGSTER_POSTGRES_URL"]) as database, database.connection():
             yield Finding("ok", "Dagster's own database answers.")
