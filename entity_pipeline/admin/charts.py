@@ -1,8 +1,8 @@
 """The positions of a chart's bars, in percent of its box. The templates draw them as SVG.
 
-There is no viewBox on purpose: positions are percentages, so that a chart fits any width and its letters keep their
-size. The content policy forbids style attributes. The geometry is in `shared/reporting/geometry.py`, and charts for the
-Dagster UI are in `shared/reporting/charts.py`.
+There is no viewBox, because positions in percent let a chart fit any width while its letters keep their size. The
+content policy forbids style attributes. The geometry is in `shared/reporting/geometry.py`, and charts for the Dagster
+UI are in `shared/reporting/charts.py`.
 """
 
 from collections.abc import Sequence
@@ -84,5 +84,5 @@ def column_chart(days: Sequence[tuple[date, int]], cap: int) -> ColumnChart:
 
 
 def percent(value: float, whole: float) -> float:
-    """`value` in percent of `whole`, 0 to 100; something is never drawn as nothing."""
+    """`value` in percent of `whole`, 0 to 100; a value above 0 is always visible."""
     return round(part_of(value, whole) * 100, 2)

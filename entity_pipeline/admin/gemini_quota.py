@@ -37,7 +37,7 @@ class ModelCost(Shown):
 
 
 class BudgetFigures(Shown):
-    """USD that are spent or held out of a limit beside the day's: the month's."""
+    """USD spent or reserved within the month's limit."""
 
     spent_usd: Decimal
     limit_usd: Decimal
@@ -74,7 +74,7 @@ class QuotaFigures(Shown):
     spend_limit_usd: Decimal
     budgets: list[BudgetFigures] = Field(description="The limits beside the day's; empty without any.")
     domains: list[DomainSpend] = Field(
-        description="Each domain with its share of a day; null: what the limits of all leave."
+        description="Each domain with its share per day; null if only the shared limits apply."
     )
     models: list[ModelCost]
     history: list[QuotaDay] = Field(description="30 Pacific days, oldest first, today last; gaps are zeros.")
@@ -126,7 +126,7 @@ def quota_figures(
         status: the ledger's figures of the day.
         rows: `spent_days` from `history_begins` on.
         domains: the same by domain.
-        pending: requests with a search that wait; None when they can't be counted.
+        pending: waiting requests with a search; None when they can't be counted.
     """
     day = status.quota_day
     return QuotaFigures(

@@ -24,8 +24,8 @@ _WANTED = ("operation_db", "assets_db", "settings", "gemini")
 class Installation:
     """The sources, and `automation`, which has the domain of each run.
 
-    `pipelines` has the key of each domain by the name that the ledger has for it.
-    `edit_url` is where people correct an account, `dagster_url` the Dagster UI; None leaves the links out.
+    `pipelines` has the key of each domain by its name in the ledger. `edit_url` is the address where people correct an
+    account, `dagster_url` the Dagster UI; None leaves out the links.
     """
 
     operation_db: Database

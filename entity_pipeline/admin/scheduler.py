@@ -18,10 +18,10 @@ from entity_pipeline.core.settings import Closed, SettingsModel, SettingsRow, re
 class SwitchState(Shown):
     """The switch of a row, and whether it lets work begin."""
 
-    is_enabled: bool = Field(description="The switch as stored; what holds without a row when there is none.")
-    is_open: bool = Field(description="Switched on and every setting readable: nothing speaks against work.")
+    is_enabled: bool = Field(description="The switch as stored, or its default when there is no row.")
+    is_open: bool = Field(description="Whether work may begin: switched on, with every setting readable.")
     closed_because: Sentence | None = Field(description="A sentence while `is_open` is false.")
-    updated_at: datetime | None = Field(description="The version of the row: send it back with a change.")
+    updated_at: datetime | None = Field(description="The version of the row; send it back with a change.")
     updated_by: str | None
 
 
@@ -42,7 +42,7 @@ class AutomationFigures(SwitchFigures):
 
 
 def switch_state(at: Installation, model: type[SettingsModel], row: SettingsRow | None) -> dict[str, Any]:
-    """The values of `SwitchState`, for figures that have more; `row` is the row as it is stored."""
+    """The values of `SwitchState`, for figures that extend it; `row` is the row as it is stored."""
     gate = at.settings.gate(model)
     return {
         "is_enabled": model.is_on(row),

@@ -21,7 +21,7 @@ router = APIRouter(
 
 
 class SettingsFigures(SwitchFigures):
-    """One row: a domain's, or one that holds for all."""
+    """One row: a domain's, or a shared one."""
 
     name: str = Field(description="The name of the row in addresses and commands.")
     is_shared: bool

@@ -29,7 +29,7 @@ from entity_pipeline.core.settings_change import StaleSettings, assignments_of, 
 
 router = APIRouter()
 
-# What is said when a switch was turned off that stops no work.
+# The message after switching off a row that stops no work.
 _SWITCHED_OFF: Mapping[type[SettingsModel], str] = {NotifySettings: "alerts_off"}
 
 

@@ -31,14 +31,14 @@ def quota() -> None:
 
 
 def spends(built: Any, domains: Sequence[Domain], day: date) -> Sequence[DomainSpend]:
-    """What each of the domains, and whoever else is in the ledger, spends on this Pacific day."""
+    """The spend of each domain, and of other pipelines in the ledger, on this Pacific day."""
     shares = built.settings.readable(GeminiSettings).shares
     keys = {domain.row: domain.key for domain in domains}
     return spend_by_domain(built.gemini.spend_of_day(day), day, keys, shares)
 
 
 def spend_in_words(spend: DomainSpend) -> str:
-    """The day of one domain."""
+    """The sentence about one domain's day."""
     share = "no share of its own" if spend.share_usd is None else f"its share is {spend.share_usd} USD"
     return f"{spend.today_usd:.4f} USD today in {spend.requests_today:,} requests, {share}."
 

@@ -40,9 +40,9 @@ def settings_enable(name: str | None) -> None:
 @click.argument("name", required=False)
 @with_databases
 def settings_disable(name: str | None) -> None:
-    """Switch off: nothing new starts, what runs stops at the next account.
+    """Switch off: nothing new starts, and runs stop at the next account.
 
-    gemini and instagram stop what needs them in every domain; notify stops the alerts and nothing else.
+    gemini and instagram stop the work that needs them in every domain; notify stops only the alerts.
     """
     from entity_pipeline.cli.settings import switch
 

@@ -32,7 +32,7 @@ def _show(domain: Domain) -> bool:
     commands = domain.commands() if domain.commands is not None else None
     try:
         if commands is None or commands.status is None:
-            click.echo("It keeps nothing that could be pending.")
+            click.echo("It has nothing that could be pending.")
         else:
             load(commands.status)()
         if GeminiSettings in domain.settings.uses:

@@ -54,8 +54,8 @@ def audit_row(
     """The statement that adds one row, and its parameters. Run it in the transaction of the write, or before it.
 
     The action is ``"<pipeline>.<verb>"``. `before` is None for a created row, `after` None for a removed one.
-    `target_id` is None where the keys of the table are not uuids. `after_sql` stands for `after` where SQL knows the
-    row and the caller does not.
+    `target_id` is None where the keys of the table are not uuids. `after_sql` replaces `after` where only SQL has
+    the row.
     """
     return _INSERT.format(after=after_sql), {
         "actor": actor,

@@ -1,7 +1,7 @@
 """Alerts to people: the message, the channels, and the row `notify` of `pipeline_settings`.
 
-A value of `notify` that can't be read closes no gate: an alert names it and the default holds, because a typing error
-in how people are alerted must stop neither the pipeline nor the alerts. Its switch stops the alerts and nothing else.
+A value of `notify` that can't be read does not close a gate. An alert names it and the default applies, because a
+typing error in the thresholds of alerts must stop neither the pipeline nor the alerts. Its switch stops the alerts.
 """
 
 from collections.abc import Sequence

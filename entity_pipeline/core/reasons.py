@@ -32,7 +32,7 @@ class Reason:
 
 
 def failure_reason(sentence: str) -> Reason:
-    """What a failure said, in English in every language."""
+    """The sentence of a failure, which is English in every language."""
     return Reason("entity_pipeline.core", "failure", {"sentence": sentence})
 
 

@@ -1,4 +1,4 @@
-"""Where people see a run in the Dagster UI."""
+"""The address of a run in the Dagster UI."""
 
 from uuid import UUID
 

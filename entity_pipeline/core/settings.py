@@ -111,7 +111,7 @@ class Closed:
 
     @classmethod
     def because(cls, sentence: str) -> "Closed":
-        """Closed for what a failure said, as when the row can't be read at all."""
+        """Closed because of a failure, for example because the row can't be read at all."""
         return cls(failure_reason(sentence))
 
 

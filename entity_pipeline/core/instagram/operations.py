@@ -11,7 +11,7 @@ R = TypeVar("R")
 
 
 class Operation(ABC, Generic[R]):
-    """Something that `InstagramSession.run` can do; `R` is the value of its result when the target is found."""
+    """A request that `InstagramSession.run` can make; `R` is the value of its result when the target is found."""
 
     name: ClassVar[str]
     __slots__ = ()
@@ -19,4 +19,4 @@ class Operation(ABC, Generic[R]):
     @property
     @abstractmethod
     def target(self) -> str:
-        """What the request is about, as the log of requests has it. No secret, no signed address."""
+        """The subject of the request for the request log: never a secret or a signed address."""

@@ -1,4 +1,4 @@
-"""The domain's trail in `admin_audit_log`."""
+"""The domain's rows of `admin_audit_log`."""
 
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.shared.audit.writer import AuditWriter

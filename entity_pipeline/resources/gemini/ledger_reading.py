@@ -112,7 +112,7 @@ group by 1, 2, 3, 4
 
 @dataclass(frozen=True, slots=True)
 class RequestCount:
-    """The requests of a day that are alike; released ones cost nothing and never left."""
+    """The number of like requests of a day; released ones cost nothing and never left."""
 
     pipeline: str
     model: str

@@ -22,7 +22,7 @@ PAGES_PATH = "/admin/data-pipeline"
 
 
 def gather(sources: Iterable[AlertSource], look: Look) -> tuple[list[Alert], list[Reason]]:
-    """The alerts of all sources, one per key, and a reason for each source that could not tell all of its own."""
+    """The alerts of all sources, one per key, and a reason for each source that failed."""
     found: dict[str, Alert] = {}
     unknown: dict[str, Reason] = {}
     for source in sources:
@@ -46,7 +46,7 @@ class Sender:
     domains: frozenset[str]
 
     def send(self, alerts: Sequence[Alert], remind_after: timedelta, now: datetime) -> Reason:
-        """Send what is due, in one message per channel; returns what the tick says of it.
+        """Send what is due, in one message per channel; returns the reason for the tick.
 
         Raises:
             PipelineFailure: the database with `pipeline_alerts` can't be read, so nothing more was sent.

@@ -43,7 +43,7 @@ def alerts_sensor(domains: Sequence[Domain], owners: RunOwners) -> dg.SensorDefi
         gemini: dg.ResourceParam[GeminiAccess],
         notifications: dg.ResourceParam[Notifications],
     ) -> dg.SensorResult:
-        """Look, and send what is due. A failure is the tick's sentence; the next tick tries again."""
+        """Send the alerts that are due. A failure becomes the tick's sentence; the next tick tries again."""
         if not notifications.channels():
             return skipped(Reason(PACKAGE, "no_channel"), context.cursor)
         watched_since = _watched_since(context.cursor) or datetime.now(UTC)
@@ -77,7 +77,7 @@ def alerts_sensor(domains: Sequence[Domain], owners: RunOwners) -> dg.SensorDefi
 
 
 def _watched_since(cursor: str | None) -> datetime | None:
-    """Since when schedules are watched. Earlier releases kept nothing else in the cursor."""
+    """The time since which schedules are watched; in earlier releases it was the whole cursor."""
     try:
         return datetime.fromisoformat(str(cursor_object(cursor).get(_WATCHED_SINCE, cursor)))
     except ValueError:

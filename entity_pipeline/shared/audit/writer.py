@@ -1,4 +1,4 @@
-"""One domain's rows of `operation.admin_audit_log`: the trail of automatic writes, and the memory of what is ours.
+"""One domain's rows of `operation.admin_audit_log`: the trail of automatic writes, and the record of its own values.
 
 How a row is built, and the order the rows keep, is in `core/audit.py`.
 """
@@ -56,7 +56,7 @@ class AuditWriter:
         metadata: Mapping[str, Any],
         actor: UUID,
     ) -> None:
-        """One row for the columns of `undone` that were put back. Call it in the transaction of the write.
+        """One row for the columns of `undone` that were restored. Call it in the transaction of the write.
 
         `after` is None for a removed row; else both hold the restored columns only.
         """
@@ -85,8 +85,8 @@ class AuditWriter:
     ) -> None:
         """The row of an automatic write, as part of its round trip.
 
-        `before` is None for a row just created, and without `after` it is the whole row as it stands; else both hold
-        the written columns only.
+        `before` is None for a row that was just created. Without `after`, the whole current row is recorded; else both
+        hold only the written columns.
         """
         whole = {"after_sql": _THE_ROW.format(table=table)} if after is None else {}
         statement, values = audit_row(
@@ -108,7 +108,7 @@ class AuditWriter:
             return cursor.execute(_HISTORY, {**self.ours, "table": table, "id": target_id}).fetchall()
 
     def ask_ours(self, trip: RoundTrip, table: str, target_id: UUID) -> RoundTripAnswer[dict[str, Any]]:
-        """What our last write that was not undone left in each column of one row, as JSON values."""
+        """The value, as JSON, that our last write that was not undone gave each column of one row."""
         return trip.ask(
             _HISTORY,
             {**self.ours, "table": table, "id": target_id},

@@ -1,4 +1,4 @@
-"""What each domain spends on Gemini, and its share. Pure; how the ledger is read belongs to `resources/gemini`."""
+"""The spend of each domain on Gemini, and its share. Pure; reading the ledger belongs to `resources/gemini`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from entity_pipeline.core.gemini.usage import SpendDay
 class DomainSpend:
     """Requests of one domain and their cost in USD, requests under way included.
 
-    `domain` is the key of the domain, or the ledger's word for a pipeline that is not one of them. `share_usd` is what
-    a Pacific day may cost; None where the domain may use what the limits of all leave.
+    `domain` is the key of the domain, or the ledger's name of a pipeline that is not one of them. `share_usd` is
+    the limit per Pacific day; None where only the shared limits apply.
     """
 
     domain: str
@@ -26,12 +26,12 @@ class DomainSpend:
 def spend_by_domain(
     rows: Sequence[SpendDay], today: date, domains: Mapping[str, str], shares: Mapping[str, float]
 ) -> list[DomainSpend]:
-    """Every domain in its order, then whoever else is in the ledger.
+    """Every domain in its order, then the other pipelines in the ledger.
 
     Args:
         rows: days of the month up to `today`; other days don't count.
         today: the Pacific day.
-        domains: the key of each domain by the name that the ledger has for it.
+        domains: the key of each domain by its name in the ledger.
         shares: the setting `shares`, by key.
     """
     of_month = [row for row in rows if today.replace(day=1) <= row.quota_day <= today]

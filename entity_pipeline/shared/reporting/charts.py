@@ -56,7 +56,7 @@ def columns_by_day(
 
 
 def bars_by_name(title: str, bars: Sequence[tuple[str, int, str]]) -> str:
-    """One bar a row: name, count, colour; in the order given."""
+    """One bar per row (name, count, colour), in the given order."""
     most = highest_of([count for _, count, _ in bars], None)
     longest = _WIDTH - _LABEL_WIDTH - 80
     parts = [_text(_SIDE, 22, title, weight=600)]

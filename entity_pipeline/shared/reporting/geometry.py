@@ -1,19 +1,19 @@
-"""Where the columns and bars of a chart stand, as parts of its box (0 to 1). Pure.
+"""The positions of a chart's columns and bars, as parts of its box (0 to 1). Pure.
 
-The pictures of the Dagster UI (`charts.py`) and the administration page (`admin/charts.py`) share it; how a shape is
-written in SVG, and how much room is left for letters, belongs to them.
+The pictures of the Dagster UI (`charts.py`) and the administration page (`admin/charts.py`) share it; the SVG of a
+shape and the room for letters belong to them.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 _GAP = 0.12  # part of a step left free on each side of its column
-_LEAST = 0.01  # a day with one request is a day with something
+_LEAST = 0.01  # so that a day with a single request is visible
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """One column, that stands on the ground."""
+    """One column, which stands on the base line."""
 
     left: float
     width: float
@@ -21,7 +21,7 @@ class Box:
 
 
 def part_of(value: float, whole: float) -> float:
-    """`value` as a part of `whole`; something is never drawn as nothing, and nothing always is."""
+    """`value` as a part of `whole`; a value above 0 is always visible, and 0 never is."""
     if value <= 0:
         return 0.0
     return max(min(value / whole, 1.0), _LEAST) if whole > 0 else 1.0

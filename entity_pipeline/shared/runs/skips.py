@@ -18,7 +18,7 @@ _SKIPPED = "skipped"
 def skipped(
     reason: Reason, cursor: str | None, events: Sequence[dg.AssetObservation] = ()
 ) -> dg.SensorResult:
-    """The result of a sensor that asks for no run; `cursor` is the JSON object that its next look reads."""
+    """The result of a sensor that requests no run; `cursor` is the JSON object that its next evaluation reads."""
     noted = cursor_object(cursor) | {_SKIPPED: _plain(reason)}
     return dg.SensorResult(
         skip_reason=str(reason), cursor=json.dumps(noted, default=str), asset_events=list(events)
@@ -26,7 +26,7 @@ def skipped(
 
 
 def skip_reason(cursor: str | None, said: str | None) -> Reason | None:
-    """The value of what a tick `said`, from its cursor; None for a tick that said something else."""
+    """The reason behind the text `said` of a tick, from its cursor; None for a tick with another text."""
     reason = _reason(cursor_object(cursor).get(_SKIPPED))
     try:
         return reason if reason is not None and str(reason) == said else None
@@ -35,7 +35,7 @@ def skip_reason(cursor: str | None, said: str | None) -> Reason | None:
 
 
 def cursor_object(text: str | None) -> dict[str, Any]:
-    """What a cursor holds; empty for one that is not a JSON object."""
+    """The JSON object in a cursor; empty for any other text."""
     try:
         found = json.loads(text or "")
     except ValueError:

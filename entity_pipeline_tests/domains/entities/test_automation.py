@@ -379,7 +379,7 @@ def test_a_backfill_from_the_ui_is_in_flight_as_well(tick: Tick, operation_db: C
             FakeGemini(blocked_until=datetime(2099, 1, 1, tzinfo=UTC)),
             "Google refuses requests until 2099-01-01",
         ),
-        (FakeGemini(share_is_spent=True), "The share of entities, 1 USD, is spent"),
+        (FakeGemini(share_is_spent=True), "'entities' has spent its share of 1 USD"),
     ],
     ids=["cap", "blocked", "share"],
 )
@@ -479,7 +479,7 @@ def test_switching_off_empties_the_queue_and_leaves_what_runs(
     assert data.skip_message == "entities: Switched off. 3 queued runs were cancelled."
     assert [status(run) for run in queued] == ["CANCELED"] * 3
     assert (status(started), status(spend)) == ("STARTED", "QUEUED")
-    assert tick.sensor("switch_off_sensor").skip_message == "entities: Switched off. No run was in the queue."
+    assert tick.sensor("switch_off_sensor").skip_message == "entities: Switched off. No run was queued."
 
 
 def test_while_the_pipeline_is_on_the_queue_is_left_alone(

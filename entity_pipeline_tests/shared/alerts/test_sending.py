@@ -181,7 +181,7 @@ def test_a_channel_that_takes_nothing_is_tried_again_and_the_other_is_not_repeat
     channels = FakeNotifications(("webhook", "email"), {"email": [failure]})
     says = send(assets_db, channels, EMPTY)
     assert says == (
-        f"Active alerts: instagram/pool_empty. 1 sent by webhook. {failure} 1 alerts wait for it."
+        f"Active alerts: instagram/pool_empty. 1 sent by webhook. {failure} Alerts that wait to be sent: 1."
     )
     send(assets_db, channels, EMPTY)
     later(assets_db, store.CLAIM_LASTS)
@@ -226,5 +226,5 @@ def test_a_source_that_fails_is_a_sentence_and_takes_no_alert_of_another_with_it
     assert [alert.key for alert in alerts] == ["rivers/first", "lakes/first"]
     assert list(map(str, unknown)) == [
         "The river database is away.",
-        "A source of alerts has a fault (KeyError).",
+        "An alert source failed (KeyError).",
     ]

@@ -193,7 +193,7 @@ def test_while_notify_is_switched_off_no_alert_is_sent_and_then_all_that_are_tru
     failed_intake(instance)
     off = FakeSettings(Open(EntitySettings()), switched_off=[NotifySettings])
     tick, notifications = ticking(assets_db, operation_db, instance, settings=off)
-    assert tick() == ("No alerts are sent: run `entity-pipeline settings enable notify` to switch them on.")
+    assert tick() == ("No alerts are sent. Run `entity-pipeline settings enable notify` to switch them on.")
     assert notifications.sent == []
     tick, notifications = ticking(assets_db, operation_db, instance)
     tick()

@@ -79,7 +79,7 @@ def test_switching_one_domain_off_leaves_the_queue_of_the_other(instance: dg.Dag
     assert queue_of(instance) == {run.run_id for run in (*theirs, both, shared)}
     assert {_status(instance, run) for run in ours} == {"CANCELED"}
     assert _status(instance, started) == "STARTED"
-    assert tick(instance, Gates(rivers="Switched off.")) == "rivers: Switched off. No run was in the queue."
+    assert tick(instance, Gates(rivers="Switched off.")) == "rivers: Switched off. No run was queued."
 
 
 def test_a_run_for_two_domains_goes_when_both_are_off(instance: dg.DagsterInstance) -> None:

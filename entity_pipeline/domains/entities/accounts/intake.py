@@ -33,9 +33,9 @@ def take_in(
     """Bring the accounts of these days up to date with `tagged_usernames`, and adopt those without a cohort.
 
     `lister` is another connection to the database of `assets`: it lists new accounts in `enrichment_queue`, and leaves
-    the others to a sweep. `guard` and `writers` are connections to the accounts' database, each another one. A day that
-    the accounts hold already is not read again; its usernames count as unchanged. A day with accounts that a person
-    must mend (doubled, or with metadata that can't hold ours) is looked at each time.
+    the others to a sweep. `guard` and `writers` are distinct connections to the accounts' database. A day that the
+    accounts hold already is not read again; its usernames count as unchanged. A day with accounts that a person must
+    correct (doubled ones, or ones with unusable metadata) is read each time.
 
     Raises:
         DatabaseUnavailable: the guard was lost; the current slice is not written.

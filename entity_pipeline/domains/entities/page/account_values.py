@@ -124,6 +124,6 @@ class AccountFigures(Shown):
     review: ReviewFigures
     link: LinkFigures
     history: list[HistoryRow] = Field(description="Newest first, at most 100.")
-    ledger: list[LedgerEntry] | None = Field(description="Newest first; None while the ledger is away.")
+    ledger: list[LedgerEntry] | None = Field(description="Newest first; None while the ledger can't be read.")
     cost_usd: Decimal | None
     edit_url: str | None = Field(description="The address where a person corrects it, if configured.")

@@ -298,7 +298,7 @@ def test_the_alerts_have_a_switch_that_says_what_it_stops(person: TestClient, as
     assert assets.execute(
         "select is_enabled from pipeline_settings where platform = 'notify'"
     ).fetchone() == (False,)
-    assert "Switched off. No alert is sent." in person.get(answer.headers["location"]).text
+    assert "Switched off. No alerts are sent." in person.get(answer.headers["location"]).text
 
 
 def test_a_switch_made_from_an_older_page_changes_nothing_and_shows_both(

@@ -59,8 +59,8 @@ id, created_at, coalesce(updated_at, created_at), (metadata #>> '{entity_enrichm
 left(entity_ig_role::text, 40), left(entity_region_code, 10), '{}'::text[], username, null, null, null, '', false,
 statement_timestamp()
 """
-"""Of an account as intake inserts it: whether it is one of the usual, and the row of the list that `standing` makes of
-it then, for `queue_rows.list_new`."""
+"""For an account that intake inserts: whether it is a usual one, and its row of the list as `standing` would make it,
+for `queue_rows.list_new`."""
 
 _THESE = _facts("id = any(%(ids)s)")
 _NEXT = _facts("id > %(after)s order by id limit %(limit)s")

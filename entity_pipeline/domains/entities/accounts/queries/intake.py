@@ -227,10 +227,10 @@ def upsert_tagged_accounts(
 ) -> dict[date, IntakeCounts]:
     """Insert new accounts and update the tag totals of the others, for all usernames tagged on `days`.
 
-    `guard` and `writers` are connections to the database, each another one. New accounts get the cohort of their first
-    tagged day, people's accounts the day of their `created_at`, both between the first and the last partition; a
-    cohort is never changed. Broken off in the middle, it has written some slices; the next run writes the others.
-    `list_new` gets the new accounts of a slice once they are committed (`queue_rows.list_new`), from any thread.
+    `guard` and `writers` are distinct connections to the database. New accounts get the cohort of their first tagged
+    day, accounts made by people that of their `created_at`, both between the first and the last partition; a cohort is
+    never changed. If interrupted, it has written some slices; the next run writes the others. `list_new` gets the new
+    accounts of a slice once they are committed (`queue_rows.list_new`), from any thread.
 
     Raises:
         DatabaseUnavailable: the guard was lost; the current slice is not written.
@@ -260,7 +260,7 @@ def upsert_tagged_accounts(
                     writer.execute(_TAGGED_NOWHERE, (gone,))
                     writer.execute("update incoming_totals set run_day = %s", (day,))
                     counts[day].rechecked = len(gone)
-                    # One that was deleted meanwhile is inserted again; the next sweep lists it.
+                    # An account that was deleted in the meantime is inserted again; the next sweep lists it.
                     for of_day in _write(writer, partitions)[0].values():
                         counts[day].add(of_day)
     return counts
@@ -297,7 +297,7 @@ def _slice(connection: psycopg.Connection[Any], guard_pid: int) -> Iterator[None
 def _write(
     connection: psycopg.Connection[Any], partitions: dict[str, Any]
 ) -> tuple[dict[date, IntakeCounts], list[bytes]]:
-    """Returns the counts, and the new accounts as rows of the list."""
+    """Write one slice; returns the counts, and the new accounts as rows of the list."""
     counts: defaultdict[date, IntakeCounts] = defaultdict(IntakeCounts)
     connection.execute(_BY_INDEX)
     connection.execute(_MATCH)

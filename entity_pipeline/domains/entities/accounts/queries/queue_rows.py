@@ -96,9 +96,9 @@ def list_accounts(connection: Connection[Any], rows: Sequence[ListedAccount], se
 
 
 def list_new(connection: Connection[Any], rows: Sequence[bytes]) -> None:
-    """List accounts that were just inserted, by rows of COPY text (`account_facts.AS_LISTED_WHEN_NEW`).
+    """List accounts that were just inserted, from rows of COPY text (`account_facts.AS_LISTED_WHEN_NEW`).
 
-    Lists none of them where a sweep was quicker with one: it read that one later, and will list the others.
+    Lists none of them if a sweep has already listed one: it read that one later, and will list the others.
     """
     if not rows:
         return

@@ -41,12 +41,12 @@ order by 1, 2
 
 
 def accounts_of_run(connection: psycopg.Connection[Any], run_id: str) -> Sequence[UUID]:
-    """Accounts for which the run wrote something, the last one first, and those it made an entity for at the end."""
+    """Accounts for which the run wrote something, the last one first; those with a created entity come at the end."""
     return [row[0] for row in connection.execute(_RUN, {**entity_audit.ours, "run_id": run_id})]
 
 
 def accounts_named(connection: psycopg.Connection[Any], username: str) -> Sequence[UUID]:
-    """Accounts of this name, now or when we wrote, for which we ever wrote something."""
+    """Accounts that have this name, or had it when we wrote, and for which we ever wrote something."""
     values = {**entity_audit.ours, "username": username, "handle": handle_or_none(username)}
     return [row[0] for row in connection.execute(_ACCOUNT, values)]
 

@@ -37,7 +37,7 @@ _STAGE = """
         last_seen_at timestamptz, sample_2 uuid, sample_3 uuid
     ) on commit drop
 """
-# The pieces of a day follow each other in time: what a username's first piece lacks of three samples, the next have.
+# The pieces of a day follow each other in time, so samples missing in a username's first piece are in the next ones.
 _STAGED = """(
     select username, posts, first_seen_at, last_seen_at, sample_posts from (
         select username, first_seen_at, sum(posts) over pieces as posts,
