@@ -6,14 +6,14 @@
 VENV := .venv
 BIN := $(VENV)/bin
 SANDBOX := .sandbox
-# The first of these that works: some names are there but stand for nothing (pyenv), some are too old.
+# The first of these that works: some names exist but do not run (pyenv), some are too old.
 PYTHONS := python3.11 python3.12 python3.13 python3 python
 FIND_PYTHON = for name in $(PYTHON) $(PYTHONS); do \
 	    "$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && break; name=; \
 	  done; \
 	  if [ -z "$$name" ]; then \
 	    echo "make: Python 3.11 or newer was not found. Install it (Debian, Ubuntu: apt-get install python3.11" \
-	         "python3.11-venv), or say where it is: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 1; \
+	         "python3.11-venv), or name its path: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 1; \
 	  fi; \
 	  if ! "$$name" -c 'import ensurepip, venv' >/dev/null 2>&1; then \
 	    echo "make: $$name lacks the module venv. Install it (Debian, Ubuntu: apt-get install python3-venv)." >&2; \
@@ -49,7 +49,7 @@ test-poolers: install
 	$(BIN)/python -m pytest -n auto --dist worksteal --through=transaction $(TRANSACTION_TESTS)
 	$(BIN)/python -m pytest -n auto --dist worksteal --through=session $(SESSION_TESTS)
 
-# What is too long for every change. Each variable is explained in docs/reliability.md.
+# Tests that take too long for every change. Each variable is explained in docs/reliability.md.
 nightly: install
 	KILLS=all COMMAND_KILLS=20 LEDGER_RACE=8x25x20 LEDGER_MODEL_RUNS=250 OUTAGES=10 TWO_AT_ONCE=10 UNDO_EXAMPLES=500 \
 	  FUZZ_EXAMPLES=20000 POOL_SIMULATION_SEEDS=20 $(BIN)/python -m pytest -n auto --dist worksteal --timeout=7200 \
@@ -79,7 +79,7 @@ TARGET :=
 fuzz: install
 	$(BIN)/python -m entity_pipeline_tests.fuzz $(TARGET) -max_total_time=60
 
-# One after the other, for two at once would measure each other. The last fails if a page takes too long.
+# One after the other, because two at once would disturb each other. The last fails if a page takes too long.
 SHORT :=
 bench: install
 	$(BIN)/python -W ignore benchmarks/intake.py $(if $(SHORT),--short)
@@ -105,7 +105,7 @@ $(VENV)/.installed: $(VENV)/.packages pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-# Versions that still fit are kept; `rm constraints.txt` first to have the newest of everything.
+# Versions that still fit are kept; run `rm constraints.txt` first to get the newest of everything.
 lock:
 	@$(FIND_PYTHON); "$$name" -m venv .venv-lock
 	@.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.13,<0.14'

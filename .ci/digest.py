@@ -1,7 +1,7 @@
-"""Print one line per table of a sandbox's two databases: name, rows, digest of every value.
+"""Print one line per table of a sandbox's two databases: name, number of rows, digest of all values.
 
-Two equal outputs mean that nothing was written in between, the Gemini ledger included: no call was paid. The row that
-says as of when the list of accounts is, is left out: it moves with every look.
+Two equal outputs mean that nothing was written in between, not even to the Gemini ledger, so no call was paid for. The
+row that says up to when the list of accounts is complete is left out, because every sweep changes it.
 """
 
 import sys

@@ -1,5 +1,5 @@
-/* What the page does beyond links and forms: times in the viewer's zone, and the manners of parts that refresh.
-   Everything works without this file, only with times in UTC and no refreshing. */
+/* The page's behaviour beyond links and forms: times in the viewer's zone, and parts that refresh.
+   Everything works without this file, but with times in UTC and without refreshing. */
 "use strict";
 
 (function () {
@@ -21,14 +21,14 @@
     }
   }
 
-  /* What was done is said once: not again after a reload, nor to whom the address is sent. */
+  /* Show the result of an action only once: not again after a reload, nor to other people who get the address. */
   const address = new URL(location.href);
   if (address.searchParams.has("done")) {
     address.searchParams.delete("done");
     history.replaceState(history.state, "", address);
   }
 
-  /* A part that says the same as before is not read out again. */
+  /* Do not read out a part again whose text has not changed. */
   const said = new Map();
   function announce(part) {
     const news = part.querySelector("[data-announce]");
@@ -51,7 +51,7 @@
     }
   });
 
-  /* A hidden page asks nothing, and a part whose controls are in use is left as it is. */
+  /* A hidden page sends no requests, and a part whose controls are in use is not replaced. */
   body.addEventListener("htmx:beforeRequest", function (event) {
     const part = event.detail.elt;
     if (!part.matches("[data-refreshes]")) return;
@@ -67,7 +67,7 @@
     event.detail.target.removeAttribute("aria-busy");
   });
 
-  /* A request that a newer one replaced, or that a click on a link ended, is no sign of trouble. */
+  /* A request that was replaced by a newer one, or cancelled by a click on a link, is not an error. */
   for (const name of ["sendError", "timeout", "responseError"]) {
     body.addEventListener("htmx:" + name, function () { if (away) away.hidden = false; });
   }
@@ -80,11 +80,11 @@
     announce(event.detail.target);
   });
 
-  /* On a phone the list comes first, the filters on demand. */
+  /* On a phone the list comes first, and the filters open on demand. */
   const filters = document.getElementById("filters-box");
   if (filters && window.matchMedia("(max-width: 62rem)").matches) filters.open = false;
 
-  /* A picture that is gone leaves the letter behind it. */
+  /* If a picture is gone, the letter behind it is shown. */
   for (const picture of document.querySelectorAll("img[data-picture]")) {
     const leave = function () { picture.remove(); };
     if (picture.complete && picture.naturalWidth === 0) leave();

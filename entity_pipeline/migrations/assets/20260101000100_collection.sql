@@ -1,6 +1,6 @@
 -- migrate:up
 
--- The collector's tables. In production they are there and stay exactly as they are; an empty server gets
+-- The collector's tables. In production they exist and stay exactly as they are; an empty server gets
 -- them in the same shape. Row-level security is switched on only for tables that this file creates.
 do $$
 begin

@@ -1,6 +1,6 @@
 -- migrate:up
 
--- A table that exists keeps its rows and columns and only gains what is missing.
+-- An existing table keeps its rows and columns and only gains the missing ones.
 set local lock_timeout = '5s';
 
 do $$
@@ -24,7 +24,7 @@ alter table public.pipeline_settings
     add column if not exists updated_at timestamptz not null default now(),
     add column if not exists updated_by text;
 
--- Our row starts switched off: nothing is paid for before a person says so.
+-- Our row starts switched off: nothing is paid for before a person switches it on.
 do $$
 begin
     if exists (select from public.pipeline_settings where platform = 'entity_enrichment') then

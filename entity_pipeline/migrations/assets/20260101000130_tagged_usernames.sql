@@ -1,6 +1,6 @@
 -- migrate:up
 
--- One row a collection day (UTC) and normalised username: the one source of tag counts.
+-- One row per collection day (UTC) and normalised username: the one source of tag counts.
 -- sample_posts holds up to three raw_posts.id.
 do $$
 begin

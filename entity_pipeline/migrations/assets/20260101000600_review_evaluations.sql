@@ -1,7 +1,7 @@
 -- migrate:up
 
--- One row a run of `entity-pipeline evaluate`: reviews measured against labelled accounts. Nothing reads it but
--- that command. answers holds one object a labelled account.
+-- One row per run of `entity-pipeline evaluate`: reviews measured against labelled accounts. Only that command
+-- reads it. answers holds one object per labelled account.
 create table if not exists public.review_evaluations (
     id uuid primary key default gen_random_uuid(),
     created_at timestamptz not null default now(),

@@ -1,7 +1,7 @@
 -- migrate:up
 
--- One row an alert and channel: when it was last true, and when it was last sent. A row is claimed before
--- anything is sent, so that of several processes one sends. No secret and no text of an alert is in it.
+-- One row per alert and channel: when it was last true, and when it was last sent. A row is claimed before
+-- anything is sent, so that only one of several processes sends. It holds no secret and no text of an alert.
 create table if not exists public.pipeline_alerts (
     alert text not null,
     channel text not null,

@@ -1,7 +1,7 @@
 -- migrate:up
 
 -- From which posts, by which rules and to how many usernames each day of tagged_usernames was counted: a day whose
--- posts are the same is not counted again. changed_at is when the day's rows last came out different; a row that is
+-- posts are the same is not counted again. changed_at is when the day's rows last changed; a row that is
 -- missing costs one count.
 set local lock_timeout = '5s';
 

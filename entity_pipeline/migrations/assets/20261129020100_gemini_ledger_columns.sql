@@ -1,6 +1,6 @@
 -- migrate:up
 
--- What was asked, and which other model is billed for it. Rows that other pipelines write stay valid.
+-- The request, and the other model that is billed for it, if any. Rows that other pipelines write stay valid.
 set local lock_timeout = '5s';
 
 alter table public.gemini_usage_events

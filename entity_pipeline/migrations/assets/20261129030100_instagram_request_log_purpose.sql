@@ -1,6 +1,6 @@
 -- migrate:up
 
--- What each request to Instagram was for. Constant defaults touch no row, so the lock lasts a moment; and they are true:
+-- The purpose of each request to Instagram. Constant defaults touch no row, so the lock lasts a moment; and they are true:
 -- every row so far, and every row that a process of the former release still inserts, is a profile look of `entities`.
 -- Such rows name their target in `username`; read coalesce(target, username).
 set local lock_timeout = '5s';

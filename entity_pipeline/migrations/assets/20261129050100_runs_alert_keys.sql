@@ -1,8 +1,8 @@
 -- migrate:up
 
--- Alerts are called "domain/kind:subject". Rows of the former keys are copied and not renamed: a daemon of the earlier
--- release that still runs goes on with its own rows and sends nothing twice. The first daemon of this release deletes
--- them. What is there already, as from a second daemon, stays.
+-- The keys of alerts are now "domain/kind:subject". Rows with the former keys are copied and not renamed: a daemon of the
+-- earlier release that still runs continues with its own rows and sends nothing twice. The first daemon of this release
+-- deletes them. Rows that already exist, such as those of a second daemon, stay.
 insert into public.pipeline_alerts (alert, channel, true_at, sent_at, claimed_until)
 select
     case

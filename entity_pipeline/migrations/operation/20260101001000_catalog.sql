@@ -1,7 +1,7 @@
 -- migrate:up
 
--- The catalog. In production every table below is there and stays exactly as it is; an empty server gets them in
--- the same shape. Constraints, triggers and row-level security are put only on tables that this file creates.
+-- The catalog. In production every table below exists and stays exactly as it is; an empty server gets them in the
+-- same shape. Constraints, triggers and row-level security are added only to tables that this file creates.
 do $$
 declare
     entity text;

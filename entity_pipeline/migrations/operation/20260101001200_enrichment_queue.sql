@@ -1,6 +1,6 @@
 -- migrate:up
 
--- One narrow row an account: what lists filter, sort and count by, and nothing else. The metadata that it comes
+-- One narrow row per account: what lists filter, sort and count by, and nothing else. The metadata that it comes
 -- from is kilobytes of compressed json: at a million accounts no index on expressions answers every filter in every
 -- order, nor any count, without unpacking a great part of it. The pipeline never decides by this table.
 set local lock_timeout = '5s';
@@ -32,7 +32,7 @@ create index if not exists enrichment_queue_state on public.enrichment_queue (st
 create index if not exists enrichment_queue_oldest on public.enrichment_queue (created_at, account_id);
 create index if not exists enrichment_queue_newest_change on public.enrichment_queue (changed_at, account_id);
 create index if not exists enrichment_queue_username on public.enrichment_queue (handle, account_id);
--- The newest changes are mostly accounts that nobody has reviewed yet.
+-- The newest changes are mostly accounts without a review.
 create index if not exists enrichment_queue_typed_newest_change
     on public.enrichment_queue (changed_at, account_id) where account_type is not null;
 -- What an account that only waits has nothing of leaves such accounts out: most are, and intake writes no others.
@@ -51,7 +51,7 @@ create index if not exists enrichment_queue_role
 create index if not exists enrichment_queue_region on public.enrichment_queue (region) where region is not null;
 create index if not exists enrichment_queue_reasons
     on public.enrichment_queue using gin (reasons) where reasons <> '{}';
--- Types, roles and states go together: a secondary artist is no product of two shares.
+-- Types, roles and states go together: the share of secondary artists is not a product of two shares.
 create statistics if not exists enrichment_queue_facets (mcv, dependencies)
     on state, account_type, account_role, region from public.enrichment_queue;
 
@@ -122,7 +122,7 @@ begin
 end
 $function$;
 
--- A list that is out of date is a nuisance; a write of somebody else's that fails because of it would be a fault.
+-- An outdated list is a nuisance, but a failing write of another application because of the list would be a fault.
 -- An account that only waits is its own row of the list, and so are all that intake brings: such rows are made of
 -- what was written, without looking at the table again and without an expression for what they can't have.
 create or replace function public.entity_pipeline_queue_follow() returns trigger

@@ -1,7 +1,7 @@
 -- migrate:up transaction:false
 
--- The accounts that were there before. In short transactions: whoever writes an account waits for 1,000 at most.
--- A row that somebody is writing is left to the trigger in the first round, and waited for in the second.
+-- The existing accounts. In short transactions: another writer of an account waits for at most 1,000 rows. A row
+-- that is being written is left to the trigger in the first round, and waited for in the second.
 do $$
 declare
     last uuid;

@@ -1,7 +1,7 @@
 -- migrate:up
 
 -- Supabase grants every new function of the schema to the roles of its API, by name and not through public. These
--- run with their owner's rights and are nobody's to call: triggers need no right on their function.
+-- run with their owner's rights and must not be called directly: triggers need no right on their function.
 do $$
 declare
     role text;

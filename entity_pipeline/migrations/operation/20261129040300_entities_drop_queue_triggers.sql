@@ -3,9 +3,9 @@
 -- enrichment_queue is kept in the assets database now: each trigger made every write of any application to this table
 -- two to three times slower (docs/decisions/0012-operation-holds-no-table-of-ours.md).
 --
--- Dropping a trigger needs the table for itself for a moment, and who comes while we wait for it waits behind us. So
--- we wait 100 ms at most, let all others go on, and try again. Only an automatic vacuum has to be waited for longer:
--- PostgreSQL ends it for us after a second.
+-- Dropping a trigger needs an exclusive lock for a moment, and sessions that arrive while we wait for it wait behind us.
+-- So we wait at most 100 ms, let the others continue, and try again. Only an automatic vacuum takes longer: PostgreSQL
+-- ends it for us after a second.
 do $$
 begin
     for attempt in 1..40 loop

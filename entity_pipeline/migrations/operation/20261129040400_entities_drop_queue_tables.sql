@@ -1,7 +1,7 @@
 -- migrate:up
 
--- What the triggers called, and the two tables that are in the assets database now. Nothing in them is lost: the list
--- is read from the accounts, and a day that is not noted is taken in once more, which changes nothing.
+-- Drops the functions of the triggers, and the two tables that are in the assets database now. Nothing is lost: the list
+-- is read from the accounts, and a day without a note is taken in once more, which changes nothing.
 set local lock_timeout = '1s';
 
 drop function if exists public.entity_pipeline_queue_follow();
