@@ -1,7 +1,7 @@
 """Changes of a settings row as pure functions, and the failure when another change came first.
 
 `resources/settings_store.py` applies an edit under a lock and leaves a row in the audit log. Every value is checked
-here before anything is stored, so the command, the page and the demo refuse the same things in the same words.
+here before anything is stored, so the command, the page and the demo refuse the same values in the same words.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -62,7 +62,7 @@ _CHAOS = (
     ("please_wait", 0.01),
     ("forbidden", 0.01),
     ("checkpoint", 0.01),
-    ("nobody", 0.005),
+    ("no_account", 0.005),
     ("without_pk", 0.005),
     ("null_bio", 0.005),
 )
@@ -199,7 +199,7 @@ class InstagramStandin(StandinServer):
 
 def _shown(account: SimulatedAccount | None, odd: str) -> dict[str, Any] | None:
     """The user object of the page, without the parts that chaos removes."""
-    if account is None or odd == "nobody":
+    if account is None or odd == "no_account":
         return None
     user = page_user(account)
     if odd == "without_pk":

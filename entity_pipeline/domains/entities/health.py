@@ -25,7 +25,7 @@ _EXAMPLES = 3
 # The names of a very large catalog take long to normalise; the check gives up after this time.
 _LONGEST_COUNT = "20s"
 
-# An account that is switched off is left alone, and is no other account's twin.
+# An account that is switched off is left alone and does not count as a twin.
 _DOUBLED_HANDLES = """
 select lower(ltrim(btrim(username), '@')), array_agg(username order by username)
 from instagram_accounts where is_active

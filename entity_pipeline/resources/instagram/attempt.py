@@ -1,8 +1,8 @@
 """One attempt at one operation with a seat already granted: ask, read, judge. Importing this imports Instaloader.
 
-Exceptions are not told apart: hostile JSON alone makes Instaloader raise AssertionError, AttributeError, TypeError or
-RecursionError, and the last answer says more than any of them. Granting a seat and reporting to the governor belong to
-`session.py`, and the requests of one operation to `operations/`.
+Exceptions are not distinguished: hostile JSON alone makes Instaloader raise AssertionError, AttributeError, TypeError
+or RecursionError, and the last answer says more than any of them. Granting a seat and reporting to the governor belong
+to `session.py`, and the requests of one operation to `operations/`.
 """
 
 from collections.abc import Callable

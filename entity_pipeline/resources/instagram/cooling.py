@@ -18,7 +18,7 @@ ROUTE_FAILURES = 5  # in a row; after these the route cools down
 
 @dataclass(frozen=True, slots=True)
 class Consequence:
-    """Changes to make; None and False leave things as they are."""
+    """Changes to make; None and False mean no change."""
 
     account_state: Literal["cooling", "needs_session", "disabled"] | None = None
     account_cooling: timedelta | None = None

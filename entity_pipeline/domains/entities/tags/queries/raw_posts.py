@@ -150,7 +150,7 @@ class ChangeCursor:
 def read_tagged_posts(
     connection: psycopg.Connection[Any], start: datetime | None, end: datetime | None
 ) -> Generator[TaggedPost, None, None]:
-    """Posts collected in [start, end) that carry the key, oldest first, streamed; None is no bound.
+    """Posts collected in [start, end) that carry the key, oldest first, streamed; None means no bound.
 
     The connection is busy until the last post is taken.
     """
