@@ -37,7 +37,7 @@ def entity_alerts(look: Look) -> Iterator[Alert]:
 
 
 def _late_list(sweep: Sweep, look: Look) -> Iterator[Alert]:
-    """The list that plans and pages rest on is behind the accounts. Before it is filled, its sensor's ticks count."""
+    """The list for plans and pages is behind the accounts. Before it is filled, its sensor's ticks count."""
     if look.now - (sweep.as_of or look.decided_at(SWEEPER)) <= LIST_IS_LATE:
         return
     if sweep.as_of is None:

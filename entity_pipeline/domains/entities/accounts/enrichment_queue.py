@@ -47,7 +47,7 @@ READ_AT_ONCE = 1_000
 PAGE = 20_000
 COMPARE_EVERY = timedelta(days=1)
 LIST_IS_LATE = timedelta(hours=1)
-"""How far the list may be behind the accounts before people are told; a sweep is made every minute."""
+"""How far the list may be behind the accounts before an alert is sent; a sweep runs every minute."""
 
 
 def is_comparison_due(assets: Connection[Any], now: datetime) -> bool:

@@ -110,7 +110,5 @@ class Counts(Shown):
     list_as_of: datetime | None = Field(
         description="Everything committed by then is in the list; None before it was filled."
     )
-    list_is_late: bool = Field(
-        description="Whether the list is further behind the accounts than it should be."
-    )
+    list_is_late: bool = Field(description="Whether the list is too far behind the accounts.")
     as_of: datetime

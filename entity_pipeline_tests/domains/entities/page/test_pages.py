@@ -200,7 +200,7 @@ def test_the_page_says_as_of_when_the_list_is_and_when_that_is_late(
     assets.execute(f"update enrichment_queue_sweep set as_of = now() - {behind}".encode())
     page = text_of(person.get(PAGE_PATH).text)
     assert re.search(r"The list is as of \S+ \d", page)
-    assert ("The list is late" in page) == says
+    assert ("The list is behind" in page) == says
 
 
 def test_a_list_that_was_never_filled_is_said(

@@ -309,7 +309,7 @@ def _write(
             new = _inserted(connection, _INSERT_NEW, partitions | ids)
         of_ours = ""
     except psycopg.errors.UniqueViolation:
-        # Somebody else inserted one of them at the same moment. To expect it of every row would take a fifth longer.
+        # Another writer inserted one of them at the same moment. Expecting that for every row takes a fifth longer.
         new = _inserted(connection, _INSERT_NEW_UNLESS_THERE, partitions | ids)
         of_ours = _NEW_OF_OURS
     inserted = dict(connection.execute(f"{_NEW} {of_ours} group by 1").fetchall())
