@@ -407,7 +407,7 @@ def test_undo_puts_back_what_enrich_wrote(
     assert statuses(operation_db, "catalog_link") == {"prada": "undone", "timberland": "created"}
     assert command("undo", "--account", "@Prada").out == "Nothing is left to restore.\n"
     assert command("undo").failure == "Give either --run ID or --account NAME."
-    assert "there is nothing to undo" in command("undo", "--account", "nobody").failure
+    assert "There is nothing to undo" in command("undo", "--account", "nobody").failure
     with assets_db.connection() as connection:
         connection.execute("update pipeline_settings set updated_at = now()")
     assert command("enrich").code == 0
@@ -438,14 +438,14 @@ def test_posts_are_imported_once_and_what_is_wrong_is_listed(
     assert tags == [(["prada"],)]
     assert command("import-posts", str(tmp_path / "none")).failure == f"{tmp_path / 'none'} does not exist."
     (folder / "a.json").unlink()
-    assert command("import-posts", str(folder)).failure.startswith("Nothing of ")
+    assert command("import-posts", str(folder)).failure.startswith("Nothing in ")
 
 
 def test_half_a_configuration_and_no_sandbox_are_refused(tmp_path: Path) -> None:
     alone = Command(tmp_path, {})
     assert "run `entity-pipeline demo` first" in alone("status").failure
     half = alone("status", ASSETS_DATABASE_URL="postgresql://u@127.0.0.1:1/x")
-    assert half.failure.startswith("ASSETS_DATABASE_URL is set and OPERATION_DATABASE_URL is not")
+    assert half.failure.startswith("ASSETS_DATABASE_URL is set but OPERATION_DATABASE_URL is not")
     assert alone("sandbox", "reset").out.startswith("There is no sandbox in")
 
 

@@ -40,7 +40,7 @@ def test_one_database_without_the_other_is_refused(given: str, missing: str, emp
     os.environ[given] = OPERATION
     if empty:
         os.environ[missing] = ""
-    with pytest.raises(ConfigurationFailure, match=f"^{given} is set and {missing} is not: set both"):
+    with pytest.raises(ConfigurationFailure, match=f"^{given} is set but {missing} is not: set both"):
         connect()
 
 
@@ -58,7 +58,7 @@ def test_half_a_configuration_never_falls_back_to_the_sandbox(start_sandbox: boo
 def test_a_command_that_fills_a_sandbox_refuses_named_databases() -> None:
     named()
     with (
-        pytest.raises(ConfigurationFailure, match="name databases, and this command fills a sandbox"),
+        pytest.raises(ConfigurationFailure, match="name databases, but this command fills a sandbox"),
         connected(Path("sandbox"), start_sandbox=True),
     ):
         pass

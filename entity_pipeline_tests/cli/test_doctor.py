@@ -56,7 +56,7 @@ def test_odd_rows_and_a_schema_that_is_behind_are_warnings(
         "assets: the index entity_pipeline_raw_posts_created_at is missing or unfinished",
         f"1 migrations of operation are not applied, the first is {LAST}_entities_drop_queue_tables",
         "operation: handles with more than one active account: 1 (@Nike, nike)",
-        "assets: enrichment_queue is not filled yet",
+        "assets: enrichment_queue is empty",
         "assets: the table review_evaluations is missing",
         "assets: pipeline_settings has older columns that look like a switch or settings (enabled)",
     ):

@@ -39,14 +39,14 @@ def test_one_name_in_several_entities_is_named_by_table(operation: Connection) -
 @pytest.mark.parametrize(
     ("late", "says"),
     [
-        ("update enrichment_queue_sweep set as_of = null", "enrichment_queue is not filled yet"),
+        ("update enrichment_queue_sweep set as_of = null", "enrichment_queue is empty"),
         (
             "update enrichment_queue_sweep set as_of = as_of - interval '2 hours'",
-            "changed_accounts_sensor keeps it",
+            "that changed_accounts_sensor is on",
         ),
         (
             "update enrichment_queue_sweep set compared_at = compared_at - interval '3 days'",
-            "was not compared with every account for two days",
+            "was not compared with all accounts for two days",
         ),
     ],
 )

@@ -111,7 +111,7 @@ def test_unusable_input_is_reported_in_a_sentence(command: Command, gemini: Gemi
         "latin.csv is not UTF-8 on line 2: save it as CSV in UTF-8."
     )
     assert command("evaluate", "none.csv").failure == "none.csv can't be read (FileNotFoundError)."
-    assert command("evaluate").failure.startswith("Say what to do: ")
+    assert command("evaluate").failure.startswith("Give FILE.csv with labelled accounts")
     assert "No evaluation has an id" in command("evaluate", "--compare", "ab", "cd").failure
     assert gemini.requests["total"] == 0
 

@@ -114,7 +114,7 @@ def test_the_file_name_gives_the_format_and_an_unknown_one_must_be_named() -> No
     assert endings == ["csv", "csv", "jsonl", "jsonl"]
     assert form_of(None) == "csv"
     with pytest.raises(
-        InputRejected, match=r"accounts\.json ends neither in \.csv nor in \.jsonl: say --format"
+        InputRejected, match=r"accounts\.json ends neither in \.csv nor in \.jsonl: add --format"
     ):
         form_of(Path("some/accounts.json"))
 
@@ -146,7 +146,7 @@ def test_a_list_that_the_role_may_not_see_is_not_an_empty_file(
 ) -> None:
     with assets_db.connection() as connection:
         connection.execute("delete from enrichment_queue; delete from enrichment_queue_sweep")
-    with pytest.raises(ConfigurationFailure, match="enrichment_queue_sweep shows this role no row"):
+    with pytest.raises(ConfigurationFailure, match="sees no row of enrichment_queue_sweep"):
         export(tmp_path / "all.csv", None, ALL)
     assert not list(tmp_path.iterdir())
 

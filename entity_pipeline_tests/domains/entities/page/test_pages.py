@@ -237,7 +237,7 @@ def test_an_unknown_filter_value_is_left_out_and_reported(person: TestClient, op
     page = person.get(PAGE_PATH + "?state=gone&search=amber&cohort=tomorrow&lang=en").text
     assert rows(page) == ["amber.row"]
     assert "not a valid value of State: gone" in text_of(page)
-    assert "not a value of Cohort: tomorrow" in text_of(page)
+    assert "not a valid value of Cohort: tomorrow" in text_of(page)
 
 
 @pytest.mark.parametrize(

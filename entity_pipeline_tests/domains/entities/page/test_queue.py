@@ -130,14 +130,14 @@ BAD_CURSORS = ["", "x", "!!!", "e30", "WzFd", "a" * 600, "gA==", "W1siYSJdXQ"]
 
 @pytest.mark.parametrize("cursor", BAD_CURSORS)
 def test_a_cursor_that_we_did_not_make_is_refused(operation: Connection, lists: Lists, cursor: str) -> None:
-    with pytest.raises(InputRejected, match="not of this list"):
+    with pytest.raises(InputRejected, match="not belong to this list"):
         lists.page(QueueQuery(cursor=cursor))
 
 
 def test_a_cursor_of_another_query_is_refused(crowd: Connection, lists: Lists) -> None:
     cursor = lists.page(QueueQuery(limit=5)).next_cursor
     assert cursor is not None
-    with pytest.raises(InputRejected, match="not of this list"):
+    with pytest.raises(InputRejected, match="not belong to this list"):
         lists.page(QueueQuery(cursor=cursor, sort=QueueSort.OLDEST))
 
 
@@ -160,7 +160,7 @@ def test_a_list_that_the_role_may_not_see_is_not_an_empty_list(
     assert lists.counts().total == 0
     insert_account(operation, "acme")
     assets.execute("delete from enrichment_queue; delete from enrichment_queue_sweep")
-    with pytest.raises(ConfigurationFailure, match="enrichment_queue_sweep shows this role no row"):
+    with pytest.raises(ConfigurationFailure, match="sees no row of enrichment_queue_sweep"):
         queue_counts(assets)
 
 

@@ -75,7 +75,7 @@ def test_the_lowest_threshold_that_is_proven_is_taken() -> None:
         (many(200, "brand"), 0.98, "and at least 133 without an error are needed to prove 98.0%"),
         (many(200, "brand"), 1.0, "no number of accounts proves a precision of 1"),
         (many(400, "other", "brand"), 0.9, "no threshold reaches it: the best is "),
-        (many(400, "brand", grounded=False), 0.5, "not enough labelled accounts: 0 with a proven review"),
+        (many(400, "brand", grounded=False), 0.5, "the half for the calibration has 0 with a proven review"),
     ],
     ids=["few", "no proof", "one", "all wrong", "no evidence"],
 )

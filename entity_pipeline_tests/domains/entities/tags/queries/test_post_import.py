@@ -169,7 +169,7 @@ def test_progress_is_reported_post_by_post(assets: Connection, tmp_path: Path) -
 def test_a_path_without_posts_is_refused_in_a_sentence(assets: Connection, tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "photo.jpg").write_bytes(b"")
-    with pytest.raises(InputRejected, match=r"does not exist\.|holds no \.csv"):
+    with pytest.raises(InputRejected, match=r"does not exist\.|contains no \.csv"):
         import_posts(assets, tmp_path / name)
     assert posts(assets) == []
 
