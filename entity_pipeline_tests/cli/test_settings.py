@@ -103,7 +103,7 @@ def test_a_result_that_is_not_valid_changes_nothing(
     before = repr(current)
     with pytest.raises(InputRejected) as refused:
         change(current, *assignments, model=model)
-    assert str(refused.value).startswith("Nothing was changed because ")
+    assert str(refused.value).startswith("Nothing was changed: ")
     assert sentence in str(refused.value)
     assert repr(current) == before
 
