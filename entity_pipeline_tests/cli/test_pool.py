@@ -140,7 +140,7 @@ def test_a_test_through_a_dead_proxy_says_so_and_a_full_window_sends_nothing(
     ("arguments", "sentence"),
     [
         (["our_one"], "Name the file with the session: either --cookies FILE or --instaloader-session FILE."),
-        (["our_one", "--cookies", "a", "--instaloader-session", "b"], "Say where the session is"),
+        (["our_one", "--cookies", "a", "--instaloader-session", "b"], "Name the file with the session"),
         (["explore", "--cookies", "cookies.json"], "'explore' is not an Instagram username."),
         (["our_one", "--cookies", "none.json"], "none.json can't be read (No such file or directory)."),
         (["our_one", "--cookies", "."], "can't be read (Is a directory)."),
