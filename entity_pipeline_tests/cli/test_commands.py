@@ -85,7 +85,7 @@ def test_enrich_does_everything_once_and_then_nothing(
     total = gemini.requests["total"]
     again = command("enrich")
     assert again.code == 0, again.said
-    assert "Calls to Gemini in this command: 0." in again.out
+    assert "Calls to Gemini since the command began: 0." in again.out
     assert gemini.requests["total"] == total
 
 

@@ -78,7 +78,7 @@ def print_summary(console: Console, stages: Pipeline) -> Summary:
     console.print(table)
     quota = summary.quota
     console.print(
-        f"Calls to Gemini in this command: {summary.calls}. Pacific day {quota.quota_day}: "
+        f"Calls to Gemini since the command began: {summary.calls}. Pacific day {quota.quota_day}: "
         f"{quota.used} of {quota.cap} grounded requests, {quota.spent_usd:.4f} USD."
     )
     if stages.reviews_held_because != NOTHING:
