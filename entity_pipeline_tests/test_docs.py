@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -20,7 +21,6 @@ from entity_pipeline.core.instagram.settings import InstagramSettings
 from entity_pipeline.core.notifications import NotifySettings
 from entity_pipeline.core.settings import SettingsModel
 from entity_pipeline.definitions import build_definitions
-from entity_pipeline.domains.entities import alerts
 from entity_pipeline.domains.entities.automation import schedules, sensors
 from entity_pipeline.domains.entities.jobs import jobs
 from entity_pipeline.domains.entities.links.logic.holds import HoldReason
@@ -220,7 +220,11 @@ def _what_to_do() -> dict[str, str]:
         for kind, sentence in source.WHAT_TO_DO.items()
     }
     found |= {f"domain/{kind}": sentence for kind, sentence in sources.runs.WHAT_TO_DO.items()}
-    return found | {f"entities/{kind}": sentence for kind, sentence in alerts.WHAT_TO_DO.items()}
+    for domain in DOMAINS:
+        if domain.alerts:
+            module = sys.modules[domain.alerts().__module__]
+            found |= {f"{domain.key}/{kind}": sentence for kind, sentence in module.WHAT_TO_DO.items()}
+    return found
 
 
 def test_the_rules_page_has_every_hold_reason_with_its_sentence() -> None:

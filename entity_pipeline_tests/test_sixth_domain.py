@@ -91,3 +91,12 @@ def test_it_keeps_the_import_contracts(tree: Path) -> None:
         text=True,
     )
     assert checked.returncode == 0, checked.stdout
+
+
+def test_its_files_pass_the_lint(tree: Path) -> None:
+    ruff = Path(sys.executable).parent / "ruff"
+    for checks in (["check"], ["format", "--check"]):
+        checked = subprocess.run(
+            [ruff, *checks, "--no-cache", "entity_pipeline"], cwd=tree, capture_output=True, text=True
+        )
+        assert checked.returncode == 0, checked.stdout
