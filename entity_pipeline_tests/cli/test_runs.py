@@ -55,5 +55,5 @@ def test_a_blocking_check_is_named() -> None:
         )
     assert str(_as_failure(caught.value, "enrichment_job")) == (
         "enrichment_job stopped: 1 blocking asset check failed with ERROR severity: reviews: model_is_right. "
-        "`entity-pipeline doctor` says why; see docs/runbook.md."
+        "Run `entity-pipeline doctor` to see why, and see docs/runbook.md."
     )

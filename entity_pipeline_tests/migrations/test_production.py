@@ -64,9 +64,8 @@ def test_people_keep_every_value_through_migration_enrichment_and_linking(theirs
             connected(roles.url("operation", "entity_pipeline")) as other,
         ):
             assert [str(problem) for problem in missing_schema(one, other, *NEEDS)] == [
-                "assets: the column gemini_spend_daily.day must be given in every row and the pipeline does not "
-                "know it; let it be empty, or give it a default if it is in no key (docs/schema.md, Existing "
-                "installations)."
+                "assets: the column gemini_spend_daily.day is required and the pipeline does not know it; make it "
+                "nullable, or give it a default if it is in no key (docs/schema.md, Existing installations)."
             ]
         installation.post(MONDAY, "prada", "@Timberland", "twin.handle", "newcomer.madeup", times=2)
         installation.post(TUESDAY, "PRADA", "uniqlo_jp")
@@ -113,7 +112,7 @@ def test_undoing_every_run_leaves_the_catalog_as_people_left_it(theirs: Producti
         said = [command("undo", "--run", run).out for (run,) in runs]
     changed = {table for table in people if enriched[table] != as_it_was[table]}
     assert changed == {"operation.brands", "operation.instagram_accounts"}
-    assert said == ["16 values put back, 2 created entities removed.\n"]
+    assert said == ["16 values restored, 2 created entities removed.\n"]
     assert digests(people, rows(theirs.owner)) == as_it_was
 
 

@@ -168,7 +168,7 @@ def test_a_mail_goes_to_all_recipients_with_the_percent_encoded_password(
         ({"user": "bot%40example.org:wrong@"}, ConfigurationFailure, "user or its password"),
         ({"user": ""}, ConfigurationFailure, "sender or every receiver"),
         ({"email_to": None}, ConfigurationFailure, "set all three"),
-        ({"email_to": "a@example.org\nBcc: x@example.org"}, ConfigurationFailure, "can't be sent as it is"),
+        ({"email_to": "a@example.org\nBcc: x@example.org"}, ConfigurationFailure, "is in an invalid form"),
         ({"smtp_url": "http://bot:made-up@127.0.0.1"}, ConfigurationFailure, "must begin with smtp://"),
         ({"smtp_url": "smtp://bot:made-up@127.0.0.1:x"}, ConfigurationFailure, "must begin with smtp://"),
     ],

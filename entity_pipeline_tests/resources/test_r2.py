@@ -190,7 +190,7 @@ def test_a_bucket_that_is_there_passes_the_check_and_is_as_before(bucket: Any) -
 def test_a_public_address_that_does_not_show_the_object_is_named(
     bucket: Any, answer: tuple[int, bytes], what: str
 ) -> None:
-    with pytest.raises(ConfigurationFailure, match=f"R2_PUBLIC_BASE_URL does not show .*{what}"):
+    with pytest.raises(ConfigurationFailure, match=f"R2_PUBLIC_BASE_URL does not serve .*{what}"):
         resource().check(lambda _: answer)
     assert "Contents" not in bucket.list_objects_v2(Bucket="pictures")
 

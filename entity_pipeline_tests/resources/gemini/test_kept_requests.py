@@ -65,7 +65,7 @@ def test_a_sealed_request_comes_back_whole_and_is_unreadable_in_the_table(
         assert gemini(assets_db, url, keys).kept_request(event_id) == WHOLE
     with pytest.raises(ConfigurationFailure, match=r"^This request is encrypted: set GEMINI_REQUEST_KEYS"):
         gemini(assets_db, url, None).kept_request(event_id)
-    with pytest.raises(ConfigurationFailure, match=r"^No key of GEMINI_REQUEST_KEYS opens this request"):
+    with pytest.raises(ConfigurationFailure, match=r"^No key of GEMINI_REQUEST_KEYS decrypts this request"):
         gemini(assets_db, url, NEW).kept_request(event_id)
 
 

@@ -130,7 +130,7 @@ def test_a_column_that_only_an_older_installation_has_is_named_with_what_to_do(
 ) -> None:
     assets.execute("alter table gemini_spend_daily add column day date not null")
     add_event(assets, created_at=datetime.now(UTC), cost_usd=Decimal(1))
-    with pytest.raises(SchemaMismatch, match=r"gemini_spend_daily\.day must be given.*Let it be empty"):
+    with pytest.raises(SchemaMismatch, match=r"gemini_spend_daily\.day is required.*Make it nullable"):
         roll_up_spend(assets_db, TODAY - timedelta(days=2))
 
 
@@ -144,6 +144,6 @@ def test_a_key_that_only_an_older_installation_has_is_named_with_what_to_do(
     for days_ago in range(2):
         add_event(assets, cost_usd=Decimal(1), quota_day=(f"{PACIFIC_TODAY} - {days_ago}",))
     with pytest.raises(
-        SchemaMismatch, match=r"the key by_day of gemini_spend_daily.*Let one of them be empty"
+        SchemaMismatch, match=r"the key by_day of gemini_spend_daily.*Make one of them nullable"
     ):
         roll_up_spend(assets_db, TODAY - timedelta(days=2))

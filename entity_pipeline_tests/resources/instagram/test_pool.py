@@ -47,7 +47,7 @@ def test_a_new_account_goes_out_directly_unless_a_route_is_named(assets: Connect
     assert add(assets) == pool.PoolAccount("ours", "active", None, "direct", False, None, None, None)
     assert add(assets, "more", route="proxy-1", proxy_secret="sealed proxy").route == "proxy-1"
     assert add(assets, "last", route="proxy-1").route == "proxy-1"
-    with pytest.raises(InputRejected, match="no route 'proxy-2' yet: give its proxy with --proxy URL"):
+    with pytest.raises(InputRejected, match="no route 'proxy-2' yet: add its proxy with --proxy URL"):
         add(assets, "none", route="proxy-2")
     assert [one.username for one in pool.accounts(assets, START)] == ["last", "more", "ours"]
 
