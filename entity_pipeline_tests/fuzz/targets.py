@@ -33,9 +33,9 @@ from entity_pipeline.core.reasons import sentence
 from entity_pipeline.core.settings import Closed, Open, SettingsModel, SettingsRow, gate, parse
 from entity_pipeline.core.shared_settings import SHARED_ROWS
 from entity_pipeline.core.text.handles import Rejection, normalise_username
+from entity_pipeline.domains.entities.language.same_name import normalise_name
 from entity_pipeline.domains.entities.links.logic.decide import decide
 from entity_pipeline.domains.entities.links.logic.decisions import Candidates, Create, Hold
-from entity_pipeline.domains.entities.links.logic.names import normalise_name
 from entity_pipeline.domains.entities.models import Verdict
 from entity_pipeline.domains.entities.profiles.logic.column_values import (
     fields_to_write,

@@ -161,7 +161,7 @@ def no_twin_entities(seen: Evidence) -> list[str]:
     for table in ("artists", "brands", "groups"):
         rows = seen.rows(
             "operation",
-            f"select entity_pipeline_normalise_name(name_en) as name, array_agg(id) as ids from {table} "
+            f"select entity_pipeline_name_key(name_en) as name, array_agg(id) as ids from {table} "
             "where name_en is not null group by 1 having count(*) > 1",
         )
         twins += [

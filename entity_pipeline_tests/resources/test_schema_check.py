@@ -129,7 +129,7 @@ def test_one_difference_in_assets_is_one_sentence(
         ),
         ("alter table brands drop column country_of_origin", "brands", "entity-pipeline migrate"),
         ("drop index artists_primary_instagram_account_id_key", "artists", "primary_instagram_account_id"),
-        ("drop function entity_pipeline_normalise_name cascade", "", "entity_pipeline_normalise_name"),
+        ("drop function entity_pipeline_name_key cascade", "", "entity_pipeline_name_key"),
     ],
 )
 def test_one_difference_in_operation_is_one_sentence(

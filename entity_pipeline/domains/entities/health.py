@@ -33,7 +33,7 @@ group by 1 having count(*) > 1 order by 1
 """
 _DOUBLED_NAMES = """
 select min(name_en), null from {} where name_en <> ''
-group by public.entity_pipeline_normalise_name(name_en) having count(*) > 1 order by 1
+group by public.entity_pipeline_name_key(name_en) having count(*) > 1 order by 1
 """
 
 _READABLE = """

@@ -30,6 +30,38 @@ class AccountRole(StrEnum):
     UNKNOWN = "unknown"
 
 
+class EntityField(StrEnum):
+    """What an account's entity is known for. Only the first four make a brand."""
+
+    CLOTHING = "clothing"
+    SHOES_BAGS_ACCESSORIES = "shoes_bags_accessories"
+    EYEWEAR_JEWELLERY_WATCHES = "eyewear_jewellery_watches"
+    FASHION_RETAILER = "fashion_retailer"
+    BEAUTY = "beauty"
+    MEDIA = "media"
+    TECHNOLOGY = "technology"
+    CHARACTER = "character"
+    FOOD = "food"
+    CARS = "cars"
+    HOSPITALITY = "hospitality"
+    HOME = "home"
+    SPORTS = "sports"
+    MUSIC = "music"
+    ACTING = "acting"
+    MODELLING = "modelling"
+    ENTERTAINMENT = "entertainment"
+    OTHER = "other"
+    UNKNOWN = "unknown"
+
+
+FASHION_FIELDS = (
+    EntityField.CLOTHING,
+    EntityField.SHOES_BAGS_ACCESSORIES,
+    EntityField.EYEWEAR_JEWELLERY_WATCHES,
+    EntityField.FASHION_RETAILER,
+)
+
+
 class FieldConfidence(BaseModel):
     """The model's own confidence per field; where it is absent, the overall one applies."""
 
@@ -39,6 +71,8 @@ class FieldConfidence(BaseModel):
     name_ko: Confidence | None = None
     account_type: Confidence | None = None
     account_role: Confidence | None = None
+    field: Confidence | None = None
+    primary_username: Confidence | None = None
     entity_region_code: Confidence | None = None
     country_of_origin: Confidence | None = None
 
@@ -51,6 +85,7 @@ class Review(BaseModel):
     name_en: str | None = None
     name_ko: str | None = None
     account_type: AccountType = AccountType.UNKNOWN
+    field: EntityField | None = None  # None in reviews that were made before the model was asked for it
     account_role: AccountRole = AccountRole.UNKNOWN
     entity_region_code: str | None = None
     country_of_origin: str | None = None
@@ -71,6 +106,14 @@ class Evidence:
     names_account: bool  # the sentence holds the handle or one of the reviewed names
 
 
+class HandleTie(StrEnum):
+    """What a reply's sentences with the handle say of whose account it is."""
+
+    SUPPORTED = "supported"  # a sentence with the handle is tied to a source
+    STATED = "stated"  # a sentence without a source says that the handle is the entity's
+    DISOWNED = "disowned"  # a sentence calls it a fan's, unofficial or an imitation
+
+
 @dataclass(frozen=True, slots=True)
 class Grounding:
     """The evidence in the reply's `groundingMetadata`.
@@ -84,6 +127,7 @@ class Grounding:
     evidence: Sequence[Evidence]
     search_queries: Sequence[str]
     search_entry_point: str | None = None
+    handle_tie: HandleTie | None = None
 
     @property
     def supported(self) -> bool:
@@ -152,3 +196,5 @@ class Verdict:
     chunks: int
     supported: bool
     claims: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()  # the sites of all evidence, as the search names them
+    handle_tie: HandleTie | None = None

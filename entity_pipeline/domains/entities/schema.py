@@ -66,5 +66,5 @@ NEEDS = SchemaNeeds(
         "groups": _entity("profile_image_url"),
         "brands": _entity("logo_image_url country_of_origin", added=frozenset({"country_of_origin"})),
     },
-    functions={"operation": ["entity_pipeline_normalise_name"]},
+    functions={"operation": ["entity_pipeline_name_key"]},
 )

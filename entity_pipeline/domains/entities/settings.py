@@ -47,7 +47,7 @@ class EntitySettings(DomainSettings):
     accounts_per_tick: Count = 200
     concurrency: int = Field(default=8, ge=1, le=64)
     thresholds: Thresholds = Thresholds()
-    evidence_level: Literal["supports", "chunks"] = "supports"
+    evidence_level: Literal["ties", "supports", "chunks"] = "ties"
     calibration: dict[Literal["artist", "brand", "group"], list[CalibrationPoint]] = Field(
         default_factory=dict
     )

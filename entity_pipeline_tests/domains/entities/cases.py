@@ -17,6 +17,14 @@ from entity_pipeline.domains.entities.models import (
 
 _SPACE = UUID("00000000-0000-4000-8000-000000000001")
 
+WHAT_IT_IS = {
+    AccountType.ARTIST: "South Korean singer",
+    AccountType.BRAND: "clothing brand from Seoul",
+    AccountType.GROUP: "South Korean girl group",
+    AccountType.OTHER: "fashion magazine",
+    AccountType.UNKNOWN: "registered company",
+}
+
 
 def some_id(name: str) -> UUID:
     """The same id for the same name."""
@@ -44,9 +52,11 @@ def a_review(**changes: Any) -> Review:
 
 
 def a_verdict(review: Review | None = None, **changes: Any) -> Verdict:
-    """An honest and confident verdict."""
+    """An honest and confident verdict, with a sentence that proves account and type."""
+    review = review or a_review()
     values: dict[str, Any] = {"confidence": 0.97, "grounded": True, "chunks": 3, "supported": True}
-    return Verdict(review=review or a_review(), **(values | changes))
+    values["claims"] = (f"Madeup Seoul (@madeup.seoul) is a {WHAT_IT_IS[review.account_type]}.",)
+    return Verdict(review=review, **(values | changes))
 
 
 def an_entity(table: EntityTable = EntityTable.BRANDS, name: str = "entity", **changes: Any) -> Entity:

@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 from entity_pipeline.domains.entities.links.logic.decide import decide
 from entity_pipeline.domains.entities.links.queries.catalog import Applied, LinkRun, apply_decision
 from entity_pipeline.domains.entities.settings import EntitySettings
-from entity_pipeline_tests.domains.entities.cases import a_review
+from entity_pipeline_tests.domains.entities.cases import WHAT_IT_IS, a_review
 
 Connection = psycopg.Connection[Any]
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -21,15 +21,18 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 def reviewed(
     *, confidence: float = 0.97, reviewed_at: str = "2026-03-01T11:00:00+00:00", **review: Any
 ) -> dict[str, Any]:
-    """A finished, grounded review as the metadata keeps it."""
+    """A finished, grounded review as the metadata keeps it, with both ties proven."""
+    said = a_review(**review)
+    claim = f"This is a {WHAT_IT_IS[said.account_type]}."
     return {
         "status": "reviewed",
-        "review": a_review(**review).model_dump(mode="json"),
+        "review": said.model_dump(mode="json"),
+        "handle_tie": "supported",
         "confidence": confidence,
         "grounded": True,
         "chunks": 1,
         "evidence": [
-            {"claim": "c", "chunk": 0, "uri": "https://a.example", "title": "a", "names_account": True}
+            {"claim": claim, "chunk": 0, "uri": "https://a.example", "title": "a", "names_account": True}
         ],
         "reviewed_at": reviewed_at,
     }

@@ -2,12 +2,19 @@
 
 from typing import Any
 
+from entity_pipeline_tests.domains.entities.cases import WHAT_IT_IS
 from entity_pipeline_tests.domains.entities.reviews.logic.gemini_replies import body_of, fenced, segment_of
 
 
+def what_is_said(handle: str, account_type: object = "brand") -> str:
+    """The cited sentence of `grounded_body`."""
+    kinds = {kind.value: what for kind, what in WHAT_IT_IS.items()}
+    return f"@{handle} is a {kinds.get(str(account_type), 'company')}."
+
+
 def grounded_body(handle: str, *, block: str | None = None, **review: Any) -> dict[str, Any]:
-    """A reply whose one cited sentence names the handle; `block` replaces its JSON."""
-    sentence = f"The official account is @{handle}."
+    """A reply whose one cited sentence says what the account is; `block` replaces its JSON."""
+    sentence = what_is_said(handle, review.get("account_type", "brand"))
     text = f"{sentence}\n\n{fenced(**review) if block is None else block}"
     metadata = {
         "webSearchQueries": [f"{handle} instagram"],

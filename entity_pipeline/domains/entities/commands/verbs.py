@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from entity_pipeline.cli.groups import Cost, DomainCommands, Verb
-from entity_pipeline.cli.shell import with_databases
+from entity_pipeline.cli.shell import databases, with_databases
 from entity_pipeline.core.failures import InputRejected
 
 
@@ -88,7 +88,12 @@ def export(file: Path | None, form: Any, kind: str | None, **filters: str | None
 @click.option("--save", is_flag=True, help="Put the proposed calibration and thresholds into the settings.")
 @click.option("--list", "is_list", is_flag=True, help="Show the stored evaluations.")
 @click.option("--compare", "compared", nargs=2, metavar="ID ID", help="Show two of them side by side.")
-@with_databases
+@click.option(
+    "--replies",
+    type=click.Path(path_type=Path),
+    help="Recorded replies (JSON lines) through parser, gate and decision; needs no key and no database.",
+)
+@click.option("--json", "as_json", is_flag=True, help="With --replies: one JSON object per line.")
 def evaluate(
     file: Path | None,
     limit: int | None,
@@ -98,19 +103,29 @@ def evaluate(
     save: bool,
     is_list: bool,
     compared: tuple[str, str] | None,
+    replies: Path | None,
+    as_json: bool,
 ) -> None:
     """Measure reviews against labelled accounts; writes no account and no catalog row."""
+    if sum((file is not None, is_list, compared is not None, replies is not None)) != 1:
+        raise InputRejected(
+            "Give FILE.csv with labelled accounts, --replies FILE.jsonl, --list, or --compare ID ID."
+        )
+    if replies is not None:
+        from entity_pipeline.domains.entities.commands.recorded_replies import judge_replies
+
+        judge_replies(replies, as_json=as_json)
+        return
     from entity_pipeline.domains.entities.commands import evaluate as command
 
-    if sum((file is not None, is_list, compared is not None)) != 1:
-        raise InputRejected("Give FILE.csv with labelled accounts, --list, or --compare ID ID.")
-    if is_list:
-        command.show_list()
-    elif compared is not None:
-        command.compare(*compared)
-    elif file is not None:
-        wish = command.Wish(precision, limit=limit, replay=replay, dry_run=dry_run, save=save)
-        command.evaluate(file, wish)
+    with databases():
+        if is_list:
+            command.show_list()
+        elif compared is not None:
+            command.compare(*compared)
+        elif file is not None:
+            wish = command.Wish(precision, limit=limit, replay=replay, dry_run=dry_run, save=save)
+            command.evaluate(file, wish)
 
 
 @click.command("import-posts")

@@ -18,8 +18,8 @@ from entity_pipeline.domains.entities.accounts.queries.queue import (
     state_counts,
 )
 from entity_pipeline.domains.entities.accounts.queries.queue_rows import read_sweep
+from entity_pipeline.domains.entities.language.same_name import normalise_name
 from entity_pipeline.domains.entities.links.logic.holds import HoldReason
-from entity_pipeline.domains.entities.links.logic.names import normalise_name
 from entity_pipeline.domains.entities.page.queue_cursor import cursor_of, place_of
 from entity_pipeline.domains.entities.page.queue_values import (
     NONE,

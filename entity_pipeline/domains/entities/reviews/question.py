@@ -16,11 +16,17 @@ from entity_pipeline.core.gemini.call import Call, CallKind, Claim, EventId, Ste
 from entity_pipeline.core.gemini.outcomes import STOPS_THE_RUN, Answered, NotAnswered, StoredReply
 from entity_pipeline.core.gemini.reply_body import read_body
 from entity_pipeline.core.gemini.request import Request, Text, Tool
+from entity_pipeline.core.jsonb import json_object
 from entity_pipeline.domains.entities.models import Account, Grounding
 from entity_pipeline.domains.entities.reviews import prompts
 from entity_pipeline.domains.entities.reviews.logic.grounding import assess_grounding
 from entity_pipeline.domains.entities.reviews.logic.input_hash import SCHEMA_VERSION, config_hash, input_hash
-from entity_pipeline.domains.entities.reviews.logic.reply import ParsedReply, Unparseable, parse_reply
+from entity_pipeline.domains.entities.reviews.logic.reply import (
+    EMPTY_REPLIES,
+    ParsedReply,
+    Unparseable,
+    parse_reply,
+)
 from entity_pipeline.domains.entities.reviews.logic.review_call import ReviewInputs
 from entity_pipeline.domains.entities.settings import EntitySettings
 
@@ -82,7 +88,7 @@ class Asker:
     def ask(
         self, handle: str, question: Question, consumed: EventId | None
     ) -> Understood | NotUnderstood | NotAnswered:
-        """Ask once, and once more without search if the reply can't be read but may still hold a review.
+        """Ask once; again if the reply is empty, and without search if it can't be read but may still hold a review.
 
         `consumed` is the paid reply that the account already holds; any later one is replayed.
 
@@ -95,6 +101,13 @@ class Asker:
             return answer
         reply = read_body(answer.reply.body)
         parsed = parse_reply(reply, handle=handle, bio=question.facts.get("bio"))
+        if isinstance(parsed, Unparseable) and parsed.reason in EMPTY_REPLIES:
+            # The empty one counts as dealt with, so what is paid for now is found again after a crash.
+            answer = self._send(ReviewKind.REVIEW, handle, question, answer.reply.event_id)
+            if isinstance(answer, NotAnswered):
+                return answer
+            reply = read_body(answer.reply.body)
+            parsed = parse_reply(reply, handle=handle, bio=question.facts.get("bio"))
         if isinstance(parsed, Unparseable) and parsed.worth_repair:
             repaired = self._repair(handle, question.facts, answer.reply.event_id, reply.text)
             if isinstance(repaired, NotAnswered) and repaired.reason in STOPS_THE_RUN:
@@ -104,7 +117,8 @@ class Asker:
         if isinstance(parsed, Unparseable):
             return NotUnderstood(answer.reply, parsed, answer.replayed)
         names = (parsed.review.name_en, parsed.review.name_ko)
-        grounding = assess_grounding(reply, handle=handle, names=names)
+        kind = parsed.review.account_type
+        grounding = assess_grounding(reply, handle=handle, names=names, account_type=kind)
         return Understood(answer.reply, parsed, grounding, answer.replayed)
 
     def _send(
@@ -138,14 +152,25 @@ def review_config_hash(model: str) -> str:
 
 
 def account_facts(account: Account) -> dict[str, Any]:
-    """The facts about an account that are sent to the model: public profile fields and its number of tags."""
-    tagging = account.enrichment.get("tagging")
+    """What is sent to the model about an account: public profile fields and how often it is tagged."""
+    tagging = json_object(account.enrichment.get("tagging"))
+    profile = json_object(json_object(account.enrichment.get("profile_backfill")).get("facts"))
     return {
         "username": account.handle,
         "display_name": account.display_name,
         "bio": account.bio,
-        "tagged_in_posts": tagging.get("posts") if isinstance(tagging, Mapping) else None,
+        **{key: profile.get(key) for key in ("external_urls", "is_verified", "follower_count")},
+        "tagged_in_posts": tagging.get("posts"),
+        "known": _known(account),
     }
+
+
+def _known(account: Account) -> dict[str, str]:
+    """What people have written of an account. Once a review was written there, nothing tells theirs from ours."""
+    if "catalog_link" in account.enrichment:
+        return {}
+    columns = ("name_en", "name_ko", "account_type", "entity_ig_role", "entity_region_code")
+    return {column: value for column in columns if (value := getattr(account, column))}
 
 
 def _question(

@@ -64,7 +64,7 @@ def existing_entities() -> list[ExistingEntity]:
         ExistingEntity("brands", "verdemarro", "Verdemarro (made up)"),
         ExistingEntity("brands", "solpaca", "Solpaca (made up)", "다른솔파카(가상)"),
         ExistingEntity("groups", "neonhaze", "NEON HAZE (made up)"),
-        ExistingEntity("artists", "riomarlow", None, "리오말로(가상)"),
+        ExistingEntity("artists", "riomarlow", "Rio Marlow (made up)", "리오말로(가상)"),
     ]
 
 

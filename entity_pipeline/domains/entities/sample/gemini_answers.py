@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from entity_pipeline.domains.entities.language.described import Subject, described
 from entity_pipeline.domains.entities.sample.gemini_prompt import asked_username
 from entity_pipeline.domains.entities.sample.truth import Truth, load_truth
 from entity_pipeline.sandbox.gemini_answers import GeminiAnswer, GeminiSubject
@@ -30,6 +31,7 @@ _KINDS = {
     "software": "tech brand",
 }
 _COUNTRIES = {"KR": "South Korea", "NA": "Namibia"}
+_PEOPLE = {"artist": "a South Korean singer", "group": "a South Korean idol group"}
 _KOREAN_LABELS = {"brand": "브랜드", "artist": "아티스트", "group": "그룹", "primary": "메인"}
 
 
@@ -88,19 +90,10 @@ def stranger(username: str, *, grounded: bool) -> GeminiAnswer:
 
 
 def _prose(account: Truth) -> list[_Sentence]:
+    """The sentences of one account, in one of the manners in which Gemini writes."""
     second = 1 if _chunk_count(account) > 1 else 0
-    sentences = [_Sentence(_DISCLAIMER)]
-    if account.name_ko:
-        # Korean comes first, so that every later offset differs between bytes and characters.
-        sentences.append(
-            _Sentence(f"{account.name_ko}의 인스타그램 계정은 @{account.username}로 적혀 있다.", [0])
-        )
-    sentences.append(
-        _Sentence(f"The sample lists @{account.username} as an account of {account.name_en}.", [0])
-    )
-    sentences.append(
-        _Sentence(f"{account.name_en} is described there as: {account.evidence.strip()}.", [0, second])
-    )
+    said = _MANNERS[seeded_int("manner", account.username) % len(_MANNERS)](account)
+    sentences = [_Sentence(_DISCLAIMER), *said]
     if account.primary_username:
         sentences.append(
             _Sentence(
@@ -110,6 +103,65 @@ def _prose(account: Truth) -> list[_Sentence]:
     if account.gemini == "starts_at_once":
         sentences.append(sentences.pop(0))
     return [*sentences, _Sentence("Instagram is a service for sharing pictures.", [second])]
+
+
+def _plain(account: Truth) -> list[_Sentence]:
+    return [
+        *_in_korean(account),
+        _Sentence(f"{account.name_en} (@{account.username}) is {_what(account)}.", [0]),
+    ]
+
+
+def _with_pronouns(account: Truth) -> list[_Sentence]:
+    """Only the sentence that does not name it has a source."""
+    return [
+        _Sentence(f"The Instagram handle @{account.username} belongs to {account.name_en}."),
+        _Sentence(f"It is {_what(account)}.", [0]),
+    ]
+
+
+def _as_a_list(account: Truth) -> list[_Sentence]:
+    """A source stands behind one line, which does not name it."""
+    names = account.name_en if account.name_ko is None else f"{account.name_en} ({account.name_ko})"
+    return [
+        _Sentence("Here is what the sample holds:"),
+        _Sentence(f"*   **Name:** {names}"),
+        _Sentence(f"*   **Type:** {_what(account)}", [0]),
+        _Sentence(f"*   **Instagram:** @{account.username}"),
+    ]
+
+
+def _spelled_otherwise(account: Truth) -> list[_Sentence]:
+    """In other letters than those of the JSON block."""
+    name = account.name_en.upper() if account.name_en != account.name_en.upper() else account.name_en.title()
+    return [
+        *_in_korean(account),
+        _Sentence(f"{name} is {_what(account)}.", [0]),
+        _Sentence(f"The account @{account.username} is the one of {account.name_en}."),
+    ]
+
+
+_MANNERS = (_plain, _with_pronouns, _as_a_list, _spelled_otherwise)
+
+
+def _in_korean(account: Truth) -> list[_Sentence]:
+    """Comes first, so that every later offset differs between bytes and letters."""
+    if not account.name_ko:
+        return []
+    return [_Sentence(f"{account.name_ko}의 인스타그램 계정은 @{account.username}로 적혀 있다.", [0])]
+
+
+def _what(account: Truth) -> str:
+    """What the sample says it is, as a noun phrase."""
+    if account.type in _PEOPLE:
+        return _PEOPLE[account.type]
+    phrase = account.evidence.rpartition("::")[2].strip() or "company"
+    seller = " that sells clothing" if account.type == "brand" and _says_nothing(phrase) else ""
+    return f"{'an' if phrase[0] in 'AEIOUaeiou' else 'a'} {phrase}{seller}"
+
+
+def _says_nothing(phrase: str) -> bool:
+    return described(f"It is a {phrase}.").defined is not Subject.FASHION
 
 
 def _claims(account: Truth) -> dict[str, Any]:
@@ -140,6 +192,7 @@ def _claims(account: Truth) -> dict[str, Any]:
         "name_ko": account.name_ko,
         "account_type": account_type,
         "account_role": role,
+        **_field(account),
         "entity_region_code": account.region,
         "country_of_origin": country,
         "primary_username": account.primary_username,
@@ -147,6 +200,15 @@ def _claims(account: Truth) -> dict[str, Any]:
         "field_confidence": {"account_type": certain, "account_role": confidence},
         "reasoning": reasoning,
     }
+
+
+def _field(account: Truth) -> dict[str, str]:
+    """The field is left out now and then, as the model does."""
+    if account.type == "unknown" or seeded_share("field", account.username) < 0.1:
+        return {}
+    brands = {"shoe": "shoes_bags_accessories", "retailer": "fashion_retailer", "store": "fashion_retailer"}
+    of_brand = next((field for word, field in brands.items() if word in account.evidence), "clothing")
+    return {"field": {"brand": of_brand, "artist": "music", "group": "music"}.get(account.type, "other")}
 
 
 def _block(account: Truth) -> str:

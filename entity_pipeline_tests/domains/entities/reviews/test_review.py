@@ -18,7 +18,12 @@ from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.postgres import PostgresResource
 from entity_pipeline.shared.runs.workers import Done, Elsewhere, Result, Stopped
 from entity_pipeline_tests.databases import ClonedDatabase
-from entity_pipeline_tests.domains.entities.review_bodies import broken_body, grounded_body, refused_body
+from entity_pipeline_tests.domains.entities.review_bodies import (
+    broken_body,
+    grounded_body,
+    refused_body,
+    what_is_said,
+)
 from entity_pipeline_tests.domains.entities.reviews.logic.gemini_replies import body_of, fenced
 from entity_pipeline_tests.fakes.database import FlakyDatabase
 from entity_pipeline_tests.fakes.gemini import FakeGemini, Outcome, Replayed, event_id
@@ -147,7 +152,7 @@ def test_a_broken_reply_is_repaired_by_one_ungrounded_call_and_proven_by_the_fir
     assert gemini.asked[0].input_hash != gemini.asked[1].input_hash
     record = review_of(operation_db, account)
     assert record["review"]["name_en"] == "Gentle Monster"
-    assert [item["claim"] for item in record["evidence"]] == [f"The official account is @{HANDLE}."]
+    assert [item["claim"] for item in record["evidence"]] == [what_is_said(HANDLE)]
     assert record["usage_event_id"] == str(FIRST_EVENT)
     assert record["input_hash"] == gemini.asked[0].input_hash
 
@@ -174,6 +179,37 @@ def test_a_reply_that_gives_no_review_is_a_final_failure_with_its_reason(
     assert (record["status"], record["next_attempt_at"]) == ("failed", None)
     assert record["usage_event_id"] == str(FIRST_EVENT)
     assert len(gemini.asked) == calls
+
+
+EMPTY = {
+    "candidates": [{"content": {"role": "model"}, "finishReason": "STOP"}],
+    "modelVersion": "gemini-2.5-flash",
+}
+
+
+def test_an_empty_reply_is_asked_for_once_more(operation_db: ClonedDatabase) -> None:
+    account, gemini = add(operation_db), asking(EMPTY, grounded_body(HANDLE))
+    done = reviewer(operation_db, gemini).review(account)
+    assert isinstance(done, Done)
+    assert (done.outcome, len(gemini.asked)) == ("reviewed", 2)
+    assert [call.consumed_event_id for call in gemini.asked] == [None, str(FIRST_EVENT)]
+
+
+def test_two_empty_replies_are_a_failure(operation_db: ClonedDatabase) -> None:
+    account, gemini = add(operation_db), asking(EMPTY, EMPTY)
+    done = reviewer(operation_db, gemini).review(account)
+    assert isinstance(done, Done)
+    assert (done.outcome, len(gemini.asked)) == ("failed:no_text", 2)
+    assert review_of(operation_db, account)["usage_event_id"] == event_id(HANDLE, 2)
+
+
+def test_a_quota_that_ends_behind_an_empty_reply_leaves_the_account_as_it_was(
+    operation_db: ClonedDatabase,
+) -> None:
+    account = add(operation_db)
+    gemini = asking(EMPTY, NotAnswered(Unanswered.CAP_REACHED, WHY))
+    assert isinstance(reviewer(operation_db, gemini).review(account), Stopped)
+    assert review_of(operation_db, account) == {}
 
 
 def test_a_request_that_gemini_refuses_is_final(operation_db: ClonedDatabase) -> None:

@@ -7,6 +7,8 @@ import pytest
 
 from entity_pipeline.core.gemini.reply_body import read_body
 from entity_pipeline.core.gemini.request import Request, Text, Tool
+from entity_pipeline.domains.entities.evaluation.logic.judging import verdict_of
+from entity_pipeline.domains.entities.language.same_name import normalised
 from entity_pipeline.domains.entities.links.logic.decide import decide
 from entity_pipeline.domains.entities.links.logic.decisions import (
     Attach,
@@ -16,7 +18,6 @@ from entity_pipeline.domains.entities.links.logic.decisions import (
     Link,
     PrimaryAccount,
 )
-from entity_pipeline.domains.entities.links.logic.names import normalised
 from entity_pipeline.domains.entities.models import TABLE_OF_TYPE, Account, Entity, EntityTable, Verdict
 from entity_pipeline.domains.entities.reviews.logic.calibration import calibrate
 from entity_pipeline.domains.entities.reviews.logic.grounding import assess_grounding
@@ -65,9 +66,10 @@ def _verdict(gemini: GeminiClient, username: str) -> Verdict | None:
     if not isinstance(parsed, ParsedReply):
         return None
     review = parsed.review
-    grounding = assess_grounding(read_body(body), handle=username, names=(review.name_en, review.name_ko))
-    confidence = calibrate(review, grounding, SETTINGS).confidence
-    return Verdict(review, confidence, grounding.grounded, grounding.chunks, grounding.supported)
+    names = (review.name_en, review.name_ko)
+    kind = review.account_type
+    grounding = assess_grounding(read_body(body), handle=username, names=names, account_type=kind)
+    return verdict_of(review, grounding, calibrate(review, grounding, SETTINGS).confidence)
 
 
 class _Catalog:

@@ -17,7 +17,7 @@ from typing import Any
 from uuid import UUID
 
 from entity_pipeline.core.jsonb import json_object
-from entity_pipeline.domains.entities.links.logic.names import normalise_name
+from entity_pipeline.domains.entities.language.same_name import normalise_name
 
 _DAY = re.compile(r"20[0-9]{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])", re.ASCII)
 _INSTANT = re.compile(r"20[0-9]{2}-[01][0-9]-[0-3][0-9]T", re.ASCII)

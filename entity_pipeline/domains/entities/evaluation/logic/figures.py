@@ -11,7 +11,7 @@ from typing import Any
 
 from entity_pipeline.domains.entities.evaluation.logic.judging import Judged
 from entity_pipeline.domains.entities.evaluation.logic.statistics import wilson_lower
-from entity_pipeline.domains.entities.links.logic.names import normalise_name
+from entity_pipeline.domains.entities.language.same_name import normalise_name
 from entity_pipeline.domains.entities.models import AccountType
 from entity_pipeline.domains.entities.settings import EntitySettings
 

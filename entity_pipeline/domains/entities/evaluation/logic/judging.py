@@ -10,7 +10,7 @@ from uuid import UUID
 from entity_pipeline.domains.entities.evaluation.logic.labelled_accounts import Labelled
 from entity_pipeline.domains.entities.links.logic.decide import decide
 from entity_pipeline.domains.entities.links.logic.decisions import Candidates, Decision, Hold
-from entity_pipeline.domains.entities.links.logic.fashion_only import fashion_only
+from entity_pipeline.domains.entities.links.logic.proof import overruled
 from entity_pipeline.domains.entities.models import (
     TABLE_OF_TYPE,
     Account,
@@ -76,7 +76,8 @@ def judge(answer: LabelledAnswer, settings: EntitySettings) -> Judged:
     if answer.review is None or answer.grounding is None:
         return Judged(answer.labelled, answer.outcome)
     scores = calibrate(answer.review, answer.grounding, settings)
-    verdict = fashion_only(verdict_of(answer.review, answer.grounding, scores.confidence))
+    review = overruled(answer.review)
+    verdict = verdict_of(review, answer.grounding, scores.confidence)
     decision = _decision(verdict, answer.labelled.handle, settings)
     return Judged(
         labelled=answer.labelled,
@@ -99,6 +100,8 @@ def verdict_of(review: Review, grounding: Grounding, confidence: float) -> Verdi
         chunks=grounding.chunks,
         supported=grounding.supported,
         claims=tuple(item.claim for item in grounding.evidence if item.names_account),
+        sources=tuple(item.title for item in grounding.evidence if item.title),
+        handle_tie=grounding.handle_tie,
     )
 
 

@@ -4,9 +4,10 @@ A hold can still write: an honest and confident classification of a secondary ac
 or of an account of type `other`, goes into the account's own columns.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
+from entity_pipeline.domains.entities.language.same_name import normalise_name, normalised
 from entity_pipeline.domains.entities.links.logic.decisions import (
     AccountWish,
     Attach,
@@ -17,7 +18,6 @@ from entity_pipeline.domains.entities.links.logic.decisions import (
     Hold,
     Link,
 )
-from entity_pipeline.domains.entities.links.logic.fashion_only import fashion_only
 from entity_pipeline.domains.entities.links.logic.gates import (
     contradicted,
     dishonest,
@@ -27,7 +27,12 @@ from entity_pipeline.domains.entities.links.logic.gates import (
     unusable,
 )
 from entity_pipeline.domains.entities.links.logic.holds import HoldReason
-from entity_pipeline.domains.entities.links.logic.names import normalise_name, normalised
+from entity_pipeline.domains.entities.links.logic.proof import (
+    account_unproven,
+    attach_unproven,
+    claim_unproven,
+    overruled,
+)
 from entity_pipeline.domains.entities.models import (
     TABLE_OF_TYPE,
     Account,
@@ -41,7 +46,7 @@ from entity_pipeline.domains.entities.models import (
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.shared.audit.provenance import by_person
 
-RULES_VERSION = "1"  # raise it when a rule changes what would be decided
+RULES_VERSION = "2"  # raise it when a rule changes what would be decided
 
 _Target = tuple[EntityTable, UUID]
 
@@ -65,6 +70,7 @@ class _Case:
 
     account: Account
     review: Review
+    verdict: Verdict
     candidates: Candidates
     table: EntityTable
     wish: AccountWish
@@ -85,14 +91,19 @@ def decide(
         return Hold((HoldReason.UNDONE,))
     if verdict is None:
         return Hold((HoldReason.NOT_REVIEWED,))
-    verdict = fashion_only(verdict)
-    review = verdict.review
+    review = overruled(verdict.review)
+    verdict = replace(verdict, review=review)
     reasons = (
         dishonest(verdict, settings)
         or unusable(account, candidates)
         or uncertain(verdict, settings.thresholds)
         or contradicted(account, review, candidates)
     )
+    if not reasons and review.account_type is AccountType.OTHER and (account.links or candidates.linked):
+        reasons = (HoldReason.LINKED_TO_OTHER_TYPE,)
+    is_for_the_catalog = review.account_type in TABLE_OF_TYPE
+    if not reasons and is_for_the_catalog and settings.evidence_level == "ties":
+        reasons = account_unproven(account, verdict, candidates) or claim_unproven(verdict)
     if reasons:
         return Hold(reasons)
     floor = threshold_for(review.account_type, settings.thresholds)
@@ -101,7 +112,7 @@ def decide(
         return Hold((HoldReason.TYPE_OTHER,), wish)
     if review.account_type is AccountType.BRAND and review.country_of_origin == "NA":
         return Hold((HoldReason.COUNTRY_IS_NAMIBIA,))
-    case = _Case(account, review, candidates, TABLE_OF_TYPE[review.account_type], wish, floor)
+    case = _Case(account, review, verdict, candidates, TABLE_OF_TYPE[review.account_type], wish, floor)
     return _primary(case) if review.account_role is AccountRole.PRIMARY else _follower(case)
 
 
@@ -131,7 +142,7 @@ def _primary(case: _Case) -> Decision:
         item for item in case.candidates.matches if item.table is case.table and _shares_name(item, names)
     ]
     if not matches:
-        return Create(case.table, case.wish, wish)
+        return _unless_known(case) or Create(case.table, case.wish, wish)
     checks = (
         (HoldReason.SEVERAL_MATCHES, len(matches) > 1),
         (
@@ -139,9 +150,23 @@ def _primary(case: _Case) -> Decision:
             any(_has_other_primary(item, case.account) for item in matches),
         ),
         (HoldReason.NAME_CONFLICT, any(_names_conflict(item, names) for item in matches)),
+        (
+            HoldReason.ONE_NAME_ONLY,
+            case.table is EntityTable.ARTISTS and not any(_shares_both(item, names) for item in matches),
+        ),
     )
     reasons = tuple(reason for reason, failed in checks if failed)
     return Hold(reasons) if reasons else Link(case.table, matches[0].id, case.wish, wish)
+
+
+def _unless_known(case: _Case) -> Hold | None:
+    """A new entity would perhaps be one that the catalog has, under a near name or in another table."""
+    checks = (
+        (HoldReason.NAME_IN_OTHER_TABLE, bool(case.candidates.elsewhere)),
+        (HoldReason.NEAR_NAME, bool(case.candidates.near)),
+    )
+    reasons = tuple(reason for reason, failed in checks if failed)
+    return Hold(reasons) if reasons else None
 
 
 def _follower(case: _Case) -> Decision:
@@ -160,6 +185,8 @@ def _follower(case: _Case) -> Decision:
         reasons = reasons or (HoldReason.SEVERAL_MATCHES,)
     if homes and case.linked and homes != case.linked:
         reasons = reasons or (HoldReason.ACCOUNT_HAS_OTHER_ENTITY,)
+    if not reasons and homes and not case.linked and case.candidates.primary is not None:
+        reasons = attach_unproven(case.verdict, case.candidates.primary.entities)
     if reasons:
         return Hold(reasons)
     for table, entity_id in homes or case.linked:
@@ -187,6 +214,13 @@ def _has_other_primary(entity: Entity, account: Account) -> bool:
 
 def _shares_name(entity: Entity, names: Names) -> bool:
     return not names.forms.isdisjoint(normalised((entity.name_en, entity.name_ko)))
+
+
+def _shares_both(entity: Entity, names: Names) -> bool:
+    """Both names agree: one name in one language is no identity of a person."""
+    ours = (normalise_name(names.en), normalise_name(names.ko))
+    theirs = (normalise_name(entity.name_en), normalise_name(entity.name_ko))
+    return all(ours) and ours == theirs
 
 
 def _names_conflict(entity: Entity, names: Names) -> bool:

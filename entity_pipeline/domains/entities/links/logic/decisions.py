@@ -31,12 +31,14 @@ class Candidates:
     """The rows of the catalog that concern one account.
 
     `linked`: entities the account points at or that point at it. `matches`: entities of the review's type that have
-    one of its names. `ours`: the values of our own last write to the account's columns. `twins`: other rows with the
-    same handle.
+    one of its names; `near`: those whose name is nearly one of them; `elsewhere`: those of another type that have one.
+    `ours`: the values of our own last write to the account's columns. `twins`: other rows with the same handle.
     """
 
     linked: tuple[Entity, ...] = ()
     matches: tuple[Entity, ...] = ()
+    near: tuple[Entity, ...] = ()
+    elsewhere: tuple[Entity, ...] = ()
     primary: PrimaryAccount | None = None
     ours: Mapping[str, Any] = field(default_factory=dict)
     twins: tuple[UUID, ...] = ()

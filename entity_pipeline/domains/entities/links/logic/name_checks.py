@@ -11,7 +11,7 @@ from difflib import SequenceMatcher
 from enum import StrEnum
 from uuid import UUID
 
-from entity_pipeline.domains.entities.links.logic.names import normalise_name, normalised
+from entity_pipeline.domains.entities.language.same_name import normalise_name, normalised
 from entity_pipeline.domains.entities.models import EntityTable
 from entity_pipeline.domains.entities.reviews.logic.reviewed_names import has_hangul
 

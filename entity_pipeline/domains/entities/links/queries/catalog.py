@@ -22,10 +22,10 @@ from psycopg.pq import TransactionStatus
 
 from entity_pipeline.core.failures import TransientFailure
 from entity_pipeline.core.text.handles import handle_or_none
+from entity_pipeline.domains.entities.language.same_name import near_forms, normalised
 from entity_pipeline.domains.entities.links.logic.decisions import Attach, Candidates, Decision, Hold, Link
 from entity_pipeline.domains.entities.links.logic.gates import section
 from entity_pipeline.domains.entities.links.logic.holds import HoldReason
-from entity_pipeline.domains.entities.links.logic.names import normalised
 from entity_pipeline.domains.entities.links.queries.catalog_rows import (
     ACCOUNTS,
     ask_account,
@@ -247,8 +247,9 @@ def _lock_keys(account: Account, verdict: Verdict | None) -> frozenset[str]:
         review = verdict.review
         handles.add(handle_or_none(review.primary_username))
         if review.account_type in TABLE_OF_TYPE:
-            forms = normalised((review.name_en, review.name_ko, account.name_en, account.name_ko))
-            names = frozenset(f"{EntitySettings.row}:{review.account_type}:{form}" for form in forms)
+            written = (review.name_en, review.name_ko, account.name_en, account.name_ko)
+            forms = normalised(written) | near_forms(written)
+            names = frozenset(f"{EntitySettings.row}:name:{form}" for form in forms)
     return names | {f"{EntitySettings.row}:handle:{handle}" for handle in handles if handle}
 
 

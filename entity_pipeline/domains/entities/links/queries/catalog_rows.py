@@ -1,7 +1,7 @@
 """The catalog rows that concern one account: the account, its candidates, and the accounts that wait for it.
 
-Names are looked up through `entity_pipeline_normalise_name` and its indexes; the results are only candidates until
-`links/logic/names.py` agrees.
+Names are looked up through `entity_pipeline_name_key` and its indexes; the results are only candidates until
+`language/same_name.py` agrees.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,10 +14,15 @@ from psycopg.rows import dict_row
 
 from entity_pipeline.core.text.handles import handle_or_none
 from entity_pipeline.domains.entities.audit import entity_audit
+from entity_pipeline.domains.entities.language.same_name import (
+    near_forms,
+    near_spellings,
+    normalised,
+    spellings,
+)
 from entity_pipeline.domains.entities.links.logic.decide import names_of
 from entity_pipeline.domains.entities.links.logic.decisions import LINK_COLUMN, Candidates, PrimaryAccount
 from entity_pipeline.domains.entities.links.logic.holds import HoldReason
-from entity_pipeline.domains.entities.links.logic.names import normalised, spellings
 from entity_pipeline.domains.entities.models import TABLE_OF_TYPE, Account, Entity, EntityTable, Review
 from entity_pipeline.shared.database.round_trip import RoundTrip, RoundTripAnswer, Rows
 
@@ -57,10 +62,10 @@ _OF_PRIMARY = f"""where e.primary_instagram_account_id
                         where {_HANDLE.replace("username", "a.username")} = %(handle)s
                           and a.entity_ig_role::text = 'primary'))
 """
-_NAMED = """where entity_pipeline_normalise_name(e.name_en) = any(array(
-        select entity_pipeline_normalise_name(name) from unnest(%(names)s::text[]) name))
-    or entity_pipeline_normalise_name(e.name_ko) = any(array(
-        select entity_pipeline_normalise_name(name) from unnest(%(names)s::text[]) name))
+_NAMED = """where entity_pipeline_name_key(e.name_en) = any(array(
+        select entity_pipeline_name_key(name) from unnest(%(names)s::text[]) name))
+    or entity_pipeline_name_key(e.name_ko) = any(array(
+        select entity_pipeline_name_key(name) from unnest(%(names)s::text[]) name))
 """
 
 _BY_HANDLE = (
@@ -139,9 +144,7 @@ def ask_candidates(
     primaries = _ask_same_handle(trip, primary, primary or "")
     homes = _ask_entities(trip, EntityTable if primary else (), _OF_PRIMARY, handle=primary)
     table = TABLE_OF_TYPE.get(review.account_type) if review else None
-    named = _ask_entities(
-        trip, [table] if table and review else (), _NAMED, names=_spellings(account, review)
-    )
+    named = _ask_entities(trip, EntityTable if table else (), _NAMED, names=_spellings(account, review))
 
     def read(as_it_is: Account) -> Candidates:
         around = Candidates(
@@ -152,11 +155,19 @@ def ask_candidates(
         )
         if review is None:
             return around
-        forms = names_of(as_it_is, review, around).forms
-        matches = (
-            item for item in named.value if not forms.isdisjoint(normalised((item.name_en, item.name_ko)))
+        names = names_of(as_it_is, review, around)
+        same = [item for item in named.value if not names.forms.isdisjoint(forms_of(item))]
+        near = near_forms((names.en, names.ko))
+        return replace(
+            around,
+            matches=tuple(item for item in same if item.table is table),
+            elsewhere=tuple(item for item in same if item.table is not table),
+            near=tuple(
+                item
+                for item in named.value
+                if item.table is table and item not in same and not near.isdisjoint(forms_of(item))
+            ),
         )
-        return replace(around, matches=tuple(matches))
 
     return read
 
@@ -189,7 +200,8 @@ def _account(row: Mapping[str, Any]) -> Account:
 def _spellings(account: Account, review: Review | None) -> list[str]:
     """Spellings of every name that the decision may use; which ones it uses depends on who wrote them."""
     names = (review.name_en, review.name_ko, account.name_en, account.name_ko) if review else ()
-    return list(dict.fromkeys(spelling for name in names if name for spelling in spellings(name)))
+    written = [one for name in names if name for one in (name, *near_spellings(name))]
+    return list(dict.fromkeys(spelling for name in written for spelling in spellings(name)))
 
 
 def _ask_same_handle(trip: RoundTrip, handle: str | None, username: str) -> RoundTripAnswer[tuple[UUID, ...]]:
@@ -217,6 +229,11 @@ def _ask_entities(
         parameters,
         lambda rows: tuple(Entity(**{**row, "table": EntityTable(row["table"])}) for row in rows),
     )
+
+
+def forms_of(entity: Entity) -> frozenset[str]:
+    """The comparable forms of an entity's names."""
+    return normalised((entity.name_en, entity.name_ko))
 
 
 def _ids(rows: Rows) -> tuple[UUID, ...]:

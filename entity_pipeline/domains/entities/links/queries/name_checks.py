@@ -38,14 +38,14 @@ _ENTITIES = f"with {_RECENT} select id, name_en, name_ko, has_account from recen
 
 _TWINS = f"""
 with {_RECENT}, keys as materialized (
-    select id, entity_pipeline_normalise_name(name) as key
+    select id, entity_pipeline_name_key(name) as key
     from recent cross join lateral (values (name_en), (name_ko)) as names (name)
 ), pairs as (
     select k.id, o.id as other_id from keys k
-    join {{table}} o on entity_pipeline_normalise_name(o.name_en) = k.key where k.key <> '' and o.id <> k.id
+    join {{table}} o on entity_pipeline_name_key(o.name_en) = k.key where k.key <> '' and o.id <> k.id
     union
     select k.id, o.id from keys k
-    join {{table}} o on entity_pipeline_normalise_name(o.name_ko) = k.key where k.key <> '' and o.id <> k.id
+    join {{table}} o on entity_pipeline_name_key(o.name_ko) = k.key where k.key <> '' and o.id <> k.id
 )
 select r.*, o.id as other_id, o.name_en as other_name_en, o.name_ko as other_name_ko,
        o.primary_instagram_account_id is not null as other_has_account

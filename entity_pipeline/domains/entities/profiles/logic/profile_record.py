@@ -15,10 +15,12 @@ from entity_pipeline.core.instagram.results import Result
 from entity_pipeline.core.objects import StoredObject
 from entity_pipeline.domains.entities.profiles.logic.column_values import fingerprint, is_reassigned
 from entity_pipeline.domains.entities.profiles.logic.stored_backfill import (
+    FACTS_URLS,
     REASSIGNED,
     HistoryEntry,
     Image,
     ProfileBackfill,
+    ProfileFacts,
     Status,
     read_stored,
     sighting,
@@ -69,6 +71,7 @@ def merge_attempt(
             "instagram_id": before["instagram_id"] or result.value.instagram_id,
             "source": result.source,
             "history": trimmed([*before["history"], entry]),
+            "facts": before["facts"] if reassigned else _facts(result.value),
         }
     history = [*before["history"], entry]
     status = _status(before, result, history, is_last=attempts >= max_attempts)
@@ -119,6 +122,14 @@ def _status(
         return "deferred"
     # The result of an earlier fetch is still stored, so a refresh without a result does not undo it.
     return "found" if before["fetched_at"] else "failed"
+
+
+def _facts(profile: InstagramProfile) -> ProfileFacts:
+    return {
+        "is_verified": profile.is_verified,
+        "follower_count": profile.follower_count,
+        "external_urls": list(profile.external_urls)[:FACTS_URLS],
+    }
 
 
 def _entry(result: Result[InstagramProfile], now: datetime) -> HistoryEntry:

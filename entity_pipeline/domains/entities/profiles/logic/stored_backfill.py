@@ -13,6 +13,7 @@ from entity_pipeline.core.instagram.outcomes import Finding
 from entity_pipeline.core.jsonb import json_object
 
 HISTORY = 5
+FACTS_URLS = 5
 REASSIGNED = "reassigned"
 
 Status = Literal["pending", "found", "not_found", "deferred", "failed"]
@@ -40,6 +41,14 @@ class Image(TypedDict):
     content_type: str
 
 
+class ProfileFacts(TypedDict):
+    """What the profile page shows beside the columns of an account."""
+
+    is_verified: bool | None
+    follower_count: int | None
+    external_urls: list[str]
+
+
 class ProfileBackfill(TypedDict):
     """The whole section, ready for JSON; times are ISO 8601 in UTC."""
 
@@ -53,6 +62,7 @@ class ProfileBackfill(TypedDict):
     fields_written: dict[str, str]  # column -> sha256 of the value we last wrote
     image: Image | None
     history: list[HistoryEntry]
+    facts: ProfileFacts | None
 
 
 def read_stored(raw: object) -> ProfileBackfill:
@@ -72,6 +82,7 @@ def read_stored(raw: object) -> ProfileBackfill:
         "fields_written": _texts(raw.get("fields_written")),
         "image": cast(Image, dict(image)) if isinstance(image, Mapping) and image else None,
         "history": _entries(raw.get("history")),
+        "facts": cast(ProfileFacts, dict(facts)) if (facts := json_object(raw.get("facts"))) else None,
     }
 
 

@@ -13,10 +13,12 @@ from entity_pipeline.domains.entities.models import FieldConfidence
 _NUMBER = re.compile(
     r"(?P<number>\d{1,3}(?:\.\d{1,12})?|\.\d{1,12}|\d{1,2},\d{1,2}|0,\d{1,12})\s*(?P<percent>%|percent|퍼센트)?"
 )
+IN_WORDS = "confidence_in_words"
+_HIGH = 0.8
 _WORDS = {
-    "very high": 0.8,
-    "high": 0.8,
-    "높음": 0.8,
+    "very high": _HIGH,
+    "high": _HIGH,
+    "높음": _HIGH,
     "medium": 0.5,
     "moderate": 0.5,
     "보통": 0.5,
@@ -29,14 +31,17 @@ def read_confidences(
     overall: object, by_field: object
 ) -> tuple[float | None, dict[str, float | None], list[str]]:
     """The overall confidence, those of the fields, and notes (``confidence:missing``, ``field_confidence.x:what``)."""
-    confidence, note = read_confidence(overall)
-    notes = [] if note is None else [f"confidence:{note}"]
+    confidence, overall_note = read_confidence(overall)
+    notes = [] if overall_note is None else [f"confidence:{overall_note}"]
     if confidence is None:
         notes.append("confidence:missing")
     read: dict[str, float | None] = {}
     stated = json_object(by_field)
     for name in FieldConfidence.model_fields:
         read[name], note = read_confidence(stated.get(name))
+        if note == IN_WORDS and note is not overall_note and read[name] == _HIGH:
+            # "high" beside a number is a range that holds it, and no lower number.
+            read[name] = None
         if note is not None:
             notes.append(f"field_confidence.{name}:{note}")
     return confidence, read, notes
@@ -52,7 +57,7 @@ def read_confidence(value: object) -> tuple[float | None, str | None]:
     if isinstance(value, str):
         text = unicodedata.normalize("NFKC", value[:40]).strip().casefold()
         if text in _WORDS:
-            return _WORDS[text], "confidence_in_words"
+            return _WORDS[text], IN_WORDS
         match = _NUMBER.fullmatch(text)
         if match is None:
             return None, "bad_confidence"

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from entity_pipeline.core.clock import read_utc, utc_text
 from entity_pipeline.core.jsonb import json_items, json_text
-from entity_pipeline.domains.entities.models import Evidence, Review
+from entity_pipeline.domains.entities.models import Evidence, HandleTie, Review
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class FinishedReview:
     reviewed_at: datetime | None
     notes: tuple[str, ...]
     search_entry_point: str | None = None
+    handle_tie: HandleTie | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Its keys of the record."""
@@ -41,6 +42,8 @@ class FinishedReview:
             "reviewed_at": self.reviewed_at and utc_text(self.reviewed_at),
             "notes": list(self.notes),
         }
+        if self.handle_tie is not None:
+            stored["handle_tie"] = self.handle_tie.value
         if self.search_entry_point is not None:
             stored["search_entry_point"] = self.search_entry_point
         return stored
@@ -66,6 +69,7 @@ class FinishedReview:
             reviewed_at=read_utc(value.get("reviewed_at")),
             notes=_texts(value.get("notes")),
             search_entry_point=json_text(value.get("search_entry_point")),
+            handle_tie=next((tie for tie in HandleTie if tie == value.get("handle_tie")), None),
         )
 
 

@@ -1,7 +1,7 @@
 """The hashes by which two reviews of an account are the same paid question.
 
-The counts of tags and followers are shown to the model but left out of the hash on purpose: they change daily, and a
-new count must not pay for the same answer again.
+How often an account is tagged, how many followers it has and what people wrote of it are shown to the model but are
+left out of the hash on purpose: they change, and a new count must not pay for the same answer again.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-SCHEMA_VERSION = "1"  # of the JSON block and of `Review`; raise it when either changes its meaning
+SCHEMA_VERSION = "2"  # of the JSON block and of `Review`; raise it when either changes its meaning
 
 _HASHED_FACTS = ("username", "display_name", "bio", "external_urls", "is_verified")
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from entity_pipeline.core.text.plain_text import one_line
-from entity_pipeline.domains.entities.models import AccountRole, AccountType
+from entity_pipeline.domains.entities.models import AccountRole, AccountType, EntityField
 
 _UNKNOWN_WORDS = "unknown|unclear|undetermined|unspecified|none|null|n/a|na|-|?|알 수 없음|알수없음|미상|불명"
 
@@ -61,7 +61,29 @@ _ROLE_WORDS: Mapping[AccountRole, str] = {
     AccountRole.UNKNOWN: _UNKNOWN_WORDS,
 }
 
-_Label = TypeVar("_Label", AccountType, AccountRole)
+_FIELD_WORDS: Mapping[EntityField, str] = {
+    EntityField.CLOTHING: "fashion|apparel|clothes|의류|패션|spa",
+    EntityField.SHOES_BAGS_ACCESSORIES: "shoes|footwear|bags|accessories|fashion accessories|신발|가방|잡화",
+    EntityField.EYEWEAR_JEWELLERY_WATCHES: "eyewear|jewellery|jewelry|watches|안경|아이웨어|주얼리|시계",
+    EntityField.FASHION_RETAILER: "retailer|retail|clothing retailer|select shop|편집숍",
+    EntityField.BEAUTY: "cosmetics|skincare|fragrance|perfume|뷰티|화장품|향수",
+    EntityField.MEDIA: "magazine|news|press|잡지|매거진|미디어",
+    EntityField.TECHNOLOGY: "tech|electronics|software|테크|전자",
+    EntityField.CHARACTER: "character ip|character/ip|ip|캐릭터",
+    EntityField.FOOD: "food and beverage|restaurant|cafe|beverages|식품|카페",
+    EntityField.CARS: "car|automotive|automobile|자동차",
+    EntityField.HOSPITALITY: "hotel|hotels|travel|호텔",
+    EntityField.HOME: "furniture|homeware|interior|lifestyle|가구",
+    EntityField.SPORTS: "sport|스포츠",
+    EntityField.MUSIC: "singer|k pop|kpop|음악|가요",
+    EntityField.ACTING: "film|tv|acting and film|연기|배우",
+    EntityField.MODELLING: "modeling|model|fashion model|모델",
+    EntityField.ENTERTAINMENT: "agency|record label|event|events|엔터테인먼트",
+    EntityField.OTHER: "others|기타",
+    EntityField.UNKNOWN: _UNKNOWN_WORDS,
+}
+
+_Label = TypeVar("_Label", AccountType, AccountRole, EntityField)
 _SEPARATORS = re.compile(r"[\s_\-]+")
 _REMARK = re.compile(r"\s*[(（\[][^)）\]]*[)）\]]\s*$")
 _NOISE = re.compile(r"(?: ?(?:account|계정|타입|유형|type|role|역할))$")
@@ -83,6 +105,11 @@ def read_type(value: object) -> tuple[AccountType, str | None]:
 def read_role(value: object) -> tuple[AccountRole, str | None]:
     """The role, and ``unknown_label`` for an unknown word."""
     return _read(value, _ROLES, AccountRole.UNKNOWN)
+
+
+def read_field(value: object) -> tuple[EntityField | None, str | None]:
+    """The field, None where there is none, and ``unknown_label`` if the word is not one we know."""
+    return (None, None) if value is None else _read(value, _FIELDS, EntityField.UNKNOWN)
 
 
 def _read(value: object, table: Mapping[str, _Label], unknown: _Label) -> tuple[_Label, str | None]:
@@ -107,9 +134,10 @@ def _word(text: str) -> str:
     return folded if folded == "-" else _SEPARATORS.sub(" ", folded).strip()
 
 
-def _table(words: Mapping[_Label, str]) -> Mapping[str, _Label]:
+def _table(words: Mapping[_Label, str]) -> dict[str, _Label]:
     return {word: label for label, line in words.items() for word in line.split("|")}
 
 
 _TYPES = _table(_TYPE_WORDS)
 _ROLES = _table(_ROLE_WORDS)
+_FIELDS = {field.value.replace("_", " "): field for field in EntityField} | _table(_FIELD_WORDS)

@@ -116,6 +116,8 @@ class ReviewRecord:
             chunks=found.chunks,
             supported=bool(naming),
             claims=tuple(item.claim for item in naming),
+            sources=tuple(item.title for item in found.evidence if item.title),
+            handle_tie=found.handle_tie,
         )
 
     def of_run(self, run_id: str) -> "ReviewRecord":
@@ -173,6 +175,7 @@ def reviewed_record(
             reviewed_at=whole_second(at),
             notes=tuple(parsed.notes),
             search_entry_point=grounding.search_entry_point,
+            handle_tie=grounding.handle_tie,
         ),
     )
 

@@ -58,6 +58,9 @@ class Unparseable:
     worth_repair: bool
 
 
+# Paid replies without a word, as a known fault of the model gives them: the same question answers a minute later.
+EMPTY_REPLIES = frozenset({UnparseableReason.NO_TEXT})
+
 _REFUSALS = frozenset(
     "SAFETY RECITATION PROHIBITED_CONTENT BLOCKLIST SPII LANGUAGE IMAGE_SAFETY IMAGE_PROHIBITED_CONTENT "
     "IMAGE_RECITATION".split()

@@ -13,7 +13,7 @@ from entity_pipeline.core.text.plain_text import one_line
 from entity_pipeline.domains.entities.models import AccountRole, Review
 from entity_pipeline.domains.entities.reviews.logic.confidence import read_confidences
 from entity_pipeline.domains.entities.reviews.logic.countries import read_countries
-from entity_pipeline.domains.entities.reviews.logic.labels import read_labels
+from entity_pipeline.domains.entities.reviews.logic.labels import read_field, read_labels
 from entity_pipeline.domains.entities.reviews.logic.reviewed_names import read_names
 
 MAX_REASONING = 1_000
@@ -28,6 +28,9 @@ def read_review(fields: Mapping[str, Any], handle: str) -> tuple[Review, list[st
     """
     name_en, name_ko, name_notes = read_names(fields.get("name_en"), fields.get("name_ko"))
     account_type, role, label_notes = read_labels(fields.get("account_type"), fields.get("account_role"))
+    field, field_note = read_field(fields.get("field"))
+    if field_note is not None:
+        label_notes.append(f"field:{field_note}")
     region, origin, country_notes = read_countries(
         fields.get("entity_region_code"),
         fields.get("country_of_origin"),
@@ -43,6 +46,7 @@ def read_review(fields: Mapping[str, Any], handle: str) -> tuple[Review, list[st
             "name_ko": name_ko,
             "account_type": account_type,
             "account_role": role,
+            "field": field,
             "entity_region_code": region,
             "country_of_origin": origin,
             "primary_username": primary,

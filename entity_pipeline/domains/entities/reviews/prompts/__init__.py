@@ -58,8 +58,8 @@ def template(name: str) -> Prompt:
 def review_prompt(account_facts: Mapping[str, Any], delimiter: str) -> Prompt:
     """The grounded review of one account.
 
-    `account_facts` may hold username, display_name, bio, external_urls, is_verified, follower_count and
-    tagged_in_posts; other keys are not sent. `delimiter` is fresh random lower-case hex, such as
+    `account_facts` may hold username, display_name, bio, external_urls, is_verified, follower_count, tagged_in_posts
+    and known, which is an object of texts; other keys are not sent. `delimiter` is fresh random lower-case hex, such as
     ``secrets.token_hex(16)``, and is removed from the content if it occurs there.
 
     Raises:
@@ -103,6 +103,11 @@ def account_json(facts: Mapping[str, Any], delimiter: str) -> str:
     for key in ("follower_count", "tagged_in_posts"):
         if isinstance(facts.get(key), int) and not isinstance(facts[key], bool):
             shown[key] = facts[key]
+    known = facts.get("known")
+    if isinstance(known, Mapping):
+        texts = {key: _without(one_line(str(value), 120), delimiter) for key, value in known.items() if value}
+        if texts:
+            shown["known"] = texts
     encoded = json.dumps(shown, ensure_ascii=False)
     inner = encoded[1:-1].replace("{", "\\u007B").replace("}", "\\u007D")
     return "{" + inner + "}"

@@ -78,7 +78,7 @@ def test_the_rules_of_the_decision_say_up_to_where_it_is_written(
 
 
 def test_a_brand_that_the_reply_describes_as_beauty_is_said_to_be_other() -> None:
-    judged = judge(answer("nivea", "other", "brand", reasoning="A skincare brand."), SETTINGS)
+    judged = judge(answer("nivea", "other", "brand", field="beauty"), SETTINGS)
     assert (judged.said, judged.right, judged.written_up_to) == (AccountType.OTHER, True, None)
 
 

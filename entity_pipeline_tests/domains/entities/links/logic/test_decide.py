@@ -19,13 +19,17 @@ from entity_pipeline.domains.entities.links.logic.decisions import (
 )
 from entity_pipeline.domains.entities.links.logic.holds import HoldReason
 from entity_pipeline.domains.entities.models import (
+    FASHION_FIELDS,
     TABLE_OF_TYPE,
     Account,
     AccountRole,
     AccountType,
+    EntityField,
     EntityTable,
     FieldConfidence,
+    HandleTie,
     Review,
+    Verdict,
 )
 from entity_pipeline.domains.entities.settings import EntitySettings, Thresholds
 from entity_pipeline_tests.domains.entities.cases import a_review, a_verdict, an_account, an_entity, some_id
@@ -85,10 +89,23 @@ def test_the_level_chunks_needs_no_support() -> None:
     assert isinstance(decide(an_account(), a_verdict(supported=False, chunks=1), NOTHING, CHUNKS), Create)
 
 
-def test_a_brand_whose_sentences_describe_another_field_is_other_to_the_decision_itself() -> None:
-    verdict = replace(a_verdict(), claims=("@brand.kr is a cosmetics house.",))
+def test_a_brand_whose_sentences_describe_another_field_is_held_and_stays_what_the_model_says() -> None:
+    verdict = replace(a_verdict(), claims=("@madeup.seoul is a cosmetics house.",))
     held = decide(an_account(), verdict, NOTHING, SETTINGS)
-    assert reasons(held) == {HoldReason.TYPE_OTHER}
+    assert (reasons(held), held.account) == ({HoldReason.FIELD_DIFFERS}, None)
+
+
+@pytest.mark.parametrize("field", [field for field in EntityField if field not in FASHION_FIELDS])
+def test_a_brand_of_a_field_that_is_not_fashion_is_other(field: EntityField) -> None:
+    verdict = replace(a_verdict(a_review(field=field)), claims=("@madeup.seoul is a cosmetics house.",))
+    held = decide(an_account(), verdict, NOTHING, SETTINGS)
+    unknown = field is EntityField.UNKNOWN
+    assert reasons(held) == {HoldReason.FIELD_DIFFERS if unknown else HoldReason.TYPE_OTHER}
+
+
+@pytest.mark.parametrize("field", [None, *FASHION_FIELDS])
+def test_a_brand_of_a_field_of_fashion_is_written(field: EntityField | None) -> None:
+    assert isinstance(decide(an_account(), a_verdict(a_review(field=field)), NOTHING, SETTINGS), Create)
 
 
 def test_an_account_without_a_review_is_not_decided() -> None:
@@ -397,7 +414,7 @@ def test_a_linked_entity_with_another_primary_is_held() -> None:
 
 # --- secondary and regional accounts ------------------------------------------------------------------------
 
-HOME = an_entity(name="home", name_en="Home", name_ko=None, primary_account_id=THEIRS)
+HOME = an_entity(name="home", name_en="Madeup Seoul", name_ko=None, primary_account_id=THEIRS)
 LINKED_PRIMARY = PrimaryAccount(THEIRS, (HOME,))
 
 
@@ -564,3 +581,146 @@ def test_nothing_reaches_the_catalog_without_proof_and_confidence(
     if isinstance(decision, Create):
         assert decision.entity.name_en or decision.entity.name_ko
         assert not account.links
+
+
+# --- the two ties ---
+
+
+def proven(claim: str, *, handle_tie: HandleTie | None = None, **review: Any) -> Verdict:
+    return a_verdict(a_review(**review), claims=(claim,), handle_tie=handle_tie)
+
+
+@pytest.mark.parametrize(
+    ("handle", "tie", "expected"),
+    [
+        ("madeupseoul", None, set()),
+        ("madeup_seoul.official", None, set()),
+        ("madeup.seoul.kr", None, set()),
+        ("another.name", HandleTie.STATED, set()),
+        ("another.name", HandleTie.SUPPORTED, set()),
+        ("another.name", None, {HoldReason.ACCOUNT_UNPROVEN}),
+        ("madeupseoul.archive", None, {HoldReason.ACCOUNT_UNPROVEN}),
+        ("madeupseoul_daily", HandleTie.STATED, {HoldReason.ACCOUNT_UNPROVEN}),
+        ("fan.madeup.seoul", HandleTie.STATED, {HoldReason.ACCOUNT_UNPROVEN}),
+        ("madeupseoul_daily", HandleTie.SUPPORTED, set()),
+        ("madeupseoul", HandleTie.DISOWNED, {HoldReason.NOT_OFFICIAL}),
+    ],
+)
+def test_an_account_needs_a_tie_to_its_entity(
+    handle: str, tie: HandleTie | None, expected: set[HoldReason]
+) -> None:
+    decision = decide(
+        an_account(handle=handle),
+        proven("Madeup Seoul is a clothing brand.", handle_tie=tie),
+        NOTHING,
+        SETTINGS,
+    )
+    assert (reasons(decision) if isinstance(decision, Hold) else set()) == expected
+
+
+@pytest.mark.parametrize(
+    ("facts", "display_name", "is_tied"),
+    [
+        ({"is_verified": True}, "MADEUP SEOUL", True),
+        ({"is_verified": False}, "MADEUP SEOUL", False),
+        ({"is_verified": True}, "Somebody", False),
+        ({"external_urls": ["https://www.madeup.example/shop"]}, None, True),
+        ({"external_urls": ["https://wikipedia.org/x"]}, None, False),
+    ],
+)
+def test_a_profile_can_tie_an_account_to_its_entity(
+    facts: dict[str, Any], display_name: str | None, is_tied: bool
+) -> None:
+    account = an_account(
+        handle="another.name", display_name=display_name, enrichment={"profile_backfill": {"facts": facts}}
+    )
+    verdict = replace(
+        proven("Madeup Seoul is a clothing brand."), sources=("madeup.example", "wikipedia.org")
+    )
+    assert isinstance(decide(account, verdict, NOTHING, SETTINGS), Create) is is_tied
+
+
+def test_a_link_by_a_person_ties_an_account_to_its_entity() -> None:
+    entity = an_entity()
+    account = an_account(handle="another.name", links={EntityTable.BRANDS: entity.id})
+    verdict = proven("Madeup Seoul is a clothing brand.")
+    assert isinstance(decide(account, verdict, Candidates(linked=(entity,)), SETTINGS), Link)
+
+
+@pytest.mark.parametrize(
+    ("account_type", "claim", "expected"),
+    [
+        (AccountType.BRAND, "@madeup.seoul is a clothing brand.", set()),
+        (AccountType.BRAND, "@madeup.seoul opened a shop for sneakers in 2016.", set()),
+        (AccountType.BRAND, "@madeup.seoul was founded in 2016.", {HoldReason.CLAIM_UNPROVEN}),
+        (AccountType.BRAND, "@madeup.seoul is a fashion magazine.", {HoldReason.FIELD_DIFFERS}),
+        (AccountType.ARTIST, "@madeup.seoul is a South Korean actor.", set()),
+        (AccountType.ARTIST, "@madeup.seoul is a clothing brand.", {HoldReason.FIELD_DIFFERS}),
+        (AccountType.ARTIST, "@madeup.seoul is a member of the girl group Made.", set()),
+        (AccountType.GROUP, "@madeup.seoul is a boy band.", set()),
+        (AccountType.GROUP, "@madeup.seoul released a song.", {HoldReason.CLAIM_UNPROVEN}),
+    ],
+)
+def test_a_claim_needs_a_sentence_with_a_source(
+    account_type: AccountType, claim: str, expected: set[HoldReason]
+) -> None:
+    decision = decide(an_account(), proven(claim, account_type=account_type), NOTHING, SETTINGS)
+    assert (reasons(decision) if isinstance(decision, Hold) else set()) == expected
+
+
+# --- names that the catalog has already ---
+
+
+@pytest.mark.parametrize(
+    ("candidates", "expected"),
+    [
+        (Candidates(near=(an_entity(name_en="The Madeup Seoul"),)), HoldReason.NEAR_NAME),
+        (Candidates(elsewhere=(an_entity(EntityTable.GROUPS),)), HoldReason.NAME_IN_OTHER_TABLE),
+    ],
+)
+def test_an_entity_that_the_catalog_may_have_is_not_created(
+    candidates: Candidates, expected: HoldReason
+) -> None:
+    assert reasons(decide(an_account(), a_verdict(), candidates, SETTINGS)) == {expected}
+
+
+@pytest.mark.parametrize(("name_ko", "is_linked"), [("메이드업", True), (None, False)])
+def test_a_person_is_linked_by_both_names_only(name_ko: str | None, is_linked: bool) -> None:
+    match = an_entity(EntityTable.ARTISTS, name_ko=name_ko)
+    verdict = a_verdict(a_review(account_type=AccountType.ARTIST))
+    decision = decide(an_account(), verdict, Candidates(matches=(match,)), SETTINGS)
+    if is_linked:
+        assert isinstance(decision, Link)
+    else:
+        assert reasons(decision) == {HoldReason.ONE_NAME_ONLY}
+
+
+def test_an_account_that_people_linked_does_not_become_other() -> None:
+    entity = an_entity()
+    account = an_account(links={EntityTable.BRANDS: entity.id})
+    verdict = a_verdict(a_review(account_type=AccountType.OTHER))
+    held = decide(account, verdict, Candidates(linked=(entity,)), SETTINGS)
+    assert (reasons(held), held.account) == ({HoldReason.LINKED_TO_OTHER_TYPE}, None)
+
+
+@pytest.mark.parametrize(
+    ("name_en", "claim", "is_attached"),
+    [
+        ("Madeup Seoul", "@madeup.seoul is a clothing brand.", True),
+        ("KUHO", "@madeup.seoul is a clothing brand.", False),
+        ("KUHO", "@madeup.seoul is the clothing line of Madeup Seoul.", True),
+    ],
+)
+def test_a_follower_joins_an_entity_that_it_can_be_tied_to(
+    name_en: str, claim: str, is_attached: bool
+) -> None:
+    home = an_entity(primary_account_id=some_id("primary"))
+    candidates = Candidates(primary=PrimaryAccount(some_id("primary"), (home,)))
+    verdict = proven(
+        claim, name_en=name_en, name_ko=None, account_role=AccountRole.SECONDARY, primary_username="primary"
+    )
+    decision = decide(an_account(), verdict, candidates, SETTINGS)
+    if is_attached:
+        assert isinstance(decision, Attach)
+    else:
+        assert reasons(decision) == {HoldReason.ATTACH_UNPROVEN}

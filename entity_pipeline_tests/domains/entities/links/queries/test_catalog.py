@@ -209,7 +209,10 @@ def test_a_follower_is_found_when_a_person_links_its_primary(operation: Connecti
     account_id = insert(operation, "instagram_accounts", username="@Madeup.Seoul")
     assert attachable(operation) == []
     brand_id = insert(
-        operation, "brands", name_en="X", primary_instagram_account_id=None if by_role else account_id
+        operation,
+        "brands",
+        name_en="Madeup Seoul",
+        primary_instagram_account_id=None if by_role else account_id,
     )
     if by_role:
         set_columns(operation, "instagram_accounts", account_id, brand_id=brand_id, entity_ig_role="primary")

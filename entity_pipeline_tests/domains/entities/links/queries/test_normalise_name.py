@@ -5,8 +5,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from entity_pipeline.domains.entities.links.logic.names import normalise_name
-from entity_pipeline_tests.domains.entities.links.logic.test_names import CASES
+from entity_pipeline.domains.entities.language.same_name import normalise_name
+from entity_pipeline_tests.domains.entities.language.test_same_name import CASES
 
 MORE = [
     "Łódź Üç Ñandú Æon",
@@ -22,5 +22,5 @@ MORE = [
 
 @pytest.mark.parametrize("text", [case[0] for case in CASES] + MORE)
 def test_sql_and_python_agree(operation: psycopg.Connection[Any], text: str) -> None:
-    row = operation.execute("select entity_pipeline_normalise_name(%s)", [text]).fetchone()
+    row = operation.execute("select entity_pipeline_name_key(%s)", [text]).fetchone()
     assert row == (normalise_name(text),)

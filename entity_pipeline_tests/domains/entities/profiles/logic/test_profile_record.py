@@ -88,6 +88,7 @@ def test_a_found_profile_is_kept_with_its_id_and_source() -> None:
                 "instagram_id": "25025320",
             }
         ],
+        "facts": {"is_verified": None, "follower_count": None, "external_urls": []},
     }
 
 

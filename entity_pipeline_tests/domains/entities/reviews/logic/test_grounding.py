@@ -1,11 +1,12 @@
 """What counts as evidence, and what only looks like it."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from entity_pipeline.core.gemini.reply_body import read_body
-from entity_pipeline.domains.entities.models import Grounding
+from entity_pipeline.domains.entities.models import Grounding, HandleTie
 from entity_pipeline.domains.entities.reviews.logic.grounding import (
     MAX_EVIDENCE,
     MAX_QUERIES,
@@ -62,7 +63,7 @@ def test_korean_text_is_cut_by_bytes() -> None:
             True,
         ),
         ("The official site of the eyewear house links to @gentlemonster.", 1, None, True),
-        ("It runs stores in several countries.", 0, "wikipedia.org", False),
+        ("It runs stores in several countries.", 0, "wikipedia.org", True),
     ]
 
 
@@ -70,12 +71,14 @@ def test_korean_text_is_cut_by_bytes() -> None:
     "name", ["no_metadata_despite_tool_tokens", "prompt_blocked", "thinking_ate_the_limit"]
 )
 def test_a_reply_without_metadata_is_not_grounded(name: str) -> None:
-    assert assess(recorded(name)) == Grounding(False, 0, 0, (), ())
+    found = assess(recorded(name))
+    assert replace(found, handle_tie=None) == Grounding(False, 0, 0, (), ())
+    assert found.handle_tie is not HandleTie.SUPPORTED
 
 
 def test_a_search_that_returned_nothing_is_not_grounded_and_keeps_its_queries() -> None:
     assert assess(recorded("search_without_chunks")) == Grounding(
-        False, 0, 0, (), ("gentlemonster",), "<div></div>"
+        False, 0, 0, (), ("gentlemonster",), "<div></div>", HandleTie.STATED
     )
 
 
@@ -146,7 +149,7 @@ def test_a_segment_is_extended_to_its_sentence_and_no_further() -> None:
         "젠틀몬스터는 한국의 브랜드이다.",
         "It was founded in 2011.",
     }
-    assert [item.names_account for item in (before, named, after)] == [True, True, False]
+    assert [item.names_account for item in (before, named, after)] == [True, True, True]
 
 
 @pytest.mark.parametrize("indices", [[], [1], [-1], ["0"], [True], [0.0], None, "0"])

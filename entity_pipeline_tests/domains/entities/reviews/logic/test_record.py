@@ -93,11 +93,14 @@ def test_a_finished_review_has_the_documented_form() -> None:
         "status": "reviewed",
         "review": {
             **REVIEW,
+            "field": None,
             "field_confidence": {
                 "name_en": None,
                 "name_ko": None,
                 "account_type": 0.97,
                 "account_role": 0.9,
+                "field": None,
+                "primary_username": None,
                 "entity_region_code": None,
                 "country_of_origin": None,
             },

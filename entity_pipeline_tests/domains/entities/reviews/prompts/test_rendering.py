@@ -49,7 +49,7 @@ def accounts(prompt: Prompt) -> list[dict[str, Any]]:
 
 
 def test_the_version_comes_from_the_file() -> None:
-    assert review_prompt(FACTS, DELIMITER).version == template(REVIEW).version == "2026-11-21.1"
+    assert review_prompt(FACTS, DELIMITER).version == template(REVIEW).version == "2026-11-29.1"
     assert re.fullmatch(r"\d{4}-\d\d-\d\d\.\d+", template(REPAIR).version)
 
 

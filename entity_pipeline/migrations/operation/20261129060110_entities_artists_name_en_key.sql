@@ -1,0 +1,7 @@
+-- migrate:up transaction:false
+
+-- Candidates of a name; see 20261129060100.
+create index concurrently if not exists entity_pipeline_artists_name_en_key
+    on public.artists (public.entity_pipeline_name_key(name_en));
+
+-- migrate:down
