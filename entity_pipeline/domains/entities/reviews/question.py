@@ -165,12 +165,12 @@ def account_facts(account: Account) -> dict[str, Any]:
     }
 
 
-def _known(account: Account) -> dict[str, str]:
+def _known(account: Account) -> str:
     """What people have written of an account. Once a review was written there, nothing tells theirs from ours."""
     if "catalog_link" in account.enrichment:
-        return {}
+        return ""
     columns = ("name_en", "name_ko", "account_type", "entity_ig_role", "entity_region_code")
-    return {column: value for column in columns if (value := getattr(account, column))}
+    return "; ".join(f"{column}: {value}" for column in columns if (value := getattr(account, column)))
 
 
 def _question(

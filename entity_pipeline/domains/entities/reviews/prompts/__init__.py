@@ -17,7 +17,7 @@ from entity_pipeline.core.text.plain_text import one_line, visible
 REVIEW = "instagram_account_review"
 REPAIR = "instagram_account_repair"
 
-_TEXT_FACTS = {"username": 60, "display_name": 120, "bio": 500}  # characters kept
+_TEXT_FACTS = {"username": 60, "display_name": 120, "bio": 500, "known": 600}  # characters kept
 _URLS_KEPT = 5
 _URL_LENGTH = 200
 _REPLY_HEAD = 2_000
@@ -59,8 +59,8 @@ def review_prompt(account_facts: Mapping[str, Any], delimiter: str) -> Prompt:
     """The grounded review of one account.
 
     `account_facts` may hold username, display_name, bio, external_urls, is_verified, follower_count, tagged_in_posts
-    and known, which is an object of texts; other keys are not sent. `delimiter` is fresh random lower-case hex, such as
-    ``secrets.token_hex(16)``, and is removed from the content if it occurs there.
+    and known (what people of the catalog wrote); other keys are not sent. `delimiter` is fresh random lower-case hex,
+    such as ``secrets.token_hex(16)``, and is removed from the content if it occurs there.
 
     Raises:
         ValueError: the delimiter is not 32 to 64 lower-case hex digits.
@@ -103,11 +103,6 @@ def account_json(facts: Mapping[str, Any], delimiter: str) -> str:
     for key in ("follower_count", "tagged_in_posts"):
         if isinstance(facts.get(key), int) and not isinstance(facts[key], bool):
             shown[key] = facts[key]
-    known = facts.get("known")
-    if isinstance(known, Mapping):
-        texts = {key: _without(one_line(str(value), 120), delimiter) for key, value in known.items() if value}
-        if texts:
-            shown["known"] = texts
     encoded = json.dumps(shown, ensure_ascii=False)
     inner = encoded[1:-1].replace("{", "\\u007B").replace("}", "\\u007D")
     return "{" + inner + "}"

@@ -30,6 +30,8 @@ FACTS: dict[str, Any] = {
     "follower_count": 10,
     "tagged_in_posts": 3,
 }
+# What people wrote of an account goes along as one text.
+KNOWN = {**FACTS, "known": "name_en: Gentle Monster; account_type: brand"}
 
 
 def objects(text: str) -> list[dict[str, Any]]:
@@ -54,10 +56,17 @@ def test_the_version_comes_from_the_file() -> None:
 
 
 @pytest.mark.parametrize(
-    "prompt", [review_prompt(FACTS, DELIMITER), repair_prompt(FACTS, "It is a brand.", DELIMITER)]
+    ("prompt", "facts"),
+    [
+        (review_prompt(FACTS, DELIMITER), FACTS),
+        (review_prompt(KNOWN, DELIMITER), KNOWN),
+        (repair_prompt(FACTS, "It is a brand.", DELIMITER), FACTS),
+    ],
 )
-def test_the_account_stands_in_the_prompt_as_the_only_object_with_a_username(prompt: Prompt) -> None:
-    assert accounts(prompt) == [FACTS]
+def test_the_account_stands_in_the_prompt_as_the_only_object_with_a_username(
+    prompt: Prompt, facts: dict[str, Any]
+) -> None:
+    assert accounts(prompt) == [facts]
     assert "{{" not in prompt.system + prompt.text
 
 
