@@ -68,6 +68,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.allow_unix_socket = True
     for needed in _PROGRAMS:
         config.addinivalue_line("markers", f"{needed.MARKER}: left out where it is missing, except in CI")
+    config.addinivalue_line("markers", "nightly: too long for every change; run where NIGHTLY is set")
     if config.option.hypothesis_seed is None:
         # In CI a red test must be due to the change; new inputs are found by everybody's own runs.
         seed = 1 if os.environ.get("CI") else random.SystemRandom().randrange(2**32)
@@ -86,6 +87,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             continue
         left_out = [item for item in items if item.get_closest_marker(needed.MARKER)]
         _leave_out(config, items, needed.WHY, left_out)
+    if not os.environ.get("NIGHTLY"):
+        _leave_out(
+            config,
+            items,
+            "NIGHTLY is not set",
+            [item for item in items if item.get_closest_marker("nightly")],
+        )
     if config.option.through != "direct":
         by_reason: dict[str, list[pytest.Item]] = {}
         for item in items:

@@ -60,6 +60,7 @@ def stages(database: ClonedDatabase) -> dict[str, tuple[bool, bool]]:
     return {row[0]: (row[1], row[2]) for row in rows}
 
 
+@pytest.mark.nightly
 @pytest.mark.timeout(600)
 def test_a_backfill_over_selected_partitions_links_all_that_was_reviewed(
     topology: Topology, assets_db: ClonedDatabase, operation_db: ClonedDatabase

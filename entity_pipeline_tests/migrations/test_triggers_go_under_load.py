@@ -1,6 +1,6 @@
 """`migrate` takes the triggers of the first release off `instagram_accounts` while applications write to it.
 
-100,000 accounts; ACCOUNTS=1000000 takes more, and ``-s`` prints how long the writers waited.
+20,000 accounts; ACCOUNTS=1000000 takes more, and ``-s`` prints how long the writers waited.
 """
 
 import os
@@ -22,7 +22,7 @@ from entity_pipeline_tests.databases import DatabaseServer
 from entity_pipeline_tests.migrations.former_release import later_names, migrate_as_first_release
 from entity_pipeline_tests.migrations.older_installation import older_installation
 
-ACCOUNTS = int(os.environ.get("ACCOUNTS", "100000"))
+ACCOUNTS = int(os.environ.get("ACCOUNTS", "20000"))
 # 100 ms behind the migration's request for its lock, and the rest for a busy machine.
 PATIENCE = "3s"
 

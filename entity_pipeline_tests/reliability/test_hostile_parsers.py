@@ -17,7 +17,7 @@ from entity_pipeline_tests.fuzz.mutations import nested
 from entity_pipeline_tests.fuzz.targets import HANDLE, targets
 from entity_pipeline_tests.settings_rows import entities_gate
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "150"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "60"))
 
 
 @pytest.mark.parametrize("name", sorted(targets()))

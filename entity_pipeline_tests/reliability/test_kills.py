@@ -1,6 +1,6 @@
 """SIGKILL before and after every statement and outside call of each asset, then a person's edit and a second run.
 
-By default three seeded points per asset; KILLS=40 takes 40, KILLS=all every one, and ``-s`` prints the figures.
+By default two seeded points per asset; KILLS=40 takes 40, KILLS=all every one, and ``-s`` prints the figures.
 """
 
 import os
@@ -15,7 +15,7 @@ from entity_pipeline_tests.databases import DatabaseServer
 from entity_pipeline_tests.reliability.kill_attack import ATTACKED, Attack, attack
 from entity_pipeline_tests.reliability.kill_wire import PHASES
 
-KILLS = os.environ.get("KILLS", "3")
+KILLS = os.environ.get("KILLS", "2")
 PARTS = 8 if KILLS == "all" else 1  # so that several processes can share an asset
 
 

@@ -24,7 +24,7 @@ from entity_pipeline_tests.reliability.kill_ground import Ground, ground
 from entity_pipeline_tests.reliability.kill_rows import Rows, differences, half_written
 from entity_pipeline_tests.reliability.kill_wire import PHASES, Watch
 
-KILLS = int(os.environ.get("COMMAND_KILLS", "2"))
+KILLS = int(os.environ.get("COMMAND_KILLS", "1"))
 IN_A_ROW = 3
 MORE_BRANDS = 10
 LIMIT_S = 300  # a run takes a few seconds, and many times that on a machine with other work

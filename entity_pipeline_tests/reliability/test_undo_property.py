@@ -39,7 +39,7 @@ from entity_pipeline_tests.reliability.undo_model import (
     snapshot,
 )
 
-EXAMPLES = int(os.environ.get("UNDO_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("UNDO_EXAMPLES", "25"))
 ACCOUNTS = "instagram_accounts"
 RUNS = ("run-1", "run-2", "run-3")
 TABLES = ("artists", "brands", "groups")

@@ -43,7 +43,7 @@ from entity_pipeline_tests.resources.gemini.ledger_cases import (
 )
 from entity_pipeline_tests.resources.gemini.simulated_clock import PACIFIC, SimulatedClock, pacific
 
-RUNS = int(os.environ.get("LEDGER_MODEL_RUNS", "40"))
+RUNS = int(os.environ.get("LEDGER_MODEL_RUNS", "15"))
 STEPS = 40
 STALE = timedelta(seconds=90)
 MOMENT = timedelta(milliseconds=1)

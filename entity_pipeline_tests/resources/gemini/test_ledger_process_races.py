@@ -22,7 +22,7 @@ from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.pgbouncer import transaction_pooler
 from entity_pipeline_tests.resources.gemini import ledger_racer
 
-PROCESSES, THREADS, ROUNDS = map(int, os.environ.get("LEDGER_RACE", "4x10x4").split("x"))
+PROCESSES, THREADS, ROUNDS = map(int, os.environ.get("LEDGER_RACE", "4x10x2").split("x"))
 CAP = 50
 
 Racer = subprocess.Popen[str]

@@ -386,7 +386,7 @@ def test_no_made_up_request_ends_in_a_server_error(app: FastAPI, operation: Conn
     for result in schema.get_all_operations():
         operation_: Any = result.ok()  # type: ignore[union-attr]
 
-        @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+        @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck), database=None)
         @given(case=operation_.as_strategy())
         def ask(case: Any) -> None:
             answer = case.call(headers={**(case.headers or {}), **BEARER, "host": "127.0.0.1"})
