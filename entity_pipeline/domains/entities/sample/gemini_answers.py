@@ -92,7 +92,8 @@ def stranger(username: str, *, grounded: bool) -> GeminiAnswer:
 def _prose(account: Truth) -> list[_Sentence]:
     """The sentences of one account, in one of the manners in which Gemini writes."""
     second = 1 if _chunk_count(account) > 1 else 0
-    said = _MANNERS[seeded_int("manner", account.username) % len(_MANNERS)](account)
+    manner = _MANNERS[seeded_int("manner", account.username) % len(_MANNERS)]
+    said = (_plain if account.gemini == "starts_at_once" else manner)(account)
     sentences = [_Sentence(_DISCLAIMER), *said]
     if account.primary_username:
         sentences.append(

@@ -78,7 +78,7 @@ def test_a_reply_without_metadata_is_not_grounded(name: str) -> None:
 
 def test_a_search_that_returned_nothing_is_not_grounded_and_keeps_its_queries() -> None:
     assert assess(recorded("search_without_chunks")) == Grounding(
-        False, 0, 0, (), ("gentlemonster",), "<div></div>", HandleTie.STATED
+        False, 0, 0, (), ("gentlemonster",), "<div></div>"
     )
 
 
