@@ -30,6 +30,7 @@ OF_ALL: Sequence[Check] = (
     databases.no_former_settings,
     outside.addresses_are_urls,
     outside.gemini_is_configured,
+    outside.gemini_may_be_asked,
     outside.instagram_is_asked_slowly,
     outside.pool_is_readable,
     outside.pictures_are_stored,

@@ -12,7 +12,6 @@ from entity_pipeline.cli.shell import current_shell, with_databases
 from entity_pipeline.core.domain import Domain
 from entity_pipeline.core.gemini.quota import QuotaStatus
 from entity_pipeline.core.gemini.settings import GeminiSettings
-from entity_pipeline.core.settings import Closed
 from entity_pipeline.shared.gemini_spend.by_domain import DomainSpend, spend_by_domain
 
 
@@ -21,9 +20,6 @@ from entity_pipeline.shared.gemini_spend.by_domain import DomainSpend, spend_by_
 def quota() -> None:
     """Show today's use of the Gemini quota, and the money spent."""
     with services() as built:
-        state = built.settings.gate(GeminiSettings)
-        if isinstance(state, Closed):
-            click.echo(str(state.reason))
         console, status = Console(soft_wrap=True), built.gemini.quota()
         print_quota(console, status)
         for spend in spends(built, current_shell().domains, status.quota_day):
@@ -51,6 +47,8 @@ def print_quota(console: Console, quota: QuotaStatus) -> None:
         f"Pacific day {quota.quota_day}: {quota.used} of {quota.cap} {unit} used, {quota.reserved} reserved, "
         f"{quota.remaining} left; opens again {resets}."
     )
+    if quota.held is not None:
+        console.print(str(quota.held), markup=False)
     if quota.cap_reached:
         console.print("[bold]The cap is reached.[/bold]")
     if quota.blocked_until is not None:

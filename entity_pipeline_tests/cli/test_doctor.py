@@ -147,6 +147,25 @@ def test_a_model_whose_successor_is_accepted_needs_no_line() -> None:
     assert len(list(model_findings("gemini-2.5-flash", retired, ["gemini-3.6-flash"]))) == 1
 
 
+def test_another_model_that_answers_is_named_by_doctor_and_quota(
+    command: Command, assets_db: ClonedDatabase
+) -> None:
+    says = f"Gemini answered with gemini-3.5-flash-lite in place of {DEFAULT_MODEL}"
+    with assets_db.connection() as assets:
+        assets.execute("update pipeline_settings set is_enabled = true where platform = 'gemini'")
+        assert says not in command("doctor").out
+        assets.execute(
+            "insert into gemini_usage_events (pipeline, step, model, billed_model, state, grounded, search_queries, "
+            "quota_day) values ('p', 's', %s, 'gemini-3.5-flash-lite', 'settled', true, 2, "
+            "(now() at time zone 'America/Los_Angeles')::date)",
+            [DEFAULT_MODEL],
+        )
+    assert f"warn  {says}" in command("doctor").out
+    quota = command("quota").out
+    assert says in quota
+    assert "2 of 1450 search queries used" in quota
+
+
 def test_a_plan_shows_the_sql_and_the_locks_and_the_migration_then_has_nothing_left(
     tmp_path: Path, database_server: DatabaseServer
 ) -> None:

@@ -41,6 +41,16 @@ def gemini_is_configured() -> Iterator[Finding]:
         yield Finding("error", "GEMINI_API_KEY is not set: set it to a key of your Google project.")
 
 
+def gemini_may_be_asked() -> Iterator[Finding]:
+    """Report what holds every request: the switch, or another model that answers."""
+    with services() as built:
+        if find_model(built.gemini.model) is None:  # which has its own finding
+            return
+        held = built.gemini.quota().held
+    if held is not None:
+        yield Finding("warn", str(held))
+
+
 def _accepted_models(settings: SettingsAccess) -> Collection[str]:
     try:
         return settings.readable(GeminiSettings).accept_models

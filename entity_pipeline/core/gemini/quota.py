@@ -10,7 +10,7 @@ from typing import Literal
 
 from entity_pipeline.core.gemini.call import Step
 from entity_pipeline.core.gemini.ledger import LedgerView, billed_model, usd
-from entity_pipeline.core.gemini.models import GeminiModel
+from entity_pipeline.core.gemini.models import GeminiModel, find_model
 from entity_pipeline.core.gemini.quota_day import next_reset
 from entity_pipeline.core.gemini.reasons import because
 from entity_pipeline.core.reasons import Reason
@@ -117,8 +117,9 @@ def quota_status(view: LedgerView, asked: GeminiModel, step: Step | None = None)
     settings = view.settings
     billed = billed_model(view, asked)
     held = billed if isinstance(billed, Reason) else None
-    model = asked if isinstance(billed, Reason) else billed
-    pool, cap, bound_by = model.pool, settings.daily_grounding_cap, "day"
+    # The view counts in the pool of the model that answers, also while its replies are not accepted.
+    counted = find_model(view.billed_as or asked.name) or asked
+    pool, cap, bound_by = counted.pool, settings.daily_grounding_cap, "day"
     if not settings.paid_grounding:
         left = max(pool.free_units - (view.units_in_period - view.units_today), 0)
         if left < cap:

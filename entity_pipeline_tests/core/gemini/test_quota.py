@@ -133,14 +133,15 @@ def test_the_first_reason_why_nothing_may_be_asked_is_given(
     assert closed(asked, GeminiSettings(**settings), **seen) == key
 
 
-def test_a_replaced_model_is_named_with_its_pool_once_it_is_accepted() -> None:
+def test_a_replaced_model_is_named_with_the_pool_in_which_the_ledger_counts_its_requests() -> None:
     held = status(billed_as=LITE.name)
     assert (held.model, held.answered_by, held.is_replaced, held.unit) == (
         FLASH.name,
         LITE.name,
         True,
-        "prompt",
+        "query",
     )
+    assert status(billed_as="gemini-9").unit == "prompt"
     open_again = status(settings=GeminiSettings(accept_models=[LITE.name]), billed_as=LITE.name)
     assert (open_again.model, open_again.answered_by, open_again.is_replaced, open_again.unit) == (
         FLASH.name,
