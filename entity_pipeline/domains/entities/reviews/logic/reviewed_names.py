@@ -12,7 +12,9 @@ from entity_pipeline.domains.entities.reviews.logic.countries import UNKNOWN_WOR
 MAX_NAME = 120
 
 _HANGUL = re.compile("[\uac00-\ud7a3\u1100-\u11ff\u3131-\u318e]")
-_TWO_SCRIPTS = re.compile(r"(?P<first>[^()（）]+?)\s*[(（](?P<second>[^()（）]+)[)）]")
+_TWO_SCRIPTS = re.compile(
+    r"(?P<first>[^()（）\[\]/|·,]+?)\s*(?:[(（\[]\s*(?P<inner>[^()（）\[\]]+?)\s*[)）\]]|[/|·,]\s*(?P<after>[^()（）\[\]/|·,]+))"
+)
 # Markup, code, addresses, handles, and letters with many combining marks.
 _NEVER_IN_A_NAME = re.compile(r"[<>{}\\]|://|^@|[\u0300-\u036f]{3}")
 _LATIN = re.compile("[A-Za-z\u00c0-\u024f]")
@@ -72,6 +74,9 @@ def _mixes_alphabets(name: str) -> bool:
 def _part(name: str, *, hangul: bool) -> str:
     """The part of ``Gentle Monster (젠틀몬스터)`` in the wanted script; any other name unchanged."""
     match = _TWO_SCRIPTS.fullmatch(name)
-    if match is None or has_hangul(match["first"]) == has_hangul(match["second"]):
+    if match is None:
         return name
-    return next(part.strip() for part in match.groups() if has_hangul(part) == hangul)
+    parts = [part.strip() for part in match.groups() if part]
+    if has_hangul(parts[0]) == has_hangul(parts[1]):
+        return name
+    return next(part for part in parts if has_hangul(part) == hangul)
