@@ -220,8 +220,24 @@ def database_clock(connection: "psycopg.Connection[Any]") -> datetime:
 
 
 def libpq_url(url: str) -> str:
-    """`url` without SQLAlchemy's driver suffix: ``postgresql+psycopg2://`` becomes ``postgresql://``."""
-    return re.sub(r"^(postgres(?:ql)?)\+\w+://", r"\1://", url.strip())
+    """`url` without what only other tools understand.
+
+    SQLAlchemy's driver suffix (``postgresql+psycopg2://``) and the parameters of dashboards and of Prisma
+    (``?pgbouncer=true``, ``&supa=...``, ``?schema=public``).
+    """
+    plain = re.sub(r"^(postgres(?:ql)?)\+\w+://", r"\1://", url.strip())
+    address, mark, query = plain.partition("?")
+    kept = [
+        part
+        for part in query.split("&")
+        if part.partition("=")[0] not in _OTHER_TOOLS and part != "schema=public"
+    ]
+    return address + mark + "&".join(kept) if any(kept) else address
+
+
+_OTHER_TOOLS = frozenset(
+    "pgbouncer supa connection_limit pool_timeout sslaccept statement_cache_size".split()
+)
 
 
 def _place_and_password(url: str) -> tuple[str, str]:

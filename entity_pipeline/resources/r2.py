@@ -17,6 +17,7 @@ from pydantic import Field, PrivateAttr
 
 from entity_pipeline.core.failures import ConfigurationFailure, NotConfigured, PipelineFailure
 from entity_pipeline.core.objects import StoredObject, object_key
+from entity_pipeline.core.text.web_address import address_parts
 from entity_pipeline.resources.r2_errors import NoSuchObject, failure_of, is_passing
 
 CONNECT_TIMEOUT_S = 5
@@ -158,16 +159,21 @@ class R2Resource(dg.ConfigurableResource):
 
     def _new_client(self) -> Any:
         import boto3
+        import botocore.session
         from botocore.config import Config
 
         for field, variable in _VARIABLES.items():
             if not getattr(self, field).strip():
                 raise NotConfigured(f"{variable} is empty: set it to use the object store.")
         try:
-            return boto3.session.Session().client(
+            # The profile of a developer's shell (AWS_PROFILE) is for other work, and may not exist here.
+            session = boto3.session.Session(
+                botocore_session=botocore.session.Session({"profile": (None, None, None, None)})
+            )
+            return session.client(
                 "s3",
                 region_name="auto",
-                endpoint_url=self.endpoint_url,
+                endpoint_url=endpoint_of(self.endpoint_url, self.bucket),
                 aws_access_key_id=self.access_key_id,
                 aws_secret_access_key=self.secret_access_key,
                 config=Config(**client_config()),
@@ -179,6 +185,23 @@ class R2Resource(dg.ConfigurableResource):
 
     def _failure(self, error: Any) -> PipelineFailure:
         return failure_of(error, self.endpoint_url, self.bucket)
+
+
+def endpoint_of(url: str, bucket: str) -> str:
+    """`url` without the bucket, which R2's dashboard appends to it.
+
+    Raises:
+        ConfigurationFailure: another path is appended.
+    """
+    parts = address_parts(url)
+    path = parts.path.strip("/") if parts is not None else ""
+    if parts is None or not path:
+        return url
+    if path != bucket:
+        raise ConfigurationFailure(
+            f"R2_ENDPOINT_URL ends with /{path}: leave the path out, and name the bucket in R2_BUCKET."
+        )
+    return parts._replace(path="").geturl()
 
 
 def _fetch(url: str) -> tuple[int, bytes]:

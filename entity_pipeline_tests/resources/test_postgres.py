@@ -55,6 +55,20 @@ def test_a_driver_suffix_is_cut_off_and_nothing_else(given: str, expected: str) 
     assert libpq_url(given) == expected
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("postgresql://h/d?pgbouncer=true", "postgresql://h/d"),
+        ("postgres://h/d?sslmode=require&supa=base-pooler.x", "postgres://h/d?sslmode=require"),
+        ("postgresql://h/d?schema=public&connection_limit=1", "postgresql://h/d"),
+        ("postgresql://h/d?schema=other", "postgresql://h/d?schema=other"),
+        ("host=h dbname=d", "host=h dbname=d"),
+    ],
+)
+def test_parameters_of_dashboards_are_left_out(given: str, expected: str) -> None:
+    assert libpq_url(given) == expected
+
+
 def test_a_connection_is_in_autocommit_mode_and_prepares_nothing(url: str) -> None:
     with open_database(url, application_name="of a test") as database, database.connection() as connection:
         assert connection.autocommit

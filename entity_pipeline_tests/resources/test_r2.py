@@ -101,6 +101,21 @@ def test_the_client_is_configured_as_r2_needs_it() -> None:
     assert config.retries["total_max_attempts"] == 3
 
 
+def test_the_profile_of_a_developers_shell_is_not_used(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "another-job")
+    assert resource().put(PREFIX, b"jpeg", "image/jpeg") == STORED
+
+
+def test_an_endpoint_with_the_bucket_behind_it_is_taken_without(bucket: Any) -> None:
+    assert resource(endpoint_url=f"{ENDPOINT}/pictures/").put(PREFIX, b"jpeg", "image/jpeg") == STORED
+    assert bucket.get_object(Bucket="pictures", Key=KEY)["Body"].read() == b"jpeg"
+
+
+def test_an_endpoint_with_another_path_is_refused() -> None:
+    with pytest.raises(ConfigurationFailure, match="ends with /other: leave the path out"):
+        resource(endpoint_url=f"{ENDPOINT}/other").put(PREFIX, b"jpeg", "image/jpeg")
+
+
 def test_a_put_sends_neither_acl_nor_checksum(bucket: Any) -> None:
     sent: list[Any] = []
     store = resource()

@@ -38,7 +38,8 @@ _RESERVED = frozenset(
 )
 # Some of these names are real accounts, so they are refused only where the address continues after them.
 _RESERVED_WITH_MORE = frozenset(
-    "ar create developers lite locations popular press qr s session share tags topics".split()
+    "ar c channel create developers download invites j lite locations popular press qr s session share tags "
+    "topics".split()
 )
 
 _CLEAN = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*", re.ASCII)

@@ -24,7 +24,7 @@ class ErrorKind(StrEnum):
     GROUNDING_EXHAUSTED = "grounding_exhausted"  # nothing more before the pool's period ends
     OVERLOADED = "overloaded"  # 5xx or an unreadable answer: try again, three attempts in all
     REFUSED = "refused"  # this request will never work
-    MISCONFIGURED = "misconfigured"  # no request will work: unknown model, key refused
+    MISCONFIGURED = "misconfigured"  # no request will work: unknown model, key refused, region or billing
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,9 @@ def classify_error(
     if code == 429:
         return _classify_429(status, message, details, grounded, said)
     about_the_key = code == 400 and any(item.get("reason") in _KEY_REASONS for item in details)
-    if 300 <= code < 400 or code in (401, 403, 404) or about_the_key:
+    # A region or an account that Google does not serve: true of every request.
+    about_the_project = code == 400 and status == "FAILED_PRECONDITION"
+    if 300 <= code < 400 or code in (401, 403, 404) or about_the_key or about_the_project:
         kind = ErrorKind.MISCONFIGURED
     elif 400 <= code < 500 and code != 408:
         kind = ErrorKind.REFUSED

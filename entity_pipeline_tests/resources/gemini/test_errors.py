@@ -96,7 +96,7 @@ def test_a_429_is_judged_by_its_quota_and_never_by_its_delay(
         (204, "", "", ErrorKind.OVERLOADED),
         (0, "", "", ErrorKind.OVERLOADED),
         (400, "INVALID_ARGUMENT", "Tool use with a response mime type is unsupported", ErrorKind.REFUSED),
-        (400, "FAILED_PRECONDITION", "User location is not supported", ErrorKind.REFUSED),
+        (400, "FAILED_PRECONDITION", "User location is not supported", ErrorKind.MISCONFIGURED),
         (413, "", "", ErrorKind.REFUSED),
         (401, "UNAUTHENTICATED", "", ErrorKind.MISCONFIGURED),
         (403, "PERMISSION_DENIED", "", ErrorKind.MISCONFIGURED),
