@@ -53,7 +53,7 @@ test-poolers: install
 nightly: install
 	NIGHTLY=1 ACCOUNTS=1000000 KILLS=all COMMAND_KILLS=20 LEDGER_RACE=8x25x20 LEDGER_MODEL_RUNS=250 OUTAGES=10 TWO_AT_ONCE=10 UNDO_EXAMPLES=500 \
 	  FUZZ_EXAMPLES=20000 POOL_SIMULATION_SEEDS=20 $(BIN)/python -m pytest -n auto --dist worksteal --timeout=7200 \
-	  entity_pipeline_tests/reliability entity_pipeline_tests/resources entity_pipeline_tests/deploy \
+	  entity_pipeline_tests/reliability entity_pipeline_tests/resources entity_pipeline_tests/deploy entity_pipeline_tests/cli \
 	  entity_pipeline_tests/migrations
 	$(MAKE) test-poolers
 	$(MAKE) soak DAYS=2

@@ -76,7 +76,7 @@ def test_missing_keys_have_the_documented_defaults(empty: Any) -> None:
         "accounts_per_tick": 200,
         "concurrency": 8,
         "thresholds": {"artist": 0.90, "brand": 0.85, "group": 0.90},
-        "evidence_level": "supports",
+        "evidence_level": "ties",
         "calibration": {},
         "instagram_backfill_enabled": False,
         "shared_rows": True,
@@ -131,7 +131,10 @@ def test_missing_keys_have_the_documented_defaults(empty: Any) -> None:
         ({"thresholds": {"brand": 1.2}}, "'thresholds.brand' is 1.2 and must be at most 1"),
         ({"thresholds": {"brand": "0.9"}}, "'thresholds.brand' is \"0.9\" and must be a number"),
         ({"thresholds": {"shop": 0.9}}, "'thresholds.shop' is not a known setting"),
-        ({"evidence_level": "none"}, "'evidence_level' is \"none\" and must be 'supports' or 'chunks'"),
+        (
+            {"evidence_level": "none"},
+            "'evidence_level' is \"none\" and must be 'ties', 'supports' or 'chunks'",
+        ),
         ({"calibration": []}, "'calibration' is [] and must be a JSON object"),
         (
             {"calibration": {"shop": []}},

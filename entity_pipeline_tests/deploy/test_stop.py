@@ -125,6 +125,7 @@ def test_a_terminated_enrich_settles_what_is_on_the_wire_and_the_next_one_takes_
     assert_nothing_is_lost(gemini.requests["total"], assets_db, operation_db, finish_with(command))
 
 
+@pytest.mark.nightly
 def test_requests_that_hang_do_not_delay_a_terminated_enrich_and_count_as_used(
     command: Command, assets_db: ClonedDatabase, operation_db: ClonedDatabase
 ) -> None:

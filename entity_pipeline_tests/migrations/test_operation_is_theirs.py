@@ -47,7 +47,10 @@ def test_a_catalog_of_others_gets_no_table_and_no_trigger(theirs: Production) ->
     before = kept(theirs.superuser["operation"])
     migrate(theirs.owner["assets"], theirs.owner["operation"])
     assert kept(theirs.superuser["operation"]) == before
-    assert functions(theirs.superuser["operation"]) == {"entity_pipeline_name_key"}
+    assert functions(theirs.superuser["operation"]) == {
+        "entity_pipeline_name_key",
+        "entity_pipeline_normalise_name",
+    }
 
 
 def test_the_tables_and_triggers_of_the_former_release_are_gone(theirs: Production) -> None:
@@ -62,7 +65,10 @@ def test_the_tables_and_triggers_of_the_former_release_are_gone(theirs: Producti
     assert any(said.startswith("intake_days") and "removes the table" in said for said in planned)
     migrate(theirs.owner["assets"], theirs.owner["operation"])
     assert kept(theirs.superuser["operation"]) == before
-    assert functions(theirs.superuser["operation"]) == {"entity_pipeline_name_key"}
+    assert functions(theirs.superuser["operation"]) == {
+        "entity_pipeline_name_key",
+        "entity_pipeline_normalise_name",
+    }
     assert migrate(theirs.owner["assets"], theirs.owner["operation"]) == []
 
 

@@ -88,6 +88,7 @@ def test_people_keep_every_value_through_migration_enrichment_and_linking(theirs
     }
 
 
+@pytest.mark.nightly
 def test_undoing_every_run_leaves_the_catalog_as_people_left_it(theirs: Production, tmp_path: Path) -> None:
     people = rows(theirs.owner)
     migrate(theirs.owner["assets"], theirs.owner["operation"])

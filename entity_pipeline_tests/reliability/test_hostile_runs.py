@@ -43,7 +43,7 @@ CHUNK = {"web": {"uri": "https://source.example/1", "title": "source.example"}}
 
 def proved(handle: str, segment: Mapping[str, Any] | None, *chunks: Mapping[str, Any]) -> dict[str, Any]:
     """A reply whose proof is one support with this segment; None: the bytes of the sentence that names it."""
-    sentence = f"@{handle} 가 공식 계정이다."
+    sentence = f"@{handle} 가 아이웨어 브랜드의 공식 계정이다."
     text = f"젠틀몬스터는 아이웨어 브랜드이다. {sentence}\n\n{fenced()}"
     cited = segment_of(text, sentence) if segment is None else segment
     metadata = {

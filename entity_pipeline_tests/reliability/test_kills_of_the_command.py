@@ -49,6 +49,7 @@ def spend_is_the_ledgers(rows: Rows) -> bool:
     return len(ended) == sum(row["requests"] for row in rows["gemini_spend_daily"])
 
 
+@pytest.mark.nightly
 @pytest.mark.timeout(300 + 60 * KILLS)
 def test_a_command_killed_at_random_moments_ends_like_an_undisturbed_one(
     database_server: DatabaseServer, fast_path: Path, request: pytest.FixtureRequest

@@ -11,6 +11,7 @@ SEED = int(os.environ.get("SOAK_SEED", "7"))
 DAYS = int(os.environ.get("SOAK_DAYS", "1"))
 
 
+@pytest.mark.nightly
 @pytest.mark.timeout(1_800)  # a loaded machine, or more days
 def test_every_promise_is_kept_through_chaos(database_server: DatabaseServer) -> None:
     report = soak(database_server, SEED, DAYS, accounts_a_day=8)

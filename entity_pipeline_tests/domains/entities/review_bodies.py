@@ -9,7 +9,7 @@ from entity_pipeline_tests.domains.entities.reviews.logic.gemini_replies import 
 def what_is_said(handle: str, account_type: object = "brand") -> str:
     """The cited sentence of `grounded_body`."""
     kinds = {kind.value: what for kind, what in WHAT_IT_IS.items()}
-    return f"@{handle} is a {kinds.get(str(account_type), 'company')}."
+    return f"@{handle} is a {kinds.get(str(account_type), kinds['brand'])}."
 
 
 def grounded_body(handle: str, *, block: str | None = None, **review: Any) -> dict[str, Any]:
