@@ -1,4 +1,4 @@
-"""`evaluate --replies`: what becomes of recorded replies, without a key or a database."""
+"""`evaluate --replies`: recorded replies judged without a key or a database."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ from entity_pipeline.domains.entities.settings import EntitySettings
 
 
 def judge_replies(file: Path, *, as_json: bool) -> None:
-    """Print what becomes of each reply, and the coverage and precision of the gate where `right` is given.
+    """Print the decision about each reply, and the coverage and precision of the gate where `right` is given.
 
     Raises:
         InputRejected: the file can't be read, or one of its lines is not a recorded reply.

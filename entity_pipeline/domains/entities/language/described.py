@@ -1,6 +1,6 @@
 """What a supported sentence says an account is: a fashion brand, a person, a group, or of another field. Pure.
 
-Two strengths are told apart. `Described.defined` is what the sentence calls it ("X is a fashion and lifestyle
+There are two strengths. `Described.defined` is what the sentence calls it ("X is a fashion and lifestyle
 *magazine*", "X는 아이웨어 *브랜드*다"); `Described.mentions` is what it speaks of anywhere. No list of words gets every
 sentence right, so what is read here may hold a review for a person and never changes its type.
 """
@@ -212,7 +212,7 @@ def _english(text: str) -> Subject | None:
 
 
 def _last(noun: str) -> Subject | None:
-    """The field of a noun phrase is that of its last word that has one; "designer and retailer" is nobody."""
+    """The field of a noun phrase is that of its last word that has one; "designer and retailer" is a firm."""
     words = [word for token in _TOKEN.findall(noun) for word in (token, *token.split("-"))]
     is_firm = bool(words) and words[-1] in _NOT_A_PERSON
     found = (subject for word in reversed(words) if (subject := _SUBJECTS.get(word)))

@@ -84,7 +84,7 @@ def is_not_theirs(sentence: str) -> bool:
 
 
 def is_owned(sentence: str) -> bool:
-    """Whether the sentence says that an account is somebody's official one."""
+    """Whether the sentence says that an account is the official one of its entity."""
     return _OWNED.search(sentence) is not None and not is_not_theirs(sentence)
 
 
@@ -94,7 +94,7 @@ def about_the_account(
     """Which of these sentences, in the reply's order, are statements about the account's entity.
 
     One that names it; one that goes on about it ("The brand ...", "It ...") behind a sentence whose subject it is; and
-    an item of a list under an item or a heading that names it. A denial is about nobody.
+    an item of a list under an item or a heading that names it. A denial is about no entity.
     """
     found: list[bool] = []
     is_subject = in_list = False

@@ -1,7 +1,7 @@
 """Recorded replies through the parser, the gate and the decision, without a key or a database. Pure.
 
 A line is one JSON object: ``case``, ``handle``, ``reply`` (a whole `generateContent` body) and, if it is known,
-``right``: what should become of the account with an empty catalog. ``profile`` may hold ``display_name``, ``bio``,
+``right``: what the decision should be with an empty catalog. ``profile`` may hold ``display_name``, ``bio``,
 ``is_verified`` and ``external_urls``.
 """
 
@@ -36,7 +36,7 @@ _WAITS = frozenset({HoldReason.PRIMARY_NOT_LINKED, HoldReason.PRIMARY_UNKNOWN})
 
 
 class Became(StrEnum):
-    """What becomes of an account."""
+    """The decision about an account."""
 
     CREATE = "create"
     LINK = "link"
@@ -62,7 +62,7 @@ class RecordedReply:
 
 @dataclass(frozen=True, slots=True)
 class JudgedReply:
-    """What becomes of the account, why it is held or failed, and the type that the reply names."""
+    """The decision about the account, why it is held or failed, and the type that the reply names."""
 
     recorded: RecordedReply
     decision: Became

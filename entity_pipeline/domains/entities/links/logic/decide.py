@@ -217,7 +217,7 @@ def _shares_name(entity: Entity, names: Names) -> bool:
 
 
 def _shares_both(entity: Entity, names: Names) -> bool:
-    """Both names agree: one name in one language is no identity of a person."""
+    """Both names agree: one name in one language does not identify a person."""
     ours = (normalise_name(names.en), normalise_name(names.ko))
     theirs = (normalise_name(entity.name_en), normalise_name(entity.name_ko))
     return all(ours) and ours == theirs

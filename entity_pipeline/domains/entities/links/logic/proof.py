@@ -111,7 +111,7 @@ def overruled(review: Review) -> Review:
 
 
 def _contradicts(found: Sequence[Described], wanted: Subject) -> bool:
-    """A sentence calls it something else; that a person's sentence speaks of a group, or the reverse, is no matter."""
+    """A sentence calls it something else; a group in a person's sentence, or the reverse, does not count."""
     people = (Subject.PERSON, Subject.GROUP)
     fine = people if wanted in people else (wanted,)
     return any(one.defined is not None and one.defined not in fine for one in found)
