@@ -108,6 +108,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _leave_out(
     config: pytest.Config, items: list[pytest.Item], why: str, left_out: Sequence[pytest.Item]
 ) -> None:
+    if not left_out:
+        return
     gone = set(left_out)
     items[:] = [item for item in items if item not in gone]
     config.hook.pytest_deselected(items=left_out)
