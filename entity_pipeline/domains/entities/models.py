@@ -62,6 +62,11 @@ FASHION_FIELDS = (
 )
 
 
+def is_overruled(account_type: AccountType, field: EntityField | None) -> bool:
+    """Whether the fashion-only rule makes an account `other`: a brand of a field that is not fashion."""
+    return account_type is AccountType.BRAND and field not in (None, EntityField.UNKNOWN, *FASHION_FIELDS)
+
+
 class FieldConfidence(BaseModel):
     """The model's own confidence per field; where it is absent, the overall one applies."""
 

@@ -22,20 +22,19 @@ from entity_pipeline.domains.entities.language.sentences import is_not_theirs
 from entity_pipeline.domains.entities.links.logic.decisions import Candidates
 from entity_pipeline.domains.entities.links.logic.holds import HoldReason
 from entity_pipeline.domains.entities.models import (
-    FASHION_FIELDS,
     Account,
     AccountType,
     Entity,
-    EntityField,
     HandleTie,
     Review,
     Verdict,
+    is_overruled,
 )
 
 # Beside the name in a handle, these are what owners add, and those are what others add.
 _OWNERS = (
-    "officially|official|offical|oficial|officiel|ufficiale|ofcl|ofc|studios|studio|brand|label|store|shop|clothing|apparel|korea|kor|kr|seoul|"
-    "japan|jp|usa|us|uk|eu|china|cn|asia|global|worldwide|world|intl|homme|man|men|woman|women|kids|the|real|iam|its|"
+    "officially|official|offical|oficial|officiel|ufficiale|ofcl|ofc|studios|studio|brand|label|store|shop|clothing|"
+    "apparel|korea|kor|kr|seoul|japan|jp|usa|us|uk|eu|china|cn|asia|global|worldwide|world|intl|homme|man|men|woman|women|kids|the|real|iam|its|"
     "im|hq|ent|music|band|team|x|paris|london|newyork|nyc|milano|tokyo|busan|\\d{1,4}"
 )
 _OWNERS_SPLIT = "official|korea|kr"
@@ -57,7 +56,7 @@ _SUBJECT_OF = {
 
 def account_unproven(account: Account, verdict: Verdict, candidates: Candidates) -> tuple[HoldReason, ...]:
     """Nothing says that this account is the entity's own, or something says that it is not."""
-    if _linked_by_person(account, candidates):
+    if _is_linked(account, candidates):
         return ()
     if verdict.handle_tie is HandleTie.DISOWNED or is_not_theirs(account.bio or ""):
         return (HoldReason.NOT_OFFICIAL,)
@@ -101,11 +100,7 @@ def attach_unproven(verdict: Verdict, homes: Iterable[Entity]) -> tuple[HoldReas
 
 def overruled(review: Review) -> Review:
     """The review under the fashion-only rule: a brand of a field that is not fashion is `other`."""
-    if review.account_type is AccountType.BRAND and review.field not in (
-        None,
-        EntityField.UNKNOWN,
-        *FASHION_FIELDS,
-    ):
+    if is_overruled(review.account_type, review.field):
         return review.model_copy(update={"account_type": AccountType.OTHER})
     return review
 
@@ -117,7 +112,8 @@ def _contradicts(found: Sequence[Described], wanted: Subject) -> bool:
     return any(one.defined is not None and one.defined not in fine for one in found)
 
 
-def _linked_by_person(account: Account, candidates: Candidates) -> bool:
+def _is_linked(account: Account, candidates: Candidates) -> bool:
+    """Linked by a person, or by an earlier decision that a person let stand."""
     return bool(account.links) or any(item.primary_account_id == account.id for item in candidates.linked)
 
 

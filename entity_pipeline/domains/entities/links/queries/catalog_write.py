@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 from psycopg import sql
 
 from entity_pipeline.core.clock import utc_text
+from entity_pipeline.core.jsonb import json_object
 from entity_pipeline.domains.entities.accounts.queries.enrichment_metadata import update_of_stage
 from entity_pipeline.domains.entities.audit import entity_audit
 from entity_pipeline.domains.entities.links.logic.decide import RULES_VERSION
@@ -102,6 +103,9 @@ class Writing:
             "account": self.account.username,
             "account_id": str(self.account.id),
         }
+        said = json_object(section(self.account, "gemini_review").get("review"))
+        if after and after.get("account_type") not in (None, said.get("account_type")):
+            metadata["overruled"] = f"{said.get('account_type')} of the field {said.get('field')}"
         entity_audit.add(
             self.trip,
             verb,

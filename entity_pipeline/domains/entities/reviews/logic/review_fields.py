@@ -10,7 +10,7 @@ from typing import Any
 from entity_pipeline.core.text.handles import handle_or_none
 from entity_pipeline.core.text.json_block import without_citations
 from entity_pipeline.core.text.plain_text import one_line
-from entity_pipeline.domains.entities.models import AccountRole, Review
+from entity_pipeline.domains.entities.models import AccountRole, Review, is_overruled
 from entity_pipeline.domains.entities.reviews.logic.confidence import read_confidences
 from entity_pipeline.domains.entities.reviews.logic.countries import read_countries
 from entity_pipeline.domains.entities.reviews.logic.labels import read_field, read_labels
@@ -31,6 +31,8 @@ def read_review(fields: Mapping[str, Any], handle: str) -> tuple[Review, list[st
     field, field_note = read_field(fields.get("field"))
     if field_note is not None:
         label_notes.append(f"field:{field_note}")
+    if is_overruled(account_type, field):
+        label_notes.append(f"account_type:other_by_field_{field}")
     region, origin, country_notes = read_countries(
         fields.get("entity_region_code"),
         fields.get("country_of_origin"),

@@ -21,7 +21,7 @@ from entity_pipeline.domains.entities.links.queries.catalog import (
 )
 from entity_pipeline.domains.entities.links.queries.catalog_rows import ask_candidates, ask_waiting_for
 from entity_pipeline.domains.entities.links.queries.vocabulary import load_vocabulary
-from entity_pipeline.domains.entities.models import AccountRole, AccountType, EntityTable
+from entity_pipeline.domains.entities.models import AccountRole, AccountType, EntityField, EntityTable
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.shared.database.round_trip import RoundTrip
 from entity_pipeline_tests.databases import ClonedDatabase
@@ -165,6 +165,14 @@ def test_other_is_classified(operation: Connection) -> None:
     account = row(operation, "instagram_accounts", account_id)
     assert (account["account_type"], account["entity_ig_role"]) == ("other", "primary")
     assert [count(operation, table) for table in ("artists", "brands", "groups")] == [0, 0, 0]
+
+
+def test_a_brand_of_another_field_becomes_other_and_the_audit_says_so(operation: Connection) -> None:
+    account_id = insert_account(operation, field=EntityField.BEAUTY)
+    assert apply(operation, account_id).reasons == ("type_other",)
+    assert row(operation, "instagram_accounts", account_id)["account_type"] == "other"
+    (metadata,) = operation.execute("select metadata from admin_audit_log").fetchone() or ()
+    assert metadata["overruled"] == "brand of the field beauty"
 
 
 def test_an_account_without_a_review_is_left_alone(operation: Connection) -> None:

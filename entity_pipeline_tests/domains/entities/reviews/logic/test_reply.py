@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entity_pipeline.core.gemini.reply_body import read_body
-from entity_pipeline.domains.entities.models import AccountRole, AccountType, Review
+from entity_pipeline.domains.entities.models import AccountRole, AccountType, EntityField, Review
 from entity_pipeline.domains.entities.reviews.logic.grounding import assess_grounding
 from entity_pipeline.domains.entities.reviews.logic.reply import (
     ParsedReply,
@@ -110,6 +110,24 @@ def test_a_key_with_two_values_is_unknown(twin: str, first: bool) -> None:
     outcome = parsed(body_of(text))
     assert outcome.review.account_type is AccountType.UNKNOWN
     assert outcome.notes == ("account_type:unknown_label",)
+
+
+@pytest.mark.parametrize(
+    ("field", "read", "notes"),
+    [
+        ("clothing", EntityField.CLOTHING, ()),
+        ("Shoes, bags", EntityField.UNKNOWN, ("field:unknown_label",)),
+        ("화장품", EntityField.BEAUTY, ("account_type:other_by_field_beauty",)),
+        ("fashion retailer", EntityField.FASHION_RETAILER, ()),
+        (None, None, ()),
+    ],
+)
+def test_the_field_is_read_and_a_brand_of_another_field_is_noted(
+    field: str | None, read: EntityField | None, notes: tuple[str, ...]
+) -> None:
+    outcome = parsed(body_of(fenced(field=field)))
+    assert (outcome.review.field, outcome.notes) == (read, notes)
+    assert outcome.review.account_type is AccountType.BRAND
 
 
 def test_a_confidence_with_two_values_does_not_count() -> None:
