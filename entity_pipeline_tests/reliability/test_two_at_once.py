@@ -119,6 +119,8 @@ def test_two_primaries_of_one_brand_in_two_runs_make_one_brand_and_hold_the_othe
     winners = set()
     for _ in range(ROUNDS):
         with two_installations(database_server, isolation) as (first, second):
+            # Otherwise an archive is not taken for the brand's account at all.
+            first.settings(evidence_level="supports")
             first.post(MONDAY, "nordvane.madeup")
             first.post(TUESDAY, "nordvane.archive.madeup")
             first.run("intake_job", MONDAY, TUESDAY)

@@ -13,7 +13,13 @@ from typing import Any
 
 from entity_pipeline.core.gemini.access import GeminiAccess
 from entity_pipeline.core.gemini.call import Call, CallKind, Claim, EventId, Step
-from entity_pipeline.core.gemini.outcomes import STOPS_THE_RUN, Answered, NotAnswered, StoredReply
+from entity_pipeline.core.gemini.outcomes import (
+    STOPS_THE_RUN,
+    Answered,
+    NotAnswered,
+    StoredReply,
+    Unanswered,
+)
 from entity_pipeline.core.gemini.reply_body import read_body
 from entity_pipeline.core.gemini.request import Request, Text, Tool
 from entity_pipeline.core.jsonb import json_object
@@ -110,7 +116,11 @@ class Asker:
             parsed = parse_reply(reply, handle=handle, bio=question.facts.get("bio"))
         if isinstance(parsed, Unparseable) and parsed.worth_repair:
             repaired = self._repair(handle, question.facts, answer.reply.event_id, reply.text)
-            if isinstance(repaired, NotAnswered) and repaired.reason in STOPS_THE_RUN:
+            # Another run that repairs the same reply finishes the account; anything else concerns this repair only.
+            if isinstance(repaired, NotAnswered) and repaired.reason in (
+                *STOPS_THE_RUN,
+                Unanswered.IN_FLIGHT,
+            ):
                 return repaired
             if isinstance(repaired, ParsedReply):
                 parsed = repaired

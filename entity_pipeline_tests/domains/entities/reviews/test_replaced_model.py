@@ -97,7 +97,7 @@ def test_the_first_reply_of_a_successor_holds_everything_until_it_is_accepted_an
 
     gemini = process(assets_db, standin)
     held = gemini.quota(STEP)
-    assert (held.is_replaced, held.answered_by, held.unit) == (True, SUCCESSOR, "prompt")
+    assert (held.is_replaced, held.answered_by, held.unit) == (True, SUCCESSOR, "query")
     for _ in range(TICKS):
         decision = tick(gemini)
         assert isinstance(decision, HoldOff)

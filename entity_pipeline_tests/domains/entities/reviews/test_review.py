@@ -187,6 +187,13 @@ EMPTY = {
 }
 
 
+def test_a_broken_reply_that_another_run_repairs_is_left_to_it(operation_db: ClonedDatabase) -> None:
+    account = add(operation_db)
+    gemini = asking(broken_body(HANDLE), NotAnswered(Unanswered.IN_FLIGHT, WHY))
+    assert reviewer(operation_db, gemini).review(account) == Elsewhere()
+    assert review_of(operation_db, account) == {}
+
+
 def test_an_empty_reply_is_asked_for_once_more(operation_db: ClonedDatabase) -> None:
     account, gemini = add(operation_db), asking(EMPTY, grounded_body(HANDLE))
     done = reviewer(operation_db, gemini).review(account)
