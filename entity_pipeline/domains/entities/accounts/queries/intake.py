@@ -76,8 +76,11 @@ _DROP_OTHER_SPELLINGS = """
     select run_day, count(*) from dropped where choice = 2 group by 1
 """
 _IS_NEW = "first_day is not null and username not in (select username from matched_totals)"
-# Ids in order of time (version 7 uuids, incremented within the slice) go to the end of every index on them.
-_INSERT_NEW = f"""
+
+
+def _insert_new(on_conflict: str) -> str:
+    # Ids in order of time (version 7 uuids, incremented within the slice) go to the end of every index on them.
+    return f"""
     copy (
         insert into instagram_accounts as account (id, username, metadata)
         select (%(clock)s || '7' || lpad(to_hex(nth >> 4), 3, '0') || '8' || to_hex(nth & 15) || '00'
@@ -89,11 +92,14 @@ _INSERT_NEW = f"""
             select *, row_number() over (order by username) as nth from incoming_totals where {_IS_NEW}
         ) as new
         order by username
-        -- on conflict
+        {on_conflict}
         returning {AS_LISTED_WHEN_NEW}
     ) to stdout
 """
-_INSERT_NEW_UNLESS_THERE = _INSERT_NEW.replace("-- on conflict", "on conflict do nothing")
+
+
+_INSERT_NEW = _insert_new("")
+_INSERT_NEW_UNLESS_THERE = _insert_new("on conflict do nothing")
 _NEW = f"select run_day, count(*)::int from incoming_totals as new where {_IS_NEW}"
 _NEW_OF_OURS = """
     and exists (select from instagram_accounts as account
