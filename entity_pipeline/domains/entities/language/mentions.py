@@ -7,11 +7,12 @@ one name is decided in `same_name`.
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from entity_pipeline.domains.entities.language.same_name import (
+    HANGUL,
     initials,
     near_spellings,
     normalise_name,
@@ -24,7 +25,6 @@ MAX_WORD = 3  # letters; a name this short in small letters is a word
 LONGEST_NAME = 12  # words
 
 _TOKEN = re.compile(r"[가-힣ㄱ-ㅎㅏ-ㅣ]+|[^\W_가-힣ㄱ-ㅎㅏ-ㅣ]+|&")
-_HANGUL = re.compile("[가-힣]")
 # Another account's handle, or an address. A.P.C. is neither.
 _ADDRESS = re.compile(
     r"https?://\S+|@[A-Za-z0-9_.]*[A-Za-z0-9_]|(?<![\w.])[A-Za-z0-9_]{2,}(?:\.[A-Za-z0-9_]{2,})+|[A-Za-z0-9]+(?:_[A-Za-z0-9]+)+"
@@ -80,7 +80,9 @@ def naming(handle: str, names: Iterable[str | None]) -> Callable[[str], bool]:
     spelled = _spellings([*given, handle if handle.isalpha() else None])
     korean = [pattern for name in given if (pattern := _korean_pattern(name)) is not None]
     people = [found for name in given if (found := romanised(_latin_words(name)))]
-    short = [initials(name) for name in given]
+    beginnings = {form[:length] for form in spelled for length in range(1, len(form) + 1)}
+    bare = normalise_name(handle)
+    short = {one for name in given if (one := initials(name)) and bare.startswith(one.lower())}
     letters = [name.strip() for name in given] if all(len(name.strip()) == 1 for name in given) else []
 
     def names_it(sentence: str) -> bool:
@@ -91,12 +93,11 @@ def naming(handle: str, names: Iterable[str | None]) -> Callable[[str], bool]:
         if any(pattern.search(text) for pattern in korean):
             return True
         tokens = [_Token(found[0], *found.span()) for found in _TOKEN.finditer(text)]
-        words = {token.text for token in tokens}
         if len(letters) > 1 and all(letter in text for letter in letters):
             return True
-        if any(one in words for one in short if one and normalise_name(handle).startswith(one.lower())):
+        if any(token.text in short for token in tokens):
             return True
-        return _spelled_in(text, tokens, spelled) or any(
+        return _spelled_in(text, tokens, spelled, beginnings) or any(
             _person_in(text, tokens, person) for person in people
         )
 
@@ -116,26 +117,28 @@ def _spellings(names: Iterable[str | None]) -> dict[str, _Spelling]:
     for name in names:
         for spelling in (name, *near_spellings(name)) if name else ():
             form, words = normalise_name(spelling), _latin_words(spelling)
-            if len(form) >= MIN_NAME and not (_HANGUL.search(spelling) and not words):
+            if len(form) >= MIN_NAME and not (HANGUL.search(spelling) and not words):
                 found.setdefault(form, _Spelling(form, len(words), spelling == spelling.lower()))
     return found
 
 
 def _latin_words(name: str) -> list[str]:
-    return [token for token in _TOKEN.findall(plain_letters(name)) if not _HANGUL.search(token)]
+    return [token for token in _TOKEN.findall(plain_letters(name)) if not HANGUL.search(token)]
 
 
 def _korean_pattern(name: str) -> re.Pattern[str] | None:
     """Of a name in Hangul; spacing inside it is a matter of taste (젠틀몬스터, 젠틀 몬스터)."""
     letters = normalise_name(name)
-    if len(letters) < MIN_NAME or not all(_HANGUL.match(letter) for letter in letters):
+    if len(letters) < MIN_NAME or not all(HANGUL.match(letter) for letter in letters):
         return None
     joined = r"\s?".join(letters) if len(letters) >= 4 else letters
     return re.compile(rf"(?<![가-힣]){joined}{_KOREAN_END.pattern}(?![가-힣])")
 
 
-def _spelled_in(text: str, tokens: Sequence[_Token], spelled: dict[str, _Spelling]) -> bool:
-    beginnings = {form[:length] for form in spelled for length in range(1, len(form) + 1)}
+def _spelled_in(
+    text: str, tokens: Sequence[_Token], spelled: dict[str, _Spelling], beginnings: Collection[str]
+) -> bool:
+    """Whether neighbouring tokens spell a name. `beginnings` are those of all `spelled`, where to go on looking."""
     for first in range(len(tokens)):
         form = ""
         for last in range(first, min(first + LONGEST_NAME, len(tokens))):
@@ -157,7 +160,7 @@ def _is_written_as_a_name(
     if first and tokens[first - 1].text == "&" and tokens[first - 1].end == written[0].start:
         return False
     following = tokens[last + 1] if last + 1 < len(tokens) else None
-    if following is not None and following.start == written[-1].end and _HANGUL.match(following.text):
+    if following is not None and following.start == written[-1].end and HANGUL.match(following.text):
         if not _KOREAN_END.fullmatch(following.text):
             return False
     elif following is not None and following.start == written[-1].end:

@@ -26,7 +26,7 @@ _LETTERS = str.maketrans(
 )
 _SEPARATORS = re.compile(r"[\s!-/:-@\[-`{-~‘’“”‐-―−·•・®©˚°]")
 _WORDS = re.compile(r"[^\W_]+")
-_HANGUL = re.compile("[가-힣]")
+HANGUL = re.compile("[가-힣]")
 _REMARK = re.compile(r"\s*[(\[（［]([^()\[\]（）［］]+)[)\]）］]\s*")
 
 # Words that a name is written with and without.
@@ -85,7 +85,7 @@ def near_spellings(name: str | None) -> tuple[str, ...]:
         found.append(" ".join(words[1:]) if words[0].lower() == "the" else f"The {name}")
         if words[-1].lower().strip(".") in _GENERIC:
             found.append(" ".join(words[:-1]))
-    if len(words) in (2, 3) and not _HANGUL.search(name):
+    if len(words) in (2, 3) and not HANGUL.search(name):
         found += [" ".join([*words[1:], words[0]]), " ".join([words[-1], *words[:-1]])]
     return tuple(dict.fromkeys(one.strip() for one in found if one.strip() and one.strip() != name))
 

@@ -84,8 +84,8 @@ def is_not_theirs(sentence: str) -> bool:
 
 
 def is_owned(sentence: str) -> bool:
-    """Whether the sentence says that an account is the official one of its entity."""
-    return _OWNED.search(sentence) is not None and not is_not_theirs(sentence)
+    """Whether the sentence says that an account is the official one of its entity; see also `is_not_theirs`."""
+    return _OWNED.search(sentence) is not None
 
 
 def about_the_account(
