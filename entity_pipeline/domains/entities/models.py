@@ -8,6 +8,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from entity_pipeline.core.jsonb import json_object
+
 Confidence = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -173,6 +175,11 @@ class Account:
     is_active: bool = True
     links: Mapping[EntityTable, UUID] = field(default_factory=dict)
     enrichment: Mapping[str, Any] = field(default_factory=dict)  # metadata.entity_enrichment
+
+    @property
+    def profile_facts(self) -> Mapping[str, Any]:
+        """What the profile page shows beside the columns: is_verified, follower_count, external_urls; maybe nothing."""
+        return json_object(json_object(self.enrichment.get("profile_backfill")).get("facts"))
 
 
 @dataclass(frozen=True, slots=True)

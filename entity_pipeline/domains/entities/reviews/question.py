@@ -20,7 +20,7 @@ from entity_pipeline.core.gemini.outcomes import (
     StoredReply,
     Unanswered,
 )
-from entity_pipeline.core.gemini.reply_body import read_body
+from entity_pipeline.core.gemini.reply_body import ReplyBody, read_body
 from entity_pipeline.core.gemini.request import Request, Text, Tool
 from entity_pipeline.core.jsonb import json_object
 from entity_pipeline.domains.entities.models import Account, Grounding
@@ -75,6 +75,15 @@ class NotUnderstood:
     replayed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """An answer to the question, with what its body says."""
+
+    answer: Answered
+    body: ReplyBody
+    parsed: ParsedReply | Unparseable
+
+
 @dataclass(frozen=True)
 class Asker:
     """Asks until `deadline` or `stop`; with `only_replay` nothing is paid for. Safe for threads."""
@@ -102,18 +111,17 @@ class Asker:
             ModelUnavailable: no request will work.
             DatabaseUnavailable: the ledger is unreachable for longer than the patience of the call.
         """
-        answer = self._send(ReviewKind.REVIEW, handle, question, consumed)
-        if isinstance(answer, NotAnswered):
-            return answer
-        reply = read_body(answer.reply.body)
-        parsed = parse_reply(reply, handle=handle, bio=question.facts.get("bio"))
-        if isinstance(parsed, Unparseable) and parsed.reason in EMPTY_REPLIES:
+        read = self._read(handle, question, consumed)
+        if (
+            isinstance(read, _Read)
+            and isinstance(read.parsed, Unparseable)
+            and read.parsed.reason in EMPTY_REPLIES
+        ):
             # The empty one counts as dealt with, so what is paid for now is found again after a crash.
-            answer = self._send(ReviewKind.REVIEW, handle, question, answer.reply.event_id)
-            if isinstance(answer, NotAnswered):
-                return answer
-            reply = read_body(answer.reply.body)
-            parsed = parse_reply(reply, handle=handle, bio=question.facts.get("bio"))
+            read = self._read(handle, question, read.answer.reply.event_id)
+        if isinstance(read, NotAnswered):
+            return read
+        answer, reply, parsed = read.answer, read.body, read.parsed
         if isinstance(parsed, Unparseable) and parsed.worth_repair:
             repaired = self._repair(handle, question.facts, answer.reply.event_id, reply.text)
             # Another run that repairs the same reply finishes the account; anything else concerns this repair only.
@@ -130,6 +138,13 @@ class Asker:
         kind = parsed.review.account_type
         grounding = assess_grounding(reply, handle=handle, names=names, account_type=kind)
         return Understood(answer.reply, parsed, grounding, answer.replayed)
+
+    def _read(self, handle: str, question: Question, consumed: EventId | None) -> "_Read | NotAnswered":
+        answer = self._send(ReviewKind.REVIEW, handle, question, consumed)
+        if isinstance(answer, NotAnswered):
+            return answer
+        body = read_body(answer.reply.body)
+        return _Read(answer, body, parse_reply(body, handle=handle, bio=question.facts.get("bio")))
 
     def _send(
         self, kind: ReviewKind, handle: str, question: Question, consumed: EventId | None
@@ -164,12 +179,11 @@ def review_config_hash(model: str) -> str:
 def account_facts(account: Account) -> dict[str, Any]:
     """What is sent to the model about an account: public profile fields and how often it is tagged."""
     tagging = json_object(account.enrichment.get("tagging"))
-    profile = json_object(json_object(account.enrichment.get("profile_backfill")).get("facts"))
     return {
         "username": account.handle,
         "display_name": account.display_name,
         "bio": account.bio,
-        **{key: profile.get(key) for key in ("external_urls", "is_verified", "follower_count")},
+        **{key: account.profile_facts.get(key) for key in ("external_urls", "is_verified", "follower_count")},
         "tagged_in_posts": tagging.get("posts"),
         "known": _known(account),
     }

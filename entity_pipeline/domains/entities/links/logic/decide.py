@@ -69,12 +69,16 @@ class _Case:
     """An honest, confident review of one account, and its candidates in the catalog."""
 
     account: Account
-    review: Review
     verdict: Verdict
     candidates: Candidates
     table: EntityTable
     wish: AccountWish
     floor: float
+
+    @property
+    def review(self) -> Review:
+        """The review of the verdict."""
+        return self.verdict.review
 
     @property
     def linked(self) -> frozenset[_Target]:
@@ -112,7 +116,7 @@ def decide(
         return Hold((HoldReason.TYPE_OTHER,), wish)
     if review.account_type is AccountType.BRAND and review.country_of_origin == "NA":
         return Hold((HoldReason.COUNTRY_IS_NAMIBIA,))
-    case = _Case(account, review, verdict, candidates, TABLE_OF_TYPE[review.account_type], wish, floor)
+    case = _Case(account, verdict, candidates, TABLE_OF_TYPE[review.account_type], wish, floor)
     return _primary(case) if review.account_role is AccountRole.PRIMARY else _follower(case)
 
 
@@ -122,6 +126,11 @@ def names_of(account: Account, review: Review, candidates: Candidates, floor: fl
     en = by_person("name_en", account.name_en, candidates.ours.get("name_en"))
     ko = by_person("name_ko", account.name_ko, candidates.ours.get("name_ko"))
     return Names(en or sure.name_en, ko or sure.name_ko)
+
+
+def forms_of(entity: Entity) -> frozenset[str]:
+    """The comparable forms of an entity's names."""
+    return normalised((entity.name_en, entity.name_ko))
 
 
 def _primary(case: _Case) -> Decision:
@@ -213,7 +222,7 @@ def _has_other_primary(entity: Entity, account: Account) -> bool:
 
 
 def _shares_name(entity: Entity, names: Names) -> bool:
-    return not names.forms.isdisjoint(normalised((entity.name_en, entity.name_ko)))
+    return not names.forms.isdisjoint(forms_of(entity))
 
 
 def _shares_both(entity: Entity, names: Names) -> bool:
@@ -227,7 +236,7 @@ def _names_conflict(entity: Entity, names: Names) -> bool:
     """Whether both have a name in the same language and these differ. The same word in the column of the other
     language is not a conflict.
     """
-    theirs = normalised((entity.name_en, entity.name_ko))
+    theirs = forms_of(entity)
     for ours, other in ((names.en, entity.name_en), (names.ko, entity.name_ko)):
         mine, its = normalise_name(ours), normalise_name(other)
         if mine and its and mine not in theirs and its not in names.forms:

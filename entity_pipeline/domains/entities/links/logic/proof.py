@@ -5,10 +5,9 @@ archive. Pure; each function returns the reasons to hold, and nothing when the t
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
-from entity_pipeline.core.jsonb import json_items, json_object
+from entity_pipeline.core.jsonb import json_items
 from entity_pipeline.core.text.web_address import address_parts
 from entity_pipeline.domains.entities.language.described import Described, Subject, described
 from entity_pipeline.domains.entities.language.mentions import handle_pattern, naming
@@ -129,19 +128,15 @@ def _in_a_claim(account: Account, verdict: Verdict) -> bool:
 def _profile_agrees(account: Account, review: Review) -> bool:
     """A verified account whose display name is the entity's."""
     shown = _all_forms((account.display_name,))
-    is_verified = _profile_facts(account).get("is_verified") is True
+    is_verified = account.profile_facts.get("is_verified") is True
     return is_verified and not shown.isdisjoint(_all_forms((review.name_en, review.name_ko)))
 
 
 def _shares_a_site(account: Account, verdict: Verdict) -> bool:
     """A source of the reply is on the site to which the profile links."""
-    links = json_items(_profile_facts(account).get("external_urls"))
+    links = json_items(account.profile_facts.get("external_urls"))
     hosts = {_host(link) for link in links if isinstance(link, str)} - {None} - _ANYBODYS
     return not hosts.isdisjoint(_host(f"https://{title}") for title in verdict.sources if title)
-
-
-def _profile_facts(account: Account) -> Mapping[str, Any]:
-    return json_object(json_object(account.enrichment.get("profile_backfill")).get("facts"))
 
 
 def _host(address: str) -> str | None:

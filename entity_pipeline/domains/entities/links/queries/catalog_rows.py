@@ -17,10 +17,9 @@ from entity_pipeline.domains.entities.audit import entity_audit
 from entity_pipeline.domains.entities.language.same_name import (
     near_forms,
     near_spellings,
-    normalised,
     spellings,
 )
-from entity_pipeline.domains.entities.links.logic.decide import names_of
+from entity_pipeline.domains.entities.links.logic.decide import forms_of, names_of
 from entity_pipeline.domains.entities.links.logic.decisions import LINK_COLUMN, Candidates, PrimaryAccount
 from entity_pipeline.domains.entities.links.logic.holds import HoldReason
 from entity_pipeline.domains.entities.models import TABLE_OF_TYPE, Account, Entity, EntityTable, Review
@@ -229,11 +228,6 @@ def _ask_entities(
         parameters,
         lambda rows: tuple(Entity(**{**row, "table": EntityTable(row["table"])}) for row in rows),
     )
-
-
-def forms_of(entity: Entity) -> frozenset[str]:
-    """The comparable forms of an entity's names."""
-    return normalised((entity.name_en, entity.name_ko))
 
 
 def _ids(rows: Rows) -> tuple[UUID, ...]:
