@@ -18,7 +18,7 @@ from sqlalchemy import create_engine
 
 from entity_pipeline.core import patience
 from entity_pipeline.definitions import build_definitions
-from entity_pipeline.domains.entities.reviews import asset as gemini_reviews
+from entity_pipeline.domains.entities.reviews import work as gemini_reviews
 from entity_pipeline.resources import instagram
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.instagram import InstagramResource

@@ -1,53 +1,21 @@
-"""`catalog_links`: reviewed accounts become links to artists, brands and groups, or are held with a reason."""
+"""`catalog_links`: reviewed accounts become links to artists, brands and groups, or are held with a reason.
 
-from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import partial
-from typing import Any, Literal
-from uuid import UUID
+What a run does is in `work.py`.
+"""
+
+from collections.abc import Iterator
+from typing import Literal
 
 import dagster as dg
 from pydantic import Field
 
-from entity_pipeline.core.failures import DatabaseUnavailable
-from entity_pipeline.core.patience import patiently, patiently_on
 from entity_pipeline.core.ports import Database
-from entity_pipeline.core.settings import Closed, Gate, SettingsAccess
+from entity_pipeline.core.settings import SettingsAccess
 from entity_pipeline.domains.entities import KEY
-from entity_pipeline.domains.entities.accounts.enrichment_queue import QueueKeeper, correct
-from entity_pipeline.domains.entities.accounts.queries.backlog import listed_undecided
-from entity_pipeline.domains.entities.accounts.queries.enrichment import (
-    CohortProgress,
-    CohortRange,
-    cohort_progress,
-    decided_accounts,
-    held_reasons,
-    link_samples,
-    status_counts,
-    undecided_accounts,
-)
-from entity_pipeline.domains.entities.links.logic.decide import RULES_VERSION, decide
-from entity_pipeline.domains.entities.links.logic.holds import HoldReason
-from entity_pipeline.domains.entities.links.queries.catalog import LinkRun, apply_decision
-from entity_pipeline.domains.entities.links.queries.catalog_rows import attachable, load_accounts
-from entity_pipeline.domains.entities.links.queries.vocabulary import Vocabulary, load_vocabulary
-from entity_pipeline.domains.entities.partitions import cohort_range, daily_partitions, pending_by_cohort
+from entity_pipeline.domains.entities.partitions import daily_partitions
 from entity_pipeline.domains.entities.reviews.asset import gemini_reviews
-from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.domains.entities.tables import database_of, table_metadata
-from entity_pipeline.shared.reporting.charts import AMBER, GREEN, GREY, bars_by_name
-from entity_pipeline.shared.reporting.metadata import (
-    OWNERS,
-    counts_table,
-    drawn,
-    rows_table,
-)
-from entity_pipeline.shared.reporting.partitions import green_when_finished
-
-# Testing a connection before it is lent costs a round trip, and so does loading the next accounts.
-_ON_ONE_CONNECTION = 50
+from entity_pipeline.shared.reporting.metadata import OWNERS
 
 
 class LinkConfig(dg.Config):
@@ -91,123 +59,8 @@ def catalog_links(
       links the accounts reviewed so far, and the partition gets an observation. A backfill over it ends as *Failed*
       although its runs succeed: that means unfinished, and a later run continues.
     """
-    cohorts, now = cohort_range(context.partition_keys), datetime.now(UTC)
-    refresh = config.refresh == "all"
-    work = _LinkWork(
-        run_id=context.run.run_id,
-        waiting=deque(patiently_on(operation_db, lambda database: _to_decide(database, cohorts, refresh))),
-        vocabulary=patiently_on(operation_db, load_vocabulary),
+    from entity_pipeline.domains.entities.links.work import link_cohorts
+
+    yield from link_cohorts(
+        context, config, assets_db=assets_db, operation_db=operation_db, settings=settings
     )
-    patiently(
-        lambda: correct(
-            operation_db, assets_db, partial(listed_undecided, cohorts=cohorts, now=now), set(work.waiting)
-        )
-    )
-    held_because = ""
-    open_gate = partial(settings.gate, EntitySettings)
-    with QueueKeeper(operation_db, assets_db, at_once=_ON_ONE_CONNECTION) as keeper:
-        while work.waiting:
-            gate = patiently(open_gate)
-            if isinstance(gate, Closed):
-                held_because = str(gate.reason)
-                break
-            decide_some = partial(_decide_some, work=work, rules=gate.settings, gate=open_gate)
-            keeper.note(*patiently_on(operation_db, decide_some))
-    progress, report = patiently_on(operation_db, lambda database: _report(database, cohorts))
-    metadata = {
-        "accounts_decided": work.outcomes.total(),
-        "held_because": held_because or "nothing",
-        "rules_version": RULES_VERSION,
-        "this_run": counts_table(work.outcomes, "decision"),
-        **report,
-    }
-    pending = pending_by_cohort(progress, links=True)
-    yield from green_when_finished(context, "catalog_links", pending, metadata)
-
-
-def _to_decide(connection: Any, cohorts: CohortRange, refresh: bool) -> list[UUID]:
-    now = datetime.now(UTC)
-    return [
-        *undecided_accounts(connection, cohorts, now),
-        *(decided_accounts(connection, cohorts, now) if refresh else []),
-        *attachable(connection),
-    ]
-
-
-@dataclass
-class _LinkWork:
-    """The accounts of one run, and its results so far. Accounts that waited for another one are added."""
-
-    run_id: str
-    waiting: deque[UUID]
-    vocabulary: Vocabulary
-    outcomes: Counter[str] = field(default_factory=Counter)
-
-
-def _decide_some(
-    connection: Any, *, work: _LinkWork, rules: EntitySettings, gate: Callable[[], Gate[EntitySettings]]
-) -> Sequence[UUID]:
-    """Decide at most `_ON_ONE_CONNECTION` accounts, checking the gate before each. Returns the decided accounts.
-
-    Called again after the database was unreachable, it continues with the same account: a decision repeated after its
-    commit comes out the same and writes nothing.
-    """
-    some = [work.waiting[nth] for nth in range(min(len(work.waiting), _ON_ONE_CONNECTION))]
-    seen = load_accounts(connection, some)
-    for nth, account_id in enumerate(some, start=1):
-        run = LinkRun(partial(_decided_under, rules), work.run_id, datetime.now(UTC), work.vocabulary)
-        applied = apply_decision(connection, account_id, run, seen=seen.get(account_id))
-        work.waiting.popleft()
-        work.waiting.extend(applied.followers)
-        work.outcomes[applied.outcome.value] += 1
-        if nth == len(some):
-            break
-        try:
-            now_open = gate()
-        except DatabaseUnavailable:
-            break  # the caller retries patiently
-        if isinstance(now_open, Closed):
-            break
-        rules = now_open.settings
-    return some[:nth]
-
-
-def _report(
-    connection: Any, cohorts: CohortRange
-) -> tuple[list[CohortProgress], dict[str, dg.MetadataValue]]:
-    statuses = status_counts(connection, cohorts, "catalog_link", "status", "no decision")
-    reasons = held_reasons(connection, cohorts)
-    return cohort_progress(connection, cohorts, datetime.now(UTC)), {
-        "decisions_picture": drawn(
-            bars_by_name(
-                "Accounts of the cohorts by decision, and why accounts are held", _bars(statuses, reasons)
-            ),
-            "Accounts of the cohorts by decision, and those held by reason",
-        ),
-        "all_of_the_cohorts": counts_table(statuses, "decision"),
-        "held_reasons": rows_table(
-            [
-                {"reason": reason, "accounts": count, "meaning": _meaning(reason)}
-                for reason, count in reasons.items()
-            ]
-        ),
-        "sample": rows_table(link_samples(connection, cohorts)),
-    }
-
-
-def _bars(statuses: Mapping[str, int], reasons: Mapping[str, int]) -> list[tuple[str, int, str]]:
-    """Decisions first; an account that is held for two reasons is in two bars."""
-    colours = {"held": AMBER, "undone": GREY, "no decision": GREY}
-    return [
-        *((status, count, colours.get(status, GREEN)) for status, count in statuses.items()),
-        *((f"held: {reason.replace('_', ' ')}", count, AMBER) for reason, count in reasons.items()),
-    ]
-
-
-def _meaning(reason: str) -> str:
-    """The reason in words; older rules or a person may have left an unknown one."""
-    return str(HoldReason(reason).reason) if reason in set(HoldReason) else "not known to these rules"
-
-
-def _decided_under(settings: EntitySettings, account: Any, verdict: Any, candidates: Any) -> Any:
-    return decide(account, verdict, candidates, settings)

@@ -1,59 +1,28 @@
-"""`gemini_reviews`: each account's review, requested once and stored as soon as it arrives."""
+"""`gemini_reviews`: each account's review, requested once and stored as soon as it arrives.
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from functools import partial
-from itertools import chain, islice
-from threading import Event
-from typing import Any, Literal
-from uuid import UUID
+What a run does is in `work.py`.
+"""
+
+from collections.abc import Iterator
+from typing import Literal
 
 import dagster as dg
 from pydantic import Field
 
 from entity_pipeline.core.gemini.access import GeminiAccess
-from entity_pipeline.core.gemini.quota import QuotaStatus
-from entity_pipeline.core.patience import patiently, patiently_on
 from entity_pipeline.core.ports import Database
-from entity_pipeline.core.settings import Closed, SettingsAccess
+from entity_pipeline.core.settings import SettingsAccess
 from entity_pipeline.core.tracing import Tracing
 from entity_pipeline.domains.entities import KEY
-from entity_pipeline.domains.entities.accounts.enrichment_queue import QueueKeeper, correct
-from entity_pipeline.domains.entities.accounts.queries.backlog import listed_reviews
-from entity_pipeline.domains.entities.accounts.queries.enrichment import (
-    CohortProgress,
-    CohortRange,
-    cohort_progress,
-    pending_reviews,
-    review_samples,
-    reviewed_accounts,
-    status_counts,
-)
-from entity_pipeline.domains.entities.partitions import cohort_range, daily_partitions, pending_by_cohort
+from entity_pipeline.domains.entities.partitions import daily_partitions
 from entity_pipeline.domains.entities.profiles.asset import instagram_profiles
-from entity_pipeline.domains.entities.reviews.question import STEP
-from entity_pipeline.domains.entities.reviews.review import WORDS, Reviewer
-from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.domains.entities.tables import database_of, table_metadata
-from entity_pipeline.shared.reporting.charts import AMBER, GREEN, GREY, RED, bars_by_name
-from entity_pipeline.shared.reporting.metadata import (
-    OWNERS,
-    counts_table,
-    drawn,
-    quota_metadata,
-    rows_table,
-)
-from entity_pipeline.shared.reporting.partitions import green_when_finished
+from entity_pipeline.shared.reporting.metadata import OWNERS
 from entity_pipeline.shared.runs.tags import pool
-from entity_pipeline.shared.runs.workers import Workers, gated_jobs
 
-STEP_LIMIT = timedelta(minutes=50)
 MODEL_CHECK = "model_is_the_one_asked_for"
 UNGROUNDED_CHECK = "few_reviews_are_ungrounded"
 CAP_CHECK = "cap_is_not_near"
-_COLOURS = {"reviewed": GREEN, "failed": RED, "deferred": AMBER}
 
 
 class ReviewConfig(dg.Config):
@@ -122,132 +91,14 @@ def gemini_reviews(
       says how many are pending and why; `catalog_links` continues with the reviewed ones. A backfill over it ends as
       *Failed* although its runs succeed: that means unfinished, and a later run continues.
     """
-    cohorts = cohort_range(context.partition_keys)
-    now = datetime.now(UTC)
-    candidates = _candidates(operation_db, cohorts, config, now)
-    patiently(
-        lambda: correct(
-            operation_db,
-            assets_db,
-            partial(listed_reviews, cohorts=cohorts, now=now, limit=config.limit),
-            candidates.waiting,
-        )
-    )
-    with tracing.step("gemini_reviews"), QueueKeeper(operation_db, assets_db) as keeper:
-        reviewer = Reviewer(
-            operation_db=operation_db,
-            gemini=gemini,
-            run_id=context.run.run_id,
-            refresh=config.refresh,
-            stop=Event(),
-            deadline=datetime.now(UTC) + STEP_LIMIT,
-            note=keeper.note,
-        )
-        work = _work(reviewer, config, candidates, settings)
-    if work.held_because:
-        context.log.warning(f"Stopped before the end: {work.held_because}")
-    progress, report = patiently_on(operation_db, lambda database: _report(database, cohorts))
-    metadata = {
-        "accounts_done": sum(work.outcomes.values()),
-        **({"would_be_asked": work.would_be_asked} if config.dry_run else {}),
-        "accounts_pending": sum(item.reviews_pending for item in progress),
-        "held_because": work.held_because or "nothing",
-        "this_run": counts_table(work.outcomes),
-        **report,
-        **quota_metadata(work.quota),
-    }
-    yield from _check_results(work, gemini.model)
-    pending = pending_by_cohort(progress, links=False)
-    yield from green_when_finished(context, "gemini_reviews", pending, metadata)
+    from entity_pipeline.domains.entities.reviews.work import review_cohorts
 
-
-def _report(
-    connection: Any, cohorts: CohortRange
-) -> tuple[list[CohortProgress], dict[str, dg.MetadataValue]]:
-    statuses = status_counts(connection, cohorts, "gemini_review", "status")
-    return cohort_progress(connection, cohorts, datetime.now(UTC)), {
-        "reviews_picture": drawn(
-            bars_by_name("Accounts of the cohorts by review", _bars(statuses)),
-            "Accounts of the cohorts by the state of their review",
-        ),
-        "all_of_the_cohorts": counts_table(statuses, "status"),
-        "sample": rows_table(review_samples(connection, cohorts)),
-    }
-
-
-def _bars(statuses: Mapping[str, int]) -> list[tuple[str, int, str]]:
-    return [(status, count, _COLOURS.get(status, GREY)) for status, count in statuses.items()]
-
-
-@dataclass(frozen=True)
-class _Candidates:
-    """The accounts to review: pending ones, and finished ones that a refresh may repeat."""
-
-    waiting: Sequence[UUID]
-    finished: Sequence[UUID]
-
-
-def _candidates(
-    operation_db: Database, cohorts: CohortRange, config: ReviewConfig, now: datetime
-) -> _Candidates:
-    return _Candidates(
-        patiently_on(operation_db, lambda database: pending_reviews(database, cohorts, now, config.limit)),
-        patiently_on(operation_db, lambda database: reviewed_accounts(database, cohorts, now))
-        if config.refresh != "none"
-        else [],
-    )
-
-
-@dataclass(frozen=True)
-class _ReviewWork:
-    """The results of one run. `quota` is None if the gate was closed and the ledger was not read."""
-
-    outcomes: Counter[str] = field(default_factory=Counter)
-    held_because: str = ""
-    would_be_asked: int = 0
-    quota: QuotaStatus | None = None
-
-
-def _work(
-    reviewer: Reviewer, config: ReviewConfig, candidates: _Candidates, settings: SettingsAccess
-) -> _ReviewWork:
-    gate = patiently(partial(settings.gate, EntitySettings))
-    if isinstance(gate, Closed):
-        return _ReviewWork(held_because=str(gate.reason))
-    patiently(reviewer.gemini.sweep)
-    again = (account for account in candidates.finished if reviewer.wants(account))
-    chosen = list(islice(chain(candidates.waiting, again), config.limit))
-    quota = partial(reviewer.gemini.quota, STEP)
-    if config.dry_run:
-        return _ReviewWork(would_be_asked=len(chosen), quota=patiently(quota))
-    workers = Workers(reviewer.stop, gate.settings.concurrency, WORDS)
-    workers.work_through(
-        gated_jobs(
-            chosen, reviewer.review, settings, EntitySettings, stop=reviewer.stop, deadline=reviewer.deadline
-        )
-    )
-    return _ReviewWork(outcomes=workers.outcomes, held_because=workers.held_because, quota=patiently(quota))
-
-
-def _check_results(work: _ReviewWork, model: str) -> Iterator[dg.AssetCheckResult]:
-    ungrounded = sum(count for name, count in work.outcomes.items() if name.startswith("reviewed:ungrounded"))
-    reviewed = sum(count for name, count in work.outcomes.items() if name.startswith("reviewed"))
-    quota = work.quota
-    yield dg.AssetCheckResult(
-        check_name=MODEL_CHECK,
-        passed=quota is None or not quota.is_replaced,
-        severity=dg.AssetCheckSeverity.ERROR,
-        metadata={"asked_for": model, "answered_by": (quota and quota.answered_by) or model},
-    )
-    yield dg.AssetCheckResult(
-        check_name=UNGROUNDED_CHECK,
-        passed=ungrounded * 5 <= reviewed,
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={"ungrounded": ungrounded, "reviewed": reviewed},
-    )
-    yield dg.AssetCheckResult(
-        check_name=CAP_CHECK,
-        passed=quota is None or (quota.used + quota.reserved) * 10 < quota.cap * 9,
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata=quota_metadata(quota),
+    yield from review_cohorts(
+        context,
+        config,
+        assets_db=assets_db,
+        operation_db=operation_db,
+        settings=settings,
+        gemini=gemini,
+        tracing=tracing,
     )
