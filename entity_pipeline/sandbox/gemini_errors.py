@@ -63,6 +63,12 @@ def trouble(name: str, retry_s: int = 28) -> Reply:
             )
         case "bare_429":
             return _error(429, "RESOURCE_EXHAUSTED", "Resource has been exhausted (e.g. check quota).")
+        case "unpaid":
+            return _error(
+                429,
+                "RESOURCE_EXHAUSTED",
+                "Your prepayment credits are depleted. Please go to AI Studio to manage your project and billing.",
+            )
         case "internal":
             return _error(500, "INTERNAL", "An internal error has occurred. Please retry.")
         case "overloaded":

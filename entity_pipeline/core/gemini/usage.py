@@ -18,31 +18,40 @@ _MOST_IN, _MOST_OUT = 2_000_000, 131_072
 
 @dataclass(frozen=True, slots=True)
 class TokenUsage:
-    """Token counts of a reply's `usageMetadata`; `prompt` already includes `cached`."""
+    """Token counts of a reply's `usageMetadata`; `prompt` already includes `cached`.
+
+    `is_stated` is False where the reply does not say, or can't mean, what it used: its cost is unknown.
+    """
 
     prompt: int = 0
     cached: int = 0
     output: int = 0
     thoughts: int = 0
     tool: int = 0
+    is_stated: bool = True
 
 
 def read_usage(body: Mapping[str, Any]) -> TokenUsage:
-    """Token counts of a raw reply; what is absent or not a sensible number counts as 0."""
+    """Token counts of a raw reply; what is absent or not a sensible number is 0."""
     raw = body.get("usageMetadata")
     counts: Mapping[str, Any] = json_object(raw)
 
-    def count(key: str, most: int) -> int:
-        value = counts.get(key)
-        usable = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
-        return value if usable else 0  # type: ignore[return-value]
+    def count(key: str, most: int) -> int | None:
+        value = counts.get(key) or 0
+        return value if type(value) is int and 0 <= value <= most else None
 
+    prompt = count("promptTokenCount", _MOST_IN)
+    cached = count("cachedContentTokenCount", _MOST_IN)
+    output = count("candidatesTokenCount", _MOST_OUT)
+    thoughts = count("thoughtsTokenCount", _MOST_OUT)
+    billed = (prompt, cached, output, thoughts)
     return TokenUsage(
-        prompt=count("promptTokenCount", _MOST_IN),
-        cached=count("cachedContentTokenCount", _MOST_IN),
-        output=count("candidatesTokenCount", _MOST_OUT),
-        thoughts=count("thoughtsTokenCount", _MOST_OUT),
-        tool=count("toolUsePromptTokenCount", _MOST_IN),
+        prompt=prompt or 0,
+        cached=cached or 0,
+        output=output or 0,
+        thoughts=thoughts or 0,
+        tool=count("toolUsePromptTokenCount", _MOST_IN) or 0,
+        is_stated=bool(prompt) and None not in billed,
     )
 
 
@@ -121,7 +130,10 @@ def read_figures(body: Mapping[str, Any], request: Request, expected: GeminiMode
     billed = (find_model(other) if other else find_model(request.model)) or expected
     queries = count_search_queries(body) if request.grounded else 0
     units = 0 if not request.grounded else 1 if billed.pool.unit == "prompt" else queries
-    cost = token_cost_usd(billed, usage, day)
+    # What a reply does not state may have cost as much as was held for it.
+    cost = (
+        token_cost_usd(billed, usage, day) if usage.is_stated else most_token_cost_usd(billed, request, day)
+    )
     return ReplyFigures(usage, queries, version, other, cost, units, billed.pool)
 
 

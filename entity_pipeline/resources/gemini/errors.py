@@ -1,7 +1,8 @@
 """What an error answer of Gemini means for the next request. Pure: judged by status and keys, never by the message.
 
-The message may quote what was sent, and so contain words of strangers. A per-day 429 also says "retry in 28 s", so the
-delay is used only when `quotaId` names another period.
+The message may quote what was sent, and so contain words of strangers. The one exception is a 429 that names no quota:
+it is written before the request is read, and only its words tell used-up credits from a busy minute. A per-day 429
+also says "retry in 28 s", so the delay is used only when `quotaId` names another period.
 """
 
 import re
@@ -14,12 +15,16 @@ DEFAULT_WAIT_S = 60.0
 LONGEST_WAIT_S = 600.0
 # `reason` of google.rpc.ErrorInfo in a 400 that is about the key and not about the request.
 _KEY_REASONS = frozenset({"API_KEY_INVALID", "API_KEY_EXPIRED"})
+# "billing" alone is in every message about a quota.
+_UNPAID = re.compile(r"\b(?:prepa(?:y|id)\w*|credits?|balance)\b", re.IGNORECASE)
 
 
 class ErrorKind(StrEnum):
     """Error answers, by what to do next."""
 
     QUOTA_MINUTE = "quota_minute"  # wait as long as it says, then try again
+    QUOTA_UNNAMED = "quota_unnamed"  # wait once; a second one in a row is not about a minute
+    UNPAID = "unpaid"  # nothing more before a person pays: the project's credits are used up
     QUOTA_DAY = "quota_day"  # nothing more before the Pacific midnight
     GROUNDING_EXHAUSTED = "grounding_exhausted"  # nothing more before the pool's period ends
     OVERLOADED = "overloaded"  # 5xx or an unreadable answer: try again, three attempts in all
@@ -29,7 +34,7 @@ class ErrorKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GeminiError:
-    """A classified error answer; `wait_s` is only set for QUOTA_MINUTE."""
+    """A classified error answer; `wait_s` is only set for QUOTA_MINUTE and QUOTA_UNNAMED."""
 
     kind: ErrorKind
     code: int
@@ -95,21 +100,17 @@ def _classify_429(
     daily = next((quota_id for quota_id in quota_ids if "PerDay" in quota_id), None)
     if daily:
         return GeminiError(ErrorKind.QUOTA_DAY, 429, status, message, quota_id=daily)
+    if not any(quota_ids) and _UNPAID.search(message):
+        return GeminiError(ErrorKind.UNPAID, 429, status, message)
     only_help = bool(details) and all(_text(item.get("@type")).endswith(".Help") for item in details)
     if grounded and only_help:
         return GeminiError(ErrorKind.GROUNDING_EXHAUSTED, 429, status, message)
     asked_to_wait = next(
         (wait for item in details if (wait := _seconds(item.get("retryDelay"))) is not None), DEFAULT_WAIT_S
     )
+    kind = ErrorKind.QUOTA_MINUTE if any(quota_ids) else ErrorKind.QUOTA_UNNAMED
     quota_id = quota_ids[0] if quota_ids else None
-    return GeminiError(
-        ErrorKind.QUOTA_MINUTE,
-        429,
-        status,
-        message,
-        quota_id=quota_id,
-        wait_s=min(asked_to_wait, LONGEST_WAIT_S),
-    )
+    return GeminiError(kind, 429, status, message, quota_id, min(asked_to_wait, LONGEST_WAIT_S))
 
 
 def _details(error: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:

@@ -5,7 +5,7 @@ Each attempt is one row: reserved, sent, then settled, failed or unknown, whatev
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -35,6 +35,7 @@ from entity_pipeline.resources.gemini.ledger import Ledger, Reserved
 from entity_pipeline.resources.gemini.spans import attempt_span, note_answer, note_failure
 
 LONGEST_WAIT_FOR_GOOGLE_S = 120
+_PAUSE = timedelta(minutes=15)  # after refusals that name no quota
 _FRESH_S = 20  # a process that slept longer between "sent" and sending may have been swept: it must not send
 _NOT_SENT = NotAnswered(Unanswered.OVERLOADED, because("ledger_too_slow"))
 
@@ -57,7 +58,7 @@ class MeteredCall:
         Raises:
             ModelUnavailable: see `core.gemini.access.GeminiAccess.ask`.
         """
-        attempt = 1
+        attempt, errors = 1, list[ErrorKind]()
         failure = NotAnswered(Unanswered.OVERLOADED, because("no_answer"))
         while attempt <= ATTEMPTS_PER_CALL:
             if self.stop.is_set():
@@ -68,7 +69,7 @@ class MeteredCall:
                 continue
             if not isinstance(place, Reserved):
                 return _without_request(place)
-            outcome = self._attempt(place, attempt)
+            outcome = self._attempt(place, attempt, errors)
             if isinstance(outcome, Answered) or outcome.reason is not Unanswered.OVERLOADED:
                 return outcome
             failure = outcome
@@ -80,8 +81,8 @@ class MeteredCall:
     def _reserve(self, attempt: int, claim: str) -> Reserved | Replay | InFlight | Refused:
         return self.ledger.reserve(self.call, attempt, self.run_id, claim)
 
-    def _attempt(self, place: Reserved, attempt: int) -> Answered | NotAnswered:
-        """One request; `_NOT_SENT` when its place was lost before anything was sent."""
+    def _attempt(self, place: Reserved, attempt: int, errors: list[ErrorKind]) -> Answered | NotAnswered:
+        """One request; `_NOT_SENT` when its place was lost before anything was sent. An error is added to `errors`."""
         kept = self.keeper.kept(self.call.request, place.settings.keep_requests)
         asked_at = time.monotonic()
         if not patiently(lambda: self.ledger.mark_sent(place.event_id, kept), sleep=self.stop.wait):
@@ -101,6 +102,9 @@ class MeteredCall:
                 note_failure(span, exchange)
         if isinstance(exchange, Body):
             return patiently(lambda: self._settle(place, exchange.body, figures, latency_ms))
+        if isinstance(exchange, GeminiError):
+            errors.append(exchange.kind)
+            return patiently(lambda: self._record_error(place, exchange, latency_ms, errors))
         return patiently(lambda: self._record_failure(place, exchange, latency_ms))
 
     def _settle(
@@ -114,20 +118,18 @@ class MeteredCall:
         reply = StoredReply(place.event_id, body, figures.model_version, self.call.input_hash)
         return Answered(reply, replayed=False)
 
-    def _record_failure(
-        self, place: Reserved, exchange: Unsent | Lost | GeminiError, latency_ms: int
-    ) -> NotAnswered:
+    def _record_failure(self, place: Reserved, exchange: Unsent | Lost, latency_ms: int) -> NotAnswered:
         if isinstance(exchange, Unsent):
             self.ledger.release(place.event_id, {"kind": "unsent", "message": exchange.message})
             return NotAnswered(Unanswered.UNREACHABLE, because("unreachable", message=exchange.message))
-        if isinstance(exchange, Lost):
-            error = {"kind": "lost", "message": exchange.message}
-            self.ledger.mark_unknown(place.event_id, error, latency_ms)
-            return NotAnswered(Unanswered.NO_REPLY, because("no_reply", message=exchange.message))
-        return self._record_error(place, exchange, latency_ms)
+        self.ledger.mark_unknown(place.event_id, {"kind": "lost", "message": exchange.message}, latency_ms)
+        return NotAnswered(Unanswered.NO_REPLY, because("no_reply", message=exchange.message))
 
-    def _record_error(self, place: Reserved, error: GeminiError, latency_ms: int) -> NotAnswered:
-        blocked_until = _blocked_until(error, place.model)
+    def _record_error(
+        self, place: Reserved, error: GeminiError, latency_ms: int, errors: Sequence[ErrorKind]
+    ) -> NotAnswered:
+        is_no_minute = errors[-2:] == [ErrorKind.QUOTA_UNNAMED] * 2
+        blocked_until = datetime.now(UTC) + _PAUSE if is_no_minute else _blocked_until(error, place.model)
         if 200 <= error.code < 300:  # an unreadable success may have been billed
             self.ledger.mark_unknown(place.event_id, error.as_record(), latency_ms)
         else:
@@ -138,9 +140,14 @@ class MeteredCall:
                 f"Gemini refuses every request ({because('http_error', **said)}): check GEMINI_API_KEY, "
                 f"GEMINI_MODEL ('{self.call.request.model}') and GEMINI_BASE_URL."
             )
+        if error.kind is ErrorKind.UNPAID:
+            raise ModelUnavailable(
+                f"Gemini's credits are used up ({because('http_error', **said)}): pay for more or mend the project's "
+                "billing in Google AI Studio. Nothing is lost; the next run continues."
+            )
         if error.kind is ErrorKind.REFUSED:
             return NotAnswered(Unanswered.REFUSED, because("http_error", **said))
-        if error.kind in (ErrorKind.QUOTA_DAY, ErrorKind.GROUNDING_EXHAUSTED):
+        if error.kind in (ErrorKind.QUOTA_DAY, ErrorKind.GROUNDING_EXHAUSTED) or is_no_minute:
             return NotAnswered(
                 Unanswered.BLOCKED_BY_GOOGLE, because("quota_of_google", **said), blocked_until
             )
@@ -171,7 +178,7 @@ def _without_request(place: Replay | InFlight | Refused) -> Answered | NotAnswer
 def _blocked_until(error: GeminiError, model: GeminiModel) -> datetime | None:
     """The time before which no request may leave after such an answer."""
     now = datetime.now(UTC)
-    if error.kind is ErrorKind.QUOTA_MINUTE:
+    if error.kind in (ErrorKind.QUOTA_MINUTE, ErrorKind.QUOTA_UNNAMED):
         return now + timedelta(seconds=(error.wait_s or 0) * random.uniform(1.0, 1.2))
     if error.kind is ErrorKind.QUOTA_DAY:
         return next_reset(now, "day")

@@ -9,9 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from entity_pipeline.core.gemini.models import DAILY_PROMPTS, MODELS, MONTHLY_QUERIES, GroundingPool
+from entity_pipeline.core.gemini.request import Request, Text
 from entity_pipeline.core.gemini.usage import (
     TokenUsage,
     count_search_queries,
+    most_token_cost_usd,
+    read_figures,
     read_usage,
     search_cost_usd,
     token_cost_usd,
@@ -61,18 +64,18 @@ def test_every_count_of_a_recorded_reply_is_read() -> None:
 
 
 @pytest.mark.parametrize("metadata", [None, [], "text", 7, {}, {"promptTokenCount": None}])
-def test_absent_counts_are_zero(metadata: Any) -> None:
-    assert read_usage({"usageMetadata": metadata}) == read_usage({}) == TokenUsage()
+def test_absent_counts_are_zero_and_not_stated(metadata: Any) -> None:
+    assert read_usage({"usageMetadata": metadata}) == read_usage({}) == TokenUsage(is_stated=False)
 
 
-@pytest.mark.parametrize("count", [True, False, -1, 1.0, "12", [1], MOST_IN + 1, 10**30, float("nan")])
+@pytest.mark.parametrize("count", [True, -1, 1.0, "12", [1], MOST_IN + 1, 10**30, float("nan")])
 def test_a_count_that_makes_no_sense_is_zero(count: Any) -> None:
-    assert used(promptTokenCount=count, candidatesTokenCount=3) == TokenUsage(output=3)
+    assert used(promptTokenCount=count, candidatesTokenCount=3) == TokenUsage(output=3, is_stated=False)
 
 
 @pytest.mark.parametrize("key", ["candidatesTokenCount", "thoughtsTokenCount"])
 def test_more_output_than_any_model_writes_is_zero_and_not_a_days_budget(key: str) -> None:
-    assert used(**{key: MOST_OUT + 1, "promptTokenCount": 3}) == TokenUsage(prompt=3)
+    assert used(**{key: MOST_OUT + 1, "promptTokenCount": 3}) == TokenUsage(prompt=3, is_stated=False)
 
 
 def test_the_largest_sensible_counts_are_kept() -> None:
@@ -164,3 +167,12 @@ def test_searching_costs_only_beyond_the_free_allowance(
     pool: GroundingPool, before: int, units: int, usd: str
 ) -> None:
     assert search_cost_usd(pool, before, units) == Decimal(usd)
+
+
+@pytest.mark.parametrize(
+    "used", [{}, {"candidatesTokenCount": 3}, {"promptTokenCount": 3, "thoughtsTokenCount": -1}]
+)
+def test_a_reply_that_does_not_state_its_tokens_costs_what_was_held_for_it(used: dict[str, int]) -> None:
+    request = Request(model=FLASH.name, system="s", parts=(Text("p" * 1_000),))
+    most = most_token_cost_usd(FLASH, request, TODAY)
+    assert read_figures({"usageMetadata": used}, request, FLASH, TODAY).cost_usd(0) == most > 0

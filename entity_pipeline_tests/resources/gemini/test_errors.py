@@ -67,14 +67,14 @@ def body(
         ([violations(PER_MINUTE), violations(PER_DAY)], True, ErrorKind.QUOTA_DAY, PER_DAY, None),
         ([HELP], True, ErrorKind.GROUNDING_EXHAUSTED, None, None),
         ([HELP, HELP], True, ErrorKind.GROUNDING_EXHAUSTED, None, None),
-        ([HELP], False, ErrorKind.QUOTA_MINUTE, None, 60),
-        ([HELP, retry("7s")], True, ErrorKind.QUOTA_MINUTE, None, 7),
-        ([retry("7s")], True, ErrorKind.QUOTA_MINUTE, None, 7),
-        ([], True, ErrorKind.QUOTA_MINUTE, None, 60),
-        ([], False, ErrorKind.QUOTA_MINUTE, None, 60),
-        (["text", None, 7], True, ErrorKind.QUOTA_MINUTE, None, 60),
-        ([{"violations": "text"}], True, ErrorKind.QUOTA_MINUTE, None, 60),
-        ([violations(None, 7)], True, ErrorKind.QUOTA_MINUTE, "", 60),
+        ([HELP], False, ErrorKind.QUOTA_UNNAMED, None, 60),
+        ([HELP, retry("7s")], True, ErrorKind.QUOTA_UNNAMED, None, 7),
+        ([retry("7s")], True, ErrorKind.QUOTA_UNNAMED, None, 7),
+        ([], True, ErrorKind.QUOTA_UNNAMED, None, 60),
+        ([], False, ErrorKind.QUOTA_UNNAMED, None, 60),
+        (["text", None, 7], True, ErrorKind.QUOTA_UNNAMED, None, 60),
+        ([{"violations": "text"}], True, ErrorKind.QUOTA_UNNAMED, None, 60),
+        ([violations(None, 7)], True, ErrorKind.QUOTA_UNNAMED, "", 60),
     ],
 )
 def test_a_429_is_judged_by_its_quota_and_never_by_its_delay(
@@ -82,6 +82,25 @@ def test_a_429_is_judged_by_its_quota_and_never_by_its_delay(
 ) -> None:
     error = classify_error(429, body(*details), grounded)
     assert error == GeminiError(kind, 429, "RESOURCE_EXHAUSTED", "Quota.", quota_id, wait_s)
+
+
+@pytest.mark.parametrize(
+    ("message", "details", "kind"),
+    [
+        ("Your prepayment credits are depleted. Please go to AI Studio.", [], ErrorKind.UNPAID),
+        ("Your prepayment credits are depleted.", [retry("28s")], ErrorKind.UNPAID),
+        ("Your prepayment credits are depleted.", [HELP], ErrorKind.UNPAID),
+        ("You have insufficient credit.", [], ErrorKind.UNPAID),
+        ("Your credits are depleted.", [violations(PER_MINUTE)], ErrorKind.QUOTA_MINUTE),
+        ("Check your plan and billing details.", [retry("28s")], ErrorKind.QUOTA_UNNAMED),
+        ("Resource has been exhausted (e.g. check quota).", [], ErrorKind.QUOTA_UNNAMED),
+        ("Credited to nobody: accredited.", [], ErrorKind.QUOTA_UNNAMED),
+    ],
+)
+def test_used_up_credits_are_told_from_a_busy_minute_by_words(
+    message: str, details: list[Any], kind: ErrorKind
+) -> None:
+    assert classify_error(429, body(*details, message=message), grounded=True).kind is kind
 
 
 @pytest.mark.parametrize("grounded", [True, False])

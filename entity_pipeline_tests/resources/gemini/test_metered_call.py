@@ -41,6 +41,8 @@ REFUSED = GeminiError(ErrorKind.REFUSED, 400, "INVALID_ARGUMENT", "Unsupported."
 NOT_FOUND = GeminiError(ErrorKind.MISCONFIGURED, 404, "NOT_FOUND", "models/x is not found.")
 PER_DAY = GeminiError(ErrorKind.QUOTA_DAY, 429, "RESOURCE_EXHAUSTED", "Quota.", "PerDay")
 EXHAUSTED = GeminiError(ErrorKind.GROUNDING_EXHAUSTED, 429, "RESOURCE_EXHAUSTED", "Exhausted.")
+BARE = GeminiError(ErrorKind.QUOTA_UNNAMED, 429, "RESOURCE_EXHAUSTED", "Exhausted.", wait_s=0.01)
+UNPAID = GeminiError(ErrorKind.UNPAID, 429, "RESOURCE_EXHAUSTED", "Your prepayment credits are depleted.")
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 AWAY = DatabaseUnavailable("The database is away.")
 
@@ -297,6 +299,36 @@ def test_a_used_up_quota_holds_every_caller_until_its_period_ends(
     assert str(answer.detail) == f"Google's quota is used up ({said})."
     assert ledger.rows[-1].blocked_until == reset
     assert len(send.seen) == earlier + 1
+
+
+def test_a_refusal_that_names_no_quota_is_waited_for_once() -> None:
+    ledger = FakeLedger()
+    answer, send = run(ledger, BARE, ANSWER)
+    assert isinstance(answer, Answered)
+    assert len(send.seen) == 2
+
+
+def test_two_refusals_in_a_row_that_name_no_quota_hold_every_caller_for_a_while() -> None:
+    ledger, before = FakeLedger(), datetime.now(UTC)
+    answer, send = run(ledger, BARE, BARE)
+    assert isinstance(answer, NotAnswered)
+    assert (answer.reason, answer.retry_at) == (Unanswered.BLOCKED_BY_GOOGLE, ledger.rows[-1].blocked_until)
+    assert answer.retry_at is not None
+    assert 900 <= (answer.retry_at - before).total_seconds() < 960
+    assert len(send.seen) == 2
+
+
+@pytest.mark.parametrize("between", [OVERLOADED, per_minute(1)])
+def test_refusals_that_name_no_quota_and_are_apart_defer_the_account(between: GeminiError) -> None:
+    answer, _ = run(FakeLedger(), BARE, between, BARE)
+    assert reason(answer) is Unanswered.OVERLOADED
+
+
+def test_used_up_credits_end_the_run_at_the_first_answer() -> None:
+    ledger = FakeLedger()
+    with pytest.raises(ModelUnavailable, match=r"^Gemini's credits are used up \(HTTP 429 .*Nothing is lost"):
+        run(ledger, UNPAID)
+    assert ledger.states == ["failed"]
 
 
 def test_an_unknown_model_ends_the_run_with_what_to_do() -> None:

@@ -210,6 +210,17 @@ def test_two_empty_replies_are_a_failure(operation_db: ClonedDatabase) -> None:
     assert review_of(operation_db, account)["usage_event_id"] == event_id(HANDLE, 2)
 
 
+@pytest.mark.parametrize(("finish", "reason"), [("MAX_TOKENS", "truncated"), ("OTHER", "refused")])
+def test_a_reply_that_was_stopped_before_its_first_word_is_not_paid_for_again(
+    operation_db: ClonedDatabase, finish: str, reason: str
+) -> None:
+    account = add(operation_db)
+    gemini = asking(EMPTY | {"candidates": [{"content": {"role": "model"}, "finishReason": finish}]})
+    done = reviewer(operation_db, gemini).review(account)
+    assert isinstance(done, Done)
+    assert (done.outcome, len(gemini.asked)) == (f"failed:{reason}", 1)
+
+
 def test_a_quota_that_ends_behind_an_empty_reply_leaves_the_account_as_it_was(
     operation_db: ClonedDatabase,
 ) -> None:

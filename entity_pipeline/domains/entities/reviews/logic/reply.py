@@ -31,7 +31,7 @@ class UnparseableReason(StrEnum):
     PROMPT_BLOCKED = "prompt_blocked"
     REFUSED = "refused"  # finish reason SAFETY, RECITATION, PROHIBITED_CONTENT and the like
     MALFORMED = "malformed"  # the model tried to call a function
-    NO_TEXT = "no_text"
+    NO_TEXT = "no_text"  # complete, and without a word
     TOO_LARGE = "too_large"
     TRUNCATED = "truncated"  # the output limit was reached inside the JSON block or before it
     NO_JSON = "no_json"
@@ -58,13 +58,14 @@ class Unparseable:
     worth_repair: bool
 
 
-# Paid replies without a word, as a known fault of the model gives them: the same question answers a minute later.
+# A known fault of the model: the same question answers a minute later.
 EMPTY_REPLIES = frozenset({UnparseableReason.NO_TEXT})
 
 _REFUSALS = frozenset(
     "SAFETY RECITATION PROHIBITED_CONTENT BLOCKLIST SPII LANGUAGE IMAGE_SAFETY IMAGE_PROHIBITED_CONTENT "
     "IMAGE_RECITATION".split()
 )
+_COMPLETE = frozenset({"STOP", "FINISH_REASON_UNSPECIFIED"})
 _FUNCTION_CALLS = frozenset(
     "MALFORMED_FUNCTION_CALL UNEXPECTED_TOOL_CALL TOO_MANY_TOOL_CALLS MALFORMED_RESPONSE".split()
 )
@@ -82,7 +83,7 @@ def parse_reply(reply: ReplyBody, *, handle: str, bio: str | None = None) -> Par
         return refused
     text = reply.text
     if not text.strip():
-        return _no(UnparseableReason.NO_TEXT, f"The reply holds no text; it ended with {finish}.")
+        return _empty(finish)
     if len(text) > MAX_REPLY_CHARS:
         return _no(UnparseableReason.TOO_LARGE, f"The reply holds more than {MAX_REPLY_CHARS:,} characters.")
     found = _find_review(text, _reviews_in(bio))
@@ -100,7 +101,7 @@ def parse_reply(reply: ReplyBody, *, handle: str, bio: str | None = None) -> Par
     except ValidationError as error:
         detail = f"The review is not valid: {one_line(str(error.errors()[0]['msg']), 200)}."
         return _no(UnparseableReason.NOT_A_REVIEW, detail, worth_repair=True)
-    notes = [] if finish in ("STOP", "FINISH_REASON_UNSPECIFIED") else [f"finish_reason:{finish.lower()}"]
+    notes = [] if finish in _COMPLETE else [f"finish_reason:{finish.lower()}"]
     return ParsedReply(review, tuple(dict.fromkeys([*notes, *field_notes]))[:_MAX_NOTES])
 
 
@@ -115,6 +116,14 @@ def _refused(reply: ReplyBody, finish: str) -> Unparseable | None:
     if finish in _FUNCTION_CALLS:
         return _no(UnparseableReason.MALFORMED, f"Gemini answered with a broken tool call: {finish}.")
     return None
+
+
+def _empty(finish: str) -> Unparseable:
+    if finish in _COMPLETE:
+        return _no(UnparseableReason.NO_TEXT, f"The reply holds no text; it ended with {finish}.")
+    if finish == "MAX_TOKENS":
+        return _no(UnparseableReason.TRUNCATED, "The reply reached the output limit before its first word.")
+    return _no(UnparseableReason.REFUSED, f"Gemini stopped the answer: {finish}.")
 
 
 _DETAILS: Mapping[UnparseableReason, str] = {

@@ -85,7 +85,7 @@ def test_a_regional_account_keeps_its_region_and_the_handle_of_the_primary() -> 
         ("prompt_blocked", UnparseableReason.PROMPT_BLOCKED, False),
         ("safety", UnparseableReason.REFUSED, False),
         ("malformed_function_call", UnparseableReason.MALFORMED, False),
-        ("thinking_ate_the_limit", UnparseableReason.NO_TEXT, False),
+        ("thinking_ate_the_limit", UnparseableReason.TRUNCATED, False),
         ("cut_off", UnparseableReason.TRUNCATED, True),
         ("prose_only", UnparseableReason.NO_JSON, True),
         ("wrong_account", UnparseableReason.WRONG_ACCOUNT, False),
