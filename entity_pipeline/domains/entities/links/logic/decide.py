@@ -46,7 +46,7 @@ from entity_pipeline.domains.entities.models import (
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.shared.audit.provenance import by_person
 
-RULES_VERSION = "2"  # raise it when a rule changes what would be decided
+RULES_VERSION = "3"  # raise it when a rule changes what would be decided
 
 _Target = tuple[EntityTable, UUID]
 

@@ -20,7 +20,7 @@ LINK_COLUMN: Mapping[EntityTable, str] = {
 
 @dataclass(frozen=True, slots=True)
 class PrimaryAccount:
-    """The account that `primary_username` names, and the entities that have it as their primary."""
+    """The account that `primary_username` names, and the entities it belongs to, itself as primary or as another."""
 
     id: UUID
     entities: tuple[Entity, ...] = ()

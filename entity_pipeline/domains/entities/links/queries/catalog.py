@@ -214,7 +214,7 @@ class _Attempt:
 def _committed(writing: Writing, applied: Applied) -> Applied:
     trip, handle = writing.trip, writing.account.handle
     trip.add("commit")
-    if handle is None or applied.outcome not in (LinkOutcome.LINKED, LinkOutcome.CREATED):
+    if handle is None or applied.entity_id is None:
         trip.go()
         return applied
     followers = ask_waiting_for(trip, handle)

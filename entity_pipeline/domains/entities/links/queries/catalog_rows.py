@@ -58,8 +58,7 @@ _OF_ACCOUNT = """where e.primary_instagram_account_id = %(account)s
 _OF_PRIMARY = f"""where e.primary_instagram_account_id
       = any(array(select a.id from instagram_accounts a where {_HANDLE.replace("username", "a.username")} = %(handle)s))
     or e.id = any(array(select a.{{link}} from instagram_accounts a
-                        where {_HANDLE.replace("username", "a.username")} = %(handle)s
-                          and a.entity_ig_role::text = 'primary'))
+                        where {_HANDLE.replace("username", "a.username")} = %(handle)s))
 """
 _NAMED = """where entity_pipeline_name_key(e.name_en) = any(array(
         select entity_pipeline_name_key(name) from unnest(%(names)s::text[]) name))
@@ -90,7 +89,7 @@ where f.metadata #>> '{{entity_enrichment,catalog_link,status}}' = 'held'
   and (exists (select from artists where primary_instagram_account_id = p.id)
     or exists (select from brands where primary_instagram_account_id = p.id)
     or exists (select from groups where primary_instagram_account_id = p.id)
-    or (p.entity_ig_role::text = 'primary' and num_nonnulls(p.artist_id, p.brand_id, p.group_id) > 0))
+    or num_nonnulls(p.artist_id, p.brand_id, p.group_id) > 0)
 order by f.id
 """
 

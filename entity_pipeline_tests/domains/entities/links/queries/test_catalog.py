@@ -1,5 +1,6 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
+from itertools import permutations
 from threading import Barrier, Event
 from time import sleep
 from typing import Any
@@ -238,7 +239,7 @@ def test_a_primary_that_a_person_linked_by_role_counts_as_linked(operation: Conn
     assert (applied.outcome, applied.entity_id) == (LinkOutcome.ATTACHED, brand_id)
 
 
-def test_a_secondary_account_of_the_entity_is_not_a_primary_to_follow(operation: Connection) -> None:
+def test_an_account_follows_a_secondary_account_into_its_entity(operation: Connection) -> None:
     brand_id = insert(operation, "brands", name_en="Madeup Seoul")
     insert(
         operation,
@@ -247,9 +248,39 @@ def test_a_secondary_account_of_the_entity_is_not_a_primary_to_follow(operation:
         brand_id=brand_id,
         entity_ig_role="secondary",
     )
-    assert apply(operation, insert_account(operation, "madeup.japan", **FOLLOWER)).reasons == (
-        "primary_not_linked",
-    )
+    applied = apply(operation, insert_account(operation, "madeup.japan", **FOLLOWER))
+    assert (applied.outcome, applied.entity_id) == (LinkOutcome.ATTACHED, brand_id)
+
+
+@pytest.mark.parametrize(
+    "order", list(permutations(("adix", "adixoriginals", "adixoriginals_kr"))), ids=" ".join
+)
+def test_a_chain_of_accounts_ends_at_one_entity_in_every_order(
+    operation: Connection, order: tuple[str, ...]
+) -> None:
+    names = {"name_en": "Adix", "name_ko": None}
+    reviews: dict[str, dict[str, Any]] = {
+        "adix": names,
+        "adixoriginals": {**names, "account_role": AccountRole.SECONDARY, "primary_username": "adix"},
+        "adixoriginals_kr": {
+            **names,
+            "account_role": AccountRole.REGIONAL,
+            "entity_region_code": "KR",
+            "primary_username": "adixoriginals",
+        },
+    }
+    ids: dict[str, UUID] = {}
+    for username in order:
+        ids[username] = insert_account(operation, username, **reviews[username])
+        waiting = [ids[username]]
+        while waiting:
+            waiting.extend(apply(operation, waiting.pop(0)).followers)
+    entities = {
+        username: row(operation, "instagram_accounts", one)["brand_id"] for username, one in ids.items()
+    }
+    assert len(set(entities.values())) == count(operation, "brands") == 1
+    assert None not in entities.values()
+    assert attachable(operation) == []
 
 
 # --- doing it again, and people -----------------------------------------------------------------------------
