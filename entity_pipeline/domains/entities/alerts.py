@@ -8,7 +8,7 @@ from entity_pipeline.domains.entities import KEY
 from entity_pipeline.domains.entities.accounts.backlog import Backlog
 from entity_pipeline.domains.entities.accounts.enrichment_queue import LIST_IS_LATE
 from entity_pipeline.domains.entities.accounts.queries.queue_rows import Sweep, read_sweep
-from entity_pipeline.domains.entities.partitions import every_cohort
+from entity_pipeline.domains.entities.cohorts import every_cohort
 from entity_pipeline.shared.alerts.sources.runs import silence_of
 
 SCHEDULE = "enrichment_schedule"

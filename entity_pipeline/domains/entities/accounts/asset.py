@@ -1,30 +1,17 @@
-"""`instagram_accounts`: the tagged accounts in the operation database, each with its cohort."""
+"""`instagram_accounts`: the tagged accounts in the operation database, each with its cohort.
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from datetime import UTC, date, datetime
-from functools import partial
-from typing import Any
+What a run does is in `work.py`.
+"""
 
 import dagster as dg
 
-from entity_pipeline.core.patience import patiently, patiently_on
 from entity_pipeline.core.ports import Database
-from entity_pipeline.core.settings import Closed, SettingsAccess
+from entity_pipeline.core.settings import SettingsAccess
 from entity_pipeline.domains.entities import KEY
-from entity_pipeline.domains.entities.accounts.enrichment_queue import sweep
-from entity_pipeline.domains.entities.accounts.intake import take_in
-from entity_pipeline.domains.entities.accounts.queries.intake import (
-    count_unusable_metadata,
-    most_tagged_of_cohort,
-)
-from entity_pipeline.domains.entities.partitions import cohort_days, daily_partitions, last_day
-from entity_pipeline.domains.entities.settings import EntitySettings
+from entity_pipeline.domains.entities.partitions import daily_partitions
 from entity_pipeline.domains.entities.tables import database_of, table_metadata
 from entity_pipeline.domains.entities.tags.asset import tagged_usernames
-from entity_pipeline.shared.reporting.metadata import OWNERS, rows_table
-from entity_pipeline.shared.reporting.partitions import EMPTY_COHORT
+from entity_pipeline.shared.reporting.metadata import OWNERS
 
 
 @dg.asset(
@@ -52,39 +39,6 @@ def instagram_accounts(
     - **Accounts older than the pipeline** join the cohort of the day on which they were created.
     - **A re-run** with unchanged tags writes nothing.
     """
-    gate = patiently(partial(settings.gate, EntitySettings))
-    if isinstance(gate, Closed):
-        raise dg.Failure(str(gate.reason), allow_retries=False)
-    days = cohort_days(context.partition_keys)
-    last = last_day(datetime.now(UTC))
-    taken_in = patiently(lambda: _take_in(assets_db, operation_db, days, last))
-    for day in days:
-        context.add_asset_metadata(taken_in[day], partition_key=day.isoformat())
-    unusable = patiently_on(operation_db, count_unusable_metadata)
-    if unusable:
-        context.log.warning(
-            f"{unusable} accounts can't be enriched: their metadata, or its entity_enrichment, is not a JSON object."
-        )
-    return dg.MaterializeResult()
+    from entity_pipeline.domains.entities.accounts.work import take_in_accounts
 
-
-def _take_in(
-    assets_db: Database, operation_db: Database, days: Sequence[date], last: date
-) -> dict[date, Mapping[str, Any]]:
-    """Take in the days of one run; returns the metadata of each."""
-    with (
-        assets_db.connection() as assets,
-        assets_db.connection() as lister,
-        operation_db.connection() as guard,
-        operation_db.connection() as operation,
-        operation_db.connection() as second_writer,
-    ):
-        counts = take_in(assets, lister, guard, [operation, second_writer], days, last)
-        sweep(operation, assets, give_up_at=math.inf)
-        samples = {day: most_tagged_of_cohort(operation, day) for day in days}
-    return {
-        day: {**asdict(counts[day]), "most_tagged": rows_table(samples[day])}
-        if samples[day]
-        else EMPTY_COHORT
-        for day in days
-    }
+    return take_in_accounts(context, assets_db, operation_db, settings)

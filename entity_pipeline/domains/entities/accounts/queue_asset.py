@@ -1,35 +1,19 @@
 """`enrichment_queue`: the list of accounts that planners and people read, and what keeps it up to date.
 
 The sensor follows writes within a minute; the asset also compares every row with its account once per day. Both run
-even while the pipeline is switched off, because people still use the list and no outside system is called.
+even while the pipeline is switched off, because people still use the list and no outside system is called. What they
+do is in `queue_work.py`.
 """
 
-import time
-from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 
 import dagster as dg
 from pydantic import Field
 
-from entity_pipeline.core.patience import patiently, patiently_on
 from entity_pipeline.core.ports import Database
-from entity_pipeline.core.reasons import Reason, joined
 from entity_pipeline.domains.entities import KEY, jobs
-from entity_pipeline.domains.entities.accounts.enrichment_queue import (
-    SweepReport,
-    compare,
-    is_comparison_due,
-    sweep,
-)
-from entity_pipeline.domains.entities.accounts.queries.queue import state_counts
-from entity_pipeline.domains.entities.reasons import because
 from entity_pipeline.domains.entities.tables import database_of, table_metadata
-from entity_pipeline.shared.reporting.metadata import OWNERS, counts_table
-from entity_pipeline.shared.runs.skips import skipped
-
-STEP_LIMIT = timedelta(minutes=50)
-TICK_LIMIT_S = 20.0
-"""Dagster ends a tick after 60 s; the next tick sweeps the rest."""
+from entity_pipeline.shared.reporting.metadata import OWNERS
 
 
 class QueueConfig(dg.Config):
@@ -66,26 +50,9 @@ def enrichment_queue(
     - **It decides nothing**: what a run does with an account depends on the account itself.
     - **A re-run** with unchanged accounts writes no row.
     """
-    give_up_at = time.monotonic() + STEP_LIMIT.total_seconds()
-    swept = patiently(lambda: _sweep(operation_db, assets_db, give_up_at))
-    metadata: dict[str, Any] = {"swept_corrected": swept.corrected, "as_of": str(_said(swept))}
-    now = datetime.now(UTC)
-    due = patiently_on(assets_db, lambda assets: is_comparison_due(assets, now))
-    if swept.is_finished and (due or config.compare == "always"):
-        compared = patiently(lambda: _compare(operation_db, assets_db, give_up_at))
-        metadata |= {"compared_corrected": compared.corrected, "compared_removed": compared.removed}
-        if not compared.is_finished:
-            context.log.warning(
-                "The comparison did not finish within the time of a step; the next run continues it."
-            )
-    states = patiently_on(assets_db, state_counts)
-    return dg.MaterializeResult(
-        metadata={
-            **metadata,
-            "dagster/row_count": sum(states.values()),
-            "accounts": counts_table(states, "state"),
-        }
-    )
+    from entity_pipeline.domains.entities.accounts.queue_work import bring_up_to_date
+
+    return bring_up_to_date(context, config, assets_db, operation_db)
 
 
 @dg.sensor(
@@ -99,13 +66,9 @@ def changed_accounts_sensor(
     operation_db: dg.ResourceParam[Database],
 ) -> dg.SensorResult:
     """Sweep in the tick itself and not in a run, because it takes milliseconds when nothing has changed."""
-    report = _sweep(operation_db, assets_db, time.monotonic() + TICK_LIMIT_S)
-    events = []
-    if report.corrected or report.removed:
-        found: dict[str, Any] = {"swept_corrected": report.corrected, "as_of": str(_said(report))}
-        events.append(dg.AssetObservation("enrichment_queue", metadata=found))
-    brought = because("tick.rows_brought", n=f"{report.corrected:,}")
-    return skipped(joined([brought, _said(report)]), context.cursor, events)
+    from entity_pipeline.domains.entities.accounts.queue_work import sweep_in_a_tick
+
+    return sweep_in_a_tick(context, assets_db, operation_db)
 
 
 enrichment_queue_schedule = dg.ScheduleDefinition(
@@ -116,20 +79,3 @@ enrichment_queue_schedule = dg.ScheduleDefinition(
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Every night: compares enrichment_queue with every account, which also finds deleted ones.",
 )
-
-
-def _sweep(operation_db: Database, assets_db: Database, give_up_at: float) -> SweepReport:
-    with operation_db.connection() as operation, assets_db.connection() as assets:
-        return sweep(operation, assets, give_up_at=give_up_at)
-
-
-def _compare(operation_db: Database, assets_db: Database, give_up_at: float) -> SweepReport:
-    with operation_db.connection() as operation, assets_db.connection() as assets:
-        return compare(operation, assets, give_up_at=give_up_at)
-
-
-def _said(report: SweepReport) -> Reason:
-    if report.as_of is None:
-        return because("tick.list_not_filled")
-    as_of = because("tick.list_as_of", at=f"{report.as_of.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC")
-    return as_of if report.is_finished else joined([as_of, because("tick.sweep_goes_on")])

@@ -20,9 +20,10 @@ from entity_pipeline.domains.entities.accounts.enrichment_queue import sweep_all
 from entity_pipeline.domains.entities.accounts.logic.plan import Launch, used_up
 from entity_pipeline.domains.entities.accounts.queries.enrichment import occupied_cohorts
 from entity_pipeline.domains.entities.accounts.queries.intake import unadopted_days
+from entity_pipeline.domains.entities.cohorts import every_cohort
 from entity_pipeline.domains.entities.jobs import enrichment_config, enrichment_queue_config
 from entity_pipeline.domains.entities.links.queries.catalog_rows import attachable
-from entity_pipeline.domains.entities.partitions import FIRST_DAY, every_cohort, last_day
+from entity_pipeline.domains.entities.partitions import FIRST_DAY, last_day
 from entity_pipeline.domains.entities.reviews.question import STEP
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.domains.entities.tags.queries.raw_posts import days_with_posts

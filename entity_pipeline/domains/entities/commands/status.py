@@ -14,8 +14,8 @@ from entity_pipeline.domains.entities.accounts.queries.enrichment import (
     held_reasons,
     status_counts,
 )
+from entity_pipeline.domains.entities.cohorts import every_cohort
 from entity_pipeline.domains.entities.commands.summary import in_words
-from entity_pipeline.domains.entities.partitions import every_cohort
 from entity_pipeline.domains.entities.settings import EntitySettings
 
 

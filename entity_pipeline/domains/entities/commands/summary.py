@@ -14,8 +14,8 @@ from entity_pipeline.domains.entities.accounts.queries.enrichment import (
     held_reasons,
     status_counts,
 )
+from entity_pipeline.domains.entities.cohorts import every_cohort
 from entity_pipeline.domains.entities.commands.pipeline import NOTHING, Pipeline
-from entity_pipeline.domains.entities.partitions import every_cohort
 from entity_pipeline.domains.entities.tags.queries.raw_posts import count_posts
 from entity_pipeline.domains.entities.tags.queries.tagged_usernames import count_tags
 

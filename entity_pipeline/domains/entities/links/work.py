@@ -26,13 +26,13 @@ from entity_pipeline.domains.entities.accounts.queries.enrichment import (
     status_counts,
     undecided_accounts,
 )
+from entity_pipeline.domains.entities.cohorts import cohort_range, pending_by_cohort
 from entity_pipeline.domains.entities.links.asset import LinkConfig
 from entity_pipeline.domains.entities.links.logic.decide import RULES_VERSION, decide
 from entity_pipeline.domains.entities.links.logic.holds import HoldReason
 from entity_pipeline.domains.entities.links.queries.catalog import LinkRun, apply_decision
 from entity_pipeline.domains.entities.links.queries.catalog_rows import attachable, load_accounts
 from entity_pipeline.domains.entities.links.queries.vocabulary import Vocabulary, load_vocabulary
-from entity_pipeline.domains.entities.partitions import cohort_range, pending_by_cohort
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.shared.reporting.charts import AMBER, GREEN, GREY, bars_by_name
 from entity_pipeline.shared.reporting.metadata import (

@@ -13,8 +13,8 @@ from entity_pipeline.core.settings import Closed
 from entity_pipeline.domains.entities import KEY
 from entity_pipeline.domains.entities.accounts.backlog import Backlog, wanted_by_a_tick
 from entity_pipeline.domains.entities.accounts.logic.plan import HoldOff, Launch
+from entity_pipeline.domains.entities.cohorts import every_cohort
 from entity_pipeline.domains.entities.jobs import ENRICHMENT, RUNS
-from entity_pipeline.domains.entities.partitions import every_cohort
 from entity_pipeline.domains.entities.reviews.question import STEP
 from entity_pipeline.domains.entities.settings import EntitySettings
 

@@ -28,7 +28,7 @@ from entity_pipeline.domains.entities.accounts.queries.enrichment import (
     profile_samples,
     status_counts,
 )
-from entity_pipeline.domains.entities.partitions import cohort_range
+from entity_pipeline.domains.entities.cohorts import cohort_range
 from entity_pipeline.domains.entities.profiles.asset import POOL_CHECK, ProfileConfig
 from entity_pipeline.domains.entities.profiles.backfill import Backfiller
 from entity_pipeline.domains.entities.profiles.pictures import ProfilePictures

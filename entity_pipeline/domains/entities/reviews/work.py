@@ -29,7 +29,7 @@ from entity_pipeline.domains.entities.accounts.queries.enrichment import (
     reviewed_accounts,
     status_counts,
 )
-from entity_pipeline.domains.entities.partitions import cohort_range, pending_by_cohort
+from entity_pipeline.domains.entities.cohorts import cohort_range, pending_by_cohort
 from entity_pipeline.domains.entities.reviews.asset import (
     CAP_CHECK,
     MODEL_CHECK,
