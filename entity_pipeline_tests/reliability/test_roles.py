@@ -45,6 +45,8 @@ ROWS: dict[Kind, dict[str, str]] = {
         "tagged_usernames": "insert into tagged_usernames (day, username, posts, first_seen_at, last_seen_at) "
         "values ('2026-01-05', 'a', 1, now(), now())",
         "intake_days": "insert into intake_days values ('2026-01-05', now(), 1)",
+        "review_refreshes": "insert into review_refreshes (name, scope, started_at, started_by) "
+        "values ('all-1', 'all', now(), 'cli')",
         "enrichment_queue": "insert into enrichment_queue (account_id, created_at, changed_at, cohort, posts, state, "
         f"reasons, handle) values ('{SOMEBODY}', now(), now(), '2026-01-05', 1, 'pending', '{{}}', 'somebody')",
         "tagged_days": "insert into tagged_days values ('2026-01-05', 0, 'r', 1, '{}', now())",
@@ -239,6 +241,7 @@ REFUSED: list[tuple[Kind, Role, str]] = [
             "delete from instagram_pool_accounts",
             "delete from instagram_routes",
             "delete from intake_days",
+            "delete from review_refreshes",
             "delete from enrichment_queue_sweep",
             "insert into enrichment_queue_sweep (is_the_row) values (false)",
             "delete from review_evaluations",

@@ -1,6 +1,6 @@
 """The jobs of the domain, one per kind of work, which automation and the command launch."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 import dagster as dg
@@ -46,14 +46,25 @@ jobs = [intake_job, enrichment_job, linking_job, enrichment_queue_job]
 
 
 def enrichment_config(
-    reviews: int, *, profiles: int | None = None, refresh: str = "none", dry_run: bool = False
+    reviews: int,
+    *,
+    profiles: int | None = None,
+    refresh: str = "none",
+    since: datetime | None = None,
+    dry_run: bool = False,
 ) -> dict[str, object]:
-    """Run config of `enrichment_job`: the most reviews, and the most profiles (None: as many as reviews)."""
+    """Run config of `enrichment_job`: the most reviews, and the most profiles (None: as many as reviews).
+
+    `since` is when the refresh began that the run is a part of.
+    """
     most_profiles = reviews if profiles is None else profiles
+    review: dict[str, object] = {"limit": reviews, "refresh": refresh, "dry_run": dry_run}
+    if since is not None:
+        review["since"] = since.isoformat()
     return {
         "ops": {
             "instagram_profiles": {"config": {"limit": 0 if dry_run else most_profiles}},
-            "gemini_reviews": {"config": {"limit": reviews, "refresh": refresh, "dry_run": dry_run}},
+            "gemini_reviews": {"config": review},
         }
     }
 

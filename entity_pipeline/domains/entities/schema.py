@@ -46,6 +46,10 @@ NEEDS = SchemaNeeds(
             "uuid: walked_id compared_id",
             privileges=("select", "update"),
         ),
+        "review_refreshes": our_table(
+            "text: name scope started_by; text[]: cohorts; timestamptz: started_at finished_at",
+            keys=(("name",),),
+        ),
         "intake_days": our_table("date: day; timestamptz: changed_at; int: accounts", keys=(("day",),)),
     },
     operation={

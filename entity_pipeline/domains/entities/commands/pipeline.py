@@ -31,6 +31,7 @@ from entity_pipeline.shared.runs.days import contiguous
 
 # One run over a month with a few empty days is faster than one run per day.
 LONGEST_STEP = 31
+WITHOUT_LIMIT = 1_000_000_000
 ALL_PROFILES = 1_000_000  # the windows and the step's time are the real limits
 
 
@@ -80,23 +81,41 @@ class Pipeline:
             )
         self._run_ranges("intake_job", {day for day in days if day <= last_day(now)})
 
-    def review(self, *, limit: int | None = None, refresh: str = "none") -> None:
-        """Fetch profiles and make reviews of the most-tagged accounts that the quota and `limit` allow."""
+    def review(
+        self, *, limit: int | None = None, refresh: str = "none", since: datetime | None = None
+    ) -> None:
+        """Fetch profiles and make reviews of the most-tagged accounts that the quota and `limit` allow.
+
+        `since` is when the refresh began.
+        """
         chosen, most = patiently(lambda: self._chosen(limit, refresh))
         profiles = ALL_PROFILES if limit is None else limit
         with review_progress(self.services.gemini.ledger, min(sum(chosen.values()), most), self.started_at):
             for days, share in self._shares(chosen):
-                config = enrichment_config(min(share, most), profiles=profiles, refresh=refresh)
+                config = enrichment_config(min(share, most), profiles=profiles, refresh=refresh, since=since)
                 report = _review_report(self._runner.run("enrichment_job", days, config))
                 most -= report.get("accounts_done", 0)
                 self.reviews_held_because = report.get("held_because", NOTHING)
 
     def count_paid_calls(self, *, limit: int | None = None, refresh: str = "none") -> int:
         """The most calls that `review` would pay for; sends no request."""
-        chosen, most = self._chosen(limit, refresh)
+        return self._count(*self._chosen(limit, refresh), refresh)
+
+    def count_wanted(self, *, refresh: str, since: datetime) -> int:
+        """The most calls that all of a refresh still takes, whatever the quota allows; sends no request."""
+        most = WITHOUT_LIMIT
+        return self._count(dict.fromkeys(self._occupied(), most), most, refresh, since)
+
+    def affordable(self, limit: int | None = None) -> int:
+        """The most reviews that the rest of today's quota and `limit` allow."""
+        quota = self.services.gemini.quota(STEP)
+        affordable: int = quota.remaining // quota.units_per_request
+        return affordable if limit is None else min(limit, affordable)
+
+    def _count(self, chosen: dict[date, int], most: int, refresh: str, since: datetime | None = None) -> int:
         total = 0
         for days, share in self._shares(chosen):
-            config = enrichment_config(min(share, most - total), refresh=refresh, dry_run=True)
+            config = enrichment_config(min(share, most - total), refresh=refresh, since=since, dry_run=True)
             total += _review_report(self._runner.run("enrichment_job", days, config)).get("would_be_asked", 0)
         return total
 
@@ -119,12 +138,9 @@ class Pipeline:
         """The number of accounts per cohort, the most-tagged of all cohorts first, and the total."""
         settings, now = self.settings, datetime.now(UTC)
         quota = self.services.gemini.quota(STEP)
-        affordable = quota.remaining // quota.units_per_request
-        most = affordable if limit is None else min(limit, affordable)
+        most = self.affordable(limit)
         if refresh != "none":
-            with self.services.operation_db.connection() as operation:
-                cohorts = self._days or occupied_cohorts(operation, every_cohort(now))
-            return dict.fromkeys(cohorts, most), most
+            return dict.fromkeys(self._occupied(), most), most
         sweep_all(self.services.operation_db, self.services.assets_db)
         wanted = Wanted(reviews=limit, only=self._days)
         with self.services.assets_db.connection() as assets:
@@ -136,6 +152,10 @@ class Pipeline:
             if used_up(quota) is not None and backlog.oldest_review() is not None:
                 self.reviews_held_because = str(decision.reason)
             return dict.fromkeys(backlog.due_profiles(settings, now, wanted), 0), most
+
+    def _occupied(self) -> Sequence[date]:
+        with self.services.operation_db.connection() as operation:
+            return self._days or occupied_cohorts(operation, every_cohort(datetime.now(UTC)))
 
     def _undecided(self) -> list[date]:
         sweep_all(self.services.operation_db, self.services.assets_db)

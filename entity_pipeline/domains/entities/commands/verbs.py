@@ -15,17 +15,24 @@ from entity_pipeline.core.failures import InputRejected
     "--cohort", "cohorts", multiple=True, metavar="YYYY-MM-DD", help="Only these days. May be repeated."
 )
 @click.option("--limit", type=click.IntRange(min=0), help="The most accounts to review, most-tagged first.")
-@click.option("--refresh", type=click.Choice(["none", "stale", "all"]), default="none", show_default=True)
+@click.option(
+    "--refresh",
+    type=click.Choice(["none", "failed", "stale", "all"]),
+    default="none",
+    show_default=True,
+    help="Pay again for reviews that failed, that are out of date, or for all of them.",
+)
+@click.option("--anew", is_flag=True, help="Begin the refresh anew, even if an earlier one is not finished.")
 @click.option(
     "--dry-run", is_flag=True, help="Only print what would be done, and how many paid calls it would take."
 )
+@click.option("--yes", is_flag=True, help="Pay for a refresh without being asked.")
 @with_databases
-def enrich(cohorts: tuple[str, ...], limit: int | None, refresh: str, dry_run: bool) -> None:
+def enrich(cohorts: tuple[str, ...], **options: Any) -> None:
     """Do all pending work, from posts to catalog links, within the limits of the settings."""
-    from entity_pipeline.domains.entities.commands.enrich import enrich as run
-    from entity_pipeline.domains.entities.commands.enrich import parse_cohorts
+    from entity_pipeline.domains.entities.commands import enrich as command
 
-    run(parse_cohorts(cohorts), limit=limit, refresh=refresh, dry_run=dry_run)
+    command.enrich(command.parse_cohorts(cohorts), command.Wish(**options))
 
 
 @click.command()

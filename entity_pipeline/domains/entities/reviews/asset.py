@@ -31,11 +31,18 @@ class ReviewConfig(dg.Config):
     limit: int = Field(
         default=10_000, ge=0, description="The most accounts to review in this run, most-tagged first."
     )
-    refresh: Literal["none", "stale", "all"] = Field(
+    refresh: Literal["none", "failed", "stale", "all"] = Field(
         default="none",
         description=(
-            "none: only pending accounts. stale: also reviews made from another prompt, schema, model or profile. "
-            "all: every review again. Both stale and all pay again."
+            "none: only pending accounts. failed: also those whose review failed. stale: also reviews made from "
+            "another prompt, schema, model or profile. all: every review again. All but none pay again."
+        ),
+    )
+    since: str = Field(
+        default="",
+        description=(
+            "When the refresh began, as in review_refreshes.started_at: what was answered since then is not asked "
+            "again, so a refresh that was interrupted goes on. Empty: it begins with this run."
         ),
     )
     dry_run: bool = Field(

@@ -27,6 +27,7 @@ from entity_pipeline.domains.entities.reviews.logic.input_hash import SCHEMA_VER
 from entity_pipeline.domains.entities.reviews.logic.record import (
     ReviewError,
     ReviewRecord,
+    ReviewStatus,
     attempts,
     consumed_event_id,
     deferred_record,
@@ -58,7 +59,11 @@ class ReviewOutcome(StrEnum):
 
 @dataclass(frozen=True)
 class Reviewer:
-    """Reviews accounts of one run. Safe for threads; `refresh` is none, stale or all."""
+    """Reviews accounts of one run. Safe for threads.
+
+    `refresh` is none, failed, stale or all. What was answered at `since` or later is not repeated: the refresh that
+    began then has asked it already.
+    """
 
     operation_db: Database
     gemini: GeminiAccess
@@ -66,6 +71,7 @@ class Reviewer:
     refresh: str
     stop: Event
     deadline: datetime
+    since: datetime | None = None
     note: Callable[[UUID], object] = field(default=lambda _: None, repr=False)
     """Called with each account that was written, for the list."""
 
@@ -116,10 +122,20 @@ class Reviewer:
         stored = json_object(account.enrichment.get(STAGE))
         if review_waits(stored) and is_due(stored, datetime.now(UTC)):
             return True
-        reviewed_here = previous is not None and previous.run_id == self.run_id
-        if self.refresh == "all":
-            return not reviewed_here
-        return self.refresh == "stale" and previous is not None and bool(previous.stale_reasons(inputs))
+        if self.refresh == "none" or (previous is not None and self._has_asked(previous)):
+            return False
+        if self.refresh == "all" or previous is None:
+            return self.refresh == "all"
+        if self.refresh == "failed":
+            return previous.status is ReviewStatus.FAILED
+        return bool(previous.stale_reasons(inputs))
+
+    def _has_asked(self, previous: ReviewRecord) -> bool:
+        """Whether this run, or an earlier run of the same refresh, has asked for the review."""
+        asked_before = (
+            self.since is not None and previous.answered_at is not None and previous.answered_at >= self.since
+        )
+        return asked_before or previous.run_id == self.run_id
 
     def _give_up(self, account: Account) -> Done:
         version = prompts.template(prompts.REVIEW).version
@@ -164,13 +180,14 @@ def _answered(
     call = ReviewCall.of(inputs, model_version=answer.reply.model_version, event_id=answer.reply.event_id)
     if isinstance(answer, NotUnderstood):
         error = ReviewError(answer.why.reason.value, answer.why.detail)
-        return failed_record(error, call, previous=previous), Done(f"failed:{error.reason}")
+        record = failed_record(error, call, previous=previous)
+        return record.answered(datetime.now(UTC)), Done(f"failed:{error.reason}")
     scores = calibrate(answer.parsed.review, answer.grounding, settings)
     record = reviewed_record(
         answer.parsed, answer.grounding, scores, call, previous=previous, at=datetime.now(UTC)
     )
     outcome = ReviewOutcome.REVIEWED if answer.grounding.grounded else ReviewOutcome.UNGROUNDED
-    return record, Done(outcome + (":replayed" if answer.replayed else ""))
+    return record.answered(datetime.now(UTC)), Done(outcome + (":replayed" if answer.replayed else ""))
 
 
 def _unanswered(
@@ -179,7 +196,8 @@ def _unanswered(
     """The record of a missing reply: a refused request is final, any other may succeed later."""
     error = ReviewError(answer.reason.value, str(answer.detail))
     if answer.reason is Unanswered.REFUSED:
-        return failed_record(error, ReviewCall.of(inputs), previous=previous), Done("failed:refused")
+        record = failed_record(error, ReviewCall.of(inputs), previous=previous)
+        return record.answered(datetime.now(UTC)), Done("failed:refused")
     record = deferred_record(
         error,
         previous=previous,

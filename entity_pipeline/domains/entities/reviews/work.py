@@ -12,6 +12,7 @@ from uuid import UUID
 
 import dagster as dg
 
+from entity_pipeline.core.clock import read_utc
 from entity_pipeline.core.gemini.access import GeminiAccess
 from entity_pipeline.core.gemini.quota import QuotaStatus
 from entity_pipeline.core.patience import patiently, patiently_on
@@ -83,6 +84,7 @@ def review_cohorts(
             refresh=config.refresh,
             stop=Event(),
             deadline=datetime.now(UTC) + STEP_LIMIT,
+            since=read_utc(config.since),
             note=keeper.note,
         )
         work = _work(reviewer, config, candidates, settings)
@@ -132,9 +134,12 @@ class _Candidates:
 def _candidates(
     operation_db: Database, cohorts: CohortRange, config: ReviewConfig, now: datetime
 ) -> _Candidates:
+    statuses = ("failed",) if config.refresh == "failed" else ("reviewed", "failed")
     return _Candidates(
         patiently_on(operation_db, lambda database: pending_reviews(database, cohorts, now, config.limit)),
-        patiently_on(operation_db, lambda database: reviewed_accounts(database, cohorts, now))
+        patiently_on(
+            operation_db, lambda database: reviewed_accounts(database, cohorts, now, statuses=statuses)
+        )
         if config.refresh != "none"
         else [],
     )

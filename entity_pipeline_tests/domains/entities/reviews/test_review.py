@@ -477,3 +477,22 @@ def test_a_build_of_the_model_and_a_reply_without_a_model_are_taken(
     body = {key: value for key, value in grounded_body(HANDLE).items() if key != "modelVersion"}
     gemini = asking({**body, "modelVersion": answered} if answered else body)
     assert reviewer(operation_db, gemini).review(add(operation_db)) == Done("reviewed")
+
+
+def test_a_failed_review_that_is_asked_again_has_all_its_attempts(operation_db: ClonedDatabase) -> None:
+    account = add(operation_db, review={"status": "failed", "attempts": 3, "error": {"reason": "overloaded"}})
+    busy = NotAnswered(Unanswered.OVERLOADED, WHY)
+    assert (
+        reviewer(operation_db, asking(busy), refresh="failed").review(account).outcome.startswith("deferred")
+    )
+    record = review_of(operation_db, account)
+    assert (record["status"], record["attempts"]) == ("deferred", 1)
+
+
+@pytest.mark.parametrize("status", ["reviewed", "deferred"])
+def test_a_refresh_of_failed_reviews_leaves_others_alone(operation_db: ClonedDatabase, status: str) -> None:
+    later = "2099-01-01T00:00:00+00:00"
+    account = add(operation_db, review={"status": status, "next_attempt_at": later})
+    gemini = asking()
+    assert reviewer(operation_db, gemini, refresh="failed").review(account) == Done("unchanged")
+    assert gemini.asked == []

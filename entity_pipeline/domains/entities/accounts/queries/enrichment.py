@@ -4,6 +4,7 @@ the progress of cohorts. Nothing here writes; planners use `accounts/backlog.py`
 People edit the metadata too: a cohort, count or time that can't be read counts as absent and does not fail a query.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -108,11 +109,15 @@ def pending_reviews(connection: Connection, cohorts: CohortRange, now: datetime,
     return _select_ids(connection, REVIEW_DUE, cohorts, now, limit)
 
 
-def reviewed_accounts(connection: Connection, cohorts: CohortRange, now: datetime) -> list[UUID]:
-    """Accounts with a finished review, usable or not, which a refresh may repeat."""
-    return _select_ids(
-        connection, f"is_active and {_REVIEW_STATUS} in ('reviewed', 'failed')", cohorts, now, None
-    )
+def reviewed_accounts(
+    connection: Connection,
+    cohorts: CohortRange,
+    now: datetime,
+    statuses: Sequence[str] = ("reviewed", "failed"),
+) -> list[UUID]:
+    """Accounts whose review ended with one of `statuses`, which a refresh may repeat."""
+    ended = f"is_active and {_REVIEW_STATUS} in ({', '.join(repr(status) for status in statuses)})"
+    return _select_ids(connection, ended, cohorts, now, None)
 
 
 def undecided_accounts(connection: Connection, cohorts: CohortRange, now: datetime) -> list[UUID]:

@@ -7,7 +7,7 @@ failed. Whether an account waits for a review is decided in `accounts/logic/stan
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -45,6 +45,7 @@ class ReviewRecord:
     """The stored record of an account's review.
 
     `finished` is set if `status` is ``reviewed``. `failed_event_id` is the paid reply of a renewal that failed.
+    `answered_at` is when the last answer was written, usable or not: a refresh that goes on skips what it has asked.
     `unread` holds the entries that were stored in a form that the other fields do not reproduce.
     """
 
@@ -56,6 +57,7 @@ class ReviewRecord:
     error: ReviewError | None = None
     failed_event_id: EventId | None = None
     run_id: str | None = None
+    answered_at: datetime | None = None
     unread: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -77,6 +79,7 @@ class ReviewRecord:
             else None,
             failed_event_id=json_text(value.get("failed_event_id")),
             run_id=json_text(value.get("run_id")),
+            answered_at=read_utc(value.get("answered_at")),
         )
         own = record.to_json()
         unread = {key: item for key, item in value.items() if key not in own or not _same(own[key], item)}
@@ -95,6 +98,8 @@ class ReviewRecord:
         for name in ("failed_event_id", "run_id"):
             if getattr(self, name) is not None:
                 record[name] = getattr(self, name)
+        if self.answered_at is not None:  # not rounded: compared with the moment at which a refresh began
+            record["answered_at"] = self.answered_at.isoformat()
         return record | dict(self.unread)
 
     @property
@@ -123,6 +128,10 @@ class ReviewRecord:
     def of_run(self, run_id: str) -> "ReviewRecord":
         """The same record, written by this run."""
         return self._with(run_id=run_id)
+
+    def answered(self, at: datetime) -> "ReviewRecord":
+        """The same record, of an answer written at the aware instant `at`."""
+        return self._with(answered_at=at.astimezone(UTC))
 
     def stale_reasons(self, current: ReviewInputs) -> tuple[str, ...]:
         """Why a final review would be made from other inputs today: prompt, schema, model, or else ``profile``.
@@ -196,7 +205,8 @@ def deferred_record(
     """
     if previous is not None and previous.status is ReviewStatus.REVIEWED:
         return previous.renewal_failed(error, None)
-    made = attempts(previous) + counts
+    is_asked_again = previous is not None and previous.status is ReviewStatus.FAILED
+    made = (0 if is_asked_again else attempts(previous)) + counts
     is_last = made >= MAX_ATTEMPTS
     return ReviewRecord(
         status=ReviewStatus.FAILED if is_last else ReviewStatus.DEFERRED,
