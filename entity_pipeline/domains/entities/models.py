@@ -193,6 +193,7 @@ class Entity:
     primary_account_id: UUID | None
     image_url: str | None = None
     country_of_origin: str | None = None  # brands only; None elsewhere and where it is 'NA'
+    primary_username: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from pydantic import Field
 from entity_pipeline.admin.ledger_rows import LedgerEntry
 from entity_pipeline.admin.shown import Shown
 from entity_pipeline.domains.entities.accounts.logic.standing import AccountState
+from entity_pipeline.domains.entities.links.logic.decisions import FactKind
+from entity_pipeline.domains.entities.models import EntityTable
 from entity_pipeline.domains.entities.page.queue_values import Count
 
 
@@ -72,6 +74,16 @@ class ProfileFigures(Shown):
     history: list[dict[str, Any]]
 
 
+class FactFigures(Shown):
+    """A value that a person must compare to settle a hold."""
+
+    reason: str
+    kind: FactKind
+    text: str
+    table: EntityTable | None
+    id: UUID | None
+
+
 class LinkFigures(Shown):
     """The link decision for the review."""
 
@@ -80,6 +92,7 @@ class LinkFigures(Shown):
     entity_id: UUID | None
     entity_name: str | None
     reasons: list[Count] = Field(description="`value` and `meaning`; `accounts` is 1.")
+    facts: list[FactFigures] = Field(description="What the reasons are about.")
     rules_version: str | None
     run_id: str | None
     run_url: str | None

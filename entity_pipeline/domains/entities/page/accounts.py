@@ -3,12 +3,13 @@
 Nothing here is escaped (the templates do that), but only http and https addresses are returned.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from psycopg import Connection
+from pydantic import ValidationError
 
 from entity_pipeline.admin.installation import Installation
 from entity_pipeline.core.audit import PAGE_ACTOR, SYSTEM_ACTOR
@@ -22,6 +23,7 @@ from entity_pipeline.domains.entities.models import EntityTable
 from entity_pipeline.domains.entities.page.account_values import (
     AccountFigures,
     EvidenceFigures,
+    FactFigures,
     HistoryRow,
     LinkFigures,
     ProfileFigures,
@@ -194,11 +196,28 @@ def _link(
             Count(value=reason, accounts=1, meaning=HoldReason(reason).reason if reason in known else None)
             for reason in texts(stored.get("reasons"))
         ],
+        facts=list(_facts_of_hold(json_object(stored.get("facts")))),
         rules_version=text(stored.get("rules_version")),
         run_id=run_id,
         run_url=run_address(dagster_url, run_id),
         linked_at=instant(stored.get("linked_at")),
     )
+
+
+def _facts_of_hold(stored: Mapping[str, Any]) -> Iterator[FactFigures]:
+    for reason, facts in stored.items():
+        for fact in facts if isinstance(facts, list) else []:
+            known = json_object(fact)
+            try:
+                yield FactFigures(
+                    reason=reason,
+                    kind=known.get("kind"),
+                    text=text(known.get("text")) or "",
+                    table=known.get("table"),
+                    id=known.get("id"),
+                )
+            except ValidationError:
+                continue  # of another release
 
 
 def _entity(link: Mapping[str, Any]) -> tuple[EntityTable | None, UUID | None]:

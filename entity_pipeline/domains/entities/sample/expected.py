@@ -12,8 +12,6 @@ from functools import cache
 
 from entity_pipeline.domains.entities.sample.truth import Truth, load_truth
 
-# The second if a person has given the account an older type that differs from the review's.
-_NOT_OF_THE_CATALOG = frozenset({"type_other", "account_type_differs"})
 _CATALOG_TYPES = frozenset({"artist", "brand", "group"})
 _FAILED_REVIEWS = frozenset({"broken_for_good", "safety", "prompt_blocked", "max_tokens"})
 _HELD_BY_ANSWER: Mapping[str, frozenset[str]] = {
@@ -24,6 +22,7 @@ _HELD_BY_ANSWER: Mapping[str, frozenset[str]] = {
     "stray_support": frozenset({"no_support"}),
 }
 _HELD_BY_CATALOG: Mapping[str, frozenset[str]] = {
+    "legacyfluencer.madeup": frozenset({"account_type_differs"}),
     "nordvane.madeup": frozenset({"entity_has_other_primary"}),
     "kestrelmoth.madeup": frozenset({"several_matches"}),
     "solpaca.madeup": frozenset({"name_conflict"}),
@@ -51,6 +50,7 @@ class ExpectedDecision(StrEnum):
     CREATED = "created"
     LINKED = "linked"
     ATTACHED = "attached"
+    EXCLUDED = "excluded"
     HELD = "held"
     NONE = "none"
 
@@ -95,7 +95,7 @@ def _primary(account: Truth) -> Expected:
     if held:
         return Expected(name, "reviewed", ExpectedDecision.HELD, held)
     if account.type not in _CATALOG_TYPES:
-        return Expected(name, "reviewed", ExpectedDecision.HELD, _NOT_OF_THE_CATALOG)
+        return Expected(name, "reviewed", ExpectedDecision.EXCLUDED)
     decision = ExpectedDecision.LINKED if name in _LINKED else ExpectedDecision.CREATED
     certain = name not in _NAMESAKES | _LINKED_BY_PEOPLE and account.instagram != "reassigned"
     return Expected(name, "reviewed", decision, certain=certain)
@@ -103,7 +103,7 @@ def _primary(account: Truth) -> Expected:
 
 def _dependent(account: Truth, primaries: Mapping[str, Expected]) -> Expected:
     if account.type not in _CATALOG_TYPES:
-        return Expected(account.username, "reviewed", ExpectedDecision.HELD, _NOT_OF_THE_CATALOG)
+        return Expected(account.username, "reviewed", ExpectedDecision.EXCLUDED)
     primary = primaries.get(account.primary_username or "")
     if primary and primary.decision in (ExpectedDecision.CREATED, ExpectedDecision.LINKED):
         return Expected(account.username, "reviewed", ExpectedDecision.ATTACHED)

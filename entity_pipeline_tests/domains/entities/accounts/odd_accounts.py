@@ -75,8 +75,8 @@ def odd(chance: random.Random) -> Any:
             ]
         )
     if chance.random() < 0.6:
-        status = chance.choice(["linked", "created", "held", "undone", "attached", *JUNK])
-        reasons = chance.choice([["type_other", None, 3], *JUNK])
+        status = chance.choice(["linked", "created", "held", "undone", "attached", "excluded", *JUNK])
+        reasons = chance.choice([["type_other", None, 3], ["type_other"], *JUNK])
         link = {"status": status, "reviewed_at": REVIEWED_AT, "reasons": reasons, "picture": "p"}
         found["catalog_link"] = chance.choice([link, *JUNK])
     if chance.random() < 0.6:

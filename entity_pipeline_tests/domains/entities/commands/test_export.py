@@ -48,7 +48,7 @@ def test_a_csv_file_is_the_pages_export_to_the_byte(
     (line,) = [row for row in rows_of(tmp_path / "all.csv") if row["username"] == "haneul.stage"]
     assert (line["state"], line["reasons"], line["confidence"]) == (
         "held",
-        "below_threshold no_support",
+        "below_threshold near_name no_support",
         "0.71",
     )
     assert [path.name for path in tmp_path.iterdir()] == ["all.csv"]
@@ -76,7 +76,8 @@ def test_json_lines_have_the_same_columns_and_what_a_spreadsheet_would_run_is_le
     ("filters", "found"),
     [
         ({"state": "held", "type": "artist"}, ["haneul.stage"]),
-        ({"reason": "type_other"}, ["glossy.kr"]),
+        ({"reason": "near_name"}, ["haneul.stage"]),
+        ({"state": "excluded"}, ["glossy.kr"]),
         ({"state": "failed"}, ["brokenreply.madeup"]),
         ({"search": "FIVE p"}, ["five.points"]),
         ({"search": "shop_", "sort": "username"}, [f"shop_{nth:03}" for nth in range(5)]),

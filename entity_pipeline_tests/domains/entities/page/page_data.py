@@ -93,9 +93,13 @@ def profile(**found: Any) -> dict[str, Any]:
     }
 
 
-def link(status: str, *reasons: str) -> dict[str, Any]:
+NEAR_ID = "5e0c1d36-8d3f-4f0e-9a53-0a0f2f3c9f11"
+
+
+def link(status: str, *reasons: str, **more: Any) -> dict[str, Any]:
     """The decision about the account."""
     return {
+        **more,
         "status": status,
         "reasons": list(reasons),
         "rules_version": "3",
@@ -152,7 +156,25 @@ def fill_queue(operation: Connection, pending: int = 60) -> None:
             **tagged(180),
             "gemini_review": review("artist", 0.71, name_en="Haneul", name_ko="하늘"),
             "profile_backfill": profile(status="not_found", outcome="not_found", image=None),
-            "catalog_link": link("held", "below_threshold", "no_support"),
+            "catalog_link": link(
+                "held",
+                "below_threshold",
+                "near_name",
+                "no_support",
+                facts={
+                    "below_threshold": [
+                        {"kind": "confidence", "text": "0.71"},
+                        {"kind": "threshold", "text": "0.90"},
+                    ],
+                    "near_name": [
+                        {"kind": "entity", "text": "Haneul / 하늘<b>", "table": "artists", "id": NEAR_ID},
+                        {"kind": "primary", "text": "haneul.official"},
+                        {"kind": "of another release", "text": "?"},
+                        "broken",
+                    ],
+                    "no_support": {"kind": "entity"},
+                },
+            ),
         },
     )
     insert_account(
@@ -170,7 +192,7 @@ def fill_queue(operation: Connection, pending: int = 60) -> None:
         {
             **tagged(40),
             "gemini_review": review("other", 0.9, name_en="Glossy"),
-            "catalog_link": link("held", "type_other"),
+            "catalog_link": link("excluded"),
         },
     )
     insert_account(

@@ -30,6 +30,7 @@ from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.domains.entities.page.page_data import (
     EVIDENCE_URL,
     HOSTILE,
+    NEAR_ID,
     fill_ledger,
     fill_queue,
     tagged,
@@ -393,6 +394,17 @@ def test_an_account_shows_what_was_reviewed_what_was_written_and_what_it_cost(
     assert 'sandbox="allow-popups allow-popups-to-escape-sandbox"' in page
     assert 'href="https://catalog.example/accounts/' in page
     assert "<form" not in page.partition("<main")[2]  # nothing is approved or edited here
+
+
+def test_a_held_account_shows_what_its_reasons_are_about(person: TestClient, operation: Connection) -> None:
+    fill_queue(operation, pending=1)
+    page = person.get(PAGE_PATH + "/haneul.stage?lang=en").text
+    shown = [text_of(part) for part in re.findall(r'<ul class="facts-of">(.*?)</ul>', page, re.DOTALL)]
+    assert shown == [
+        "Confidence: 0.71 Needed: 0.90",
+        f"Catalog: Haneul / 하늘<b> artists {NEAR_ID[:8]} Its primary account: @haneul.official",
+    ]
+    assert f'href="{PAGE_PATH}/haneul.official"' in page
 
 
 def test_a_held_account_says_why_in_both_languages(person: TestClient, operation: Connection) -> None:

@@ -179,7 +179,7 @@ def test_the_list_says_as_of_when_it_is_and_leaves_out_what_was_deleted_since(
 
 
 def test_reasons_are_counted_by_account_with_their_sentence(operation: Connection, lists: Lists) -> None:
-    for nth, reasons in enumerate([["no_name", "type_other"], ["no_name"], ["of_older_rules"]]):
+    for nth, reasons in enumerate([["no_name", "inactive"], ["no_name"], ["of_older_rules"]]):
         insert_account(
             operation, f"n{nth}", {"gemini_review": REVIEWED, "catalog_link": link("held", reasons=reasons)}
         )
@@ -187,8 +187,8 @@ def test_reasons_are_counted_by_account_with_their_sentence(operation: Connectio
     counts = lists.counts()
     assert [(item.value, item.accounts) for item in counts.held_reasons] == [
         ("no_name", 2),
+        ("inactive", 1),
         ("of_older_rules", 1),
-        ("type_other", 1),
     ]
-    assert [item.meaning is None for item in counts.held_reasons] == [False, True, False]
+    assert [item.meaning is None for item in counts.held_reasons] == [False, False, True]
     assert [(item.value, item.accounts) for item in counts.failed_reasons] == [("unreadable", 1)]

@@ -14,6 +14,7 @@ from entity_pipeline.domains.entities.links.logic.decisions import (
     Attach,
     Candidates,
     Create,
+    Exclude,
     Hold,
     Link,
     PrimaryAccount,
@@ -76,6 +77,11 @@ class _Catalog:
     """The sample's catalog in memory, growing as accounts are decided."""
 
     def __init__(self) -> None:
+        self.types_by_people = {
+            account.username: account.values["account_type"]
+            for account in existing_accounts()
+            if account.brand is None and "account_type" in account.values
+        }
         linked = {account.brand.id: account for account in existing_accounts() if account.brand}
         self.entities = {
             entity.id: Entity(
@@ -89,7 +95,9 @@ class _Catalog:
         }
 
     def decide(self, username: str, verdict: Verdict) -> ExpectedDecision:
-        account = Account(_account_id(username), username, username)
+        account = Account(
+            _account_id(username), username, username, account_type=self.types_by_people.get(username)
+        )
         review = verdict.review
         names = normalised((review.name_en, review.name_ko))
         table = TABLE_OF_TYPE.get(review.account_type)
@@ -119,6 +127,8 @@ class _Catalog:
                 return ExpectedDecision.LINKED
             case Attach():
                 return ExpectedDecision.ATTACHED
+            case Exclude():
+                return ExpectedDecision.EXCLUDED
             case Hold():
                 self.reasons = frozenset(map(str, decision.reasons))
                 return ExpectedDecision.HELD
@@ -160,7 +170,7 @@ def _difference(catalog: _Catalog, gemini: GeminiClient, expected: Expected) -> 
 
 def test_the_sample_shows_every_decision_and_fails_some_reviews() -> None:
     counts = expected_counts(first_days())
-    assert set(counts["decision"]) == {"created", "linked", "attached", "held", "none"}
+    assert set(counts["decision"]) == {"created", "linked", "attached", "excluded", "held", "none"}
     assert counts["review"]["failed"] == 4
     assert counts["review"].total() == len(first_days())
     assert counts["uncertain"].total() <= 4

@@ -33,6 +33,7 @@ class AccountState(StrEnum):
     FAILED = "failed"
     UNDECIDED = "undecided"
     HELD = "held"
+    EXCLUDED = "excluded"
     LINKED = "linked"
     CREATED = "created"
     ATTACHED = "attached"
@@ -41,7 +42,11 @@ class AccountState(StrEnum):
 
 
 WAITS_FOR_REVIEW = (AccountState.PENDING, AccountState.DEFERRED)
-_DECIDED = frozenset({AccountState.LINKED, AccountState.CREATED, AccountState.ATTACHED})
+_DECIDED = frozenset(
+    {AccountState.LINKED, AccountState.CREATED, AccountState.ATTACHED, AccountState.EXCLUDED}
+)
+# How rules before version 3 stored what is `excluded` now.
+EXCLUDED_BEFORE = ["type_other"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,13 +167,15 @@ def _state(
 
 
 def _decision(review: Mapping[str, Any], link: Mapping[str, Any], profile: Mapping[str, Any]) -> AccountState:
-    """A renewed review or a later picture requires a new decision, unless a person undid the last one."""
+    """A renewed review, a later picture or an outdated form requires a new decision, unless a person undid the last."""
     status = link.get("status")
     if status is None:
         return AccountState.UNDECIDED
     if status == "undone":
         return AccountState.UNDONE
     if _text(link.get("reviewed_at")) != _text(review.get("reviewed_at")):
+        return AccountState.UNDECIDED
+    if status == AccountState.HELD and link.get("reasons") == EXCLUDED_BEFORE:
         return AccountState.UNDECIDED
     picture = _text(json_object(profile.get("image")).get("sha256"))
     if "picture" in link and _text(link["picture"]) != picture:

@@ -4,6 +4,7 @@ the progress of cohorts. Nothing here writes; planners use `accounts/backlog.py`
 People edit the metadata too: a cohort, count or time that can't be read counts as absent and does not fail a query.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -13,6 +14,7 @@ from uuid import UUID
 from psycopg import Connection, sql
 from psycopg.rows import class_row, dict_row
 
+from entity_pipeline.domains.entities.accounts.logic.standing import EXCLUDED_BEFORE
 from entity_pipeline.domains.entities.accounts.queries.enrichment_metadata import USABLE
 
 # An account that no run has adopted yet has the day of its created_at as cohort; all are within the partitions. A day
@@ -45,10 +47,11 @@ _PROFILE_PENDING = (
 REVIEW_DUE = f"({REVIEW_PENDING} and not {_NOT_DUE.format(stage=_REVIEW)})"
 PROFILE_DUE = f"({_PROFILE_PENDING} and not {_NOT_DUE.format(stage=_PROFILE)})"
 _LINK = "(metadata #> '{entity_enrichment,catalog_link}')"
-# A renewed review or a later picture requires a new decision, unless a person undid the last one.
+# A renewed review, a later picture or an outdated form requires a new decision, unless a person undid the last one.
 UNDECIDED = f"""
 ({_REVIEW_STATUS} = 'reviewed' and ({_LINK} ->> 'status' is null or ({_LINK} ->> 'status' <> 'undone'
   and ({_LINK} ->> 'reviewed_at' is distinct from {_REVIEW} ->> 'reviewed_at'
+    or ({_LINK} ->> 'status' = 'held' and {_LINK} -> 'reasons' is not distinct from '{json.dumps(EXCLUDED_BEFORE)}')
     or ({_LINK} ? 'picture' and {_LINK} ->> 'picture' is distinct from {_PROFILE} #>> '{{image,sha256}}')))))
 """
 # The first line uses the indexes entity_pipeline_accounts_cohort and entity_pipeline_accounts_odd_cohort, the second

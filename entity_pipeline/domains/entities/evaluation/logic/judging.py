@@ -9,7 +9,7 @@ from uuid import UUID
 
 from entity_pipeline.domains.entities.evaluation.logic.labelled_accounts import Labelled
 from entity_pipeline.domains.entities.links.logic.decide import decide
-from entity_pipeline.domains.entities.links.logic.decisions import Candidates, Decision, Hold
+from entity_pipeline.domains.entities.links.logic.decisions import Candidates, Decision, Exclude, Hold
 from entity_pipeline.domains.entities.links.logic.proof import overruled
 from entity_pipeline.domains.entities.models import (
     TABLE_OF_TYPE,
@@ -123,6 +123,6 @@ def _decision(verdict: Verdict, handle: str, settings: EntitySettings) -> Decisi
 
 def _writes(decision: Decision) -> bool:
     """Whether it writes an entity, a link, or the type of an account that waits for its primary one."""
-    if not isinstance(decision, Hold):
+    if not isinstance(decision, Hold | Exclude):
         return True
     return decision.account is not None and decision.account.account_type in TABLE_OF_TYPE

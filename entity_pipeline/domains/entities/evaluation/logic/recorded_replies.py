@@ -20,7 +20,14 @@ from entity_pipeline.core.text.handles import handle_or_none
 from entity_pipeline.domains.entities.evaluation.logic.judging import verdict_of
 from entity_pipeline.domains.entities.evaluation.logic.statistics import wilson_lower
 from entity_pipeline.domains.entities.links.logic.decide import decide
-from entity_pipeline.domains.entities.links.logic.decisions import Attach, Candidates, Create, Hold, Link
+from entity_pipeline.domains.entities.links.logic.decisions import (
+    Attach,
+    Candidates,
+    Create,
+    Exclude,
+    Hold,
+    Link,
+)
 from entity_pipeline.domains.entities.links.logic.holds import HoldReason
 from entity_pipeline.domains.entities.models import Account
 from entity_pipeline.domains.entities.reviews.logic.calibration import calibrate
@@ -192,7 +199,7 @@ def _became(decision: object) -> Became:
             return Became.LINK
         case Attach():
             return Became.ATTACH
-        case Hold(reasons) if reasons == (HoldReason.TYPE_OTHER,):
+        case Exclude():
             return Became.OTHER
         case _:
             return Became.HOLD

@@ -1,7 +1,7 @@
 """From a review to a decision about the catalog. Pure; these rules are only here and in `gates.py`.
 
-A hold can still write: an honest and confident classification of a secondary account whose primary is not linked yet,
-or of an account of type `other`, goes into the account's own columns.
+A hold can still write: an honest and confident classification of a secondary account whose primary is not linked yet
+goes into the account's own columns.
 """
 
 from dataclasses import dataclass, replace
@@ -15,6 +15,7 @@ from entity_pipeline.domains.entities.links.logic.decisions import (
     Create,
     Decision,
     EntityWish,
+    Exclude,
     Hold,
     Link,
 )
@@ -26,6 +27,7 @@ from entity_pipeline.domains.entities.links.logic.gates import (
     uncertain,
     unusable,
 )
+from entity_pipeline.domains.entities.links.logic.hold_facts import hold_facts
 from entity_pipeline.domains.entities.links.logic.holds import HoldReason
 from entity_pipeline.domains.entities.links.logic.proof import (
     account_unproven,
@@ -91,6 +93,15 @@ def decide(
     account: Account, verdict: Verdict | None, candidates: Candidates, settings: EntitySettings
 ) -> Decision:
     """The decision about `account`. `verdict` is None while there is no finished review."""
+    decision = _decide(account, verdict, candidates, settings)
+    if not isinstance(decision, Hold):
+        return decision
+    return replace(decision, facts=hold_facts(decision.reasons, account, verdict, candidates, settings))
+
+
+def _decide(
+    account: Account, verdict: Verdict | None, candidates: Candidates, settings: EntitySettings
+) -> Decision:
     if section(account, "catalog_link").get("status") == "undone":
         return Hold((HoldReason.UNDONE,))
     if verdict is None:
@@ -113,7 +124,7 @@ def decide(
     floor = threshold_for(review.account_type, settings.thresholds)
     wish = _classification(review, floor)
     if review.account_type is AccountType.OTHER:
-        return Hold((HoldReason.TYPE_OTHER,), wish)
+        return Exclude(wish)
     if review.account_type is AccountType.BRAND and review.country_of_origin == "NA":
         return Hold((HoldReason.COUNTRY_IS_NAMIBIA,))
     case = _Case(account, verdict, candidates, TABLE_OF_TYPE[review.account_type], wish, floor)

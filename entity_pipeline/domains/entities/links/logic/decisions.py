@@ -4,7 +4,8 @@ The columns of a decision are wishes: `shared/audit/provenance.py` decides which
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -99,12 +100,49 @@ class Attach:
     account: AccountWish
 
 
+class FactKind(StrEnum):
+    """What the text of a fact is."""
+
+    ENTITY = "entity"  # the names of a row of the catalog
+    PRIMARY = "primary"  # the username of the primary account of the entity before it
+    ACCOUNT = "account"  # the handle of another account
+    STORED = "stored"  # what a person wrote
+    REVIEWED = "reviewed"  # what the review says
+    CONFIDENCE = "confidence"
+    THRESHOLD = "threshold"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A value that a person must compare to settle a hold."""
+
+    kind: FactKind
+    text: str
+    table: EntityTable | None = None
+    id: UUID | None = None
+
+    def to_json(self) -> dict[str, str]:
+        """The stored form; what is None is left out."""
+        return {name: str(value) for name, value in asdict(self).items() if value is not None}
+
+
+Facts = Mapping[HoldReason, tuple[Fact, ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class Hold:
     """Nothing is linked. `account` is the classification to write nevertheless, if it is certain."""
 
     reasons: tuple[HoldReason, ...]
     account: AccountWish | None = None
+    facts: Facts = field(default_factory=dict, compare=False)
 
 
-Decision = Link | Create | Attach | Hold
+@dataclass(frozen=True, slots=True)
+class Exclude:
+    """The account is proven to be none of artist, brand and group: finished, with its classification written."""
+
+    account: AccountWish
+
+
+Decision = Link | Create | Attach | Exclude | Hold

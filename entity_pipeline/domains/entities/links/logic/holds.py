@@ -20,7 +20,6 @@ class HoldReason(StrEnum):
     FIELD_DIFFERS = "field_differs"
     ATTACH_UNPROVEN = "attach_unproven"
     BELOW_THRESHOLD = "below_threshold"
-    TYPE_OTHER = "type_other"
     TYPE_UNKNOWN = "type_unknown"
     ROLE_UNKNOWN = "role_unknown"
     REGION_MISSING = "region_missing"

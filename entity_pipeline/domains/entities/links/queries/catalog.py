@@ -223,7 +223,8 @@ def _committed(writing: Writing, applied: Applied) -> Applied:
 
 
 def _held_for(reason: HoldReason, decision: Decision) -> Hold:
-    return Hold((*(decision.reasons if isinstance(decision, Hold) else ()), reason))
+    earlier = decision if isinstance(decision, Hold) else Hold(())
+    return Hold((*earlier.reasons, reason), facts=earlier.facts)
 
 
 def _refusal(error: psycopg.Error) -> HoldReason:

@@ -52,6 +52,11 @@ select '{table}' as table, e.id, e.name_en, e.name_ko, e.{image} as image_url, {
        ) as primary_account_id
 from {table} e
 """
+_WITH_PRIMARY = """
+select found.*, a.username as primary_username
+from ({entities}) found left join instagram_accounts a on a.id = found.primary_account_id
+order by 1, 2
+"""
 _OF_ACCOUNT = """where e.primary_instagram_account_id = %(account)s
     or e.id = (select a.{link} from instagram_accounts a where a.id = %(account)s)
 """
@@ -223,7 +228,7 @@ def _ask_entities(
     if not queries:
         return RoundTripAnswer.known(())
     return trip.ask(
-        " union all ".join(queries) + " order by 1, 2",
+        _WITH_PRIMARY.format(entities=" union all ".join(queries)),
         parameters,
         lambda rows: tuple(Entity(**{**row, "table": EntityTable(row["table"])}) for row in rows),
     )

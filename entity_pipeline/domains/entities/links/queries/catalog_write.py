@@ -24,6 +24,7 @@ from entity_pipeline.domains.entities.links.logic.decisions import (
     Create,
     Decision,
     EntityWish,
+    Exclude,
     Hold,
     Link,
 )
@@ -44,6 +45,7 @@ class LinkOutcome(StrEnum):
     LINKED = "linked"
     CREATED = "created"
     ATTACHED = "attached"
+    EXCLUDED = "excluded"
     HELD = "held"
     UNDONE = "undone"
     MISSING = "missing"  # the account row is gone
@@ -135,6 +137,8 @@ def write(writing: Writing, decision: Decision) -> Applied:
     match decision:
         case Hold(held, certain):
             outcome, reasons, wish, verb = LinkOutcome.HELD, held, certain or AccountWish(), "classified"
+        case Exclude(wish):
+            outcome, verb = LinkOutcome.EXCLUDED, "classified"
         case Create(table, wish, entity):
             outcome, verb = LinkOutcome.CREATED, "created"
             entity_id = _create(writing, table, entity)
@@ -152,6 +156,10 @@ def write(writing: Writing, decision: Decision) -> Applied:
     outcome = _unless_created_before(account, outcome, entity_id)
     reasons = tuple(dict.fromkeys((*reasons, *writing.notes)))
     link = _catalog_link(writing, outcome, table, entity_id, reasons)
+    if isinstance(decision, Hold) and decision.facts:
+        link["facts"] = {
+            reason.value: [fact.to_json() for fact in facts] for reason, facts in decision.facts.items()
+        }
     if written or _differs(account, link):
         writing.trip.add(*update_of_stage(account.id, STAGE, link, changes))
         written.append(f"{ACCOUNTS}.metadata")

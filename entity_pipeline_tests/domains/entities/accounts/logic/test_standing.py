@@ -43,6 +43,22 @@ STATES: list[tuple[str, Any, dict[str, Any], str]] = [
     ("failed", {"gemini_review": {"status": "failed"}}, {}, "failed"),
     ("reviewed", {"gemini_review": REVIEWED}, {}, "undecided"),
     ("held", {"gemini_review": REVIEWED, "catalog_link": link("held")}, {}, "held"),
+    ("excluded", {"gemini_review": REVIEWED, "catalog_link": link("excluded")}, {}, "excluded"),
+    (
+        "excluded by older rules",
+        {"gemini_review": REVIEWED, "catalog_link": link("held", reasons=["type_other"])},
+        {},
+        "undecided",
+    ),
+    (
+        "excluded by older rules, and held for more",
+        {
+            "gemini_review": REVIEWED,
+            "catalog_link": link("held", reasons=["type_other", "value_not_in_enum"]),
+        },
+        {},
+        "held",
+    ),
     ("of another release", {"gemini_review": REVIEWED, "catalog_link": link("parked")}, {}, "held"),
     ("linked", {"gemini_review": REVIEWED, "catalog_link": link("linked")}, {}, "linked"),
     (

@@ -13,6 +13,7 @@ from entity_pipeline.domains.entities.links.logic.decisions import (
     Candidates,
     Create,
     Decision,
+    Exclude,
     Hold,
     Link,
     PrimaryAccount,
@@ -96,9 +97,12 @@ def test_a_brand_whose_sentences_describe_another_field_is_held_and_stays_what_t
 @pytest.mark.parametrize("field", [field for field in EntityField if field not in FASHION_FIELDS])
 def test_a_brand_of_a_field_that_is_not_fashion_is_other(field: EntityField) -> None:
     verdict = replace(a_verdict(a_review(field=field)), claims=("@madeup.seoul is a cosmetics house.",))
-    held = decide(an_account(), verdict, NOTHING, SETTINGS)
-    unknown = field is EntityField.UNKNOWN
-    assert reasons(held) == {HoldReason.FIELD_DIFFERS if unknown else HoldReason.TYPE_OTHER}
+    decision = decide(an_account(), verdict, NOTHING, SETTINGS)
+    if field is EntityField.UNKNOWN:
+        assert reasons(decision) == {HoldReason.FIELD_DIFFERS}
+    else:
+        assert isinstance(decision, Exclude)
+        assert decision.account.account_type is AccountType.OTHER
 
 
 @pytest.mark.parametrize("field", [None, *FASHION_FIELDS])
@@ -165,21 +169,19 @@ def test_a_field_the_model_is_not_sure_of_is_left_out() -> None:
 
 def test_an_unknown_role_in_the_review_contradicts_no_person() -> None:
     account = an_account(entity_ig_role="secondary")
-    held = decided(account, account_type=AccountType.OTHER, account_role=AccountRole.UNKNOWN)
-    assert reasons(held) == {"type_other"}
+    decision = decided(account, account_type=AccountType.OTHER, account_role=AccountRole.UNKNOWN)
+    assert isinstance(decision, Exclude)
 
 
 @pytest.mark.parametrize("role", AccountRole)
-def test_other_is_classified_and_never_an_entity(role: AccountRole) -> None:
+def test_other_is_excluded_and_never_an_entity(role: AccountRole) -> None:
     candidates = Candidates(matches=(an_entity(),), primary=PrimaryAccount(THEIRS, (an_entity(),)))
-    held = decided(
+    decision = decided(
         None, candidates, account_type=AccountType.OTHER, account_role=role, primary_username="main"
     )
-    assert isinstance(held, Hold)
-    assert held.reasons == (HoldReason.TYPE_OTHER,)
-    assert held.account is not None
-    assert held.account.columns()["account_type"] == "other"
-    assert held.account.entity_ig_role == (None if role is AccountRole.UNKNOWN else role)
+    assert isinstance(decision, Exclude)
+    assert decision.account.columns()["account_type"] == "other"
+    assert decision.account.entity_ig_role == (None if role is AccountRole.UNKNOWN else role)
 
 
 @pytest.mark.parametrize("role", AccountRole)

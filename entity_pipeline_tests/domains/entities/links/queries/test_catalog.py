@@ -159,10 +159,10 @@ def test_another_spelling_of_the_handle_holds(operation: Connection) -> None:
     assert apply(operation, insert_account(operation)).reasons == ("duplicate_username",)
 
 
-def test_other_is_classified(operation: Connection) -> None:
+def test_other_is_excluded_and_classified(operation: Connection) -> None:
     account_id = insert_account(operation, account_type=AccountType.OTHER)
     applied = apply(operation, account_id)
-    assert (applied.outcome, applied.reasons) == (LinkOutcome.HELD, ("type_other",))
+    assert (applied.outcome, applied.reasons) == (LinkOutcome.EXCLUDED, ())
     account = row(operation, "instagram_accounts", account_id)
     assert (account["account_type"], account["entity_ig_role"]) == ("other", "primary")
     assert [count(operation, table) for table in ("artists", "brands", "groups")] == [0, 0, 0]
@@ -170,7 +170,7 @@ def test_other_is_classified(operation: Connection) -> None:
 
 def test_a_brand_of_another_field_becomes_other_and_the_audit_says_so(operation: Connection) -> None:
     account_id = insert_account(operation, field=EntityField.BEAUTY)
-    assert apply(operation, account_id).reasons == ("type_other",)
+    assert apply(operation, account_id).outcome is LinkOutcome.EXCLUDED
     assert row(operation, "instagram_accounts", account_id)["account_type"] == "other"
     (metadata,) = operation.execute("select metadata from admin_audit_log").fetchone() or ()
     assert metadata["overruled"] == "brand of the field beauty"
