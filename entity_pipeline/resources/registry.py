@@ -15,7 +15,7 @@ from entity_pipeline.resources.instagram import InstagramResource
 from entity_pipeline.resources.notifications import NotificationResource
 from entity_pipeline.resources.postgres import PostgresResource
 from entity_pipeline.resources.r2 import R2Resource
-from entity_pipeline.resources.schema_check import SchemaProbe
+from entity_pipeline.resources.schema_probe import SchemaProbe
 from entity_pipeline.resources.settings_store import SettingsStore
 from entity_pipeline.resources.tracing import TracingResource
 

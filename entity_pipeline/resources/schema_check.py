@@ -8,12 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import dagster as dg
 import psycopg
 from psycopg.rows import dict_row
 
 from entity_pipeline.core.schema_needs import DatabaseName, SchemaNeeds, TableNeeds
-from entity_pipeline.resources.postgres import PostgresResource
 from entity_pipeline.resources.schema_rights import POLICIES, Table, access_differences
 
 _MIGRATE = "run `entity-pipeline migrate`"
@@ -218,17 +216,3 @@ def _key_differences(table: Table, need: TableNeeds) -> Iterator[tuple[str | Non
     for index in need.indexes:
         if not any(row["name"] == index for row in sound):
             yield None, f"the index {index} on {table.name} is missing or unfinished; {_MIGRATE}"
-
-
-class SchemaProbe(dg.ConfigurableResource):
-    """Both databases under `missing_schema`; implements `core.ports.SchemaAccess`."""
-
-    assets_db: dg.ResourceDependency[PostgresResource]
-    operation_db: dg.ResourceDependency[PostgresResource]
-
-    def problems(self, *needs: SchemaNeeds) -> list[str]:
-        """See `core.ports.SchemaAccess.problems`."""
-        with self.assets_db.connection() as assets, self.operation_db.connection() as operation:
-            return [
-                str(problem) for problem in missing_schema(assets, operation, *needs) if problem.holds_up_runs
-            ]

@@ -19,12 +19,10 @@ from sqlalchemy import create_engine
 from entity_pipeline.core import patience
 from entity_pipeline.definitions import build_definitions
 from entity_pipeline.domains.entities.reviews import work as gemini_reviews
-from entity_pipeline.resources import instagram
 from entity_pipeline.resources.gemini import GeminiResource
-from entity_pipeline.resources.instagram import InstagramResource
-from entity_pipeline.resources.instagram.seating import Seating
+from entity_pipeline.resources.instagram import InstagramResource, seating
 from entity_pipeline.resources.postgres import PostgresResource
-from entity_pipeline.resources.schema_check import SchemaProbe
+from entity_pipeline.resources.schema_probe import SchemaProbe
 from entity_pipeline.resources.settings_store import SettingsStore
 from entity_pipeline_tests.reliability.soak_clock import SimulatedTime
 
@@ -101,7 +99,7 @@ def waits_are_simulated(clock: SimulatedTime) -> Iterator[None]:
     with (
         _replaced(vars(gemini_reviews), "Event", clock.event),
         _replaced(patience.patiently.__kwdefaults__ or {}, "sleep", clock.sleep),
-        _replaced(vars(instagram), "Seating", partial(Seating, sleep=clock.sleep)),
+        _replaced(vars(seating), "Seating", partial(seating.Seating, sleep=clock.sleep)),
     ):
         yield
 

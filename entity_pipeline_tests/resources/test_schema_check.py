@@ -12,7 +12,8 @@ from psycopg import sql
 import entity_pipeline
 from entity_pipeline.migrations import migrate
 from entity_pipeline.resources.postgres import PostgresResource
-from entity_pipeline.resources.schema_check import SchemaProbe, missing_schema
+from entity_pipeline.resources.schema_check import missing_schema
+from entity_pipeline.resources.schema_probe import SchemaProbe
 from entity_pipeline_tests.databases import ClonedDatabase, DatabaseServer
 from entity_pipeline_tests.migrations.older_installation import older_installation
 from entity_pipeline_tests.needs import NEEDS

@@ -1,16 +1,20 @@
-"""`GeminiAccess`: what the domains ask of Gemini. Implemented by `resources/gemini`; the rules are in this package."""
+"""`GeminiAccess`: what the domains ask of Gemini. Implemented by `resources/gemini`; the rules are in this package.
+
+Dagster loads this module with every code location: types that only annotate are not imported.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from threading import Event
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
-from entity_pipeline.core.gemini.call import Call, Step
-from entity_pipeline.core.gemini.outcomes import Answered, NotAnswered
-from entity_pipeline.core.gemini.quota import QuotaStatus
-from entity_pipeline.core.gemini.usage import SpendDay
+if TYPE_CHECKING:
+    from entity_pipeline.core.gemini.call import Call, Step
+    from entity_pipeline.core.gemini.outcomes import Answered, NotAnswered
+    from entity_pipeline.core.gemini.quota import QuotaStatus
+    from entity_pipeline.core.gemini.usage import SpendDay
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,7 @@ class GeminiAccess(Protocol):
     def model(self) -> str:
         """The configured model's name."""
 
-    def ask(self, call: Call, *, run_id: str, stop: Event, deadline: datetime) -> Answered | NotAnswered:
+    def ask(self, call: "Call", *, run_id: str, stop: Event, deadline: datetime) -> "Answered | NotAnswered":
         """Ask one question within the ledger's limits; wait for the rate limit until `deadline` or `stop`.
 
         Raises:
@@ -40,16 +44,16 @@ class GeminiAccess(Protocol):
     def sweep(self) -> int:
         """Close what dead processes left open in the ledger; returns the number of rows."""
 
-    def quota(self, step: Step | None = None) -> QuotaStatus:
+    def quota(self, step: "Step | None" = None) -> "QuotaStatus":
         """Today's figures of the ledger for the configured model; with a step, its domain's share among them."""
 
     def roll_up_spend(self, since: date) -> int:
         """Bring `gemini_spend_daily` up to date from a quota day on; returns the number of rows that changed."""
 
-    def spend(self, since: date) -> Sequence[SpendDay]:
+    def spend(self, since: date) -> "Sequence[SpendDay]":
         """The kept roll-up from a quota day on, newest first."""
 
-    def spend_of_day(self, day: date) -> Sequence[SpendDay]:
+    def spend_of_day(self, day: date) -> "Sequence[SpendDay]":
         """One quota day straight from the ledger, requests under way included."""
 
     def recent_replies(self, since: datetime) -> RecentReplies:

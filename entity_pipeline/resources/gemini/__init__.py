@@ -3,25 +3,23 @@
 from collections.abc import Mapping
 from datetime import date, datetime
 from threading import Event, Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
 from entity_pipeline.core.failures import ConfigurationFailure
-from entity_pipeline.core.gemini.access import RecentReplies
-from entity_pipeline.core.gemini.call import Call, EventId, Step
 from entity_pipeline.core.gemini.models import DEFAULT_MODEL, GeminiModel, find_model
-from entity_pipeline.core.gemini.outcomes import Answered, NotAnswered
-from entity_pipeline.core.gemini.quota import QuotaStatus
-from entity_pipeline.core.gemini.usage import SpendDay
-from entity_pipeline.resources.gemini.client import GeminiClient
-from entity_pipeline.resources.gemini.kept_requests import RequestKeeper
-from entity_pipeline.resources.gemini.ledger import Ledger
-from entity_pipeline.resources.gemini.ledger_reading import recent_replies, request_of, spend_of_day
-from entity_pipeline.resources.gemini.metered_call import MeteredCall
-from entity_pipeline.resources.gemini.spend import read_spend, roll_up_spend
 from entity_pipeline.resources.postgres import PostgresResource
+
+if TYPE_CHECKING:
+    from entity_pipeline.core.gemini.access import RecentReplies
+    from entity_pipeline.core.gemini.call import Call, EventId, Step
+    from entity_pipeline.core.gemini.outcomes import Answered, NotAnswered
+    from entity_pipeline.core.gemini.quota import QuotaStatus
+    from entity_pipeline.core.gemini.usage import SpendDay
+    from entity_pipeline.resources.gemini.client import GeminiClient
+    from entity_pipeline.resources.gemini.ledger import Ledger
 
 
 class GeminiResource(dg.ConfigurableResource):
@@ -35,7 +33,7 @@ class GeminiResource(dg.ConfigurableResource):
         default=None, repr=False, description="Secret. Fernet keys that encrypt the texts of stored requests."
     )
 
-    _client: GeminiClient | None = PrivateAttr(default=None)
+    _client: "GeminiClient | None" = PrivateAttr(default=None)
     _client_lock: Any = PrivateAttr(default_factory=Lock)
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
@@ -50,12 +48,17 @@ class GeminiResource(dg.ConfigurableResource):
         return self.model_name
 
     @property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> "Ledger":
         """The ledger all requests go through."""
+        from entity_pipeline.resources.gemini.ledger import Ledger
+
         return Ledger(self.assets_db)
 
-    def ask(self, call: Call, *, run_id: str, stop: Event, deadline: datetime) -> Answered | NotAnswered:
+    def ask(self, call: "Call", *, run_id: str, stop: Event, deadline: datetime) -> "Answered | NotAnswered":
         """See `core.gemini.access.GeminiAccess.ask`."""
+        from entity_pipeline.resources.gemini.kept_requests import RequestKeeper
+        from entity_pipeline.resources.gemini.metered_call import MeteredCall
+
         _registered(call.request.model)
         client = self._connected()
         return MeteredCall(
@@ -72,36 +75,49 @@ class GeminiResource(dg.ConfigurableResource):
         """See `core.gemini.access.GeminiAccess.sweep`."""
         return self.ledger.sweep()
 
-    def quota(self, step: Step | None = None) -> QuotaStatus:
+    def quota(self, step: "Step | None" = None) -> "QuotaStatus":
         """See `core.gemini.access.GeminiAccess.quota`."""
         return self.ledger.status(_registered(self.model_name), step)
 
     def roll_up_spend(self, since: date) -> int:
         """See `core.gemini.access.GeminiAccess.roll_up_spend`."""
+        from entity_pipeline.resources.gemini.spend import roll_up_spend
+
         return roll_up_spend(self.assets_db, since)
 
-    def spend(self, since: date) -> list[SpendDay]:
+    def spend(self, since: date) -> "list[SpendDay]":
         """See `core.gemini.access.GeminiAccess.spend`."""
+        from entity_pipeline.resources.gemini.spend import read_spend
+
         return read_spend(self.assets_db, since)
 
-    def spend_of_day(self, day: date) -> list[SpendDay]:
+    def spend_of_day(self, day: date) -> "list[SpendDay]":
         """See `core.gemini.access.GeminiAccess.spend_of_day`."""
+        from entity_pipeline.resources.gemini.ledger_reading import spend_of_day
+
         return spend_of_day(self.assets_db, day)
 
-    def recent_replies(self, since: datetime) -> RecentReplies:
+    def recent_replies(self, since: datetime) -> "RecentReplies":
         """See `core.gemini.access.GeminiAccess.recent_replies`."""
+        from entity_pipeline.resources.gemini.ledger_reading import recent_replies
+
         return recent_replies(self.assets_db, self.model_name, since)
 
-    def kept_request(self, event_id: EventId) -> Mapping[str, Any] | None:
+    def kept_request(self, event_id: "EventId") -> Mapping[str, Any] | None:
         """What the ledger keeps of one request, with its texts decrypted; None when there is no request with this id.
 
         Raises:
             ConfigurationFailure: no key decrypts the texts.
         """
+        from entity_pipeline.resources.gemini.kept_requests import RequestKeeper
+        from entity_pipeline.resources.gemini.ledger_reading import request_of
+
         kept = request_of(self.assets_db, event_id)
         return None if kept is None else RequestKeeper(self.request_keys).opened(kept)
 
-    def _connected(self) -> GeminiClient:
+    def _connected(self) -> "GeminiClient":
+        from entity_pipeline.resources.gemini.client import GeminiClient
+
         with self._client_lock:
             if self._client is None:
                 if not self.api_key:

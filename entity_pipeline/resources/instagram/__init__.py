@@ -1,7 +1,7 @@
 """Instagram as a Dagster resource: governed sessions that run operations.
 
-Nothing heavy is imported until the first operation. Every attempt opens what it needs and closes it, so one resource
-serves any number of threads.
+Nothing of it is imported until the first session, and nothing heavy until the first operation. Every attempt opens
+what it needs and closes it, so one resource serves any number of threads.
 """
 
 import os
@@ -13,9 +13,6 @@ import dagster as dg
 from pydantic import Field
 
 from entity_pipeline.core.instagram.access import InstagramSession
-from entity_pipeline.resources.instagram.governor import Governor
-from entity_pipeline.resources.instagram.seating import Seating
-from entity_pipeline.resources.instagram.session import GovernedSession
 
 
 class InstagramResource(dg.ConfigurableResource):
@@ -33,6 +30,10 @@ class InstagramResource(dg.ConfigurableResource):
 
     def session(self, domain: str, account: str | None = None) -> InstagramSession:
         """A session for one domain; with `account`, through that account of the pool only."""
+        from entity_pipeline.resources.instagram.governor import Governor
+        from entity_pipeline.resources.instagram.seating import Seating
+        from entity_pipeline.resources.instagram.session import GovernedSession
+
         # Leases are held by this name; the fence of each tells the threads of a session apart.
         owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4()}"
         seating = Seating(self.assets_db, Governor(owner), only=account)

@@ -5,8 +5,7 @@ from datetime import timedelta
 
 import dagster as dg
 
-from entity_pipeline.shared.gemini_spend.quota import gemini_quota
-from entity_pipeline.shared.gemini_spend.spend_daily import gemini_spend_daily
+from entity_pipeline.shared.gemini_spend.assets import gemini_quota, gemini_spend_daily
 from entity_pipeline.shared.runs.tags import SHARED, job_tags
 
 spend_job = dg.define_asset_job(

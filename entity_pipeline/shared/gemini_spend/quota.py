@@ -1,4 +1,4 @@
-"""`gemini_quota`: today's figures of the ledger for people. Only this asset's own metadata is stored.
+"""A run of `gemini_quota`: today's figures of the ledger for people. Only the asset's own metadata is stored.
 
 Today's rows come from the ledger itself, requests under way included. Only the days before come from
 `gemini_spend_daily`, which holds nothing but requests that have ended.
@@ -15,10 +15,8 @@ from entity_pipeline.core.gemini.quota import QuotaStatus
 from entity_pipeline.core.gemini.usage import SpendDay
 from entity_pipeline.core.patience import patiently
 from entity_pipeline.shared.gemini_spend.by_day import HISTORY_DAYS, QuotaDay, first_of_history, last_days
-from entity_pipeline.shared.gemini_spend.spend_daily import GROUP, gemini_spend_daily
 from entity_pipeline.shared.reporting.charts import columns_by_day
 from entity_pipeline.shared.reporting.metadata import (
-    OWNERS,
     drawn,
     quota_metadata,
     rows_table,
@@ -26,25 +24,8 @@ from entity_pipeline.shared.reporting.metadata import (
 )
 
 
-@dg.asset(
-    name="gemini_quota",
-    group_name=GROUP,
-    owners=OWNERS,
-    kinds={"gemini", "postgres"},
-    deps=[gemini_spend_daily],
-    tags={"database": "assets"},
-)
-def gemini_quota(
-    context: dg.AssetExecutionContext, gemini: dg.ResourceParam[GeminiAccess]
-) -> dg.MaterializeResult:
-    """How today's Gemini quota is used, what is left of it, and when it is renewed.
-
-    - **Reads** the ledger `gemini_usage_events` for the current Pacific day, and `gemini_spend_daily` for the 29
-      days before.
-    - **Writes** only its metadata, and calls no outside system.
-    - **A re-run** only brings it up to date. `spend_schedule` does so five minutes past each hour, even while every
-      domain is switched off; `entity-pipeline quota` has the figures to the second.
-    """
+def quota_of_today(context: dg.AssetExecutionContext, gemini: GeminiAccess) -> dg.MaterializeResult:
+    """Today's figures, and those of the days before."""
     status = patiently(gemini.quota)
     since = first_of_history(status.quota_day)
     kept = patiently(partial(gemini.spend, since))

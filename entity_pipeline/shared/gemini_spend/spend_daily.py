@@ -1,4 +1,4 @@
-"""`gemini_spend_daily`: the ledger rolled up by quota day, pipeline, step and model."""
+"""A run of `gemini_spend_daily`: the ledger rolled up by quota day, pipeline, step and model."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -11,39 +11,14 @@ from entity_pipeline.core.gemini.quota_day import quota_day
 from entity_pipeline.core.gemini.usage import SpendDay
 from entity_pipeline.core.patience import patiently
 from entity_pipeline.shared.reporting.charts import columns_by_day
-from entity_pipeline.shared.reporting.metadata import OWNERS, drawn, rows_table
-from entity_pipeline.shared.reporting.tables import table_metadata
+from entity_pipeline.shared.reporting.metadata import drawn, rows_table
 
 # A late answer may still settle a request of an earlier day; older days no longer change.
 REVISED_DAYS = 35
-GROUP = "gemini"
-_COLUMNS = (
-    ("quota_day", "date", "Pacific day"),
-    ("pipeline", "text", "the domain that asked"),
-    ("step", "text", "the step that asked"),
-    ("model", "text", "the model that was asked"),
-    ("requests", "int", "requests that ended, successfully or not"),
-    ("grounded_requests", "int", "of these with Google Search"),
-    ("search_queries", "int", "that Google made for them"),
-    ("cost_usd", "numeric", "tokens and grounding fees in USD"),
-)
 
 
-@dg.asset(
-    name="gemini_spend_daily",
-    group_name=GROUP,
-    owners=OWNERS,
-    kinds={"postgres"},
-    metadata=table_metadata("assets.public.gemini_spend_daily", _COLUMNS),
-    tags={"database": "assets"},
-)
-def gemini_spend_daily(gemini: dg.ResourceParam[GeminiAccess]) -> dg.MaterializeResult:
-    """Requests, tokens and cost in USD for each Pacific quota day, rolled up from the ledger for quick reading.
-
-    - **Reads** `gemini_usage_events` of the last 35 days.
-    - **Writes** the rows of `gemini_spend_daily` that differ.
-    - ***The ledger** stays authoritative: the cap is never computed from this table.
-    """
+def roll_up(gemini: GeminiAccess) -> dg.MaterializeResult:
+    """Bring the last days up to date, and show them."""
     since = quota_day(datetime.now(UTC)) - timedelta(days=REVISED_DAYS)
     changed = patiently(partial(gemini.roll_up_spend, since))
     days = patiently(partial(gemini.spend, since))

@@ -12,7 +12,6 @@ import dagster as dg
 from entity_pipeline.core.gemini.quota import QuotaStatus
 from entity_pipeline.shared.reporting.charts import as_image
 
-OWNERS = ["team:data-engineering"]
 SAMPLE_ROWS = 20
 
 

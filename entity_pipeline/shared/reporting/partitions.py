@@ -60,7 +60,7 @@ def _end_of_step() -> dg.MaterializeResult:
 
     One ordinary result turns every partition of a run green, and without a result Dagster skips the later steps.
     Dagster itself marks outputs this way when a step has recorded their events (`_log_materialization_or_observation_
-    events_for_asset`), but offers no public form of it. The key is imported and not repeated here, so that a release
-    of Dagster without it fails as the code loads and can't turn unfinished days green.
+    events_for_asset`), but offers no public form of it. The key is imported and not repeated here, so that with a
+    release of Dagster without it a step fails before its work begins and can't turn unfinished days green.
     """
     return dg.MaterializeResult(metadata={SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True})

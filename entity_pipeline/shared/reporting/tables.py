@@ -1,9 +1,11 @@
-"""The table of an asset and its columns, as the Dagster UI shows them. The lists belong to each stage."""
+"""What an asset declares for the Dagster UI: its owners, its table and its columns. The lists belong to each stage."""
 
 from collections.abc import Iterable
 from typing import Any
 
 import dagster as dg
+
+OWNERS = ["team:data-engineering"]
 
 Column = tuple[str, str, str]
 """Name, type, description."""

@@ -16,7 +16,7 @@ from entity_pipeline.domains.entities.partitions import FIRST_DAY
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.instagram import InstagramResource
 from entity_pipeline.resources.postgres import PostgresResource
-from entity_pipeline.resources.schema_check import SchemaProbe
+from entity_pipeline.resources.schema_probe import SchemaProbe
 from entity_pipeline.resources.settings_store import SettingsStore
 from entity_pipeline.shared.runs.tags import range_tags
 from entity_pipeline_tests.databases import ClonedDatabase

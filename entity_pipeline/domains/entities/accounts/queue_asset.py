@@ -13,7 +13,7 @@ from pydantic import Field
 from entity_pipeline.core.ports import Database
 from entity_pipeline.domains.entities import KEY, jobs
 from entity_pipeline.domains.entities.tables import database_of, table_metadata
-from entity_pipeline.shared.reporting.metadata import OWNERS
+from entity_pipeline.shared.reporting.tables import OWNERS
 
 
 class QueueConfig(dg.Config):

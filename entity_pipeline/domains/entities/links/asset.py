@@ -15,7 +15,7 @@ from entity_pipeline.domains.entities import KEY
 from entity_pipeline.domains.entities.partitions import daily_partitions
 from entity_pipeline.domains.entities.reviews.asset import gemini_reviews
 from entity_pipeline.domains.entities.tables import database_of, table_metadata
-from entity_pipeline.shared.reporting.metadata import OWNERS
+from entity_pipeline.shared.reporting.tables import OWNERS
 
 
 class LinkConfig(dg.Config):

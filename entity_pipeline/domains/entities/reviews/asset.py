@@ -17,7 +17,7 @@ from entity_pipeline.domains.entities import KEY
 from entity_pipeline.domains.entities.partitions import daily_partitions
 from entity_pipeline.domains.entities.profiles.asset import instagram_profiles
 from entity_pipeline.domains.entities.tables import database_of, table_metadata
-from entity_pipeline.shared.reporting.metadata import OWNERS
+from entity_pipeline.shared.reporting.tables import OWNERS
 from entity_pipeline.shared.runs.tags import pool
 
 MODEL_CHECK = "model_is_the_one_asked_for"

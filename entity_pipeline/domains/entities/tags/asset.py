@@ -8,7 +8,7 @@ from entity_pipeline.domains.entities import KEY
 from entity_pipeline.domains.entities.partitions import daily_partitions
 from entity_pipeline.domains.entities.tables import database_of, table_metadata
 from entity_pipeline.domains.entities.tags.raw_posts import raw_posts
-from entity_pipeline.shared.reporting.metadata import OWNERS
+from entity_pipeline.shared.reporting.tables import OWNERS
 
 
 @dg.asset(

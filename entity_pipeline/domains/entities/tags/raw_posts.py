@@ -4,7 +4,7 @@ import dagster as dg
 
 from entity_pipeline.domains.entities import KEY
 from entity_pipeline.domains.entities.tables import database_of, table_metadata
-from entity_pipeline.shared.reporting.metadata import OWNERS
+from entity_pipeline.shared.reporting.tables import OWNERS
 
 raw_posts = dg.AssetSpec(
     "raw_posts",
