@@ -20,7 +20,9 @@ from entity_pipeline.core.ports import Databases
 from entity_pipeline.core.settings import Closed
 from entity_pipeline.resources.postgres import open_database
 from entity_pipeline.resources.schema_check import missing_schema
+from entity_pipeline.shared.database.trial_writes import try_writes
 from entity_pipeline.shared.schema import needs_of
+from entity_pipeline.shared.trials import trials_of
 
 Check = Callable[[], Iterable[Finding]]
 OF_ALL: Sequence[Check] = (
@@ -87,11 +89,26 @@ def _findings(check: Check) -> Iterator[Finding]:
 
 
 def _schema(domain: Domain) -> Iterator[Finding]:
+    """What both databases lack, and what they refuse."""
+    trials = trials_of(domain)
     with databases.connection_to("assets") as assets, databases.connection_to("operation") as operation:
         problems = missing_schema(assets, operation, *needs_of(domain))
-    yield from (Finding("error", str(problem)) for problem in problems)
-    if not problems:
-        yield Finding("ok", "Both schemas have what the pipeline needs.")
+        for problem in problems:
+            yield Finding("error" if problem.holds_up_runs else "warn", str(problem))
+        if not problems:
+            yield Finding("ok", "Both schemas have what the pipeline needs.")
+        refusals = [
+            refusal
+            for name, connection in (("assets", assets), ("operation", operation))
+            for refusal in try_writes(
+                connection,
+                (trial for trial in trials if trial.database == name),
+                is_schema_known_to_differ=bool(problems),
+            )
+        ]
+    yield from refusals
+    if not refusals:
+        yield Finding("ok", "A write of each kind was tried and rolled back.")
 
 
 def _switch(domain: Domain) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from entity_pipeline.core.findings import Finding
 from entity_pipeline.core.ports import Databases
 from entity_pipeline.core.schema_needs import SchemaNeeds
 from entity_pipeline.core.settings import DomainSettings
+from entity_pipeline.core.trials import Trial
 
 HealthCheck = Callable[[Databases], Iterable[Finding]]
 """One check of `doctor`. It may raise `PipelineFailure`; the other checks go on then."""
@@ -34,6 +35,7 @@ class Domain:
         definitions: gives what Dagster loads, as `dagster.Definitions` without resources.
         needs: what it needs of the databases beside the shared tables.
         health: gives its checks for `doctor`.
+        trials: gives one write of each kind, which `doctor` tries and rolls back.
         alerts: gives its source of alerts, a `core.alerts.AlertSource`; None if it has no alerts.
         page: gives the function or class that makes its `admin.page.Page` for an installation; None without one.
         commands: gives its command group, a `cli.groups.DomainCommands`; None without one.
@@ -47,6 +49,7 @@ class Domain:
     definitions: Callable[[], Any]
     needs: SchemaNeeds = field(default_factory=SchemaNeeds)
     health: Callable[[], Sequence[HealthCheck]] = _none
+    trials: Callable[[], Sequence[Trial]] = _none
     alerts: Callable[[], Any] | None = None
     page: Callable[[], Any] | None = None
     commands: Callable[[], Any] | None = None

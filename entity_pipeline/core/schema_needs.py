@@ -28,6 +28,7 @@ class TableNeeds:
             that is not named needs all rows.
         made_there: columns that are read and never given.
         holds_up_runs: False if runs work without the table.
+        optional: True if the table, and the right to read it, may be missing: only its columns are checked then.
         deleted_with_references: True if the database deletes rows of other tables with a row of this one, so that
             those must be visible too.
     """
@@ -41,6 +42,7 @@ class TableNeeds:
     rows: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
     made_there: frozenset[str] = frozenset()
     holds_up_runs: bool = True
+    optional: bool = False
     deleted_with_references: bool = False
 
 

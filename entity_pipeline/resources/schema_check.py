@@ -12,7 +12,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from entity_pipeline.core.schema_needs import DatabaseName, SchemaNeeds, TableNeeds
-from entity_pipeline.resources.schema_rights import POLICIES, Table, access_differences
+from entity_pipeline.resources.schema_rights import POLICIES, Table, access_differences, may_read
 
 _MIGRATE = "run `entity-pipeline migrate`"
 
@@ -130,20 +130,21 @@ def _table_problems(
     read = {
         name: TableNeeds({}, privileges=("select",))
         for name in _referring(connection, deletable)
-        if name not in needs
+        if name not in needs or needs[name].optional
     }
     tables |= _tables(connection, list(read))
-    for name, need in {**needs, **read}.items():
+    for name, need in (*needs.items(), *read.items()):
         table = tables.get(name)
         if table is None:
-            sentence = f"{database}: the table {name} is missing; {_MIGRATE}."
-            yield SchemaProblem(database, name, None, sentence, need.holds_up_runs)
+            if not need.optional:
+                sentence = f"{database}: the table {name} is missing; {_MIGRATE}."
+                yield SchemaProblem(database, name, None, sentence, need.holds_up_runs)
             continue
-        differences = (
-            *_column_differences(table, need),
-            *_key_differences(table, need),
-            *access_differences(connection, table, need),
-        )
+        if need.optional and not may_read(table, need):
+            continue
+        differences = [*_column_differences(table, need), *_key_differences(table, need)]
+        if not need.optional:
+            differences += access_differences(connection, table, need)
         for column, sentence in differences:
             yield SchemaProblem(database, name, column, f"{database}: {sentence}.", need.holds_up_runs)
 

@@ -63,6 +63,11 @@ def access_differences(
         yield from ((None, sentence) for sentence in _hidden_rows(connection, table, need))
 
 
+def may_read(table: Table, need: TableNeeds) -> bool:
+    """Whether the role may select the needed columns that exist; rows may be hidden nevertheless."""
+    return "select" in table.granted or _granted_by_column("select", need, table)
+
+
 def _hidden_rows(connection: psycopg.Connection[Any], table: Table, need: TableNeeds) -> Iterator[str]:
     privileges = list(need.privileges)
     if need.deleted_with_references and "delete" in table.granted:

@@ -58,6 +58,14 @@ returning {_COLUMNS}
 """
 
 
+def rewrite(connection: Any, model: type[SettingsModel], who: Actor) -> None:
+    """Write the row as it is, in the caller's transaction, which may roll it back; a missing row is created."""
+    connection.execute(_INSERT_ROW, [model.row])
+    is_enabled, settings, *_ = connection.execute(_READ, [model.row]).fetchone()
+    same = NewRow(settings=settings, is_enabled=is_enabled)
+    connection.execute(_CHANGE, _values(model, same, who))
+
+
 class SettingsStore(dg.ConfigurableResource):
     """The rows of switches and limits, in the assets database. A settings model names its row."""
 

@@ -63,6 +63,25 @@ def test_odd_rows_and_a_schema_that_is_behind_are_warnings(
         assert sum(part in line for line in warnings) == 1, ended.out
 
 
+def test_what_the_schema_would_refuse_is_found_before_anything_is_paid(
+    command: Command, operation_db: ClonedDatabase
+) -> None:
+    fine = command("doctor")
+    assert "ok    A write of each kind was tried and rolled back." in fine.out.splitlines(), fine.said
+    with operation_db.connection() as operation:
+        operation.execute(
+            "create table users (id uuid primary key); "
+            "alter table admin_audit_log add foreign key (admin_user_id) references users (id); "
+            "alter table group_members drop column is_active"
+        )
+    ended = command("doctor")
+    assert ended.code == 1
+    errors = [line for line in ended.out.splitlines() if line.startswith("error")]
+    assert [line.split(": ")[1] for line in errors] == ["an audit row of an automatic write can't be written"]
+    assert "warn  operation: the column group_members.is_active is missing; add it as bool" in ended.out
+    assert "A write of each kind was tried" not in ended.out
+
+
 def test_addresses_and_session_keys_that_cannot_work_are_errors(
     command: Command, assets_db: ClonedDatabase
 ) -> None:

@@ -45,6 +45,7 @@ def test_an_older_installation_lacks_nothing_but_what_only_people_may_change(
     assert problems == [
         "assets: the column gemini_spend_daily.day is required and the pipeline does not know it; "
         "make it nullable, or give it a default if it is in no key (docs/schema.md, Existing installations).",
+        "operation: the column group_members.is_active is missing; add it as bool, or rename it back.",
     ]
 
 
@@ -128,6 +129,7 @@ def test_one_difference_in_assets_is_one_sentence(
             "instagram_accounts",
             "(username)",
         ),
+        ("alter table group_members drop column is_active", "group_members", "add it as bool"),
         ("alter table brands drop column country_of_origin", "brands", "entity-pipeline migrate"),
         ("drop index artists_primary_instagram_account_id_key", "artists", "primary_instagram_account_id"),
         ("drop function entity_pipeline_name_key cascade", "", "entity_pipeline_name_key"),

@@ -5,6 +5,7 @@ from typing import Any
 
 from entity_pipeline.core.alerts import AlertSource
 from entity_pipeline.core.domain import Domain, HealthCheck
+from entity_pipeline.core.trials import Trial
 from entity_pipeline.domains.entities import KEY
 from entity_pipeline.domains.entities.schema import NEEDS
 from entity_pipeline.domains.entities.settings import EntitySettings
@@ -22,6 +23,13 @@ def health() -> Sequence[HealthCheck]:
     from entity_pipeline.domains.entities.health import CHECKS
 
     return CHECKS
+
+
+def trials() -> Sequence[Trial]:
+    """One write of each kind, for `doctor`."""
+    from entity_pipeline.domains.entities.trials import TRIALS
+
+    return TRIALS
 
 
 def commands() -> Any:
@@ -59,6 +67,7 @@ entities = Domain(
     definitions=definitions,
     needs=NEEDS,
     health=health,
+    trials=trials,
     alerts=alerts,
     commands=commands,
     sample=sample,

@@ -69,6 +69,13 @@ NEEDS = SchemaNeeds(
         "artists": _entity("profile_image_url"),
         "groups": _entity("profile_image_url"),
         "brands": _entity("logo_image_url country_of_origin", added=frozenset({"country_of_origin"})),
+        # Read by one check of the catalog, which is left out where the table can't be read.
+        "group_members": TableNeeds(
+            columns("uuid: group_id artist_id; bool: is_active"),
+            privileges=("select",),
+            holds_up_runs=False,
+            optional=True,
+        ),
     },
     functions={"operation": ["entity_pipeline_name_key"]},
 )

@@ -33,14 +33,14 @@ STATUS = f"select * from entity_pipeline_ledger_view_2({_MODEL})"
 KEPT_REQUEST = "select coalesce(request, '{}') from gemini_usage_events where id::text = %s"
 REPLY = "select id::text, reply, model_version, input_hash from gemini_usage_events where id = %s"
 
-RESERVE_AND_COMMIT = """
+RESERVE = """
 select place::text from entity_pipeline_ledger_reserve_2(read_at => %(read_at)s, today => %(quota_day)s,
   of_pipeline => %(pipeline)s, of_step => %(step)s, of_kind => %(kind)s, of_subject => %(subject)s,
   of_model => %(model)s, billed_as => %(billed_as)s, is_grounded => %(grounded)s, of_input => %(input_hash)s,
   of_config => %(config_hash)s, nth_attempt => %(attempt)s, most_usd => %(cost_usd)s, of_run => %(run_id)s,
-  of_claim => %(claim)s);
-commit
+  of_claim => %(claim)s)
 """
+RESERVE_AND_COMMIT = f"{RESERVE};\ncommit\n"
 
 HELD = """
 select id::text, quota_day from gemini_usage_events

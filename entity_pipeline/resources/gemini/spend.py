@@ -13,7 +13,7 @@ from entity_pipeline.resources.gemini.ledger_sql import EVENTS
 
 # Only requests that have ended: one that is under way may still be released, and a group that vanishes from
 # the ledger would keep its row here.
-_ROLL_UP = f"""
+_TOTALS = f"""
 with days as (
   select coalesce(quota_day, (created_at at time zone 'America/Los_Angeles')::date) as quota_day,
     pipeline, step, model, grounded, search_queries, prompt_tokens, cached_tokens, output_tokens,
@@ -31,6 +31,8 @@ with days as (
   from days where quota_day >= %(since)s
   group by quota_day, pipeline, step, model
 )
+"""
+_UPSERT = """
 insert into gemini_spend_daily as kept (quota_day, pipeline, step, model, requests, grounded_requests,
   search_queries, prompt_tokens, cached_tokens, output_tokens, thoughts_tokens, tool_tokens, cost_usd, updated_at)
 select quota_day, pipeline, step, model, requests, grounded_requests, search_queries, prompt_tokens,
@@ -47,6 +49,18 @@ where (kept.requests, kept.grounded_requests, kept.search_queries, kept.prompt_t
   is distinct from (excluded.requests, excluded.grounded_requests, excluded.search_queries,
     excluded.prompt_tokens, excluded.cached_tokens, excluded.output_tokens, excluded.thoughts_tokens,
     excluded.tool_tokens, excluded.cost_usd)
+"""
+
+_ROLL_UP = _TOTALS + _UPSERT
+# The same write for one made-up day, which `doctor` rolls back.
+UPSERT_TRIAL = f"""
+with totals as (
+  select date '2000-01-01' as quota_day, %(pipeline)s::text as pipeline, %(step)s::text as step,
+    %(model)s::text as model, 1 as requests, 1 as grounded_requests,
+    1 as search_queries, 1 as prompt_tokens, 1 as cached_tokens,
+    1 as output_tokens, 1 as thoughts_tokens, 1 as tool_tokens, 0 as cost_usd
+)
+{_UPSERT}
 """
 
 _READ = """

@@ -57,7 +57,10 @@ def mixed_up_members(operation_db: Database) -> dg.AssetCheckResult:
     since = datetime.now(UTC) - NAMES_WINDOW
     found = patiently_on(operation_db, partial(memberships, since=since))
     if found is None:
-        missing = "This role may not read group_members: grant it select on that table only."
+        missing = (
+            "group_id, artist_id and is_active of group_members can't be read: grant this role select on that table "
+            "only, and add the column that is missing."
+        )
         return dg.AssetCheckResult(
             passed=True, severity=dg.AssetCheckSeverity.WARN, metadata={"not_looked_at": missing}
         )

@@ -295,9 +295,24 @@ def _slice(connection: psycopg.Connection[Any], guard_pid: int) -> Iterator[None
             raise DatabaseUnavailable(
                 "The connection that kept other runs of instagram_accounts out was lost: run it again."
             )
-        connection.execute(_STAGE)
-        yield
-        connection.execute("drop table incoming_totals")
+        with _staged(connection):
+            yield
+
+
+@contextmanager
+def _staged(connection: psycopg.Connection[Any]) -> Iterator[None]:
+    connection.execute(_STAGE)
+    yield
+    connection.execute("drop table incoming_totals")
+
+
+def write_totals(
+    connection: psycopg.Connection[Any], rows: bytes, first_partition: date, last_partition: date
+) -> None:
+    """Write rows of COPY text as a run writes a slice, in the open transaction and without keeping other runs out."""
+    with _staged(connection):
+        _copy(connection, "incoming_totals", [rows])
+        _write(connection, {"first": first_partition, "last": last_partition})
 
 
 def _write(

@@ -65,7 +65,12 @@ order by r.id, g.id
 """
 
 
-_MAY_READ_MEMBERS = "select has_table_privilege(to_regclass('public.group_members'), 'select')"
+_MAY_READ_MEMBERS = """
+select count(*) filter (where has_column_privilege(attrelid, attnum, 'select')) = 3
+from pg_attribute
+where attrelid = to_regclass('public.group_members') and attname in ('group_id', 'artist_id', 'is_active')
+  and not attisdropped
+"""
 
 
 def recent_entities(connection: Connection, table: EntityTable, since: datetime) -> list[NamedEntity]:
@@ -84,7 +89,7 @@ def possible_twins(
 def memberships(connection: Connection, since: datetime) -> list[Membership] | None:
     """The active memberships of artists that the pipeline wrote or linked since an instant.
 
-    None when this role may not read `group_members`, which the pipeline needs for nothing else.
+    None when `group_members` lacks a column or this role may not read it: the pipeline needs it for nothing else.
     """
     if connection.execute(_MAY_READ_MEMBERS).fetchone() != (True,):
         return None

@@ -1,0 +1,36 @@
+"""Writes that the schema refuses: by a key, a check, a domain or a trigger. Another try of the same write fails too.
+
+What passes with time, such as a lock or a lost connection, does not belong here: see `resources/postgres.py`.
+"""
+
+import psycopg
+
+# P0: raised by a function; 09, 27, 38, 39: a trigger or an external routine failed.
+_CLASSES = ("09", "27", "38", "39", "P0")
+_PASSING_CLASSES = ("08", "40", "53", "57", "58")
+_LOCK_NOT_AVAILABLE = "55P03"
+_LONGEST = 300
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether the schema refused the row; False for what may succeed later, and for missing tables and rights."""
+    if not isinstance(error, psycopg.Error):
+        return False
+    if isinstance(error, psycopg.IntegrityError | psycopg.DataError):
+        return True
+    code = error.sqlstate or ""
+    if code[:2] in _CLASSES:
+        return True
+    is_passing = code[:2] in _PASSING_CLASSES or code == _LOCK_NOT_AVAILABLE
+    return bool(code) and not is_passing and raised_in(error) is not None
+
+
+def said_by(error: psycopg.Error) -> str:
+    """The message of the database on one line, without its detail, which repeats values of the row."""
+    return " ".join((error.diag.message_primary or type(error).__name__).split())[:_LONGEST]
+
+
+def raised_in(error: psycopg.Error) -> str | None:
+    """The function of the database that raised: ``"PL/pgSQL function locked() line 3 at RAISE"``; None without one."""
+    first = (error.diag.context or "").partition("\n")[0]
+    return first if first.startswith("PL/pgSQL function ") else None
