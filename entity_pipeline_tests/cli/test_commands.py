@@ -405,11 +405,21 @@ def test_undo_puts_back_what_enrich_wrote(
     post(assets_db, "prada", "timberland")
     switch_on(assets_db)
     assert command("enrich").code == 0
-    ended = command("undo", "--account", "@Prada")
-    assert ended.code == 0, ended.said
-    assert "1 created" in ended.out
+    shown = command("undo", "--account", "@Prada")
+    assert "1 entity removed" in shown.out
+    assert shown.failure.startswith("Nothing was done: there is no terminal to ask at")
+    assert statuses(operation_db, "catalog_link")["prada"] == "created"
+    for _ in range(2):
+        ended = command("undo", "--yes", "--account", "@Prada")
+        assert ended.code == 0, ended.said
+        assert statuses(operation_db, "catalog_link") == {"prada": "undone", "timberland": "created"}
+        again = command("redo", "--yes", "--account", "@Prada")
+        assert "there again" in again.out
+        assert statuses(operation_db, "catalog_link")["prada"] == "created"
+    ended = command("undo", "--yes", "--account", "@Prada")
+    assert "1 entity removed" in ended.out
     assert statuses(operation_db, "catalog_link") == {"prada": "undone", "timberland": "created"}
-    assert command("undo", "--account", "@Prada").out == "Nothing is left to restore.\n"
+    assert command("undo", "--yes", "--account", "@Prada").out == "Nothing is left to restore.\n"
     assert command("undo").failure == "Give either --run ID or --account NAME."
     assert "There is nothing to undo" in command("undo", "--account", "nobody").failure
     with assets_db.connection() as connection:

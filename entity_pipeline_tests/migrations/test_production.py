@@ -110,7 +110,7 @@ def test_undoing_every_run_leaves_the_catalog_as_people_left_it(theirs: Producti
             runs = owner.execute(
                 "select distinct metadata ->> 'run_id' from admin_audit_log where action like 'entity_enrichment.%'"
             ).fetchall()
-        said = [command("undo", "--run", run).out for (run,) in runs]
+        said = [command("undo", "--yes", "--run", run).out for (run,) in runs]
     changed = {table for table in people if enriched[table] != as_it_was[table]}
     assert changed == {"operation.brands", "operation.instagram_accounts"}
     assert said == ["16 values restored, 2 created entities removed.\n"]

@@ -185,12 +185,14 @@ def test_what_enrich_creates_only_the_role_for_undo_removes(
     assert enriched.code == 0, enriched.said
     assert rows(operation_db, "select name_en from brands") == [("Prada",)]
 
-    refused = command("undo", "--account", "prada").failure
+    refused = command("undo", "--yes", "--account", "prada").failure
     assert "permission denied for table brands" in refused
     assert "docs/schema.md" in refused
     assert rows(operation_db, "select name_en from brands") == [("Prada",)]
 
-    undone = command("undo", "--account", "prada", OPERATION_DATABASE_URL=roles.url("operation", UNDO))
+    undone = command(
+        "undo", "--yes", "--account", "prada", OPERATION_DATABASE_URL=roles.url("operation", UNDO)
+    )
     assert undone.code == 0, undone.said
     assert rows(operation_db, "select count(*) from brands") == [(0,)]
 

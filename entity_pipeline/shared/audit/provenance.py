@@ -22,7 +22,9 @@ _BLANK_WORDS: Mapping[str, frozenset[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class AuditRow:
-    """One of our rows in `admin_audit_log`. `undoes` is the id of the row that this one reverts, if it does.
+    """One of our rows in `admin_audit_log`.
+
+    `undoes` is the id of the write that this row reverts, and `redoes` that of the undo that it takes back, if it does.
 
     `before` is None for a created row, `after` None for a removed one; otherwise both have the written
     columns.
@@ -38,6 +40,17 @@ class AuditRow:
     account: str | None = None
     account_id: UUID | None = None
     undoes: UUID | None = None
+    redoes: UUID | None = None
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The columns of the write."""
+        return frozenset(self.after or self.before or ())
+
+    @property
+    def is_write(self) -> bool:
+        """Whether it is an automatic write, and not the undo of one or the return from an undo."""
+        return self.undoes is None and self.redoes is None
 
 
 def is_blank(column: str, value: Any) -> bool:
@@ -69,11 +82,22 @@ def by_person(column: str, current: Value | None, last_written_by_us: Value | No
 
 
 def undone_columns(history: Sequence[AuditRow]) -> Mapping[UUID, frozenset[str]]:
-    """Which columns of which audit rows have been put back, by the id of the row that was undone."""
+    """Which columns of which audit rows are put back now, by the id of the row that was undone."""
+    again = redone_columns(history)
     done: dict[UUID, frozenset[str]] = {}
     for row in history:
         if row.undoes is not None:
-            done[row.undoes] = done.get(row.undoes, frozenset()) | frozenset(row.after or row.before or ())
+            left = row.columns - again.get(row.id, frozenset())
+            done[row.undoes] = done.get(row.undoes, frozenset()) | left
+    return done
+
+
+def redone_columns(history: Sequence[AuditRow]) -> Mapping[UUID, frozenset[str]]:
+    """Which columns of which undoing rows were taken back, by the id of the undoing row."""
+    done: dict[UUID, frozenset[str]] = {}
+    for row in history:
+        if row.redoes is not None:
+            done[row.redoes] = done.get(row.redoes, frozenset()) | row.columns
     return done
 
 
@@ -83,7 +107,7 @@ def standing_writes(history: Sequence[AuditRow]) -> dict[str, AuditRow]:
     return {
         column: row
         for row in history
-        if row.undoes is None
+        if row.is_write
         for column in row.after or ()
         if column not in done.get(row.id, ())
     }

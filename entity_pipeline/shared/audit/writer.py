@@ -16,6 +16,7 @@ from entity_pipeline.shared.audit.provenance import AuditRow, last_written
 from entity_pipeline.shared.database.round_trip import RoundTrip, RoundTripAnswer
 
 _UNDO = "undo"
+_REDO = "redo"
 
 # The whole row, so that undo can tell whether any column of it has changed since.
 _THE_ROW = "(select to_jsonb(r) - '{{created_at,updated_at}}'::text[] from {table} r where r.id = %(id)s)"
@@ -24,9 +25,10 @@ _THE_ROW = "(select to_jsonb(r) - '{{created_at,updated_at}}'::text[] from {tabl
 SELECT_OURS = """
 select id, target_table, target_id, before_state as before, after_state as after, created_at,
        metadata ->> 'run_id' as run_id, metadata ->> 'account' as account,
-       (metadata ->> 'account_id')::uuid as account_id, (metadata ->> 'undoes')::uuid as undoes
+       (metadata ->> 'account_id')::uuid as account_id, (metadata ->> 'undoes')::uuid as undoes,
+       (metadata ->> 'redoes')::uuid as redoes
 from admin_audit_log
-where (admin_user_id = %(system)s or action = %(undo)s) and metadata ->> 'pipeline' = %(pipeline)s
+where (admin_user_id = %(system)s or action in (%(undo)s, %(redo)s)) and metadata ->> 'pipeline' = %(pipeline)s
 """
 _HISTORY = SELECT_OURS + "and target_table = %(table)s and target_id = %(id)s order by created_at, id"
 
@@ -43,8 +45,8 @@ class AuditWriter:
     @property
     def ours(self) -> Mapping[str, Any]:
         """The parameters of `SELECT_OURS`."""
-        undo = f"{self.pipeline}.{_UNDO}"
-        return {"system": SYSTEM_ACTOR, "undo": undo, "pipeline": self.pipeline}
+        verbs = {verb: f"{self.pipeline}.{verb}" for verb in (_UNDO, _REDO)}
+        return {"system": SYSTEM_ACTOR, "pipeline": self.pipeline, **verbs}
 
     def insert_undo(
         self,
@@ -69,6 +71,32 @@ class AuditWriter:
             before=before,
             after=after,
             metadata={**metadata, "undoes": str(undone.id)},
+        )
+        connection.execute(statement.encode(), values)
+
+    def insert_redo(
+        self,
+        connection: psycopg.Connection[Any],
+        undo: AuditRow,
+        *,
+        before: Mapping[str, Any] | None,
+        after: Mapping[str, Any],
+        metadata: Mapping[str, Any],
+        actor: UUID,
+    ) -> None:
+        """One row for the columns of `undo`, an undoing row, that were set again. Call it in the transaction of that.
+
+        `before` is None for a row that was removed and is there again; else both hold those columns only.
+        """
+        statement, values = audit_row(
+            self.pipeline,
+            _REDO,
+            actor=actor,
+            table=undo.target_table,
+            target_id=undo.target_id,
+            before=before,
+            after=after,
+            metadata={**metadata, "redoes": str(undo.id)},
         )
         connection.execute(statement.encode(), values)
 

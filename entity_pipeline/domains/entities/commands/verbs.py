@@ -146,16 +146,39 @@ def import_posts(path: Path) -> None:
 
 
 @click.command()
-@click.option("--run", "run_id", metavar="ID", help="Undo everything that a run wrote.")
+@click.option(
+    "--run",
+    "run_id",
+    metavar="ID",
+    help="Undo everything that a run wrote; the beginning of its id is enough.",
+)
 @click.option("--account", metavar="NAME", help="Undo everything written for one account.")
+@click.option("--yes", is_flag=True, help="Do it without showing it first and asking.")
 @with_databases
-def undo(run_id: str | None, account: str | None) -> None:
+def undo(run_id: str | None, account: str | None, yes: bool) -> None:
     """Restore the catalog to its state before automatic writes, except for values that people changed since."""
     from entity_pipeline.domains.entities.commands.undo import undo_writes
 
+    _check_target(run_id, account)
+    undo_writes(run_id, account, yes=yes)
+
+
+@click.command()
+@click.option("--run", "run_id", metavar="ID", help="Take back the undo of a run.")
+@click.option("--account", metavar="NAME", help="Take back every undo of one account.")
+@click.option("--yes", is_flag=True, help="Do it without showing it first and asking.")
+@with_databases
+def redo(run_id: str | None, account: str | None, yes: bool) -> None:
+    """Take an undo back: write again what it restored or removed, except for values that changed since."""
+    from entity_pipeline.domains.entities.commands.undo import redo_writes
+
+    _check_target(run_id, account)
+    redo_writes(run_id, account, yes=yes)
+
+
+def _check_target(run_id: str | None, account: str | None) -> None:
     if (run_id is None) == (account is None):
         raise InputRejected("Give either --run ID or --account NAME.")
-    undo_writes(run_id, account)
 
 
 _HERE = "entity_pipeline.domains.entities.commands"
@@ -193,7 +216,8 @@ COMMANDS = DomainCommands(
             f"{_HERE}.verbs:undo",
             "Restore the catalog to its state before automatic writes, except for values that people changed since.",
         ),
+        Verb("redo", f"{_HERE}.verbs:redo", "Take an undo back, except for values that changed since."),
     ),
-    at_the_top=frozenset({"enrich", "evaluate", "export", "undo", "import-posts"}),
+    at_the_top=frozenset({"enrich", "evaluate", "export", "undo", "redo", "import-posts"}),
     status=f"{_HERE}.status:show_status",
 )

@@ -10,8 +10,9 @@ from uuid import UUID
 
 import psycopg
 
-from entity_pipeline.core.audit import SYSTEM_ACTOR
+from entity_pipeline.core.audit import SYSTEM_ACTOR, Actor
 from entity_pipeline.core.failures import InputRejected
+from entity_pipeline.core.jsonb import json_object
 from entity_pipeline.domains.entities.audit import entity_audit
 from entity_pipeline.domains.entities.links.logic.decisions import LINK_COLUMN
 from entity_pipeline.domains.entities.links.logic.undo import (
@@ -24,14 +25,17 @@ from entity_pipeline.domains.entities.links.logic.undo import (
     Location,
     UndoReport,
     deleted_by_others,
+    name_of,
     outstanding,
     restoration,
     touched_columns,
 )
 from entity_pipeline.domains.entities.links.queries.catalog_rows import ACCOUNTS
+from entity_pipeline.domains.entities.links.queries.catalog_write import LinkOutcome
 from entity_pipeline.domains.entities.links.queries.undo import (
     accounts_named,
     accounts_of_run,
+    full_run_id,
     locked_row,
     mark_undone,
     our_writes,
@@ -41,25 +45,29 @@ from entity_pipeline.domains.entities.links.queries.undo import (
 )
 from entity_pipeline.shared.audit.provenance import AuditRow
 
+_PIPELINE = Actor(SYSTEM_ACTOR, "pipeline")
+_LINKED = frozenset({LinkOutcome.LINKED, LinkOutcome.CREATED, LinkOutcome.ATTACHED})
+
 
 def undo(
     connection: psycopg.Connection[Any],
     *,
     run_id: str | None = None,
     username: str | None = None,
-    actor: UUID = SYSTEM_ACTOR,
+    actor: Actor = _PIPELINE,
     note: Callable[[UUID], object] = lambda _: None,
 ) -> UndoReport:
     """Undo what a run wrote, or everything written for one account. `actor` goes into the audit rows.
 
-    `note` is called with each account that was undone, for the list.
+    `note` is called with each account that was undone, for the list. A run may be named by the beginning of its id.
 
     Raises:
-        InputRejected: nothing automatic is recorded under that run or name.
+        InputRejected: nothing automatic is recorded under that run or name, or several runs begin so.
     """
     if (run_id is None) == (username is None):
         raise InputRejected("Name either a run or an account to undo.")
     if run_id is not None:
+        run_id = full_run_id(connection, run_id)
         accounts, what = accounts_of_run(connection, run_id), f"run {run_id}"
     else:
         accounts, what = accounts_named(connection, username or ""), f"account {username}"
@@ -83,7 +91,7 @@ class _Undoing:
         connection: psycopg.Connection[Any],
         account_id: UUID,
         run_id: str | None,
-        actor: UUID,
+        actor: Actor,
         report: UndoReport,
     ) -> None:
         self.connection, self.account_id, self.run_id = connection, account_id, run_id
@@ -94,9 +102,10 @@ class _Undoing:
             "run_id": row.run_id,
             "account": row.account,
             "account_id": str(self.account_id),
+            "who": self.actor.label,
         }
         entity_audit.insert_undo(
-            self.connection, row, before=before, after=after, metadata=metadata, actor=self.actor
+            self.connection, row, before=before, after=after, metadata=metadata, actor=self.actor.user_id
         )
 
     def put_back(self, row: AuditRow, current: Mapping[str, Any], values: Mapping[str, Any]) -> None:
@@ -113,6 +122,7 @@ class _Undoing:
                 for column in sorted(values, key=lambda column: column not in LINK_COLUMN.values()):
                     self.put_back(row, current, {column: values[column]})
         else:
+            self.report.names[row.target_table, row.target_id] = name_of(current)
             self.report.restored += (
                 Location(row.target_table, row.target_id, column) for column in sorted(values)
             )
@@ -123,6 +133,7 @@ class _Undoing:
         self.record(row, current, None)
         place = (row.target_table, row.target_id)
         self.report.kept = [item for item in self.report.kept if (item.table, item.target_id) != place]
+        self.report.names[place] = name_of(current)
         self.report.removed.append(Location(*place, None))
 
     def keep(self, row: AuditRow, reasons: Mapping[str, str]) -> None:
@@ -160,8 +171,10 @@ def _undo_account(work: _Undoing) -> None:
         else:
             _undo_update(work, row, past, current, undoing)
     changed = len(work.report.restored) + len(work.report.removed) > changes_before
-    if changed or _decided_by(account, rows):
-        mark_undone(work.connection, work.account_id)
+    status = link_of(account).get("status")
+    was_linked = status in _LINKED or any(_links(row) for row in rows)
+    if status != "undone" and was_linked and (changed or _decided_by(account, rows)):
+        mark_undone(work.connection, work.account_id, status)
 
 
 def _undo_update(
@@ -197,7 +210,18 @@ def _undo_creation(
 
 def _decided_by(account: Mapping[str, Any] | None, rows: Sequence[AuditRow]) -> bool:
     """Whether the account's current decision is one of those being undone."""
+    run_id = link_of(account).get("run_id")
+    return run_id is not None and run_id in {row.run_id for row in rows}
+
+
+def _links(row: AuditRow) -> bool:
+    """Whether the write linked the account or wrote to an entity for it. A held account is only classified."""
+    return row.target_table != ACCOUNTS or not row.columns.isdisjoint(LINK_COLUMN.values())
+
+
+def link_of(account: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """`catalog_link` of an account's row; empty where it has none."""
     value: Any = account
-    for key in ("metadata", "entity_enrichment", "catalog_link", "run_id"):
+    for key in ("metadata", "entity_enrichment", "catalog_link"):
         value = value.get(key) if isinstance(value, Mapping) else None
-    return value is not None and value in {row.run_id for row in rows}
+    return json_object(value)

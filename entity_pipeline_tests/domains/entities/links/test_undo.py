@@ -3,6 +3,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from entity_pipeline.core.audit import Actor
 from entity_pipeline.core.failures import InputRejected
 from entity_pipeline.domains.entities.links.logic.undo import (
     CHANGED_SINCE,
@@ -50,7 +51,8 @@ def test_undoing_a_run_restores_the_state_before_it(operation: Connection, accou
     applied = apply(operation, account_id)
     report = undo(operation, run_id="run-1")
     assert columns_of(operation, "instagram_accounts", account_id) == before
-    assert catalog_link(operation, account_id)["status"] == "undone"
+    was_linked = applied.entity_table is not None
+    assert catalog_link(operation, account_id)["status"] == ("undone" if was_linked else "held")
     assert report.kept == []
     assert [place.table for place in report.removed] == (
         [applied.entity_table] if applied.entity_table else []
@@ -187,13 +189,31 @@ def test_an_older_run_keeps_what_a_newer_one_wrote(operation: Connection) -> Non
 def test_an_undone_decision_is_not_made_again_though_people_had_changed_all_of_it(
     operation: Connection,
 ) -> None:
+    follower = insert_account(operation, "madeup.archive", **FOLLOWER)
+    brand_id = apply(operation, insert_account(operation), "run-0").entity_id
+    apply(operation, follower)
+    theirs = {"name_en": "P", "name_ko": "P", "account_type": "place", "entity_ig_role": "regional"}
+    set_columns(operation, "instagram_accounts", follower, **theirs, entity_region_code="KR", brand_id=None)
+    assert brand_id is not None
+    undo(operation, run_id="run-1")
+    assert catalog_link(operation, follower)["status"] == "undone"
+
+
+def test_a_held_account_stays_held_with_its_reasons(operation: Connection) -> None:
     account_id = insert_account(operation, account_type=AccountType.OTHER)
     apply(operation, account_id)
-    theirs = {"name_en": "P", "name_ko": "P", "account_type": "place", "entity_ig_role": "secondary"}
-    set_columns(operation, "instagram_accounts", account_id, **theirs)
-    report = undo(operation, run_id="run-1")
-    assert (report.restored, {item.column for item in report.kept}) == ([], set(theirs))
-    assert catalog_link(operation, account_id)["status"] == "undone"
+    before = catalog_link(operation, account_id)
+    undo(operation, run_id="run-1")
+    assert catalog_link(operation, account_id) == before
+    assert row(operation, "instagram_accounts", account_id)["account_type"] is None
+
+
+def test_a_run_may_be_named_by_the_beginning_of_its_id(operation: Connection) -> None:
+    apply(operation, insert_account(operation), "01c918b3-a886-4cfe")
+    apply(operation, insert_account(operation, "other.name", name_en="Other", name_ko=None), "01c9ffff-a886")
+    with pytest.raises(InputRejected, match=r"^Several runs begin with '01c9': give more of the id.$"):
+        undo(operation, run_id="01c9")
+    assert len(undo(operation, run_id="01c918b3").removed) == 1
 
 
 def test_a_role_stays_while_a_person_keeps_the_account_linked(operation: Connection) -> None:
@@ -315,7 +335,7 @@ def test_nothing_is_listed_of_a_row_that_is_removed(operation: Connection) -> No
 
 def test_an_undo_leaves_its_own_trail(operation: Connection) -> None:
     apply(operation, insert_account(operation))
-    undo(operation, run_id="run-1", actor=ADMIN)
+    undo(operation, run_id="run-1", actor=Actor(ADMIN, "page", "mina"))
     rows = operation.execute(
         "select u.admin_user_id, u.target_table, u.after_state is null, w.after_state ? 'name_en'"
         " from admin_audit_log u join admin_audit_log w on w.id::text = u.metadata ->> 'undoes'"

@@ -13,6 +13,7 @@ from entity_pipeline.domains.entities.links.logic.decisions import LINK_COLUMN
 from entity_pipeline.shared.audit.provenance import (
     AuditRow,
     last_written,
+    redone_columns,
     standing_writes,
     undone_columns,
 )
@@ -50,10 +51,14 @@ class KeptColumn:
 
 @dataclass(slots=True)
 class UndoReport:
-    """The result of an undo. A second run of the same undo restores and removes nothing."""
+    """The result of an undo. A second run of the same undo restores and removes nothing.
+
+    `names` are those of the rows that changed, by table and id, for people.
+    """
 
     restored: list[Location] = field(default_factory=list)
     removed: list[Location] = field(default_factory=list)
+    names: dict[tuple[str, UUID], str] = field(default_factory=dict)
     kept: list[KeptColumn] = field(default_factory=list)
 
 
@@ -90,6 +95,11 @@ def restoration(
     return Restoration(values, kept)
 
 
+def name_of(row: Mapping[str, Any]) -> str:
+    """The name of an account or an entity, for people."""
+    return next((str(row[key]) for key in ("username", "name_en", "name_ko") if row.get(key)), "?")
+
+
 def outstanding(row: AuditRow, past: Sequence[AuditRow]) -> frozenset[str]:
     """The columns of a write that no undo has restored yet."""
     return frozenset(row.after or ()) - undone_columns(past).get(row.id, frozenset())
@@ -98,7 +108,8 @@ def outstanding(row: AuditRow, past: Sequence[AuditRow]) -> frozenset[str]:
 def deleted_by_others(past: Sequence[AuditRow], undoing: Container[UUID]) -> bool:
     """Whether others deleted a missing row: no write being undone created it, and no undo of ours removed it."""
     created = any(row.before is None and row.id in undoing for row in past)
-    removed = any(row.after is None and row.undoes is not None for row in past)
+    again = redone_columns(past)
+    removed = any(row.after is None and row.undoes is not None and row.id not in again for row in past)
     return not created and not removed
 
 
