@@ -132,7 +132,7 @@ def _undone(connection: Connection[Any], table: EntityTable) -> None:
         restore(connection, table, entity_id, {POINTER: None})
         remove(connection, table, entity_id)
         entity_audit.insert_undo(connection, row, before=before, after=None, metadata={}, actor=COMMAND_ACTOR)
-    mark_undone(connection, account_id)
+    mark_undone(connection, account_id, "created")
 
 
 def _wish(table: EntityTable) -> AccountWish:
