@@ -26,6 +26,12 @@ class SimulatedAccount:
     website: str | None = None
     is_business: bool = False
     behaviour: str = ""
+    pk: int | None = None
+
+    @property
+    def id(self) -> int:
+        """The numeric id, which outlives renames; where none is given, it follows from the handle."""
+        return pk_of(self.username) if self.pk is None else self.pk
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +71,18 @@ def picture_url(account: SimulatedAccount, now: float | None = None) -> PictureU
     day = int(now if now is not None else time.time()) // 86_400 * 86_400
     expires_at = day - 86_400 if account.behaviour == "picture_expired" else day + _PICTURE_LIFE_S
     host = f"scontent-sim{1 + seeded_int('host', account.username) % 3}-1.cdninstagram.com"
-    return PictureUrl(host, f"/v/t51.2885-19/{pk_of(account.username)}_{account.username}_n.jpg", expires_at)
+    return PictureUrl(host, f"/v/t51.2885-19/{account.id}_{account.username}_n.jpg", expires_at)
 
 
 def page_user(account: SimulatedAccount) -> dict[str, Any]:
     """The `xig_user_by_username` object of a profile page. Its `id` is not the user id; `pk` is."""
-    pk = pk_of(account.username)
     website = account.website
     links = [{"title": "", "url": website, "link_type": "external"}] if website else []
     url = str(picture_url(account))
     return {
         "__typename": "XDTUserDict",
         "id": str(seeded_int("page id", account.username) % 10**17),
-        "pk": str(pk),
+        "pk": str(account.id),
         "username": account.username,
         "full_name": account.full_name,
         "biography": account.biography,

@@ -26,7 +26,6 @@ from entity_pipeline.sandbox.instagram_profiles import (
     legacy_user,
     page_user,
     picture_url,
-    pk_of,
 )
 from entity_pipeline.sandbox.loopback_http import Reply, Request, html_reply, json_reply
 from entity_pipeline.sandbox.seeded import seeded_share
@@ -104,7 +103,17 @@ class InstagramStandin(StandinServer):
         self._accounts = {CANARY: canary()}
         for account in accounts:
             self._accounts.setdefault(account.username, account)
-        self._by_pk = {str(pk_of(username)): account for username, account in self._accounts.items()}
+        self._by_pk = {str(account.id): account for account in self._accounts.values()}
+
+    def rename(self, former: str, present: str) -> None:
+        """Give an account another handle: the former one is not found, unless another account takes it."""
+        account = self._accounts.pop(former)
+        self.take(replace(account, username=present, pk=account.id))
+
+    def take(self, account: SimulatedAccount) -> None:
+        """Show this account under its handle from now on."""
+        self._accounts[account.username] = account
+        self._by_pk[str(account.id)] = account
 
     def answer(self, request: Request) -> Reply:
         """By host and path; a picture counts for its account."""

@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 
 from entity_pipeline.core.failures import InputRejected
 from entity_pipeline.domains.entities.links.logic.undo import REFUSED, UndoReport
-from entity_pipeline.domains.entities.links.queries.catalog_rows import attachable
+from entity_pipeline.domains.entities.links.queries.overtaken import overtaken
 from entity_pipeline.domains.entities.links.undo import undo
 from entity_pipeline_tests.databases import DatabaseServer
 from entity_pipeline_tests.domains.entities.catalog_rows import (
@@ -165,7 +165,7 @@ class Scenario:
             case ("decide all", run):
                 for account in self.ids(ACCOUNTS):
                     self.decide(run, account)
-                for account in attachable(self.connection):
+                for account in overtaken(self.connection):
                     self.decide(run, account)
             case ("review", number, review):
                 if account := self.account(number):

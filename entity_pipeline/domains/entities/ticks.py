@@ -17,7 +17,7 @@ from entity_pipeline.domains.entities.accounts.backlog import Backlog, wanted_by
 from entity_pipeline.domains.entities.accounts.logic.plan import HoldOff
 from entity_pipeline.domains.entities.accounts.queries.intake import unadopted_days
 from entity_pipeline.domains.entities.cohorts import every_cohort
-from entity_pipeline.domains.entities.links.queries.catalog_rows import attachable
+from entity_pipeline.domains.entities.links.queries.overtaken import overtaken
 from entity_pipeline.domains.entities.partitions import FIRST_DAY, last_day
 from entity_pipeline.domains.entities.reasons import because
 from entity_pipeline.domains.entities.reviews.question import STEP
@@ -91,9 +91,9 @@ def undecided_cohorts(
         return skipped(gate.reason, context.cursor)
     now = datetime.now(UTC)
     with operation_db.connection() as connection:
-        waited_for = attachable(connection)
+        again = overtaken(connection)
     with assets_db.connection() as connection:
-        cohorts = Backlog(connection, every_cohort(now)).undecided(waited_for)
+        cohorts = Backlog(connection, every_cohort(now)).undecided(again)
     if not cohorts:
         return skipped(because("tick.all_decided"), context.cursor)
     free = set(cohorts) - jobs.RUNS.in_flight(context.instance, jobs.LINKING)

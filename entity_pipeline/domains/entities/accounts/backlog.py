@@ -78,12 +78,13 @@ class Backlog:
         due = queries.waiting_profiles(self.connection, self.cohorts, now, wanted.profiles)
         return [day for day in due if wanted.only is None or day in wanted.only]
 
-    def undecided(self, attachable: Sequence[UUID]) -> list[date]:
-        """Cohorts with reviewed accounts without a link decision, and those of the accounts `attachable`.
+    def undecided(self, overtaken: Sequence[UUID]) -> list[date]:
+        """Cohorts with reviewed accounts without a link decision, and those of the accounts `overtaken`.
 
-        The latter have a decision to wait for a primary account, which is linked by now: only the catalog knows them.
+        The latter have a decision, but something beside their own review changed: a primary account was linked, or an
+        account was renamed. Only the catalog knows them.
         """
-        return queries.undecided_cohorts(self.connection, self.cohorts, attachable)
+        return queries.undecided_cohorts(self.connection, self.cohorts, overtaken)
 
     def oldest_review(self) -> OldestPending | None:
         """The account that has waited longest for its first review."""

@@ -22,7 +22,7 @@ from entity_pipeline.domains.entities.accounts.queries.enrichment import occupie
 from entity_pipeline.domains.entities.accounts.queries.intake import unadopted_days
 from entity_pipeline.domains.entities.cohorts import every_cohort
 from entity_pipeline.domains.entities.jobs import enrichment_config, enrichment_queue_config
-from entity_pipeline.domains.entities.links.queries.catalog_rows import attachable
+from entity_pipeline.domains.entities.links.queries.overtaken import overtaken
 from entity_pipeline.domains.entities.partitions import FIRST_DAY, last_day
 from entity_pipeline.domains.entities.reviews.question import STEP
 from entity_pipeline.domains.entities.settings import EntitySettings
@@ -160,9 +160,9 @@ class Pipeline:
     def _undecided(self) -> list[date]:
         sweep_all(self.services.operation_db, self.services.assets_db)
         with self.services.operation_db.connection() as operation:
-            waited_for = attachable(operation)
+            again = overtaken(operation)
         with self.services.assets_db.connection() as assets:
-            return Backlog(assets, every_cohort(datetime.now(UTC))).undecided(waited_for)
+            return Backlog(assets, every_cohort(datetime.now(UTC))).undecided(again)
 
     def _shares(self, chosen: dict[date, int]) -> list[tuple[tuple[date, date], int]]:
         return [

@@ -31,7 +31,8 @@ from entity_pipeline.domains.entities.links.asset import LinkConfig
 from entity_pipeline.domains.entities.links.logic.decide import RULES_VERSION, decide
 from entity_pipeline.domains.entities.links.logic.holds import HoldReason
 from entity_pipeline.domains.entities.links.queries.catalog import LinkRun, apply_decision
-from entity_pipeline.domains.entities.links.queries.catalog_rows import attachable, load_accounts
+from entity_pipeline.domains.entities.links.queries.catalog_rows import load_accounts
+from entity_pipeline.domains.entities.links.queries.overtaken import overtaken
 from entity_pipeline.domains.entities.links.queries.vocabulary import Vocabulary, load_vocabulary
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.shared.reporting.charts import AMBER, GREEN, GREY, bars_by_name
@@ -94,7 +95,7 @@ def _to_decide(connection: Any, cohorts: CohortRange, refresh: bool) -> list[UUI
     return [
         *undecided_accounts(connection, cohorts, now),
         *(decided_accounts(connection, cohorts, now) if refresh else []),
-        *attachable(connection),
+        *overtaken(connection),
     ]
 
 

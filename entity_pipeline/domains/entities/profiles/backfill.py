@@ -4,12 +4,10 @@ Best effort: every failure of Instagram or R2 becomes a named outcome and never 
 accounts are fetched.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
-
-import psycopg
 
 from entity_pipeline.core.instagram.access import InstagramSession
 from entity_pipeline.core.instagram.profile import InstagramProfile, ProfileLook
@@ -23,9 +21,16 @@ from entity_pipeline.domains.entities.profiles.logic.column_values import fields
 from entity_pipeline.domains.entities.profiles.logic.profile_record import (
     merge_attempt,
     picture_put_off,
+    record_former,
     record_written,
 )
+from entity_pipeline.domains.entities.profiles.logic.stored_backfill import OtherRow
 from entity_pipeline.domains.entities.profiles.pictures import NO_PICTURE, PictureResult, ProfilePictures
+from entity_pipeline.domains.entities.profiles.queries.same_account import (
+    REFUSALS,
+    lock_same_account,
+    mark_renamed,
+)
 
 STAGE = "profile_backfill"
 MAX_ATTEMPTS = 5
@@ -55,8 +60,8 @@ class Backfiller:
         if isinstance(ended, Deferred):
             return ended
         picture = self._picture(account, ended.value) if ended.value else NO_PICTURE
-        patiently(lambda: self._write(account_id, ended, picture))
-        self.note(account_id)
+        for written in patiently(lambda: self._write(account_id, ended, picture)):
+            self.note(written)
         return ended
 
     def _load(self, account_id: UUID) -> Account | None:
@@ -68,13 +73,17 @@ class Backfiller:
             return NO_PICTURE
         return self.pictures.keep(profile.picture_url, max(self.deadline, self.clock() + PICTURE_TIME))
 
-    def _write(self, account_id: UUID, result: Result[InstagramProfile], picture: PictureResult) -> None:
+    def _write(
+        self, account_id: UUID, result: Result[InstagramProfile], picture: PictureResult
+    ) -> Sequence[UUID]:
+        """Returns the accounts that were written: this one, and rows of the same account under former handles."""
         try:
-            self._write_row(account_id, result, picture, with_columns=True)
-        except (psycopg.IntegrityError, psycopg.DataError, psycopg.errors.RaiseException):
+            return self._write_row(account_id, result, picture, with_columns=True)
+        except REFUSALS:
             # An unknown rule of the catalog refused the columns; the attempt itself must be recorded nevertheless.
-            self._write_row(account_id, result, picture, with_columns=False)
+            written = self._write_row(account_id, result, picture, with_columns=False)
             self.columns_refused += 1
+            return written
 
     def _write_row(
         self,
@@ -83,13 +92,15 @@ class Backfiller:
         picture: PictureResult,
         *,
         with_columns: bool,
-    ) -> None:
+    ) -> Sequence[UUID]:
         """Write under the row's lock, so that a person's edit in the meantime is seen and kept."""
         now = self.clock()
         with self.operation_db.connection() as connection, connection.transaction():
+            seen_id = result.value.instagram_id if result.value is not None else None
+            others = lock_same_account(connection, account_id, seen_id) if seen_id is not None else ()
             account = load_account(connection, account_id, for_update=True)
             if account is None:
-                return
+                return ()
             previous = account.enrichment.get(STAGE)
             backfill = merge_attempt(previous, result, now, MAX_ATTEMPTS)
             columns: dict[str, str] = {}
@@ -100,4 +111,9 @@ class Backfiller:
                 backfill = record_written(backfill, columns, picture.stored)
                 if picture.kind == "later":
                     backfill = picture_put_off(backfill, now, MAX_ATTEMPTS)
-            write_stage(connection, account_id, STAGE, backfill, columns)
+            former = others if seen_id == backfill["instagram_id"] else ()
+            backfill = record_former(backfill, former)
+            if write_stage(connection, account_id, STAGE, backfill, columns):
+                here: OtherRow = {"account_id": str(account_id), "username": account.username}
+                return [account_id, *mark_renamed(connection, former, here)]
+        return [account_id]

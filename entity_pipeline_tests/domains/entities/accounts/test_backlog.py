@@ -16,7 +16,7 @@ from entity_pipeline.domains.entities.accounts.logic.plan import HoldOff, Launch
 from entity_pipeline.domains.entities.accounts.queries import backlog as listed
 from entity_pipeline.domains.entities.accounts.queries import enrichment
 from entity_pipeline.domains.entities.accounts.queries.enrichment import CohortRange
-from entity_pipeline.domains.entities.links.queries.catalog_rows import attachable
+from entity_pipeline.domains.entities.links.queries.overtaken import overtaken
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.domains.entities.accounts.queries.test_enrichment import (
@@ -204,10 +204,10 @@ def follower(operation: Connection, followed: FollowedDatabase) -> date:
 
 def undecided(operation: Connection, followed: FollowedDatabase, cohorts: CohortRange = ALL) -> list[date]:
     with followed.connection() as assets:
-        return Backlog(assets, cohorts).undecided(attachable(operation))
+        return Backlog(assets, cohorts).undecided(overtaken(operation))
 
 
-def test_an_account_that_waited_for_one_that_a_person_linked_is_undecided(
+def test_an_account_that_again_one_that_a_person_linked_is_undecided(
     operation: Connection, followed: FollowedDatabase, follower: date
 ) -> None:
     assert undecided(operation, followed) == [follower]

@@ -44,7 +44,7 @@ select distinct {_COHORT} from (
 ) accounts order by 1
 """
 _UNDECIDED = f"""
-select distinct {_COHORT} from enrichment_queue where state = 'undecided' or account_id = any(%(attachable)s) order by 1
+select distinct {_COHORT} from enrichment_queue where state = 'undecided' or account_id = any(%(overtaken)s) order by 1
 """
 _OLDEST = """
 with all_of_them as (
@@ -104,10 +104,10 @@ def waiting_profiles(
 
 
 def undecided_cohorts(
-    connection: Connection[Any], cohorts: CohortRange, attachable: Sequence[UUID]
+    connection: Connection[Any], cohorts: CohortRange, overtaken: Sequence[UUID]
 ) -> list[date]:
-    """Cohorts with reviewed accounts without a link decision, and those of the accounts `attachable`."""
-    parameters = cohorts.parameters() | {"attachable": list(attachable)}
+    """Cohorts with reviewed accounts without a link decision, and those of the accounts `overtaken`."""
+    parameters = cohorts.parameters() | {"overtaken": list(overtaken)}
     return [row[0] for row in connection.execute(_UNDECIDED.encode(), parameters)]
 
 

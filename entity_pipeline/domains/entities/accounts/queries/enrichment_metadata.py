@@ -30,7 +30,7 @@ def merged(patch: str) -> str:
 
 
 def update_of_stage(
-    account_id: UUID, stage: str, value: Mapping[str, Any], columns: Mapping[str, str] | None = None
+    account_id: UUID, stage: str, value: Mapping[str, Any], columns: Mapping[str, str | None] | None = None
 ) -> tuple[sql.Composed, dict[str, Any]]:
     """The statement that puts `value` under the stage's key, and sets columns with it; and its parameters."""
     patch = merged("jsonb_build_object(%(stage)s::text, %(value)s::jsonb)")

@@ -5,7 +5,6 @@ goes into the account's own columns.
 """
 
 from dataclasses import dataclass, replace
-from uuid import UUID
 
 from entity_pipeline.domains.entities.language.same_name import normalise_name, normalised
 from entity_pipeline.domains.entities.links.logic.decisions import (
@@ -14,10 +13,12 @@ from entity_pipeline.domains.entities.links.logic.decisions import (
     Candidates,
     Create,
     Decision,
+    EntityKey,
     EntityWish,
     Exclude,
     Hold,
     Link,
+    links_of,
 )
 from entity_pipeline.domains.entities.links.logic.gates import (
     contradicted,
@@ -50,8 +51,6 @@ from entity_pipeline.shared.audit.provenance import by_person
 
 RULES_VERSION = "3"  # raise it when a rule changes what would be decided
 
-_Target = tuple[EntityTable, UUID]
-
 
 @dataclass(frozen=True, slots=True)
 class Names:
@@ -83,23 +82,27 @@ class _Case:
         return self.verdict.review
 
     @property
-    def linked(self) -> frozenset[_Target]:
+    def linked(self) -> frozenset[EntityKey]:
         """The entities the account already belongs to, from either side."""
-        pointing = {(item.table, item.id) for item in self.candidates.linked}
-        return frozenset(pointing | set(self.account.links.items()))
+        return links_of(self.account, self.candidates.linked)
 
 
 def decide(
     account: Account, verdict: Verdict | None, candidates: Candidates, settings: EntitySettings
 ) -> Decision:
-    """The decision about `account`. `verdict` is None while there is no finished review."""
-    decision = _decide(account, verdict, candidates, settings)
+    """The decision about `account`. `verdict` is None while there is no finished review.
+
+    A link that followed the account from a former handle needs no review: where the review would hold, it stays.
+    """
+    decision = _by_review(account, verdict, candidates, settings)
     if not isinstance(decision, Hold):
         return decision
-    return replace(decision, facts=hold_facts(decision.reasons, account, verdict, candidates, settings))
+    return _as_followed(account, candidates) or replace(
+        decision, facts=hold_facts(decision.reasons, account, verdict, candidates, settings)
+    )
 
 
-def _decide(
+def _by_review(
     account: Account, verdict: Verdict | None, candidates: Candidates, settings: EntitySettings
 ) -> Decision:
     if section(account, "catalog_link").get("status") == "undone":
@@ -129,6 +132,23 @@ def _decide(
         return Hold((HoldReason.COUNTRY_IS_NAMIBIA,))
     case = _Case(account, verdict, candidates, TABLE_OF_TYPE[review.account_type], wish, floor)
     return _primary(case) if review.account_role is AccountRole.PRIMARY else _follower(case)
+
+
+def _as_followed(account: Account, candidates: Candidates) -> Decision | None:
+    is_undone = section(account, "catalog_link").get("status") == "undone"
+    if (
+        not section(account, "profile_backfill").get("renamed_from")
+        or is_undone
+        or unusable(account, candidates)
+    ):
+        return None
+    linked = links_of(account, candidates.linked)
+    if len(linked) != 1:
+        return None
+    ((table, entity_id),) = linked
+    if account.entity_ig_role != AccountRole.PRIMARY:
+        return Attach(table, entity_id, AccountWish())
+    return Link(table, entity_id, AccountWish(), EntityWish(account.id, image_url=_picture(account)))
 
 
 def names_of(account: Account, review: Review, candidates: Candidates, floor: float = 0.0) -> Names:
@@ -215,7 +235,7 @@ def _follower(case: _Case) -> Decision:
     return Hold((HoldReason.PRIMARY_NOT_LINKED if named else HoldReason.PRIMARY_UNKNOWN,), case.wish)
 
 
-def _homes(case: _Case) -> frozenset[_Target]:
+def _homes(case: _Case) -> frozenset[EntityKey]:
     primary = case.candidates.primary
     if primary is None or primary.id == case.account.id:
         return frozenset()
@@ -272,14 +292,18 @@ def _classification(review: Review, floor: float) -> AccountWish:
 
 
 def _entity_wish(case: _Case, names: Names) -> EntityWish:
-    image = section(case.account, "profile_backfill").get("image")
-    url = image.get("url") if isinstance(image, dict) else None
     sure = case.review.field_confidence.country_of_origin
     of_brand = case.table is EntityTable.BRANDS and (sure is None or sure >= case.floor)
     return EntityWish(
         primary_account_id=case.account.id,
         name_en=names.en,
         name_ko=names.ko,
-        image_url=url if isinstance(url, str) and url else None,
+        image_url=_picture(case.account),
         country_of_origin=case.review.country_of_origin if of_brand else None,
     )
+
+
+def _picture(account: Account) -> str | None:
+    image = section(account, "profile_backfill").get("image")
+    url = image.get("url") if isinstance(image, dict) else None
+    return url if isinstance(url, str) and url else None

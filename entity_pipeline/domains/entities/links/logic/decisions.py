@@ -3,20 +3,23 @@
 The columns of a decision are wishes: `shared/audit/provenance.py` decides which of them a person's value overrides.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from entity_pipeline.domains.entities.links.logic.holds import HoldReason
-from entity_pipeline.domains.entities.models import AccountRole, AccountType, Entity, EntityTable
+from entity_pipeline.domains.entities.models import Account, AccountRole, AccountType, Entity, EntityTable
 
 LINK_COLUMN: Mapping[EntityTable, str] = {
     EntityTable.ARTISTS: "artist_id",
     EntityTable.BRANDS: "brand_id",
     EntityTable.GROUPS: "group_id",
 }
+
+
+EntityKey = tuple[EntityTable, UUID]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,11 @@ class Candidates:
     primary: PrimaryAccount | None = None
     ours: Mapping[str, Any] = field(default_factory=dict)
     twins: tuple[UUID, ...] = ()
+
+
+def links_of(account: Account, linked: Iterable[Entity]) -> frozenset[EntityKey]:
+    """The entities an account belongs to, from either side; `linked` are those that point at it."""
+    return frozenset({(item.table, item.id) for item in linked} | set(account.links.items()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,8 @@ def unusable(account: Account, candidates: Candidates) -> Reasons:
     checks = (
         (HoldReason.INVALID_USERNAME, account.handle is None),
         (HoldReason.INACTIVE, not account.is_active),
-        (HoldReason.REASSIGNED, _reassigned(section(account, "profile_backfill"))),
+        (HoldReason.REASSIGNED, is_reassigned(section(account, "profile_backfill"))),
+        (HoldReason.RENAMED, present_handle(account) is not None),
         (
             HoldReason.DUPLICATE_USERNAME,
             bool(candidates.twins) and not account.links and not candidates.linked,
@@ -78,14 +79,20 @@ def contradicted(account: Account, review: Review, candidates: Candidates) -> Re
     return tuple(reason for reason, failed in checks if failed)
 
 
-def _reassigned(profile: Mapping[str, Any]) -> bool:
+def present_handle(account: Account) -> str | None:
+    """The handle under which the row's Instagram account was last seen, if it is that of another row."""
+    handle = json_object(section(account, "profile_backfill").get("renamed_to")).get("username")
+    return handle if isinstance(handle, str) and handle else None
+
+
+def is_reassigned(profile: Mapping[str, Any]) -> bool:
     """Whether the last fetch with an id found another id than the first; fetches without an id don't count."""
     history = profile.get("history")
     looks = [look for look in history if isinstance(look, Mapping)] if isinstance(history, list) else []
     seen = [look["instagram_id"] for look in looks if look.get("instagram_id") is not None]
     known = profile.get("instagram_id")
     moved = bool(seen) and known is not None and str(seen[-1]) != str(known)
-    return moved or profile.get("outcome") == "reassigned"
+    return moved or profile.get("outcome") == "reassigned" or profile.get("reassigned_to") is not None
 
 
 def section(account: Account, key: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from entity_pipeline.domains.entities.links.logic.decisions import Candidates, Fact, FactKind, Facts
-from entity_pipeline.domains.entities.links.logic.gates import threshold_for
+from entity_pipeline.domains.entities.links.logic.gates import present_handle, threshold_for
 from entity_pipeline.domains.entities.links.logic.holds import HoldReason
 from entity_pipeline.domains.entities.models import Account, Entity, Verdict
 from entity_pipeline.domains.entities.settings import EntitySettings
@@ -57,6 +57,7 @@ def hold_facts(
         ),
         HoldReason.FIELD_DIFFERS: ((FactKind.REVIEWED, review.field),),
         HoldReason.PRIMARY_NOT_LINKED: ((FactKind.ACCOUNT, review.primary_username),),
+        HoldReason.RENAMED: ((FactKind.ACCOUNT, present_handle(account)),),
         HoldReason.DUPLICATE_USERNAME: ((FactKind.ACCOUNT, account.handle),),
     }
     found = {

@@ -29,6 +29,8 @@ class HoldReason(StrEnum):
     DUPLICATE_USERNAME = "duplicate_username"
     INACTIVE = "inactive"
     REASSIGNED = "reassigned"
+    RENAMED = "renamed"
+    FORMER_LINKS = "former_links"
     ACCOUNT_TYPE_DIFFERS = "account_type_differs"
     ACCOUNT_ROLE_DIFFERS = "account_role_differs"
     ACCOUNT_IS_PRIMARY = "account_is_primary"

@@ -24,6 +24,7 @@ from entity_pipeline.core.failures import TransientFailure
 from entity_pipeline.core.text.handles import handle_or_none
 from entity_pipeline.domains.entities.language.same_name import near_forms, normalised
 from entity_pipeline.domains.entities.links.logic.decisions import Attach, Candidates, Decision, Hold, Link
+from entity_pipeline.domains.entities.links.logic.follow import former_rows
 from entity_pipeline.domains.entities.links.logic.gates import section
 from entity_pipeline.domains.entities.links.logic.holds import HoldReason
 from entity_pipeline.domains.entities.links.queries.catalog_rows import (
@@ -31,7 +32,6 @@ from entity_pipeline.domains.entities.links.queries.catalog_rows import (
     ask_account,
     ask_candidates,
     ask_waiting_for,
-    attachable,
     load_account,
 )
 from entity_pipeline.domains.entities.links.queries.catalog_write import (
@@ -42,6 +42,11 @@ from entity_pipeline.domains.entities.links.queries.catalog_write import (
     Writing,
     ask_entity,
     write,
+)
+from entity_pipeline.domains.entities.links.queries.follow import (
+    Following,
+    follow_former_handles,
+    hold_former_links,
 )
 from entity_pipeline.domains.entities.links.queries.vocabulary import Vocabulary, load_vocabulary
 from entity_pipeline.domains.entities.models import TABLE_OF_TYPE, Account, EntityTable, Verdict
@@ -55,7 +60,6 @@ __all__ = [
     "LinkOutcome",
     "LinkRun",
     "apply_decision",
-    "attachable",
     "load_account",
 ]
 
@@ -109,6 +113,11 @@ def apply_decision(
         if account is None:
             return Applied(LinkOutcome.MISSING)
         try:
+            if former_rows(account):
+                reasons = _follow(connection, account, run)
+                if reasons:
+                    return Applied(LinkOutcome.HELD, reasons=reasons)
+                account = load_account(connection, account_id) or account
             with _rolled_back_on_error(connection):
                 return _Attempt(connection, account, run, refusal).apply()
         except (_Moved, errors.DeadlockDetected, errors.SerializationFailure):
@@ -120,6 +129,15 @@ def apply_decision(
             refusal = _refusal(error)
         seen = None
     raise TransientFailure(f"Account {account_id} keeps changing while it is being linked: run it again.")
+
+
+def _follow(connection: psycopg.Connection[Any], account: Account, run: LinkRun) -> tuple[HoldReason, ...]:
+    following = Following(run.run_id, run.now)
+    try:
+        return follow_former_handles(connection, account, following)
+    except _REFUSALS:
+        hold_former_links(connection, account, following)
+        return (HoldReason.FORMER_LINKS,)
 
 
 @contextmanager

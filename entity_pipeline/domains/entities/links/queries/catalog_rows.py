@@ -33,7 +33,11 @@ IMAGE_COLUMN: Mapping[EntityTable, str] = {
     EntityTable.GROUPS: "profile_image_url",
 }
 
-_HANDLE = "lower(ltrim(btrim(username), '@'))"  # the expression of the index entity_pipeline_accounts_handle
+
+def handle_of(name: str) -> str:
+    """The handle of a stored name in SQL: the expression of the index entity_pipeline_accounts_handle."""
+    return f"lower(ltrim(btrim({name}), '@'))"
+
 
 _ACCOUNT = """
 select id, username, name_en, name_ko, display_name, bio, profile_image_url,
@@ -60,10 +64,13 @@ order by 1, 2
 _OF_ACCOUNT = """where e.primary_instagram_account_id = %(account)s
     or e.id = (select a.{link} from instagram_accounts a where a.id = %(account)s)
 """
+# A review may still name an account by a former handle.
+_HANDLES = f"""any(array(select %(handle)s union all
+    select {handle_of("p.metadata -> 'entity_enrichment' -> 'profile_backfill' -> 'renamed_to' ->> 'username'")}
+    from instagram_accounts p where {handle_of("p.username")} = %(handle)s))"""
 _OF_PRIMARY = f"""where e.primary_instagram_account_id
-      = any(array(select a.id from instagram_accounts a where {_HANDLE.replace("username", "a.username")} = %(handle)s))
-    or e.id = any(array(select a.{{link}} from instagram_accounts a
-                        where {_HANDLE.replace("username", "a.username")} = %(handle)s))
+      = any(array(select a.id from instagram_accounts a where {handle_of("a.username")} = {_HANDLES}))
+    or e.id = any(array(select a.{{link}} from instagram_accounts a where {handle_of("a.username")} = {_HANDLES}))
 """
 _NAMED = """where entity_pipeline_name_key(e.name_en) = any(array(
         select entity_pipeline_name_key(name) from unnest(%(names)s::text[]) name))
@@ -71,9 +78,9 @@ _NAMED = """where entity_pipeline_name_key(e.name_en) = any(array(
         select entity_pipeline_name_key(name) from unnest(%(names)s::text[]) name))
 """
 
-_BY_HANDLE = (
-    f"select id from instagram_accounts where {_HANDLE} = %s order by is_active desc, username = %s desc, id"
-)
+_BY_HANDLE = f"""
+select id from instagram_accounts where {handle_of("username")} = %s order by is_active desc, username = %s desc, id
+"""
 
 _WAITING = f"""
 select id from instagram_accounts
@@ -81,21 +88,6 @@ where metadata #>> '{{entity_enrichment,gemini_review,review,primary_username}}'
   and metadata #>> '{{entity_enrichment,catalog_link,status}}' = 'held'
   and metadata #> '{{entity_enrichment,catalog_link,reasons}}' ? '{HoldReason.PRIMARY_NOT_LINKED}'
 order by id
-"""
-
-# Also a condition of `accounts/queries/enrichment.py`, so that a search for work finds these accounts.
-ATTACHABLE = f"""
-select distinct f.id
-from instagram_accounts f
-join instagram_accounts p on {_HANDLE.replace("username", "p.username")}
-    = f.metadata #>> '{{entity_enrichment,gemini_review,review,primary_username}}'
-where f.metadata #>> '{{entity_enrichment,catalog_link,status}}' = 'held'
-  and f.metadata #> '{{entity_enrichment,catalog_link,reasons}}' ? '{HoldReason.PRIMARY_NOT_LINKED}'
-  and (exists (select from artists where primary_instagram_account_id = p.id)
-    or exists (select from brands where primary_instagram_account_id = p.id)
-    or exists (select from groups where primary_instagram_account_id = p.id)
-    or num_nonnulls(p.artist_id, p.brand_id, p.group_id) > 0)
-order by f.id
 """
 
 
@@ -126,6 +118,20 @@ def ask_account(trip: RoundTrip, account_id: UUID, *, for_update: bool) -> Round
     return trip.ask(query, [account_id], lambda rows: _account(rows[0]) if rows else None)
 
 
+def ask_accounts_locked(trip: RoundTrip, ids: Sequence[UUID]) -> RoundTripAnswer[dict[UUID, Account]]:
+    """Ask for the accounts that exist, by id, each locked in order of its id as `load_account` locks it."""
+    return trip.ask(
+        _ACCOUNT + "where id = any(%s) order by id for no key update",
+        [list(ids)],
+        lambda rows: {row["id"]: _account(row) for row in rows},
+    )
+
+
+def ask_linked(trip: RoundTrip, account_id: UUID) -> RoundTripAnswer[tuple[Entity, ...]]:
+    """Ask for the entities that the account points at or that point at it."""
+    return _ask_entities(trip, EntityTable, _OF_ACCOUNT, account=account_id)
+
+
 def load_account_of(connection: psycopg.Connection[Any], handle: str) -> Account | None:
     """The account with a normalised handle; of several spellings the one that is active and exact."""
     found = connection.execute(_BY_HANDLE, [handle, handle]).fetchone()
@@ -140,7 +146,7 @@ def ask_candidates(
     The returned function reads the results for the account as found under its lock, which may have other column
     values than `account` but must have the same handle, names and review.
     """
-    linked = _ask_entities(trip, EntityTable, _OF_ACCOUNT, account=account.id)
+    linked = ask_linked(trip, account.id)
     ours = entity_audit.ask_ours(trip, ACCOUNTS, account.id)
     twins = _ask_same_handle(trip, account.handle, account.username)
     primary = handle_or_none(review.primary_username) if review else None
@@ -178,14 +184,6 @@ def ask_candidates(
 def ask_waiting_for(trip: RoundTrip, handle: str) -> RoundTripAnswer[tuple[UUID, ...]]:
     """Ask for accounts of any cohort to decide again: held because the account `handle` was not linked yet."""
     return trip.ask(_WAITING, [handle], _ids)
-
-
-def attachable(connection: psycopg.Connection[Any]) -> Sequence[UUID]:
-    """Accounts of any cohort that still wait although their primary account is linked by now.
-
-    A person may have linked it, or a run was killed before it reached the waiting accounts.
-    """
-    return [row[0] for row in connection.execute(ATTACHABLE).fetchall()]
 
 
 def _account(row: Mapping[str, Any]) -> Account:

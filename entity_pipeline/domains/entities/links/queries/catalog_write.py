@@ -155,7 +155,7 @@ def write(writing: Writing, decision: Decision) -> Applied:
         written += (f"{ACCOUNTS}.{column}" for column in changes)
     outcome = _unless_created_before(account, outcome, entity_id)
     reasons = tuple(dict.fromkeys((*reasons, *writing.notes)))
-    link = _catalog_link(writing, outcome, table, entity_id, reasons)
+    link = catalog_link_of(writing, outcome, table, entity_id, reasons)
     if isinstance(decision, Hold) and decision.facts:
         link["facts"] = {
             reason.value: [fact.to_json() for fact in facts] for reason, facts in decision.facts.items()
@@ -260,13 +260,14 @@ def _unless_created_before(account: Account, outcome: LinkOutcome, entity_id: UU
     return LinkOutcome.CREATED if outcome is LinkOutcome.LINKED and same else outcome
 
 
-def _catalog_link(
+def catalog_link_of(
     writing: Writing,
     outcome: LinkOutcome,
     table: EntityTable | None,
     entity_id: UUID | None,
     reasons: tuple[HoldReason, ...],
 ) -> dict[str, Any]:
+    """The account's `catalog_link` after this decision."""
     picture = section(writing.account, "profile_backfill").get("image")
     return {
         "status": outcome.value,

@@ -3,7 +3,7 @@
 A single "not found" is not a fact: `core/instagram/absence.py` says when it becomes one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,6 +19,7 @@ from entity_pipeline.domains.entities.profiles.logic.stored_backfill import (
     REASSIGNED,
     HistoryEntry,
     Image,
+    OtherRow,
     ProfileBackfill,
     ProfileFacts,
     Status,
@@ -72,6 +73,8 @@ def merge_attempt(
             "source": result.source,
             "history": trimmed([*before["history"], entry]),
             "facts": before["facts"] if reassigned else _facts(result.value),
+            "renamed_to": before["renamed_to"] if reassigned else None,
+            "reassigned_to": result.value.instagram_id if reassigned else None,
         }
     history = [*before["history"], entry]
     status = _status(before, result, history, is_last=attempts >= max_attempts)
@@ -96,6 +99,12 @@ def record_written(
         "fields_written": backfill["fields_written"] | fingerprints,
         "image": _image(stored) if stored is not None else backfill["image"],
     }
+
+
+def record_former(backfill: ProfileBackfill, former: Sequence[OtherRow]) -> ProfileBackfill:
+    """The backfill of a found account that other rows had under other handles; rows known before stay known."""
+    rows = {row["account_id"]: row for row in (*backfill["renamed_from"], *former)}
+    return {**backfill, "renamed_from": list(rows.values())}
 
 
 def picture_put_off(backfill: ProfileBackfill, now: datetime, max_attempts: int) -> ProfileBackfill:

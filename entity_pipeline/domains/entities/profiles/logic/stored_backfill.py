@@ -10,7 +10,7 @@ from typing import Any, Literal, TypedDict, cast
 
 from entity_pipeline.core.instagram.absence import Sighting, counting_absences
 from entity_pipeline.core.instagram.outcomes import Finding
-from entity_pipeline.core.jsonb import json_object
+from entity_pipeline.core.jsonb import json_items, json_object
 
 HISTORY = 5
 FACTS_URLS = 5
@@ -49,8 +49,19 @@ class ProfileFacts(TypedDict):
     external_urls: list[str]
 
 
+class OtherRow(TypedDict):
+    """Another row of `instagram_accounts` that is the same Instagram account under another handle."""
+
+    account_id: str
+    username: str
+
+
 class ProfileBackfill(TypedDict):
-    """The whole section, ready for JSON; times are ISO 8601 in UTC."""
+    """The whole section, ready for JSON; times are ISO 8601 in UTC.
+
+    `renamed_to` is the row that was last seen with this row's `instagram_id`, if it is another one, and `renamed_from`
+    are the rows that had it before. `reassigned_to` is the id that was seen last under this handle, if it is another.
+    """
 
     status: Status
     outcome: str
@@ -63,6 +74,9 @@ class ProfileBackfill(TypedDict):
     image: Image | None
     history: list[HistoryEntry]
     facts: ProfileFacts | None
+    renamed_to: OtherRow | None
+    renamed_from: list[OtherRow]
+    reassigned_to: str | None
 
 
 def read_stored(raw: object) -> ProfileBackfill:
@@ -83,6 +97,9 @@ def read_stored(raw: object) -> ProfileBackfill:
         "image": cast(Image, dict(image)) if isinstance(image, Mapping) and image else None,
         "history": _entries(raw.get("history")),
         "facts": cast(ProfileFacts, dict(facts)) if (facts := json_object(raw.get("facts"))) else None,
+        "renamed_to": _other_row(raw.get("renamed_to")),
+        "renamed_from": [row for item in json_items(raw.get("renamed_from")) if (row := _other_row(item))],
+        "reassigned_to": _text(raw.get("reassigned_to")),
     }
 
 
@@ -110,6 +127,14 @@ def _entries(raw: object) -> list[HistoryEntry]:
     if not isinstance(raw, Sequence) or isinstance(raw, str):
         return []
     return [cast(HistoryEntry, dict(entry)) for entry in raw if isinstance(entry, Mapping)]
+
+
+def _other_row(raw: object) -> OtherRow | None:
+    row = json_object(raw)
+    account_id, username = _text(row.get("account_id")), _text(row.get("username"))
+    return (
+        None if account_id is None or username is None else {"account_id": account_id, "username": username}
+    )
 
 
 def _texts(raw: object) -> dict[str, str]:

@@ -17,10 +17,10 @@ from entity_pipeline.domains.entities.links.queries.catalog import (
     LinkOutcome,
     LinkRun,
     apply_decision,
-    attachable,
     load_account,
 )
 from entity_pipeline.domains.entities.links.queries.catalog_rows import ask_candidates, ask_waiting_for
+from entity_pipeline.domains.entities.links.queries.overtaken import overtaken
 from entity_pipeline.domains.entities.links.queries.vocabulary import load_vocabulary
 from entity_pipeline.domains.entities.models import AccountRole, AccountType, EntityField, EntityTable
 from entity_pipeline.domains.entities.settings import EntitySettings
@@ -216,7 +216,7 @@ def test_a_follower_is_found_when_a_person_links_its_primary(operation: Connecti
     follower = insert_account(operation, "madeup.japan", **FOLLOWER)
     apply(operation, follower)
     account_id = insert(operation, "instagram_accounts", username="@Madeup.Seoul")
-    assert attachable(operation) == []
+    assert overtaken(operation) == []
     brand_id = insert(
         operation,
         "brands",
@@ -225,9 +225,9 @@ def test_a_follower_is_found_when_a_person_links_its_primary(operation: Connecti
     )
     if by_role:
         set_columns(operation, "instagram_accounts", account_id, brand_id=brand_id, entity_ig_role="primary")
-    assert attachable(operation) == [follower]
+    assert overtaken(operation) == [follower]
     assert apply(operation, follower).outcome is LinkOutcome.ATTACHED
-    assert attachable(operation) == []
+    assert overtaken(operation) == []
 
 
 def test_a_primary_that_a_person_linked_by_role_counts_as_linked(operation: Connection) -> None:
@@ -280,7 +280,7 @@ def test_a_chain_of_accounts_ends_at_one_entity_in_every_order(
     }
     assert len(set(entities.values())) == count(operation, "brands") == 1
     assert None not in entities.values()
-    assert attachable(operation) == []
+    assert overtaken(operation) == []
 
 
 # --- doing it again, and people -----------------------------------------------------------------------------

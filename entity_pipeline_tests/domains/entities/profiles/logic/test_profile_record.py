@@ -89,6 +89,9 @@ def test_a_found_profile_is_kept_with_its_id_and_source() -> None:
             }
         ],
         "facts": {"is_verified": None, "follower_count": None, "external_urls": []},
+        "renamed_to": None,
+        "renamed_from": [],
+        "reassigned_to": None,
     }
 
 
