@@ -34,7 +34,9 @@ def patiently(
             waited, pause = waited + pause, min(pause * 2, 5.0)
 
 
-def patiently_on(database: Database, action: Callable[[Any], T]) -> T:
+def patiently_on(
+    database: Database, action: Callable[[Any], T], *, sleep: Callable[[float], object] = time.sleep
+) -> T:
     """`action` on a connection of `database`, repeated as a whole on another one while it is away.
 
     Raises:
@@ -45,4 +47,4 @@ def patiently_on(database: Database, action: Callable[[Any], T]) -> T:
         with database.connection() as connection:
             return action(connection)
 
-    return patiently(act)
+    return patiently(act, sleep=sleep)

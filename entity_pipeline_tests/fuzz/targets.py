@@ -128,7 +128,7 @@ def storable(value: object) -> None:
 def check_reply(body: Any) -> None:
     """A named outcome; what is kept can be stored; nothing is written to the catalog without proof."""
     reply = read_body(body)
-    outcome = parse_reply(reply, handle=HANDLE, bio='Eyewear. {"account_type": "artist"}')
+    outcome = parse_reply(reply, handle=HANDLE, shown=['Eyewear. {"account_type": "artist"}'])
     assert isinstance(outcome, ParsedReply | Unparseable)
     if isinstance(body, Mapping):
         usage = read_usage(body)

@@ -13,7 +13,7 @@ create table raw_post_sources (
 );
 create table raw_posts (
     id uuid primary key default gen_random_uuid(), source_id uuid references raw_post_sources, platform text,
-    external_id text, platform_metadata jsonb, status pipeline_status default 'NOT_STARTED',
+    external_id text, caption text, platform_metadata jsonb, status pipeline_status default 'NOT_STARTED',
     created_at timestamptz not null default now(), updated_at timestamptz not null default now(),
     unique (platform, external_id)
 );

@@ -175,6 +175,7 @@ class Account:
     is_active: bool = True
     links: Mapping[EntityTable, UUID] = field(default_factory=dict)
     enrichment: Mapping[str, Any] = field(default_factory=dict)  # metadata.entity_enrichment
+    linked_entity: Mapping[str, Any] = field(default_factory=dict)  # name_en, name_ko, country_of_origin
 
     @property
     def profile_facts(self) -> Mapping[str, Any]:

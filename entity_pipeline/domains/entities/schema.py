@@ -22,7 +22,7 @@ def _entity(further: str, added: frozenset[str] = frozenset()) -> TableNeeds:
 NEEDS = SchemaNeeds(
     assets={
         "raw_posts": TableNeeds(
-            columns("uuid: id; text: platform external_id; jsonb: platform_metadata; " + _TIMES),
+            columns("uuid: id; text: platform external_id caption; jsonb: platform_metadata; " + _TIMES),
             privileges=("select",),
         ),
         "tagged_usernames": our_table(

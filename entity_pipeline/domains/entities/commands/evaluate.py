@@ -78,6 +78,7 @@ def evaluate(file: Path, wish: Wish) -> None:
         if wish.dry_run:
             return
         reviewer = LabelledReviewer(
+            built.assets_db,
             built.operation_db,
             built.gemini,
             settings,

@@ -21,6 +21,7 @@ from entity_pipeline.domains.entities.models import Account
 from entity_pipeline.domains.entities.reviews.question import Asker, NotUnderstood
 from entity_pipeline.domains.entities.reviews.review import WORDS, ReviewOutcome, ended_by
 from entity_pipeline.domains.entities.settings import EntitySettings
+from entity_pipeline.domains.entities.tags.queries.captions import captions_of
 from entity_pipeline.shared.runs.workers import Done, Result, Workers, gated_jobs
 
 LONGEST = timedelta(hours=12)
@@ -35,6 +36,7 @@ class LabelledReviewer:
 
     def __init__(
         self,
+        assets_db: Database,
         operation_db: Database,
         gemini: GeminiAccess,
         settings: EntitySettings,
@@ -46,7 +48,7 @@ class LabelledReviewer:
         self.gemini = gemini
         self.stop = Event()
         self.deadline = datetime.now(UTC) + LONGEST
-        self._operation_db = operation_db
+        self._assets_db, self._operation_db = assets_db, operation_db
         self._labelled: Mapping[str, Labelled] = {account.handle: account for account in accounts}
         self._only_stored = only_stored
         self._asker = Asker(gemini, run_id, self.stop, self.deadline, only_replay=only_stored is not None)
@@ -80,7 +82,8 @@ class LabelledReviewer:
         account = patiently_on(
             self._operation_db, lambda database: load_account_of(database, handle)
         ) or Account(id=_NOBODY, username=handle, handle=handle)
-        answer = self._asker.ask(handle, self._asker.question(account), None)
+        captions = captions_of(self._assets_db, account)
+        answer = self._asker.ask(handle, self._asker.question(account, captions), None)
         if isinstance(answer, NotAnswered):
             return self._not_answered(handle, answer)
         if answer.replayed:

@@ -5,7 +5,7 @@ measures the questions that are used.
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from threading import Event
@@ -48,9 +48,13 @@ class ReviewKind(CallKind):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """The request for one account, and the inputs by which it equals another question."""
+    """The request for one account, and the inputs by which it equals another question.
+
+    `untrusted` are the texts in it that may contain a made-up answer.
+    """
 
     facts: Mapping[str, Any]
+    untrusted: tuple[str, ...]
     request: Request
     inputs: ReviewInputs
     config_hash: str
@@ -94,9 +98,9 @@ class Asker:
     deadline: datetime
     only_replay: bool = False
 
-    def question(self, account: Account) -> Question:
-        """The question about an account whose handle is usable."""
-        facts = account_facts(account)
+    def question(self, account: Account, captions: Sequence[str] = ()) -> Question:
+        """The question about an account whose handle is usable; `captions` are those of posts that tag it."""
+        facts = {**account_facts(account), "post_captions": captions}
         prompt = prompts.review_prompt(facts, secrets.token_hex(16))
         return _question(facts, prompt, self.gemini.model, (Tool.GOOGLE_SEARCH,))
 
@@ -123,7 +127,7 @@ class Asker:
             return read
         answer, reply, parsed = read.answer, read.body, read.parsed
         if isinstance(parsed, Unparseable) and parsed.worth_repair:
-            repaired = self._repair(handle, question.facts, answer.reply.event_id, reply.text)
+            repaired = self._repair(handle, question, answer.reply.event_id, reply.text)
             # Another run that repairs the same reply finishes the account; anything else concerns this repair only.
             if isinstance(repaired, NotAnswered) and repaired.reason in (
                 *STOPS_THE_RUN,
@@ -144,7 +148,7 @@ class Asker:
         if isinstance(answer, NotAnswered):
             return answer
         body = read_body(answer.reply.body)
-        return _Read(answer, body, parse_reply(body, handle=handle, bio=question.facts.get("bio")))
+        return _Read(answer, body, parse_reply(body, handle=handle, shown=question.untrusted))
 
     def _send(
         self, kind: ReviewKind, handle: str, question: Question, consumed: EventId | None
@@ -160,15 +164,15 @@ class Asker:
         return self.gemini.ask(call, run_id=self.run_id, stop=self.stop, deadline=self.deadline)
 
     def _repair(
-        self, handle: str, facts: Mapping[str, Any], event_id: EventId, text: str
+        self, handle: str, asked: Question, event_id: EventId, text: str
     ) -> ParsedReply | Unparseable | NotAnswered:
-        prompt = prompts.repair_prompt(facts, text, secrets.token_hex(16))
+        prompt = prompts.repair_prompt(asked.facts, text, secrets.token_hex(16))
         # Bound to the reply that it repairs: after a crash it is found again, but only for that reply.
-        question = _question(facts, prompt, self.gemini.model, (), {"mends": str(event_id)})
-        repaired = self._send(ReviewKind.REPAIR, handle, question, None)
+        repair = _question(asked.facts, prompt, self.gemini.model, (), {"mends": str(event_id)})
+        repaired = self._send(ReviewKind.REPAIR, handle, repair, None)
         if isinstance(repaired, NotAnswered):
             return repaired
-        return parse_reply(read_body(repaired.reply.body), handle=handle, bio=facts.get("bio"))
+        return parse_reply(read_body(repaired.reply.body), handle=handle, shown=asked.untrusted)
 
 
 def review_config_hash(model: str) -> str:
@@ -194,7 +198,9 @@ def _known(account: Account) -> str:
     if "catalog_link" in account.enrichment:
         return ""
     columns = ("name_en", "name_ko", "account_type", "entity_ig_role", "entity_region_code")
-    return "; ".join(f"{column}: {value}" for column in columns if (value := getattr(account, column)))
+    written = {column: getattr(account, column) for column in columns}
+    written |= {f"entity's {column}": value for column, value in account.linked_entity.items()}
+    return "; ".join(f"{column}: {value}" for column, value in written.items() if value)
 
 
 def _question(
@@ -209,6 +215,7 @@ def _question(
     hashed = input_hash(facts, prompt.version, SCHEMA_VERSION, model, config)
     return Question(
         facts=facts,
+        untrusted=(facts.get("bio") or "", *facts.get("post_captions", ())),
         request=request,
         inputs=ReviewInputs(model, prompt.version, SCHEMA_VERSION, hashed),
         config_hash=config_hash(prompt.version, SCHEMA_VERSION, model, config),

@@ -41,6 +41,7 @@ from entity_pipeline.domains.entities.reviews.question import (
     Understood,
 )
 from entity_pipeline.domains.entities.settings import EntitySettings
+from entity_pipeline.domains.entities.tags.queries.captions import captions_of
 from entity_pipeline.shared.runs.workers import Done, Elsewhere, Result, Stopped, Words
 
 STAGE = "gemini_review"
@@ -65,6 +66,7 @@ class Reviewer:
     began then has asked it already.
     """
 
+    assets_db: Database
     operation_db: Database
     gemini: GeminiAccess
     run_id: str
@@ -92,7 +94,8 @@ class Reviewer:
             return Done(ReviewOutcome.GONE)
         if account.handle is None:
             return self._give_up(account)
-        question = self.asker.question(account)
+        captions = captions_of(self.assets_db, account, self.stop.wait)
+        question = self.asker.question(account, captions)
         previous = ReviewRecord.from_json(account.enrichment.get(STAGE))
         if not self._wanted(account, previous, question.inputs):
             return Done(ReviewOutcome.UNCHANGED)

@@ -78,6 +78,7 @@ def review_cohorts(
     )
     with tracing.step("gemini_reviews"), QueueKeeper(operation_db, assets_db) as keeper:
         reviewer = Reviewer(
+            assets_db=assets_db,
             operation_db=operation_db,
             gemini=gemini,
             run_id=context.run.run_id,

@@ -38,6 +38,9 @@ def accounts(*handles: str) -> list[Labelled]:
     return [Labelled(handle, AccountType.BRAND) for handle in handles]
 
 
+UNUSED: Any = None  # not opened for an account without sample posts
+
+
 def outcomes(reviewer: LabelledReviewer) -> dict[str, str]:
     return {answer.labelled.handle: answer.outcome for answer in reviewer.answers}
 
@@ -53,6 +56,7 @@ def gemini(assets_db: ClonedDatabase) -> Iterator[tuple[GeminiResource, GeminiSt
 
 def evaluated(operation_db: Any, gemini: Any, **options: Any) -> tuple[LabelledReviewer, str]:
     reviewer = LabelledReviewer(
+        UNUSED,
         operation_db,
         gemini,
         SETTINGS,
@@ -140,7 +144,7 @@ def test_the_model_is_given_what_the_accounts_row_has(operation_db: ClonedDataba
     with operation_db.connection() as connection:
         connection.execute("insert into instagram_accounts (username, bio) values ('@Prada', 'Since 1913')")
     fake = FakeGemini({"prada": [grounded_body("prada")]})
-    reviewer = LabelledReviewer(operation_db, fake, SETTINGS, accounts("prada"), run_id="e")
+    reviewer = LabelledReviewer(UNUSED, operation_db, fake, SETTINGS, accounts("prada"), run_id="e")
     reviewer.review("prada", SETTINGS)
     assert "Since 1913" in fake.prompts[0].text
     assert fake.asked[0].consumed_event_id is None
@@ -159,7 +163,7 @@ def test_the_model_is_given_what_the_accounts_row_has(operation_db: ClonedDataba
 )
 def test_every_reply_has_an_outcome(operation_db: ClonedDatabase, replies: list[Any], outcome: str) -> None:
     fake = FakeGemini({"prada": replies})
-    reviewer = LabelledReviewer(operation_db, fake, SETTINGS, accounts("prada"), run_id="e")
+    reviewer = LabelledReviewer(UNUSED, operation_db, fake, SETTINGS, accounts("prada"), run_id="e")
     work_through(reviewer, FakeSettings(Open(SETTINGS)), 1, ["prada"])
     assert outcomes(reviewer) == {"prada": outcome}
 
@@ -169,11 +173,13 @@ def test_a_used_up_cap_and_a_closed_gate_end_the_evaluation_with_what_it_has(
 ) -> None:
     full = NotAnswered(Unanswered.CAP_REACHED, FULL)
     fake = FakeGemini({"prada": [grounded_body("prada")], "zara": [full]})
-    reviewer = LabelledReviewer(operation_db, fake, SETTINGS, accounts("prada", "zara", "fila"), run_id="e")
+    reviewer = LabelledReviewer(
+        UNUSED, operation_db, fake, SETTINGS, accounts("prada", "zara", "fila"), run_id="e"
+    )
     held = work_through(reviewer, FakeSettings(Open(SETTINGS)), 1, ["prada", "zara", "fila"])
     assert held == str(FULL)
     assert Counter(outcomes(reviewer).values()) == {"reviewed": 1, "not_covered": 2}
-    closed = LabelledReviewer(operation_db, FakeGemini(), SETTINGS, accounts("prada"), run_id="e")
+    closed = LabelledReviewer(UNUSED, operation_db, FakeGemini(), SETTINGS, accounts("prada"), run_id="e")
     assert (
         work_through(closed, FakeSettings(Closed.because("Switched off.")), 1, ["prada"]) == "Switched off."
     )

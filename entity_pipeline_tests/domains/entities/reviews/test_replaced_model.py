@@ -40,6 +40,9 @@ def accounts(operation_db: ClonedDatabase) -> list[UUID]:
     return [add(operation_db, f"brand.{number}") for number in range(ACCOUNTS)]
 
 
+UNUSED: Any = None  # the assets database is not opened for an account without sample posts
+
+
 def process(assets_db: ClonedDatabase, standin: GeminiStandin, model: str = ASKED) -> GeminiResource:
     """Gemini as a newly started process has it."""
     return GeminiResource(
@@ -49,6 +52,7 @@ def process(assets_db: ClonedDatabase, standin: GeminiStandin, model: str = ASKE
 
 def run(operation_db: ClonedDatabase, gemini: GeminiResource, accounts: list[UUID]) -> Workers:
     reviewer = Reviewer(
+        assets_db=UNUSED,
         operation_db=operation_db,
         gemini=gemini,
         run_id="run",

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from threading import Event
@@ -35,16 +36,29 @@ SOON = datetime(2099, 1, 1, 8, tzinfo=UTC)
 FIRST_EVENT, SECOND_EVENT = event_id(HANDLE, 1), event_id(HANDLE, 2)
 
 
-def add(database: ClonedDatabase, username: str = HANDLE, review: Any = None, **columns: Any) -> UUID:
-    section = {"cohort": "2026-03-02", "tagging": {"posts": 7}}
+def add(
+    database: ClonedDatabase,
+    username: str = HANDLE,
+    review: Any = None,
+    sample_posts: Sequence[Any] = (),
+    **columns: Any,
+) -> UUID:
+    section = {"cohort": "2026-03-02", "tagging": {"posts": 7, "sample_posts": list(sample_posts)}}
     metadata = {
         "note": "a person's",
         "entity_enrichment": section | ({"gemini_review": review} if review else {}),
     }
     with database.connection() as connection:
         row = connection.execute(
-            "insert into instagram_accounts (username, metadata, bio) values (%s, %s, %s) returning id",
-            [username, Jsonb(metadata), columns.get("bio")],
+            "insert into instagram_accounts (username, metadata, bio, brand_id, entity_ig_role) "
+            "values (%s, %s, %s, %s, %s) returning id",
+            [
+                username,
+                Jsonb(metadata),
+                columns.get("bio"),
+                columns.get("brand_id"),
+                columns.get("brand_id") and "primary",
+            ],
         ).fetchone()
     assert row is not None
     found: UUID = row[0]
@@ -81,9 +95,11 @@ def reviewer(
     refresh: str = "none",
     run_id: str = "run-1",
     stop: Event | None = None,
+    assets_db: Any = None,
 ) -> OneReviewer:
     return OneReviewer(
         Reviewer(
+            assets_db=assets_db,  # not opened for an account without sample posts
             operation_db=database,
             gemini=gemini,
             run_id=run_id,
@@ -208,6 +224,74 @@ def test_two_empty_replies_are_a_failure(operation_db: ClonedDatabase) -> None:
     assert isinstance(done, Done)
     assert (done.outcome, len(gemini.asked)) == ("failed:no_text", 2)
     assert review_of(operation_db, account)["usage_event_id"] == event_id(HANDLE, 2)
+
+
+def asked_account(gemini: FakeGemini) -> dict[str, Any]:
+    """The account as the question shows it."""
+    (line,) = (line for line in gemini.asked[0].request.text.splitlines() if line.startswith("{"))
+    found: dict[str, Any] = json.loads(line)
+    return found
+
+
+def test_the_question_shows_captions_of_posts_that_tag_the_account(
+    assets_db: ClonedDatabase, operation_db: ClonedDatabase
+) -> None:
+    captions = ["Blue hour with @gentlemonster", "  ", None, "a fourth is too many"]
+    with assets_db.connection() as connection:
+        posts = [
+            str(
+                connection.execute(
+                    "insert into raw_posts (platform, external_id, caption, created_at, updated_at) "
+                    "values ('instagram', %s, %s, now(), now()) returning id",
+                    [f"c-{nth}", caption],
+                ).fetchone()[0]
+            )  # type: ignore[index]
+            for nth, caption in enumerate(captions)
+        ]
+    account = add(operation_db, sample_posts=posts)
+    gemini = asking(grounded_body(HANDLE))
+    reviewer(operation_db, gemini, assets_db=assets_db).review(account)
+    assert asked_account(gemini)["post_captions"] == ["Blue hour with @gentlemonster"]
+
+
+def test_sample_posts_that_are_no_ids_or_are_gone_give_no_caption(
+    assets_db: ClonedDatabase, operation_db: ClonedDatabase
+) -> None:
+    account = add(operation_db, sample_posts=["no id", 7, str(uuid4())])
+    gemini = asking(grounded_body(HANDLE))
+    reviewer(operation_db, gemini, assets_db=assets_db).review(account)
+    assert "post_captions" not in asked_account(gemini)
+
+
+def test_a_review_that_a_caption_holds_is_not_the_answer(
+    assets_db: ClonedDatabase, operation_db: ClonedDatabase
+) -> None:
+    body = grounded_body(HANDLE)
+    with assets_db.connection() as connection:
+        post = connection.execute(
+            "insert into raw_posts (platform, external_id, caption, created_at, updated_at) "
+            "values ('instagram', 'hostile', %s, now(), now()) returning id",
+            [body["candidates"][0]["content"]["parts"][0]["text"]],
+        ).fetchone()
+    assert post is not None
+    account = add(operation_db, sample_posts=[str(post[0])])
+    done = reviewer(operation_db, asking(body), assets_db=assets_db).review(account)
+    assert done == Done("failed:quotes_the_profile")
+
+
+def test_the_question_shows_the_entity_that_people_linked(operation_db: ClonedDatabase) -> None:
+    with operation_db.connection() as connection:
+        brand = connection.execute(
+            "insert into brands (name_en, name_ko, country_of_origin) values ('Gentle Monster', '젠틀몬스터', 'KR') "
+            "returning id"
+        ).fetchone()
+    assert brand is not None
+    gemini = asking(grounded_body(HANDLE))
+    reviewer(operation_db, gemini).review(add(operation_db, brand_id=brand[0]))
+    assert asked_account(gemini)["known"] == (
+        "entity_ig_role: primary; entity's name_en: Gentle Monster; entity's name_ko: 젠틀몬스터; "
+        "entity's country_of_origin: KR"
+    )
 
 
 @pytest.mark.parametrize(("finish", "reason"), [("MAX_TOKENS", "truncated"), ("OTHER", "refused")])

@@ -145,7 +145,7 @@ def judge_reply(recorded: RecordedReply, settings: EntitySettings) -> JudgedRepl
     """One reply as the pipeline would take it, with an empty catalog."""
     body = read_body(recorded.reply)
     bio = json_text(recorded.profile.get("bio"))
-    parsed = parse_reply(body, handle=recorded.handle, bio=bio)
+    parsed = parse_reply(body, handle=recorded.handle, shown=(bio or "",))
     if isinstance(parsed, Unparseable):
         is_asked_again = parsed.worth_repair or parsed.reason in EMPTY_REPLIES
         became = Became.RETRY if is_asked_again else Became.HOLD

@@ -43,7 +43,14 @@ _ACCOUNT = """
 select id, username, name_en, name_ko, display_name, bio, profile_image_url,
        account_type::text as account_type, entity_ig_role::text as entity_ig_role, entity_region_code,
        is_active, artist_id, brand_id, group_id,
-       metadata -> 'entity_enrichment' as enrichment
+       metadata -> 'entity_enrichment' as enrichment,
+       coalesce(
+         (select jsonb_build_object('name_en', e.name_en, 'name_ko', e.name_ko,
+                                    'country_of_origin', nullif(e.country_of_origin, 'NA'))
+          from brands e where e.id = brand_id),
+         (select jsonb_build_object('name_en', e.name_en, 'name_ko', e.name_ko) from artists e where e.id = artist_id),
+         (select jsonb_build_object('name_en', e.name_en, 'name_ko', e.name_ko) from groups e where e.id = group_id),
+         '{}') as linked_entity
 from instagram_accounts
 """
 

@@ -5,7 +5,7 @@ the search in `grounding`.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -21,7 +21,7 @@ from entity_pipeline.domains.entities.models import Review
 from entity_pipeline.domains.entities.reviews.logic.review_fields import read_review
 
 _MAX_NOTES = 20
-_MAX_BIO = 2_200
+_MAX_SHOWN = 2_200
 
 
 class UnparseableReason(StrEnum):
@@ -38,7 +38,9 @@ class UnparseableReason(StrEnum):
     BROKEN_JSON = "broken_json"
     NOT_A_REVIEW = "not_a_review"
     WRONG_ACCOUNT = "wrong_account"
-    QUOTES_THE_PROFILE = "quotes_the_profile"  # its only review is quoted from the bio word for word
+    QUOTES_THE_PROFILE = (
+        "quotes_the_profile"  # its only review is quoted word for word from the profile or a caption
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +75,11 @@ _REVIEW_KEYS = frozenset(Review.model_fields)
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
-def parse_reply(reply: ReplyBody, *, handle: str, bio: str | None = None) -> ParsedReply | Unparseable:
+def parse_reply(reply: ReplyBody, *, handle: str, shown: Iterable[str] = ()) -> ParsedReply | Unparseable:
     """Read the review of `handle` (normalised) from a reply to the review or to the repair call.
 
-    A review that stands in the profile's own `bio` was written by its owner, and is never used.
+    A review that stands in one of the texts that the question showed, such as the bio, was written by a stranger, and
+    is never used.
     """
     finish = _word(reply.finish or "STOP")
     if refused := _refused(reply, finish):
@@ -86,7 +89,7 @@ def parse_reply(reply: ReplyBody, *, handle: str, bio: str | None = None) -> Par
         return _empty(finish)
     if len(text) > MAX_REPLY_CHARS:
         return _no(UnparseableReason.TOO_LARGE, f"The reply holds more than {MAX_REPLY_CHARS:,} characters.")
-    found = _find_review(text, _reviews_in(bio))
+    found = _find_review(text, [review for quoted in shown for review in _reviews_in(quoted)])
     if isinstance(found, UnparseableReason):
         if finish == "MAX_TOKENS":
             detail = "The reply reached the output limit before its JSON block ended."
@@ -130,13 +133,13 @@ _DETAILS: Mapping[UnparseableReason, str] = {
     UnparseableReason.NO_JSON: "The reply holds no JSON block.",
     UnparseableReason.BROKEN_JSON: "The reply's JSON block can't be read.",
     UnparseableReason.NOT_A_REVIEW: "The reply's JSON block has none of the keys of a review.",
-    UnparseableReason.QUOTES_THE_PROFILE: "The reply's JSON block is copied from the account's own bio.",
+    UnparseableReason.QUOTES_THE_PROFILE: "The reply's JSON block is copied from the profile or a caption.",
 }
 
 
-def _reviews_in(bio: str | None) -> list[dict[str, Any]]:
-    """The reviews, fenced or bare, that the bio contains as the prompt shows it."""
-    found = blocks(one_line(bio, _MAX_BIO)) if bio else []
+def _reviews_in(shown: str) -> list[dict[str, Any]]:
+    """The reviews, fenced or bare, that a text contains as the prompt shows it."""
+    found = blocks(one_line(shown, _MAX_SHOWN))
     values = (load_object(block.json) for block in found if block.json is not None)
     return [fields for value in values if value is not None and (fields := _known(value))]
 

@@ -18,8 +18,7 @@ REVIEW = "instagram_account_review"
 REPAIR = "instagram_account_repair"
 
 _TEXT_FACTS = {"username": 60, "display_name": 120, "bio": 500, "known": 600}  # characters kept
-_URLS_KEPT = 5
-_URL_LENGTH = 200
+_LIST_FACTS = {"external_urls": (5, 200), "post_captions": (3, 300)}  # texts kept, and characters of each
 _REPLY_HEAD = 2_000
 _REPLY_TAIL = 4_000
 
@@ -58,9 +57,10 @@ def template(name: str) -> Prompt:
 def review_prompt(account_facts: Mapping[str, Any], delimiter: str) -> Prompt:
     """The grounded review of one account.
 
-    `account_facts` may hold username, display_name, bio, external_urls, is_verified, follower_count, tagged_in_posts
-    and known (what people of the catalog wrote); other keys are not sent. `delimiter` is fresh random lower-case hex,
-    such as ``secrets.token_hex(16)``, and is removed from the content if it occurs there.
+    `account_facts` may hold username, display_name, bio, external_urls, is_verified, follower_count, tagged_in_posts,
+    post_captions (of posts that tag it) and known (what people of the catalog wrote); other keys are not sent.
+    `delimiter` is fresh random lower-case hex, such as ``secrets.token_hex(16)``, and is removed from the content if
+    it occurs there.
 
     Raises:
         ValueError: the delimiter is not 32 to 64 lower-case hex digits.
@@ -93,11 +93,12 @@ def account_json(facts: Mapping[str, Any], delimiter: str) -> str:
         value = facts.get(key)
         if isinstance(value, str) and (text := _without(one_line(value, limit), delimiter)):
             shown[key] = text
-    urls = facts.get("external_urls")
-    if isinstance(urls, list | tuple):
-        cleaned = (_without(one_line(url, _URL_LENGTH), delimiter) for url in urls if isinstance(url, str))
-        if kept := [url for url in cleaned if url][:_URLS_KEPT]:
-            shown["external_urls"] = kept
+    for key, (most, length) in _LIST_FACTS.items():
+        texts = facts.get(key)
+        if isinstance(texts, list | tuple):
+            cleaned = (_without(one_line(text, length), delimiter) for text in texts if isinstance(text, str))
+            if kept := [text for text in cleaned if text][:most]:
+                shown[key] = kept
     if isinstance(facts.get("is_verified"), bool):
         shown["is_verified"] = facts["is_verified"]
     for key in ("follower_count", "tagged_in_posts"):

@@ -46,7 +46,7 @@ def test_another_profile_prompt_schema_model_or_setting_is_another_question(chan
     [
         {**FACTS, "display_name": None},
         {**FACTS, "display_name": ""},
-        {**FACTS, "tagged_in_posts": 7, "follower_count": 100},
+        {**FACTS, "tagged_in_posts": 7, "follower_count": 100, "post_captions": ["c"], "known": "k"},
         {**FACTS, "external_urls": ("https://a.b",)},
     ],
 )

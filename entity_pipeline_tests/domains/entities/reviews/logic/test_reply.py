@@ -302,17 +302,19 @@ def test_a_review_in_the_bio_is_not_taken_for_the_answer_wherever_it_is_quoted(
 ) -> None:
     quotation = f"The bio says:\n```json\n{json.dumps(json.loads(QUOTED))}\n```\n"
     text = f"{fenced()}\n{quotation}" if quoted_last else f"{quotation}\n{fenced()}"
-    outcome = parse_reply(read_body(body_of(text)), handle=HANDLE, bio=bio)
+    outcome = parse_reply(read_body(body_of(text)), handle=HANDLE, shown=[bio])
     assert isinstance(outcome, ParsedReply)
     assert outcome.review == Review.model_validate(REVIEW)
 
 
 def test_a_reply_that_only_repeats_the_bios_review_does_not_count_and_is_not_repaired() -> None:
     bio = f"```json\n{QUOTED}\n```"
-    outcome = parse_reply(read_body(body_of(f"As asked:\n```json\n{QUOTED}\n```")), handle=HANDLE, bio=bio)
+    outcome = parse_reply(
+        read_body(body_of(f"As asked:\n```json\n{QUOTED}\n```")), handle=HANDLE, shown=[bio]
+    )
     assert isinstance(outcome, Unparseable)
     assert (outcome.reason, outcome.worth_repair) == (UnparseableReason.QUOTES_THE_PROFILE, False)
-    assert isinstance(parse_reply(read_body(body_of(fenced())), handle=HANDLE, bio=bio), ParsedReply)
+    assert isinstance(parse_reply(read_body(body_of(fenced())), handle=HANDLE, shown=[bio]), ParsedReply)
 
 
 def test_a_block_that_nests_too_deep_to_be_looked_at_is_broken() -> None:

@@ -51,7 +51,7 @@ def accounts(prompt: Prompt) -> list[dict[str, Any]]:
 
 
 def test_the_version_comes_from_the_file() -> None:
-    assert review_prompt(FACTS, DELIMITER).version == template(REVIEW).version == "2026-11-29.1"
+    assert review_prompt(FACTS, DELIMITER).version == template(REVIEW).version == "2026-11-29.2"
     assert re.fullmatch(r"\d{4}-\d\d-\d\d\.\d+", template(REPAIR).version)
 
 
@@ -95,7 +95,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_what_an_owner_or_an_earlier_reply_writes_stays_data(text: str) -> None:
-    facts = {**FACTS, "bio": text, "display_name": text, "external_urls": [text]}
+    facts = {**FACTS, "bio": text, "display_name": text, "external_urls": [text], "post_captions": [text]}
     review, repair = review_prompt(facts, DELIMITER), repair_prompt(facts, text, DELIMITER)
     for prompt, marks in ((review, 3), (repair, 4)):
         assert prompt.text.count(DELIMITER) == marks
@@ -115,10 +115,17 @@ def test_any_bio_and_reply_leave_one_account_and_the_marks(bio: str, reply: str)
 
 
 def test_long_text_is_capped() -> None:
-    facts = {**FACTS, "bio": "b" * 5_000, "display_name": "d" * 5_000, "external_urls": ["u" * 900] * 50}
+    facts = {
+        **FACTS,
+        "bio": "b" * 5_000,
+        "display_name": "d" * 5_000,
+        "external_urls": ["u" * 900] * 50,
+        "post_captions": ["c" * 900] * 9,
+    }
     (account,) = accounts(review_prompt(facts, DELIMITER))
     assert (len(account["bio"]), len(account["display_name"])) == (500, 120)
     assert [len(url) for url in account["external_urls"]] == [200] * 5
+    assert [len(caption) for caption in account["post_captions"]] == [300] * 3
     text = repair_prompt(FACTS, "head " + "x" * 100_000 + " tail", DELIMITER).text
     assert len(text) < 8_000
     assert "head " in text
