@@ -72,10 +72,11 @@ def assign(domains: Domains, name: str | None, assignments: Sequence[Assignment]
                 raise InputRejected(f"Nothing was changed: {missing.reason}")
             _check_shares(target, changed(target, _stored(store.row(target)), wanted), domains)
         for target, wanted in sorted(by_row.items(), key=lambda item: item[0] is model):
+            before = store.row(target)
             row = change_row(store, target, edit_of(target, wanted))
             if target is not model:
                 click.echo(f"These settings apply to every pipeline and are in the row '{target.name}':")
-            click.echo(json.dumps(row.settings, ensure_ascii=False, indent=2))
+            _tell(target, _stored(before), row.settings, wanted)
 
 
 def routed(
@@ -180,11 +181,39 @@ def _check_shares(model: type[SettingsModel], settings: Mapping[str, Any], domai
 
 
 def _table(model: type[SettingsModel], row: SettingsRow | None) -> Table:
-    stored = _stored(row)
-    values: dict[str, Any] = dict(json_object(stored))
     defaults = model().model_dump(mode="json")
+    stored = _flat(json_object(_stored(row)), defaults)
     table = Table("setting", "value", "from")
-    for name in sorted(defaults | values):
-        value = values.get(name, defaults.get(name))
-        table.add_row(name, json.dumps(value, ensure_ascii=False), "set" if name in values else "default")
+    for name, value in sorted((_flat(defaults, defaults) | stored).items()):
+        table.add_row(name, _as_json(value), "set" if name in stored else "default")
     return table
+
+
+def _tell(model: type[SettingsModel], before: Any, after: Any, wanted: Sequence[Assignment]) -> None:
+    """Print what each assigned setting was and is in effect, and what else has to be done for it."""
+    defaults = model().model_dump(mode="json")
+    was, now = (_flat(defaults, defaults) | _flat(json_object(row), defaults) for row in (before, after))
+    assigned = {assignment.path[0] for assignment in wanted}
+    shown = [name for name in sorted(was.keys() | now.keys()) if name.split(".")[0] in assigned]
+    for name in shown:
+        if was.get(name) == now.get(name):
+            click.echo(f"{name} = {_as_json(now.get(name))}")
+        else:
+            click.echo(f"{name} = {_as_json(now.get(name))} (before: {_as_json(was.get(name))})")
+    for sentence in dict.fromkeys(model.advice[key] for key in sorted(assigned & model.advice.keys())):
+        click.echo(sentence)
+
+
+def _flat(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """The values by name; those of an object that has defaults of its own as ``thresholds.brand``."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping) and isinstance(defaults.get(name), Mapping) and defaults[name]:
+            flat |= {f"{name}.{key}": item for key, item in value.items()}
+        else:
+            flat[name] = value
+    return flat
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

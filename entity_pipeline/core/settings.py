@@ -37,6 +37,8 @@ class SettingsModel(Settings):
     name: ClassVar[str]
     # Keys that earlier releases kept in this row, and the row and key that replace them (a dotted path; "" is the row).
     moved: ClassVar[Mapping[str, "tuple[type[SettingsModel], str]"]] = {}
+    # What to do after a change of a key, as a sentence for the command line.
+    advice: ClassVar[Mapping[str, str]] = {}
     # The switch while there is no row: off for what may cost or be blocked.
     is_on_without_row: ClassVar[bool] = False
 

@@ -234,7 +234,14 @@ def test_a_setting_goes_to_its_row_with_its_author_and_an_audit_row(
 ) -> None:
     ended = command("settings", "set", "thresholds.brand=0.9", "daily_grounding_cap=1200")
     assert ended.code == 0, ended.said
-    assert "These settings apply to every pipeline and are in the row 'gemini':" in ended.out
+    assert ended.out.splitlines() == [
+        "These settings apply to every pipeline and are in the row 'gemini':",
+        "daily_grounding_cap = 1200 (before: 1450)",
+        "thresholds.artist = 0.9",
+        "thresholds.brand = 0.9 (before: 0.85)",
+        "thresholds.group = 0.9",
+        "Held accounts keep their decision. To decide them again, which pays nothing: entity-pipeline decide-again",
+    ]
     assert command("settings", "set", "gemini", "shares.entities=2", "requests_per_minute=null").code == 0
     with assets_db.connection() as connection:
         rows = connection.execute(
@@ -258,6 +265,8 @@ def test_a_setting_goes_to_its_row_with_its_author_and_an_audit_row(
     assert shown.code == 0
     assert table_row(shown.out, "daily_grounding_cap", "1200", "set")
     assert table_row(shown.out, "concurrency", "8", "default")
+    assert table_row(shown.out, "thresholds.artist", "0.9", "default")
+    assert table_row(shown.out, "thresholds.brand", "0.9", "set")
     assert table_row(shown.out, "terms_acknowledged", "false", "default")
     assert "concurrency" not in command("settings", "show", "gemini").out
 

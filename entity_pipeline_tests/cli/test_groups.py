@@ -56,7 +56,7 @@ def test_a_verb_of_a_domain_is_the_same_with_and_without_the_domain_before_it() 
     context = click.Context(line)
     group = line.get_command(context, "entities")
     assert isinstance(group, VerbGroup)
-    for name in ("enrich", "evaluate", "export", "undo", "redo", "import-posts"):
+    for name in ("enrich", "evaluate", "export", "undo", "redo", "ask-again", "decide-again", "import-posts"):
         assert line.get_command(context, name) is group.get_command(context, name)
 
 

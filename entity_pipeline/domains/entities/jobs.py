@@ -69,6 +69,11 @@ def enrichment_config(
     }
 
 
+def linking_config(refresh: Literal["none", "held", "all"]) -> dict[str, object]:
+    """Run config of `linking_job`: which accounts are decided again, beside those without a decision."""
+    return {"ops": {"catalog_links": {"config": {"refresh": refresh}}}}
+
+
 def enrichment_queue_config(*, compare: Literal["always", "when_due"]) -> dict[str, object]:
     """Run config of `enrichment_queue_job`: compare all accounts always, or only if a day has passed."""
     return {"ops": {"enrichment_queue": {"config": {"compare": compare}}}}

@@ -44,6 +44,11 @@ class EntitySettings(DomainSettings):
         "notify": (NotifySettings, ""),
     }
 
+    advice: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("thresholds", "evidence_level"),
+        "Held accounts keep their decision. To decide them again, which pays nothing: entity-pipeline decide-again",
+    )
+
     accounts_per_tick: Count = 200
     concurrency: int = Field(default=8, ge=1, le=64)
     thresholds: Thresholds = Thresholds()

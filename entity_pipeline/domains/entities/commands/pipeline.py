@@ -21,7 +21,7 @@ from entity_pipeline.domains.entities.accounts.logic.plan import Launch, used_up
 from entity_pipeline.domains.entities.accounts.queries.enrichment import occupied_cohorts
 from entity_pipeline.domains.entities.accounts.queries.intake import unadopted_days
 from entity_pipeline.domains.entities.cohorts import every_cohort
-from entity_pipeline.domains.entities.jobs import enrichment_config, enrichment_queue_config
+from entity_pipeline.domains.entities.jobs import enrichment_config, enrichment_queue_config, linking_config
 from entity_pipeline.domains.entities.links.queries.overtaken import overtaken
 from entity_pipeline.domains.entities.partitions import FIRST_DAY, last_day
 from entity_pipeline.domains.entities.reviews.question import STEP
@@ -125,6 +125,11 @@ class Pipeline:
         if self._days is not None:
             cohorts = [day for day in cohorts if day in self._days]
         self._run_ranges("linking_job", cohorts)
+
+    def decide_again(self) -> None:
+        """Decide all held accounts again; pays nothing."""
+        for days in self._ranges(self._occupied()):
+            self._runner.run("linking_job", days, linking_config("held"))
 
     def list_accounts(self) -> None:
         """Bring `enrichment_queue` up to date, and once per day compare all of it with the accounts."""

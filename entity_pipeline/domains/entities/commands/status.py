@@ -11,6 +11,7 @@ from entity_pipeline.cli.services import services
 from entity_pipeline.core.settings import Closed
 from entity_pipeline.domains.entities.accounts.queries.enrichment import (
     cohort_progress,
+    held_and_sure,
     held_reasons,
     status_counts,
 )
@@ -31,6 +32,8 @@ def show_status() -> None:
             reviews = status_counts(connection, cohorts, "gemini_review", "status")
             decisions = status_counts(connection, cohorts, "catalog_link", "status", "no decision")
             reasons = held_reasons(connection, cohorts)
+            thresholds = built.settings.readable(EntitySettings).thresholds.model_dump()
+            sure = held_and_sure(connection, cohorts, thresholds)
         click.echo(str(state.reason) if isinstance(state, Closed) else "The pipeline is switched on.")
         if not isinstance(state, Closed):
             print_quota(console, built.gemini.quota())
@@ -41,6 +44,11 @@ def show_status() -> None:
     console.print(table)
     for stage, counts in (("reviews", reviews), ("links", decisions), ("held because", reasons)):
         console.print(_counts(stage, counts))
+    if sure:
+        held = "1 held account now reaches its" if sure == 1 else f"{sure:,} held accounts now reach their"
+        click.echo(
+            f"{held} threshold: `entity-pipeline decide-again` decides held accounts again and pays nothing."
+        )
 
 
 def _counts(stage: str, counts: dict[str, int]) -> Table:

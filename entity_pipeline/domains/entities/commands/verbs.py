@@ -176,6 +176,43 @@ def redo(run_id: str | None, account: str | None, yes: bool) -> None:
     redo_writes(run_id, account, yes=yes)
 
 
+@click.command("ask-again")
+@click.argument("names", nargs=-1, required=True)
+@with_databases
+def ask_again(names: tuple[str, ...]) -> None:
+    """Let the next run ask Gemini again about accounts whose review failed. All of them: `enrich --refresh failed`."""
+    from entity_pipeline.domains.entities.commands.again import ask_again as ask
+
+    ask(names)
+
+
+@click.command("decide-again")
+@click.option(
+    "--cohort", "cohorts", multiple=True, metavar="YYYY-MM-DD", help="Only these days. May be repeated."
+)
+@click.option(
+    "--account",
+    "accounts",
+    multiple=True,
+    metavar="NAME",
+    help="Only this account, also if its link was undone. May be repeated.",
+)
+@click.option(
+    "--replace-type",
+    is_flag=True,
+    help="The type that someone else wrote to the account gives way to the review's. Needs --account.",
+)
+@with_databases
+def decide_again(cohorts: tuple[str, ...], accounts: tuple[str, ...], replace_type: bool) -> None:
+    """Decide held accounts again, for example after thresholds changed. Pays nothing."""
+    from entity_pipeline.domains.entities.commands import again
+    from entity_pipeline.domains.entities.commands.enrich import parse_cohorts
+
+    if replace_type and not accounts:
+        raise InputRejected("Name the accounts whose type gives way: add --account NAME.")
+    again.decide_again(parse_cohorts(cohorts), accounts, replace_type=replace_type)
+
+
 def _check_target(run_id: str | None, account: str | None) -> None:
     if (run_id is None) == (account is None):
         raise InputRejected("Give either --run ID or --account NAME.")
@@ -216,8 +253,20 @@ COMMANDS = DomainCommands(
             f"{_HERE}.verbs:undo",
             "Restore the catalog to its state before automatic writes, except for values that people changed since.",
         ),
+        Verb(
+            "ask-again",
+            f"{_HERE}.verbs:ask_again",
+            "Let the next run ask Gemini again about accounts whose review failed.",
+        ),
+        Verb(
+            "decide-again",
+            f"{_HERE}.verbs:decide_again",
+            "Decide held accounts again, for example after thresholds changed.",
+        ),
         Verb("redo", f"{_HERE}.verbs:redo", "Take an undo back, except for values that changed since."),
     ),
-    at_the_top=frozenset({"enrich", "evaluate", "export", "undo", "redo", "import-posts"}),
+    at_the_top=frozenset(
+        {"enrich", "evaluate", "export", "undo", "redo", "ask-again", "decide-again", "import-posts"}
+    ),
     status=f"{_HERE}.status:show_status",
 )

@@ -21,11 +21,11 @@ from entity_pipeline.shared.reporting.tables import OWNERS
 class LinkConfig(dg.Config):
     """Options of one run."""
 
-    refresh: Literal["none", "all"] = Field(
+    refresh: Literal["none", "held", "all"] = Field(
         default="none",
         description=(
-            "none: only accounts without a decision. all: decide every reviewed account again, for example after "
-            "thresholds changed. Values that a person changed or undid stay."
+            "none: only accounts without a decision. held: also the held ones, for example after thresholds changed. "
+            "all: decide every reviewed account again. Pays nothing; values that a person changed or undid stay."
         ),
     )
 

@@ -57,10 +57,11 @@ def link_cohorts(
 ) -> Iterator[dg.MaterializeResult]:
     """Decide the undecided accounts of the run's cohorts, and those that a refresh repeats."""
     cohorts, now = cohort_range(context.partition_keys), datetime.now(UTC)
-    refresh = config.refresh == "all"
     work = _LinkWork(
         run_id=context.run.run_id,
-        waiting=deque(patiently_on(operation_db, lambda database: _to_decide(database, cohorts, refresh))),
+        waiting=deque(
+            patiently_on(operation_db, lambda database: _to_decide(database, cohorts, config.refresh))
+        ),
         vocabulary=patiently_on(operation_db, load_vocabulary),
     )
     patiently(
@@ -90,11 +91,14 @@ def link_cohorts(
     yield from green_when_finished(context, "catalog_links", pending, metadata)
 
 
-def _to_decide(connection: Any, cohorts: CohortRange, refresh: bool) -> list[UUID]:
+def _to_decide(connection: Any, cohorts: CohortRange, refresh: str) -> list[UUID]:
     now = datetime.now(UTC)
+    again: list[UUID] = []
+    if refresh != "none":
+        again = decided_accounts(connection, cohorts, now, only_held=refresh == "held")
     return [
         *undecided_accounts(connection, cohorts, now),
-        *(decided_accounts(connection, cohorts, now) if refresh else []),
+        *again,
         *overtaken(connection),
     ]
 

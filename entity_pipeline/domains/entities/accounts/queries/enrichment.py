@@ -5,7 +5,7 @@ People edit the metadata too: a cohort, count or time that can't be read counts 
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -14,6 +14,7 @@ from uuid import UUID
 from psycopg import Connection, sql
 from psycopg.rows import class_row, dict_row
 
+from entity_pipeline.core.jsonb import jsonb_text
 from entity_pipeline.domains.entities.accounts.logic.standing import EXCLUDED_BEFORE
 from entity_pipeline.domains.entities.accounts.queries.enrichment_metadata import USABLE
 
@@ -128,9 +129,12 @@ def undecided_accounts(connection: Connection, cohorts: CohortRange, now: dateti
     return _select_ids(connection, UNDECIDED, cohorts, now, None)
 
 
-def decided_accounts(connection: Connection, cohorts: CohortRange, now: datetime) -> list[UUID]:
-    """Reviewed accounts with a link decision that was not undone, which a refresh may repeat."""
-    decided = f"{_REVIEW_STATUS} = 'reviewed' and {_LINK} ->> 'status' <> 'undone'"
+def decided_accounts(
+    connection: Connection, cohorts: CohortRange, now: datetime, *, only_held: bool = False
+) -> list[UUID]:
+    """Reviewed accounts with a link decision that was not undone, or only the held ones, which a refresh may repeat."""
+    which = "= 'held'" if only_held else "<> 'undone'"
+    decided = f"{_REVIEW_STATUS} = 'reviewed' and {_LINK} ->> 'status' {which}"
     return _select_ids(connection, decided, cohorts, now, None)
 
 
@@ -201,6 +205,21 @@ def _sample(
         order by {_POSTS} desc, username limit 20
     """
     return connection.cursor(row_factory=dict_row).execute(sql.SQL(query), cohorts.parameters()).fetchall()
+
+
+def held_and_sure(connection: Connection, cohorts: CohortRange, thresholds: Mapping[str, float]) -> int:
+    """How many accounts of the cohorts are held as below a threshold, but reach those of `thresholds`, by type."""
+    query = f"""
+        select count(*)::int from instagram_accounts
+        where {_LINK} ->> 'status' = 'held' and {_LINK} -> 'reasons' ? 'below_threshold'
+          and jsonb_typeof({_REVIEW} -> 'confidence') = 'number'
+          and ({_REVIEW} ->> 'confidence')::numeric
+            >= (%(thresholds)s::jsonb ->> ({_REVIEW} #>> '{{review,account_type}}'))::numeric
+          and {_IN_COHORTS}
+    """
+    parameters = cohorts.parameters() | {"thresholds": jsonb_text(thresholds)}
+    row = connection.execute(sql.SQL(query), parameters).fetchone()
+    return row[0] if row is not None else 0
 
 
 def held_reasons(connection: Connection, cohorts: CohortRange) -> dict[str, int]:
