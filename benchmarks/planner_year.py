@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
-from itertools import islice
+from itertools import chain, islice
 from math import ceil, floor
 from typing import NamedTuple
 
@@ -35,7 +35,12 @@ from entity_pipeline.core.gemini.request import Request, Text, Tool
 from entity_pipeline.core.gemini.settings import GeminiSettings
 from entity_pipeline.core.gemini.usage import TokenUsage, search_cost_usd, token_cost_usd
 from entity_pipeline.core.settings import Open
-from entity_pipeline.domains.entities.accounts.logic.plan import Launch, PendingAccount, plan
+from entity_pipeline.domains.entities.accounts.logic.plan import (
+    Launch,
+    PendingAccount,
+    places_for_the_oldest,
+    plan,
+)
 from entity_pipeline.domains.entities.reviews.logic.record import MAX_ATTEMPTS
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.shared.runs.workers import OUTAGE_AFTER
@@ -164,6 +169,7 @@ class Tick:
 
     now: datetime
     pending: Sequence[PendingAccount]
+    longest_waiting: Sequence[PendingAccount]
     in_flight: frozenset[date]
     quota: QuotaStatus
     limits: dict[date, int]
@@ -244,9 +250,10 @@ class Year:
         in_flight = frozenset(day for _, day in self._runs)
         # The planner says the same whatever waits when the cap is reached, and most ticks are such.
         pending = [] if quota.cap_reached else self._pending(in_flight)
-        decision = plan(self._gate, pending, in_flight, quota)
+        oldest = [] if quota.cap_reached else self._longest_waiting(in_flight)
+        decision = plan(self._gate, pending, in_flight, quota, longest_waiting=oldest)
         limits = dict(decision.limits) if isinstance(decision, Launch) else {}
-        self._watch(Tick(now, pending, in_flight, quota, limits))
+        self._watch(Tick(now, pending, oldest, in_flight, quota, limits))
         if not limits:
             return
         ends = [self._run(day, limit, now) for day, limit in limits.items()]
@@ -259,7 +266,19 @@ class Year:
         """What the schedule's query returns: the most-tagged of all cohorts that are not in flight."""
         free = (cohort for day, cohort in self._cohorts.items() if cohort.waiting and day not in in_flight)
         first = islice(heapq.merge(*(c.in_order() for c in free)), self._gate.settings.accounts_per_tick)
-        return [PendingAccount(day, -account.minus_posts) for account, day in first]
+        return [PendingAccount(account, day, -account.minus_posts) for account, day in first]
+
+    def _longest_waiting(self, in_flight: frozenset[date]) -> list[PendingAccount]:
+        """The first accounts of the oldest cohorts, in the order in which their runs take them."""
+        settings = self._gate.settings
+        free = (
+            cohort for day, cohort in sorted(self._cohorts.items()) if cohort.waiting and day not in in_flight
+        )
+        first = islice(
+            chain.from_iterable(cohort.in_order() for cohort in free),
+            places_for_the_oldest(settings.accounts_per_tick, settings.fairness),
+        )
+        return [PendingAccount(account, day, -account.minus_posts) for account, day in first]
 
     def _run(self, day: date, limit: int, asked: datetime) -> datetime:
         """Start the run when there is a place; returns when it ends."""

@@ -74,6 +74,7 @@ def test_missing_keys_have_the_documented_defaults(empty: Any) -> None:
     assert settings == EntitySettings()
     assert settings.model_dump() == {
         "accounts_per_tick": 200,
+        "fairness": 0.2,
         "concurrency": 8,
         "thresholds": {"artist": 0.90, "brand": 0.85, "group": 0.90},
         "evidence_level": "ties",

@@ -50,6 +50,7 @@ class EntitySettings(DomainSettings):
     )
 
     accounts_per_tick: Count = 200
+    fairness: Share = 0.2
     concurrency: int = Field(default=8, ge=1, le=64)
     thresholds: Thresholds = Thresholds()
     evidence_level: Literal["ties", "supports", "chunks"] = "ties"

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +18,13 @@ from psycopg import Connection
 from entity_pipeline.core.gemini.quota import QuotaStatus
 from entity_pipeline.core.instagram.settings import InstagramSettings
 from entity_pipeline.core.settings import Closed, Gate, SettingsAccess
-from entity_pipeline.domains.entities.accounts.logic.plan import HoldOff, Launch, plan, used_up
+from entity_pipeline.domains.entities.accounts.logic.plan import (
+    HoldOff,
+    Launch,
+    places_for_the_oldest,
+    plan,
+    used_up,
+)
 from entity_pipeline.domains.entities.accounts.queries import backlog as queries
 from entity_pipeline.domains.entities.accounts.queries.backlog import OldestPending
 from entity_pipeline.domains.entities.accounts.queries.enrichment import CohortRange
@@ -65,11 +72,18 @@ class Backlog:
             return full
         affordable = quota.remaining // quota.units_per_request
         most = affordable if wanted.reviews is None else min(wanted.reviews, affordable)
-        pending = queries.waiting_reviews(
-            self.connection, self.cohorts, now, most, in_flight=sorted(in_flight), only=wanted.only
+        among = partial(
+            queries.waiting_reviews,
+            self.connection,
+            self.cohorts,
+            now,
+            in_flight=sorted(in_flight),
+            only=wanted.only,
         )
         due = self.due_profiles(gate.settings, now, wanted)
-        return plan(gate, pending, in_flight, quota, due, most=most)
+        fair = places_for_the_oldest(most, gate.settings.fairness)
+        oldest = among(fair, oldest_first=True) if fair else []
+        return plan(gate, among(most), in_flight, quota, due, longest_waiting=oldest, most=most)
 
     def due_profiles(self, settings: EntitySettings, now: datetime, wanted: Wanted) -> list[date]:
         """Cohorts whose profiles may be fetched now; none while the backfill is switched off."""

@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -12,7 +13,7 @@ from entity_pipeline.core.gemini.quota import QuotaStatus
 from entity_pipeline.core.settings import Closed, Open
 from entity_pipeline.domains.entities.accounts.backlog import Backlog, Wanted
 from entity_pipeline.domains.entities.accounts.enrichment_queue import correct
-from entity_pipeline.domains.entities.accounts.logic.plan import HoldOff, Launch, PendingAccount
+from entity_pipeline.domains.entities.accounts.logic.plan import HoldOff, Launch
 from entity_pipeline.domains.entities.accounts.queries import backlog as listed
 from entity_pipeline.domains.entities.accounts.queries import enrichment
 from entity_pipeline.domains.entities.accounts.queries.enrichment import CohortRange
@@ -110,6 +111,41 @@ def test_cohorts_in_flight_are_left_out_and_only_those_asked_for_are_taken(
             }
 
 
+@pytest.mark.parametrize(
+    "wanted", [{}, {"in_flight": [MONDAY, FIRST]}, {"only": [LAST, MONDAY]}, {"only": []}], ids=str
+)
+@pytest.mark.parametrize("limit", [1, 7, 500])
+def test_the_oldest_cohorts_come_first_in_the_order_in_which_their_runs_take_them(
+    crowd: Connection, followed: FollowedDatabase, wanted: dict[str, Any], limit: int
+) -> None:
+    by_cohort: list[UUID] = []
+    for day in sorted(item.cohort for item in enrichment.cohort_progress(crowd, ALL, NOW)):
+        if day in wanted.get("only", [day]) and day not in wanted.get("in_flight", []):
+            one = CohortRange(day, day, ALL.first_day, ALL.last_day)
+            by_cohort += enrichment.pending_reviews(crowd, one, NOW, 500)
+    with followed.connection() as assets:
+        found = listed.waiting_reviews(assets, ALL, NOW, limit, oldest_first=True, **wanted)
+    if limit == 500:
+        assert {account.id for account in found} == set(by_cohort)
+    days = [account.cohort for account in found]
+    assert days == sorted(days)
+    whole = by_cohort[: len(found)]
+    assert len(found) == min(limit, len(by_cohort))
+    last = days[-1:] or [None]
+    assert {a.id for a in found if a.cohort != last[0]} <= set(whole)
+
+
+def test_accounts_without_a_tag_get_their_part_of_a_tick(
+    operation: Connection, followed: FollowedDatabase
+) -> None:
+    for number in range(4):
+        add(operation, f"theirs{number}", FIRST - timedelta(days=900 + number), 0)
+        add(operation, f"tagged{number}", LAST, 30)
+    with followed.connection() as assets:
+        assert next_runs(assets, Wanted(reviews=4)) == Launch({FIRST: 1, LAST: 3})
+        assert next_runs(assets, Wanted(reviews=4), fairness=0) == Launch({LAST: 4})
+
+
 def test_the_most_tagged_accounts_come_first_even_if_they_were_deferred(
     operation: Connection, followed: FollowedDatabase
 ) -> None:
@@ -173,7 +209,8 @@ def test_accounts_that_a_run_does_not_find_are_corrected_in_the_list(
             return listed.listed_reviews(connection, ALL, NOW, 10)
 
         correct(operation_db, assets_db, ask, found)
-        assert listed.waiting_reviews(assets, ALL, NOW, 10) == [PendingAccount(MONDAY, 1)]
+        (left,) = listed.waiting_reviews(assets, ALL, NOW, 10)
+        assert (left.cohort, left.posts) == (MONDAY, 1)
 
 
 @pytest.fixture

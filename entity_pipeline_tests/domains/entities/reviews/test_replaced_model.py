@@ -75,7 +75,7 @@ def run(operation_db: ClonedDatabase, gemini: GeminiResource, accounts: list[UUI
 
 def tick(gemini: GeminiResource) -> Any:
     """What the schedule decides while accounts wait."""
-    waiting = [PendingAccount(datetime.now(UTC).date(), 1)]
+    waiting = [PendingAccount(1, datetime.now(UTC).date(), 1)]
     return plan(Open(SETTINGS), waiting, frozenset(), gemini.quota(STEP))
 
 

@@ -1,7 +1,7 @@
-"""What the schedule requests next: the most-tagged pending accounts that fit into the remaining quota."""
+"""What the schedule requests next within the remaining quota: the most-tagged accounts, and some that wait longest."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date
@@ -17,6 +17,7 @@ from entity_pipeline.domains.entities.reasons import because
 class PendingAccount:
     """An account that waits for its review, as the planner sees it."""
 
+    id: Hashable
     cohort: date
     posts: int
 
@@ -42,6 +43,7 @@ def plan(
     quota: QuotaStatus,
     due_profiles: Sequence[date] = (),
     *,
+    longest_waiting: Sequence[PendingAccount] = (),
     most: int | None = None,
 ) -> Launch | HoldOff:
     """Decide one tick.
@@ -51,6 +53,7 @@ def plan(
         pending: Accounts that may be reviewed now, in any order; those of cohorts in flight may be missing.
         in_flight: Cohorts that a queued or running run already works on.
         quota: The ledger's figures of today.
+        longest_waiting: Accounts of the oldest cohorts, in the order in which their runs take them.
         due_profiles: Cohorts with postponed profiles that may be fetched now.
         most: The most reviews of all runs together; None means the setting for one tick.
     """
@@ -68,9 +71,24 @@ def plan(
         return HoldOff(because("plan.nothing_waits"))
     wanted = gate.settings.accounts_per_tick if most is None else most
     take = min(wanted, quota.remaining // quota.units_per_request)
-    chosen = sorted(free, key=lambda account: (-account.posts, account.cohort))[:take]
+    longest = [account for account in longest_waiting if account.cohort not in in_flight]
+    chosen = _chosen(free, longest[: places_for_the_oldest(take, gate.settings.fairness)], take)
     limits = dict.fromkeys(profiles_only, 0) | Counter(account.cohort for account in chosen)
     return Launch(dict(sorted(limits.items())))
+
+
+def places_for_the_oldest(places: int, fairness: float) -> int:
+    """How many of a tick's places go to those that wait longest, however rarely they are tagged."""
+    return int(places * fairness + 0.5)
+
+
+def _chosen(
+    free: Sequence[PendingAccount], longest: Sequence[PendingAccount], take: int
+) -> Sequence[PendingAccount]:
+    kept = {account.id for account in longest}
+    others = (account for account in free if account.id not in kept)
+    most_tagged = sorted(others, key=lambda account: (-account.posts, account.cohort))
+    return [*longest, *most_tagged[: take - len(longest)]]
 
 
 def used_up(quota: QuotaStatus) -> HoldOff | None:

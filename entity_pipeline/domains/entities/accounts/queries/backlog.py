@@ -27,9 +27,24 @@ where state = '{{state}}' and not coalesce(next_attempt > %(now)s, false)
 order by (-posts), handle, account_id limit %(limit)s)
 """
 _REVIEWS = f"""
-select cohort, posts
+select account_id as id, cohort, posts
 from ({_OF_STATE.format(state="pending")} union all {_OF_STATE.format(state="deferred")}) found
 order by (-posts), handle, account_id limit %(limit)s
+"""
+# Cohort by cohort, each found by the index after the one before it: accounts that are finished are not read.
+_OLDEST_REVIEWS = f"""
+with recursive days as (
+  select min(cohort) as day from enrichment_queue
+  union all
+  select (select min(cohort) from enrichment_queue where cohort > day) from days where day is not null
+)
+select found.* from days, lateral (
+  select account_id as id, {_COHORT} as cohort, posts from enrichment_queue
+  where cohort = day and state = any('{{pending,deferred}}') and not coalesce(next_attempt > %(now)s, false)
+    and not {_COHORT} = any(%(in_flight)s::date[]) and (%(only)s::date[] is null or {_COHORT} = any(%(only)s::date[]))
+  order by (-posts), handle, account_id limit %(limit)s
+) found
+order by found.cohort, (-found.posts) limit %(limit)s
 """
 _PROFILES_WHERE = """
 (select cohort, posts, handle, account_id from enrichment_queue
@@ -87,11 +102,16 @@ def waiting_reviews(
     *,
     in_flight: Sequence[date] = (),
     only: Sequence[date] | None = None,
+    oldest_first: bool = False,
 ) -> list[PendingAccount]:
-    """The most-tagged accounts that may be reviewed now, of all cohorts or `only` some, without those in flight."""
+    """Accounts that may be reviewed now, of all cohorts or `only` some, without those in flight.
+
+    The most-tagged ones; with `oldest_first` those of the oldest cohorts, the most-tagged of each first.
+    """
+    query = _OLDEST_REVIEWS if oldest_first else _REVIEWS
     asked = {"in_flight": list(in_flight), "only": None if only is None else list(only), "limit": limit}
     parameters = cohorts.parameters() | asked | {"now": now.isoformat()}
-    found = connection.cursor(row_factory=class_row(PendingAccount)).execute(_REVIEWS.encode(), parameters)
+    found = connection.cursor(row_factory=class_row(PendingAccount)).execute(query.encode(), parameters)
     return list(found)
 
 

@@ -1,6 +1,7 @@
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import count
 
 import pytest
 from hypothesis import given
@@ -32,8 +33,11 @@ FREE = QuotaStatus(
 )
 
 
+IDS = count()
+
+
 def waiting(cohort: date, *posts: int) -> list[PendingAccount]:
-    return [PendingAccount(cohort, count) for count in posts]
+    return [PendingAccount(next(IDS), cohort, tagged) for tagged in posts]
 
 
 SOME = [*waiting(MONDAY, 9, 5, 1), *waiting(TUESDAY, 7, 7), *waiting(WEDNESDAY, 2)]
@@ -140,7 +144,13 @@ def test_the_most_tagged_accounts_that_fit_are_launched_by_cohort(
 
 @given(
     pending=st.lists(
-        st.builds(PendingAccount, st.sampled_from([MONDAY, TUESDAY, WEDNESDAY]), st.integers(0, 20)),
+        st.builds(
+            PendingAccount,
+            st.integers(),
+            st.sampled_from([MONDAY, TUESDAY, WEDNESDAY]),
+            st.integers(0, 20),
+        ),
+        unique_by=lambda account: account.id,
         min_size=1,
     ),
     per_tick=st.integers(1, 30),
@@ -165,6 +175,54 @@ def test_limits_add_up_to_what_fits_and_skip_no_account_that_is_tagged_more(
         chosen += ranked[: decision.limits.get(cohort, 0)]
         left += ranked[decision.limits.get(cohort, 0) :]
     assert not left or min(chosen) >= max(left)
+
+
+OLDEST = waiting(MONDAY, 0, 0, 0, 0)
+TAGGED = [*waiting(TUESDAY, *[9] * 20), *waiting(WEDNESDAY, *[8] * 20)]
+
+
+@pytest.mark.parametrize(
+    ("fairness", "per_tick", "in_flight", "limits"),
+    [
+        pytest.param(0.2, 10, set(), {MONDAY: 2, TUESDAY: 8}, id="a fifth"),
+        pytest.param(0.0, 10, set(), {TUESDAY: 10}, id="none"),
+        pytest.param(1.0, 10, set(), {MONDAY: 4, TUESDAY: 6}, id="all of them, and what is left for others"),
+        pytest.param(0.2, 2, set(), {TUESDAY: 2}, id="less than half a place"),
+        pytest.param(0.2, 3, set(), {MONDAY: 1, TUESDAY: 2}, id="half a place and more"),
+        pytest.param(0.2, 10, {MONDAY}, {TUESDAY: 10}, id="never what is in flight"),
+        pytest.param(0.2, 30, set(), {MONDAY: 4, TUESDAY: 20, WEDNESDAY: 6}, id="no more than wait"),
+    ],
+)
+def test_a_part_of_each_tick_goes_to_those_that_wait_longest(
+    fairness: float, per_tick: int, in_flight: set[date], limits: dict[date, int]
+) -> None:
+    gate = Open(EntitySettings(accounts_per_tick=per_tick, fairness=fairness))
+    assert plan(gate, TAGGED, in_flight, FREE, longest_waiting=OLDEST) == Launch(limits)
+
+
+def test_an_account_that_waits_longest_and_is_tagged_most_is_counted_once() -> None:
+    both = waiting(MONDAY, 99, 98)
+    gate = Open(EntitySettings(accounts_per_tick=10))
+    decision = plan(gate, [*both, *TAGGED], set(), FREE, longest_waiting=both)
+    assert decision == Launch({MONDAY: 2, TUESDAY: 8})
+
+
+@given(
+    most_tagged=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 20)), min_size=1, unique=True),
+    per_tick=st.integers(1, 30),
+    fairness=st.floats(0, 1),
+)
+def test_fairness_wastes_no_place_and_passes_no_limit(
+    most_tagged: list[tuple[int, int]], per_tick: int, fairness: float
+) -> None:
+    pending = [PendingAccount(item, MONDAY + timedelta(days=item[0]), item[1]) for item in most_tagged]
+    oldest = sorted(pending, key=lambda account: (account.cohort, -account.posts))
+    gate = Open(EntitySettings(accounts_per_tick=per_tick, fairness=fairness))
+    decision = plan(gate, pending, set(), FREE, longest_waiting=oldest)
+    assert isinstance(decision, Launch)
+    assert sum(decision.limits.values()) == min(len(pending), per_tick)
+    for cohort, limit in decision.limits.items():
+        assert 0 < limit <= sum(account.cohort == cohort for account in pending)
 
 
 @pytest.mark.parametrize(
