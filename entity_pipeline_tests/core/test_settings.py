@@ -80,6 +80,7 @@ def test_missing_keys_have_the_documented_defaults(empty: Any) -> None:
         "evidence_level": "ties",
         "calibration": {},
         "instagram_backfill_enabled": False,
+        "profile_recheck_days": 90,
         "shared_rows": True,
     }
     assert parse(GeminiSettings, empty).model_dump() == {

@@ -37,7 +37,7 @@ NEEDS = SchemaNeeds(
         "enrichment_queue": our_table(
             "uuid: account_id; timestamptz: created_at changed_at seen_at; date: cohort; int: posts; text[]: reasons; "
             "bool: waits_for_picture; text: state account_type account_role region handle name_en name_ko next_attempt "
-            "profile_next",
+            "profile_next profile_seen",
             privileges=(*UPSERTED, "delete"),
             keys=(("account_id",),),
         ),

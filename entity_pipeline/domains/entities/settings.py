@@ -5,6 +5,7 @@ Limits that apply to every pipeline are in the rows of `core/gemini/settings.py`
 """
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -58,9 +59,14 @@ class EntitySettings(DomainSettings):
         default_factory=dict
     )
     instagram_backfill_enabled: bool = False
+    profile_recheck_days: int = Field(default=90, ge=0, le=10_000)
     # Set by the migration that moved keys to the shared rows: earlier releases refuse a row with this key, so they
     # wait instead of working under their default limits.
     shared_rows: bool = Field(default=True, json_schema_extra={"is_internal": True})
+
+    def profiles_seen_before(self, now: datetime) -> datetime | None:
+        """Profiles that were last looked at before then are looked at again; None with `profile_recheck_days` 0."""
+        return now - timedelta(days=self.profile_recheck_days) if self.profile_recheck_days else None
 
     def refused_beside(self, shared: Shared) -> Reason | None:
         """Why the backfill must stay off: Instagram's terms are not acknowledged. None otherwise."""

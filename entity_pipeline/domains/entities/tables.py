@@ -64,6 +64,7 @@ _COLUMNS: dict[str, Sequence[Column]] = {
         ("state", "text", "the state of the account; exactly one applies"),
         ("next_attempt", "text", "the earliest time of its next review, ISO 8601; empty: any time"),
         ("profile_next", "text", "the same for its profile; null: no fetch is pending"),
+        ("profile_seen", "text", "when its profile, which was found, was last fetched"),
         ("cohort", "date", "its partition"),
         ("posts", "int", "posts that tag it; the order in which accounts are taken"),
         ("changed_at", "timestamptz", "updated_at of the account as it was read"),

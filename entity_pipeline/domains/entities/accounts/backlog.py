@@ -30,6 +30,9 @@ from entity_pipeline.domains.entities.accounts.queries.backlog import OldestPend
 from entity_pipeline.domains.entities.accounts.queries.enrichment import CohortRange
 from entity_pipeline.domains.entities.settings import EntitySettings
 
+AGED_PROFILES_AT_ONCE = 10
+"""Profiles that one run looks at again, so that newly tagged accounts find room in Instagram's windows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -86,10 +89,18 @@ class Backlog:
         return plan(gate, among(most), in_flight, quota, due, longest_waiting=oldest, most=most)
 
     def due_profiles(self, settings: EntitySettings, now: datetime, wanted: Wanted) -> list[date]:
-        """Cohorts whose profiles may be fetched now; none while the backfill is switched off."""
-        if not settings.instagram_backfill_enabled:
+        """Cohorts whose profiles may be fetched now; none while the backfill is switched off.
+
+        Profiles that were found long ago are due again only while no other profile of any cohort is.
+        """
+        if not settings.instagram_backfill_enabled or wanted.profiles == 0:
             return []
         due = queries.waiting_profiles(self.connection, self.cohorts, now, wanted.profiles)
+        seen_before = settings.profiles_seen_before(now)
+        if not due and seen_before is not None:
+            due = queries.aged_cohorts(
+                self.connection, self.cohorts, seen_before, AGED_PROFILES_AT_ONCE, wanted.only
+            )
         return [day for day in due if wanted.only is None or day in wanted.only]
 
     def undecided(self, overtaken: Sequence[UUID]) -> list[date]:

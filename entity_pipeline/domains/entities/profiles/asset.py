@@ -65,6 +65,8 @@ def instagram_profiles(
     - **Reads** pending accounts of `instagram_accounts`, most-tagged first, and their public profile pages.
     - **Writes** `display_name`, `bio` and `profile_image_url` where they are empty or still hold our own value,
       `metadata.entity_enrichment.profile_backfill`, and the picture in R2 under the hash of its bytes.
+    - **A re-run** looks at due profiles only. Those that were found are due again after `profile_recheck_days`, when no
+      other profile is.
     - **Off** unless `instagram_backfill_enabled` is set, and `terms_acknowledged` in the settings of `instagram`.
     - **Limits** of `windows` there apply across all domains and processes; the rest waits for a later run.
     - **Always succeeds**: if Instagram fails, the reviews continue without these fields.

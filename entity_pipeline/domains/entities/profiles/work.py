@@ -20,9 +20,12 @@ from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import Closed, SettingsAccess
 from entity_pipeline.core.tracing import Tracing
 from entity_pipeline.domains.entities import KEY
+from entity_pipeline.domains.entities.accounts.backlog import AGED_PROFILES_AT_ONCE
 from entity_pipeline.domains.entities.accounts.enrichment_queue import QueueKeeper, correct
-from entity_pipeline.domains.entities.accounts.queries.backlog import listed_profiles
+from entity_pipeline.domains.entities.accounts.queries.backlog import is_profile_due, listed_profiles
 from entity_pipeline.domains.entities.accounts.queries.enrichment import (
+    CohortRange,
+    aged_profiles,
     occupied_cohorts,
     pending_profiles,
     profile_samples,
@@ -80,10 +83,27 @@ def look_at_profiles(
     with tracing.step("instagram_profiles"), QueueKeeper(operation_db, assets_db) as keeper:
         backfiller.note = keeper.note
         looked = _look(waiting, settings, backfiller)
+        aged = (
+            _aged(operation_db, assets_db, settings, cohorts, config.limit) if not looked.held_because else ()
+        )
+        again = _look(aged, settings, backfiller)
     found = patiently_on(operation_db, lambda database: _found(database, cohorts))
     if looked.held_because:
         context.log.warning(f"{looked.left} profiles are left for a later run: {looked.held_because}")
-    yield from _report(context, looked, backfiller, found)
+    yield from _report(context, looked, again, backfiller, found)
+
+
+def _aged(
+    operation_db: Database, assets_db: Database, settings: SettingsAccess, cohorts: CohortRange, limit: int
+) -> Sequence[UUID]:
+    """Profiles of the cohorts to look at again because of their age; none while a pending one of any cohort is due."""
+    gate, now = patiently(partial(settings.gate, EntitySettings)), datetime.now(UTC)
+    if isinstance(gate, Closed):
+        return ()
+    seen_before, most = gate.settings.profiles_seen_before(now), min(limit, AGED_PROFILES_AT_ONCE)
+    if seen_before is None or patiently_on(assets_db, lambda database: is_profile_due(database, now)):
+        return ()
+    return patiently_on(operation_db, lambda database: aged_profiles(database, cohorts, seen_before, most))
 
 
 @dataclass
@@ -147,7 +167,7 @@ def _found(database: Any, cohorts: Any) -> _Found:
 
 
 def _report(
-    context: dg.AssetExecutionContext, looked: _Looked, backfiller: Backfiller, found: _Found
+    context: dg.AssetExecutionContext, looked: _Looked, again: _Looked, backfiller: Backfiller, found: _Found
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     counts = {
         "profiles_looked_at": looked.outcomes.total(),
@@ -159,6 +179,7 @@ def _report(
         "held_because": looked.held_because or "nothing",
         "faces": _faces(found.samples),
         "this_run": counts_table(looked.outcomes),
+        "looked_at_again": counts_table(again.outcomes),
         "pictures": counts_table(backfiller.pictures.outcomes),
         "pictures_held_because": backfiller.pictures.held_because or "nothing",
         "columns_refused_by_the_catalog": backfiller.columns_refused,

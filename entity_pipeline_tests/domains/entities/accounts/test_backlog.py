@@ -9,6 +9,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from entity_pipeline.core.clock import utc_text
 from entity_pipeline.core.gemini.quota import QuotaStatus
 from entity_pipeline.core.settings import Closed, Open
 from entity_pipeline.domains.entities.accounts.backlog import Backlog, Wanted
@@ -269,3 +270,46 @@ def test_the_oldest_created_at_is_that_of_a_waiting_account(
         found = Backlog(assets, ALL).oldest_review()
     assert found is not None
     assert (found.username, found.created_at, found.waiting) == ("older", NOW - timedelta(days=1), 2)
+
+
+def aged(days: int, **more: Any) -> dict[str, Any]:
+    return {"status": "found", "looked_at": utc_text(NOW - timedelta(days=days)), **more}
+
+
+def test_the_oldest_looks_come_first_and_the_list_names_the_cohorts_of_the_same_accounts(
+    operation: Connection, followed: FollowedDatabase
+) -> None:
+    for nth, (days, cohort) in enumerate(
+        [(10, MONDAY), (200, MONDAY), (100, TUESDAY), (89, LAST), (91, LAST)]
+    ):
+        add(operation, f"a{nth}", cohort, profile_backfill=aged(days))
+    add(operation, "off", LAST, is_active=False, profile_backfill=aged(300))
+    add(operation, "spoiled", LAST, profile_backfill=aged(300, looked_at="long ago"))
+    add(operation, "waits", LAST, profile_backfill=aged(300, status="deferred"))
+    before = NOW - timedelta(days=90)
+    for limit in (1, 2, 3, 9):
+        found = enrichment.aged_profiles(operation, ALL, before, limit)
+        assert names(operation, found) == ["a1", "a2", "a4"][:limit]
+        with followed.connection() as assets:
+            cohorts = listed.aged_cohorts(assets, ALL, before, limit)
+        assert cohorts == sorted({MONDAY, TUESDAY, LAST} if limit > 2 else [MONDAY, TUESDAY][:limit])
+
+
+def test_an_aged_profile_is_due_only_while_no_other_profile_is(
+    operation: Connection, followed: FollowedDatabase
+) -> None:
+    settings = EntitySettings(instagram_backfill_enabled=True, profile_recheck_days=90)
+    add(operation, "aged", MONDAY, profile_backfill=aged(91))
+
+    def due(settings: EntitySettings = settings, **wanted: Any) -> list[date]:
+        with followed.connection() as assets:
+            return Backlog(assets, ALL).due_profiles(settings, NOW, Wanted(**wanted))
+
+    assert due() == [MONDAY]
+    assert due(only=[TUESDAY]) == due(profiles=0) == []
+    assert due(settings.model_copy(update={"profile_recheck_days": 0})) == []
+    assert due(settings.model_copy(update={"profile_recheck_days": 92})) == []
+    add(operation, "later", TUESDAY, profile_backfill=PUT_OFF)
+    assert due() == [MONDAY]
+    add(operation, "new", TUESDAY)
+    assert due() == [TUESDAY]

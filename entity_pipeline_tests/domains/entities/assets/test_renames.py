@@ -1,12 +1,15 @@
 """Accounts that change their handle between two runs, and handles that another account takes, by the real assets."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 from psycopg.rows import dict_row
 
+from entity_pipeline.core.clock import utc_text
+from entity_pipeline.sandbox.instagram_profiles import SimulatedAccount
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.domains.entities.graph import MONDAY, TUESDAY, Graph, graph
 
@@ -95,3 +98,59 @@ def test_a_run_that_dies_between_the_mark_and_the_move_is_continued(installation
     after = rows(installation)
     assert (after[OLD]["brand_id"], after[NEW]["brand_id"]) == (None, brand)
     assert brands(installation) == {brand: after[NEW]["id"]}
+
+
+def test_an_account_that_takes_its_former_handle_again_gets_its_links_back(installation: Graph) -> None:
+    brand = rows(installation)[OLD]["brand_id"]
+    installation.instagram.rename(OLD, NEW)
+    installation.post(TUESDAY, NEW)
+    installation.run_all(TUESDAY)
+    installation.instagram.rename(NEW, OLD)
+    look_again(installation, OLD)
+    after = rows(installation)
+    assert brands(installation) == {brand: after[OLD]["id"]}
+    assert (after[OLD]["brand_id"], after[NEW]["brand_id"]) == (brand, None)
+    assert enrichment(installation, OLD, "catalog_link")["status"] in ("linked", "created")
+    assert enrichment(installation, NEW, "catalog_link")["reasons"] == ["renamed"]
+
+
+def test_a_linked_handle_that_another_account_takes_is_held(installation: Graph) -> None:
+    installation.instagram.take(SimulatedAccount(OLD, "Another Person", "not a brand", pk=4_242))
+    look_again(installation, OLD)
+    seen, link = (enrichment(installation, OLD, stage) for stage in ("profile_backfill", "catalog_link"))
+    assert (seen["outcome"], seen["reassigned_to"], link["status"]) == ("reassigned", "4242", "held")
+    assert link["reasons"] == ["reassigned"]
+    assert rows(installation)[OLD]["bio"] != "not a brand"
+
+
+def test_the_links_of_a_taken_handle_follow_the_account_that_left_it(installation: Graph) -> None:
+    brand = rows(installation)[OLD]["brand_id"]
+    installation.instagram.rename(OLD, NEW)
+    installation.instagram.take(SimulatedAccount(OLD, "Another Person", "not a brand", pk=4_242))
+    look_again(installation, OLD)
+    installation.post(TUESDAY, NEW)
+    installation.run_all(TUESDAY)
+    after = rows(installation)
+    assert (after[OLD]["brand_id"], after[NEW]["brand_id"]) == (None, brand)
+    assert brands(installation) == {brand: after[NEW]["id"]}
+    assert enrichment(installation, OLD, "catalog_link")["status"] == "held"
+
+
+def look_again(installation: Graph, *usernames: str) -> None:
+    """As if 91 days had passed since these profiles were found."""
+    long_ago = utc_text(datetime.now(UTC) - timedelta(days=91))
+    with installation.operation_db.connection() as connection:
+        connection.execute(
+            "update instagram_accounts set metadata = jsonb_set(metadata, "
+            "'{entity_enrichment,profile_backfill,looked_at}', to_jsonb(%s::text)) where username = any(%s)",
+            [long_ago, list(usernames)],
+        )
+    installation.run("enrichment_job", MONDAY)
+    installation.run("linking_job", MONDAY)
+
+
+def test_the_next_look_is_as_far_away_as_the_first(installation: Graph) -> None:
+    look_again(installation, OLD)
+    before = installation.calls()
+    installation.run("enrichment_job", MONDAY)
+    assert installation.calls() == before

@@ -76,7 +76,8 @@ class ListedAccount:
 
     `next_attempt` and `profile_next` are ISO 8601 as stored: the earliest time of the next review (None: any time)
     and of the next fetch of the profile (None: none is pending, ``""``: any time). `waits_for_picture` is True if the
-    profile was found and only its picture could not be stored yet. `handle` and both names are normalised.
+    profile was found and only its picture could not be stored yet. `profile_seen` is when a profile that was found
+    was last looked at. `handle` and both names are normalised.
     """
 
     account_id: UUID
@@ -95,6 +96,7 @@ class ListedAccount:
     next_attempt: str | None
     profile_next: str | None
     waits_for_picture: bool
+    profile_seen: str | None
 
 
 def standing(account: AccountFacts) -> ListedAccount:
@@ -126,6 +128,7 @@ def standing(account: AccountFacts) -> ListedAccount:
         next_attempt=not_before(review),
         profile_next=(not_before(profile) or "") if looks_at_profile else None,
         waits_for_picture=looks_at_profile and profile.get("outcome") == "found",
+        profile_seen=_last_look(profile) if is_open and profile.get("status") == "found" else None,
     )
 
 
@@ -142,8 +145,7 @@ def profile_waits(profile: Mapping[str, Any]) -> bool:
 
 def not_before(section: Mapping[str, Any]) -> str | None:
     """The time at which a stage may try again, as stored; None means at any time."""
-    value = section.get("next_attempt_at")
-    return value[:40] if isinstance(value, str) and _INSTANT.match(value) else None
+    return _instant(section.get("next_attempt_at"))
 
 
 def is_due(section: Mapping[str, Any], now: datetime) -> bool:
@@ -181,6 +183,15 @@ def _decision(review: Mapping[str, Any], link: Mapping[str, Any], profile: Mappi
     if "picture" in link and _text(link["picture"]) != picture:
         return AccountState.UNDECIDED
     return AccountState(status) if isinstance(status, str) and status in _DECIDED else AccountState.HELD
+
+
+def _last_look(profile: Mapping[str, Any]) -> str | None:
+    """Earlier releases stored only when the profile was found."""
+    return _instant(profile.get("looked_at")) or _instant(profile.get("fetched_at"))
+
+
+def _instant(value: object) -> str | None:
+    return value[:40] if isinstance(value, str) and _INSTANT.match(value) else None
 
 
 def _cohort(stored: object, created_at: datetime) -> date:

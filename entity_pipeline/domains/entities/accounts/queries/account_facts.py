@@ -56,7 +56,7 @@ AS_LISTED_WHEN_NEW = """
 is_active and name_en is null and name_ko is null,
 id, created_at, coalesce(updated_at, created_at), (metadata #>> '{entity_enrichment,cohort}')::date,
 (metadata #>> '{entity_enrichment,tagging,posts}')::integer, 'pending', left(account_type::text, 40),
-left(entity_ig_role::text, 40), left(entity_region_code, 10), '{}'::text[], username, null, null, null, '', false,
+left(entity_ig_role::text, 40), left(entity_region_code, 10), '{}'::text[], username, null, null, null, '', false, null,
 statement_timestamp()
 """
 """For an account that intake inserts: whether it is a usual one, and its row of the list as `standing` would make it,

@@ -13,6 +13,7 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from entity_pipeline.core.clock import utc_text
 from entity_pipeline.domains.entities.accounts.logic.plan import PendingAccount
 from entity_pipeline.domains.entities.accounts.queries.enrichment import CohortRange
 
@@ -57,6 +58,14 @@ select distinct {_COHORT} from (
     union all {_PROFILES_WHERE.format(which="profile_next is not null and state <> 'pending'")}
   ) found order by (-posts), handle, account_id limit %(limit)s
 ) accounts order by 1
+"""
+_IS_PROFILE_DUE = "select exists (select from enrichment_queue where profile_next <= %(now)s)"
+_AGED = f"""
+select distinct {_COHORT} from (
+  select cohort from enrichment_queue where profile_seen < %(seen_before)s
+    and (%(only)s::date[] is null or {_COHORT} = any(%(only)s::date[]))
+  order by profile_seen limit %(limit)s
+) oldest order by 1
 """
 _UNDECIDED = f"""
 select distinct {_COHORT} from enrichment_queue where state = 'undecided' or account_id = any(%(overtaken)s) order by 1
@@ -121,6 +130,27 @@ def waiting_profiles(
     """Cohorts of the `limit` most-tagged accounts, or of all, whose profile may be fetched now."""
     parameters = cohorts.parameters() | {"now": now.isoformat(), "limit": limit}
     return [row[0] for row in connection.execute(_PROFILES.encode(), parameters)]
+
+
+def is_profile_due(connection: Connection[Any], now: datetime) -> bool:
+    """Whether any profile that was not found yet may be fetched now."""
+    return connection.execute(_IS_PROFILE_DUE, {"now": now.isoformat()}).fetchone() == (True,)
+
+
+def aged_cohorts(
+    connection: Connection[Any],
+    cohorts: CohortRange,
+    seen_before: datetime,
+    limit: int,
+    only: Sequence[date] | None = None,
+) -> list[date]:
+    """Cohorts of the `limit` found profiles whose last look is the oldest, all before this moment."""
+    asked = {
+        "seen_before": utc_text(seen_before),
+        "limit": limit,
+        "only": None if only is None else list(only),
+    }
+    return [row[0] for row in connection.execute(_AGED.encode(), cohorts.parameters() | asked)]
 
 
 def undecided_cohorts(

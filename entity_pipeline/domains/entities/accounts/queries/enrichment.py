@@ -14,6 +14,7 @@ from uuid import UUID
 from psycopg import Connection, sql
 from psycopg.rows import class_row, dict_row
 
+from entity_pipeline.core.clock import utc_text
 from entity_pipeline.core.jsonb import jsonb_text
 from entity_pipeline.domains.entities.accounts.logic.standing import EXCLUDED_BEFORE
 from entity_pipeline.domains.entities.accounts.queries.enrichment_metadata import USABLE
@@ -47,6 +48,12 @@ _PROFILE_PENDING = (
 )
 REVIEW_DUE = f"({REVIEW_PENDING} and not {_NOT_DUE.format(stage=_REVIEW)})"
 PROFILE_DUE = f"({_PROFILE_PENDING} and not {_NOT_DUE.format(stage=_PROFILE)})"
+_INSTANT = "'^20[0-9][0-9]-[01][0-9]-[0-3][0-9]T'"
+# When the profile was last looked at; the indexable text of `standing`.
+_PROFILE_SEEN = f"""case when {_PROFILE} ->> 'status' = 'found' and is_active and {USABLE} then coalesce(
+  case when {_PROFILE} ->> 'looked_at' ~ {_INSTANT} then left({_PROFILE} ->> 'looked_at', 40) end,
+  case when {_PROFILE} ->> 'fetched_at' ~ {_INSTANT} then left({_PROFILE} ->> 'fetched_at', 40) end) end collate "C"
+"""
 _LINK = "(metadata #> '{entity_enrichment,catalog_link}')"
 # A renewed review, a later picture or an outdated form requires a new decision, unless a person undid the last one.
 UNDECIDED = f"""
@@ -106,6 +113,18 @@ def _first_text(start: date) -> str:
 def pending_profiles(connection: Connection, cohorts: CohortRange, now: datetime, limit: int) -> list[UUID]:
     """Accounts whose profile may be fetched now, most-tagged first."""
     return _select_ids(connection, PROFILE_DUE, cohorts, now, limit)
+
+
+def aged_profiles(
+    connection: Connection, cohorts: CohortRange, seen_before: datetime, limit: int
+) -> list[UUID]:
+    """Accounts whose profile was found and was last looked at before this moment, the oldest look first."""
+    query = f"""
+        select id from instagram_accounts where {_PROFILE_SEEN} < %(seen_before)s and {_IN_COHORTS}
+        order by {_PROFILE_SEEN}, username limit %(limit)s
+    """
+    parameters = cohorts.parameters() | {"seen_before": utc_text(seen_before), "limit": limit}
+    return [row[0] for row in connection.execute(sql.SQL(query), parameters)]
 
 
 def pending_reviews(connection: Connection, cohorts: CohortRange, now: datetime, limit: int) -> list[UUID]:

@@ -23,6 +23,7 @@ from entity_pipeline.domains.entities.links.logic.decisions import (
 from entity_pipeline.domains.entities.links.logic.gates import (
     contradicted,
     dishonest,
+    moved_away,
     section,
     threshold_for,
     uncertain,
@@ -112,7 +113,8 @@ def _by_review(
     review = overruled(verdict.review)
     verdict = replace(verdict, review=review)
     reasons = (
-        dishonest(verdict, settings)
+        moved_away(account)
+        or dishonest(verdict, settings)
         or unusable(account, candidates)
         or uncertain(verdict, settings.thresholds)
         or contradicted(account, review, candidates)
@@ -136,11 +138,8 @@ def _by_review(
 
 def _as_followed(account: Account, candidates: Candidates) -> Decision | None:
     is_undone = section(account, "catalog_link").get("status") == "undone"
-    if (
-        not section(account, "profile_backfill").get("renamed_from")
-        or is_undone
-        or unusable(account, candidates)
-    ):
+    is_followed = bool(section(account, "profile_backfill").get("renamed_from"))
+    if not is_followed or is_undone or moved_away(account) or unusable(account, candidates):
         return None
     linked = links_of(account, candidates.linked)
     if len(linked) != 1:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from entity_pipeline.core.jsonb import json_items, json_object
 from entity_pipeline.domains.entities.links.logic.decisions import LINK_COLUMN, EntityKey, links_of
-from entity_pipeline.domains.entities.links.logic.gates import is_reassigned, present_handle, section
+from entity_pipeline.domains.entities.links.logic.gates import moved_away, section
 from entity_pipeline.domains.entities.links.logic.holds import HoldReason
 from entity_pipeline.domains.entities.models import Account, AccountRole, Entity
 from entity_pipeline.shared.audit.provenance import fill
@@ -39,10 +39,8 @@ def former_rows(account: Account) -> list[UUID]:
 
 def may_follow(account: Account) -> bool:
     """Whether links may move to this row: it is in use, is the account's present one, and was not undone."""
-    profile = section(account, "profile_backfill")
     is_undone = section(account, "catalog_link").get("status") == "undone"
-    is_present = present_handle(account) is None and not is_reassigned(profile)
-    return account.is_active and is_present and not is_undone
+    return account.is_active and not (moved_away(account) or is_undone)
 
 
 def is_former(row: Account, account: Account) -> bool:

@@ -37,14 +37,21 @@ def dishonest(verdict: Verdict, settings: EntitySettings) -> Reasons:
     return tuple(reason for reason, failed in checks if failed)
 
 
+def moved_away(account: Account) -> Reasons:
+    """Reasons because handle and Instagram account have parted: the review may be about either of them."""
+    checks = (
+        (HoldReason.REASSIGNED, is_reassigned(section(account, "profile_backfill"))),
+        (HoldReason.RENAMED, present_handle(account) is not None),
+    )
+    return tuple(reason for reason, failed in checks if failed)
+
+
 def unusable(account: Account, candidates: Candidates) -> Reasons:
     """Reasons that concern the row itself: its handle, its owner, or a link that a person removed."""
     not_linked = (column for table, column in LINK_COLUMN.items() if table not in account.links)
     checks = (
         (HoldReason.INVALID_USERNAME, account.handle is None),
         (HoldReason.INACTIVE, not account.is_active),
-        (HoldReason.REASSIGNED, is_reassigned(section(account, "profile_backfill"))),
-        (HoldReason.RENAMED, present_handle(account) is not None),
         (
             HoldReason.DUPLICATE_USERNAME,
             bool(candidates.twins) and not account.links and not candidates.linked,

@@ -68,6 +68,7 @@ class ProfileBackfill(TypedDict):
     attempts: int
     next_attempt_at: str | None
     fetched_at: str | None
+    looked_at: str | None
     instagram_id: str | None
     source: str
     fields_written: dict[str, str]  # column -> sha256 of the value we last wrote
@@ -91,6 +92,7 @@ def read_stored(raw: object) -> ProfileBackfill:
         "attempts": 0 if _text(raw.get("status")) in _FINAL else made,
         "next_attempt_at": None,
         "fetched_at": _text(raw.get("fetched_at")),
+        "looked_at": _text(raw.get("looked_at")),
         "instagram_id": str(known) if type(known) is int else _text(known),
         "source": _text(raw.get("source")) or "",
         "fields_written": _texts(raw.get("fields_written")),

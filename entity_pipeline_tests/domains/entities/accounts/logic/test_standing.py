@@ -130,6 +130,9 @@ def test_posts_are_a_whole_number_within_bounds(posts: Any, expected: int) -> No
     assert listed({"tagging": {"posts": posts}}).posts == expected
 
 
+LOOKED = "2026-02-03T04:05:06+00:00"
+
+
 @pytest.mark.parametrize(
     ("profile", "profile_next", "waits_for_picture"),
     [
@@ -151,6 +154,23 @@ def test_a_profile_waits_until_its_outcome_is_certain(
     found = listed({"profile_backfill": profile})
     assert (found.profile_next, found.waits_for_picture) == (profile_next, waits_for_picture)
     assert listed({"profile_backfill": profile}, is_active=False).profile_next is None
+
+
+@pytest.mark.parametrize(
+    ("profile", "seen"),
+    [
+        ({"status": "found", "looked_at": LOOKED, "fetched_at": "2026-01-01T00:00:00+00:00"}, LOOKED),
+        ({"status": "found", "looked_at": "soon", "fetched_at": LOOKED}, LOOKED),
+        ({"status": "found", "looked_at": 7, "fetched_at": None}, None),
+        ({"status": "found"}, None),
+        ({"status": "deferred", "looked_at": LOOKED}, None),
+        ({"status": "not_found", "looked_at": LOOKED}, None),
+        (None, None),
+    ],
+)
+def test_only_a_profile_that_was_found_ages(profile: Any, seen: str | None) -> None:
+    assert listed({"profile_backfill": profile}).profile_seen == seen
+    assert listed({"profile_backfill": profile}, is_active=False).profile_seen is None
 
 
 def test_what_people_wrote_counts_before_what_the_review_says() -> None:

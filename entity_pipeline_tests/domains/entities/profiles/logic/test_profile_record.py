@@ -74,6 +74,7 @@ def test_a_found_profile_is_kept_with_its_id_and_source() -> None:
         "attempts": 1,
         "next_attempt_at": None,
         "fetched_at": "2026-11-20T12:00:00+00:00",
+        "looked_at": "2026-11-20T12:00:00+00:00",
         "instagram_id": "25025320",
         "source": "anonymous:direct",
         "fields_written": {},
