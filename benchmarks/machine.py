@@ -9,7 +9,7 @@ import psutil
 
 
 def described() -> str:
-    """Cores, memory, system, versions, and how busy the machine is with other things."""
+    """Cores, memory, system, versions, and how busy the machine is with other work."""
     processor = next(
         (
             line.split(":", 1)[1].strip()

@@ -258,7 +258,7 @@ def main(accounts: int, runs: int, folder: Path) -> None:
             urls,
             DAGSTER_POSTGRES_URL=postgres.url("dagster", driver="+psycopg2"),
             # Nothing listens there, and no alert is due.
-            ALERT_WEBHOOK_URL="http://127.0.0.1:9/nobody",
+            ALERT_WEBHOOK_URL="http://127.0.0.1:9/unused",
             GEMINI_API_KEY="none",
         )
         (folder / "dagster.yaml").write_text(DAGSTER_YAML)

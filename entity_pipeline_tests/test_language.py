@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-TREES = ("entity_pipeline",)
+TREES = ("entity_pipeline", "benchmarks", "deploy", "docs", "README.md", "CONTRIBUTING.md")
 PHRASES = {
     r"\bsurprising\b": "say what is the case and why",
     r"(?<!there )\bis no (?!longer\b|more\b)\w": "is not a ...",
@@ -42,7 +42,7 @@ def prose_of(path: Path) -> str:
 
 def files() -> Iterator[Path]:
     """Every file with prose below the trees; htmx is not ours."""
-    for path in (path for tree in TREES for path in (ROOT / tree).rglob("*")):
+    for path in (path for tree in TREES for path in ((ROOT / tree), *(ROOT / tree).rglob("*"))):
         if path.suffix in (".py", *WHOLE_TEXT) and "htmx" not in path.name:
             yield path
 
