@@ -254,7 +254,7 @@ def test_the_quota_page_has_the_prices_and_pools_of_the_registry() -> None:
     for pool in {model.pool for model in MODELS.values()}:
         unit, free, fee, held = rows[pool.name]
         assert pool.unit in unit
-        assert free == f"{pool.free_units:,} a {pool.period}"
+        assert free == f"{pool.free_units:,} per {pool.period}"
         assert fee == f"{pool.usd_per_1000_units} USD per 1,000"
         assert re.match(r"\d+", held)[0] == str(pool.reserve_units)  # type: ignore[index]
 
