@@ -36,6 +36,12 @@ def profile_page(username: str, user: Mapping[str, Any] | None, *, drift: bool =
     return _PAGE.format(title=html.escape(f"@{username} • simulated profile"), scripts=scripts)
 
 
+def restricted_page(username: str) -> str:
+    """The page in place of a profile with an age limit: the query found no account, and a notice says why."""
+    notice = "<h2>Restricted profile</h2><p>You must be 18 years old or over to see this profile.</p>"
+    return profile_page(username, None).replace("</body>", f"{notice}</body>")
+
+
 def start_page() -> str:
     """The logged-out start page with the token that the web app's queries carry."""
     token = _script({"define": [["LSD", [], {"token": "simulated"}, 323]]})

@@ -2,10 +2,10 @@
 
 All hosts share one base URL; the Host header says which is meant. A sample gives an account one of these words:
 ``not_found``, ``wall`` (redirect to the login), ``rate_limited`` (429), ``challenge`` (a redirect that leads to
-itself), ``drift`` (readable JSON under unknown names), ``private``, ``reassigned`` (another pk than before),
-``picture_expired`` (403), ``picture_is_html``. A chaos seed applies them to any request, and also errors: 401
-"please wait", 403, 400 with a checkpoint, 503, dropped and cut-off answers, pages without an account, without a pk or
-with a null bio.
+itself), ``drift`` (readable JSON under unknown names), ``private``, ``restricted`` (the notice of an age limit),
+``reassigned`` (another pk than before), ``picture_expired`` (403), ``picture_is_html``. A chaos seed applies them to
+any request, and also errors: 401 "please wait", 403, 400 with a checkpoint, 503, dropped and cut-off answers, pages
+without an account, without a pk or with a null bio.
 """
 
 import json
@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs
 
-from entity_pipeline.sandbox.instagram_pages import notice_page, profile_page, start_page
+from entity_pipeline.sandbox.instagram_pages import notice_page, profile_page, restricted_page, start_page
 from entity_pipeline.sandbox.instagram_pictures import tile
 from entity_pipeline.sandbox.instagram_profiles import (
     CANARY,
@@ -147,6 +147,8 @@ class InstagramStandin(StandinServer):
                 return _redirect("/challenge/")
             case "rate_limited":
                 return html_reply(notice_page(_PLEASE_WAIT), 429)
+            case "restricted":
+                return html_reply(restricted_page(username))
             case "server_error":
                 return html_reply(notice_page("5xx Server Error"), 503)
             case "dropped":

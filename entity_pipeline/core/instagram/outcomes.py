@@ -28,6 +28,7 @@ class Finding(StrEnum):
         "not_found"  # one observation, not yet a fact: see `Result.canary` and `core/instagram/absence.py`
     )
     PRIVATE = "private"  # it exists but is not shown to this seat
+    RESTRICTED = "restricted"  # it exists, behind a wall of its own: an age limit or a blocked country
     DRIFT = "schema_drift"  # a response that can't be read
     REFUSED = "refused"  # an offer that our own rules refuse, such as a picture that is too large
     BUDGET = "budget"  # more requests were needed than the operation may make

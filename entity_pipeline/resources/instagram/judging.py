@@ -24,6 +24,7 @@ class Verdict:
 
 ABSENT = Verdict(Finding.NOT_FOUND, SeatOutcome.OK)
 UNREADABLE = Verdict(Finding.DRIFT, SeatOutcome.UNCLEAR)
+RESTRICTED = Verdict(Finding.RESTRICTED, SeatOutcome.OK)
 PRIVATE = Verdict(Finding.PRIVATE, SeatOutcome.OK)
 
 

@@ -22,6 +22,9 @@ _ELEMENT = re.compile(r"<(form|input|a)\b([^<>]{0,2000})")
 _HEADING = re.compile(r"<h[1-6]\b[^<>]{0,2000}>([^<]{0,200})</h")
 _TITLE = re.compile(r"<title\b[^<>]{0,200}>([^<]{0,300})")
 _MOST_ELEMENTS, _MOST_TITLES = 5_000, 5  # a real page has fewer; more would only cost time
+# As the beginning of an element or of a text in the page's data. Only for pages that show no profile, and so no words
+# of strangers.
+_RESTRICTED = re.compile(r"""[>"]\s{0,200}(?:restricted profile\b|you must be \d\d years old\b)""")
 _TAG = re.compile(r"<[^<>]{0,2000}>?")
 
 
@@ -35,23 +38,27 @@ class PageMarks:
     login_link: bool = False
     gone: bool = False
     user: Literal["absent", "null", "shown"] = "absent"
+    restricted: bool = False  # the notice in place of a profile with an age limit or a blocked country
     other_profile: bool = False  # keys of a profile, under whatever name
 
 
 def page_marks(body: str) -> PageMarks:
     """The marks of a page; a body without markup has none."""
-    markup, scripts = _parted(body.lower())
+    body = body.lower()
+    markup, scripts = _parted(body)
     elements = [(found[1], found[2]) for found in islice(_ELEMENT.finditer(markup), _MOST_ELEMENTS)]
     headings = {_plain(found[1]) for found in islice(_HEADING.finditer(markup), _MOST_ELEMENTS)}
     titles = {_plain(found[1]) for found in islice(_TITLE.finditer(markup), _MOST_TITLES)}
     data = "".join(scripts.split())
+    user = _user(data)
     return PageMarks(
         has_markup="<" in body,
         challenge_form=any(kind == "form" and 'action="/challenge' in rest for kind, rest in elements),
         login_form=bool(titles & _LOGIN_TITLES) or any(_is_login(kind, rest) for kind, rest in elements),
         login_link=any(kind == "a" and "/accounts/login" in _href(rest) for kind, rest in elements),
         gone=bool(titles & _GONE_TITLES or headings & _GONE_HEADINGS),
-        user=_user(data),
+        user=user,
+        restricted=user != "shown" and _RESTRICTED.search(body) is not None,
         other_profile=any(key in data for key in _PROFILE_KEYS),
     )
 

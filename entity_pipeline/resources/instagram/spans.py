@@ -15,7 +15,7 @@ from entity_pipeline.resources.tracing import active
 
 _PREFIX = "entity_pipeline.instagram"
 _DEFERRED = "deferred"
-_ANSWERS = frozenset({Finding.FOUND, Finding.NOT_FOUND, Finding.PRIVATE})
+_ANSWERS = frozenset({Finding.FOUND, Finding.NOT_FOUND, Finding.PRIVATE, Finding.RESTRICTED})
 
 
 def operation_span(name: str) -> AbstractContextManager[Span]:

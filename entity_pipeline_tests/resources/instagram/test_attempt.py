@@ -91,8 +91,17 @@ def test_a_login_redirect_of_the_page_is_not_blamed_on_the_session() -> None:
 UNCLOSED = b'<script type="application/json"'
 
 
+def _data(text: str) -> str:
+    return f'<script type="application/json" data-sjs>{text}</script>'
+
+
 def _script(text: str) -> Reply:
-    return Reply(200, f'<script type="application/json" data-sjs>{text}</script>'.encode(), HTML)
+    return Reply(200, _data(text).encode(), HTML)
+
+
+def restricted(notice: str) -> Reply:
+    """The page of a query that found no account, with a notice."""
+    return Reply(200, page(None).body + notice.encode(), HTML)
 
 
 @pytest.mark.parametrize(
@@ -115,6 +124,11 @@ def _script(text: str) -> Reply:
         pytest.param(Reply(200, b"x" * 9_000_000, HTML), "schema_drift", id="too large"),
         pytest.param(Reply(200, b"<title>Login \xe2\x80\xa2 Instagram</title>", HTML), "wall", id="wall as a page"),
         pytest.param(page(None), "not_found", id="null"),
+        pytest.param(restricted("<h2>Restricted profile</h2><p>You must be 18</p>"), "restricted", id="age limit"),
+        pytest.param(restricted("<div><span> Restricted profile </span></div>"), "restricted", id="in a span"),
+        pytest.param(restricted("<p>You must be 21 years old or over.</p>"), "restricted", id="only the age"),
+        pytest.param(restricted(_data('{"title": "Restricted profile"}')), "restricted", id="in the data"),
+        pytest.param(restricted("<p>Not a restricted profile</p>"), "not_found", id="the words inside a sentence"),
         pytest.param(page(user("gentlemonster", pk=...)), "schema_drift", id="no pk"),
         pytest.param(page(user("gentlemonster", pk="x")), "schema_drift", id="a pk that is none"),
         pytest.param(page(user("gentlemonster", username=...)), "schema_drift", id="no username"),
@@ -133,7 +147,11 @@ def test_each_answer_has_its_outcome_in_one_request(reply: Reply, outcome: str) 
     with serving({"/gentlemonster/": reply}) as server:
         seen = look(server, timeout_s=1)
     assert (word(seen), seen.value) == (outcome, None)
-    expected = {"not_found": SeatOutcome.OK, "schema_drift": SeatOutcome.UNCLEAR}
+    expected = {
+        "not_found": SeatOutcome.OK,
+        "restricted": SeatOutcome.OK,
+        "schema_drift": SeatOutcome.UNCLEAR,
+    }
     assert seen.learned == expected.get(outcome, outcome)
     assert server.paths == ["/gentlemonster/"]
     assert time.monotonic() - started < 5
@@ -346,3 +364,11 @@ def test_a_page_that_shows_another_account_says_so() -> None:
     with serving({"/gentlemonster/": page(user("somebody_else"))}) as server:
         seen = look(server)
     assert (seen.value, seen.detail) == (None, "HTTP 200: the page shows another account.")
+
+
+def test_a_bio_about_restricted_profiles_restricts_nothing() -> None:
+    shown = user("gentlemonster", biography="Restricted profile")
+    with serving({"/gentlemonster/": page(shown)}) as server:
+        assert look(server).finding is Finding.FOUND
+    with serving({"/gentlemonster/": page({**shown, "pk": "x"})}) as server:
+        assert word(look(server)) == "schema_drift"

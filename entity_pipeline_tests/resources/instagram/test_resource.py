@@ -23,6 +23,7 @@ from entity_pipeline.resources.instagram.governor import Governor
 from entity_pipeline.resources.instagram.seating import Seating
 from entity_pipeline.resources.instagram.session import GovernedSession
 from entity_pipeline.resources.instagram.session_secrets import SessionSecrets
+from entity_pipeline.sandbox.instagram_profiles import SimulatedAccount
 from entity_pipeline.sandbox.loopback_http import Reply
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.resources.instagram.instagram_row import OPEN, changed, permit
@@ -210,6 +211,20 @@ def test_a_deadline_that_is_over_sends_nothing(
     resource = InstagramResource(base_url=instagram.url, assets_db=assets_db)
     assert why(resource.session("entities").run(ProfileLook(CANARY), datetime.now(UTC))) == "time_is_over"
     assert instagram.requests["total"] == 0
+
+
+def test_profiles_with_an_age_limit_are_not_absent_and_stop_no_route(
+    assets_db: ClonedDatabase, instagram: InstagramStandin
+) -> None:
+    resource = InstagramResource(base_url=instagram.url, assets_db=assets_db)
+    for nth in range(7):
+        instagram.take(SimulatedAccount(f"adults{nth}.madeup", "Adults", "", behaviour="restricted"))
+        got = fetch(resource, f"adults{nth}.madeup")
+        assert (word(got), isinstance(got, Result) and got.canary) == ("restricted", None)
+    assert word(fetch(resource, "celine")) == "found"
+    assert rows(assets_db, "select state, cooling_until, failures from instagram_routes") == [
+        ("active", None, 0)
+    ]
 
 
 class BrokenDatabase:

@@ -15,7 +15,14 @@ from entity_pipeline.core.instagram.profile import CANARY, InstagramProfile, Pro
 from entity_pipeline.resources.instagram.attempt import Wire
 from entity_pipeline.resources.instagram.context import GovernedContext
 from entity_pipeline.resources.instagram.handlers import SeatedHandler
-from entity_pipeline.resources.instagram.judging import ABSENT, UNREADABLE, DataCall, PageCall, Verdict
+from entity_pipeline.resources.instagram.judging import (
+    ABSENT,
+    RESTRICTED,
+    UNREADABLE,
+    DataCall,
+    PageCall,
+    Verdict,
+)
 from entity_pipeline.resources.instagram.operations.profile_node import read_profile
 from entity_pipeline.resources.instagram.page_marks import PageMarks
 
@@ -33,6 +40,8 @@ def page_says(status: int, marks: PageMarks) -> Verdict:
         return ABSENT
     if status != 200 or marks.other_profile:
         return UNREADABLE
+    if marks.restricted:
+        return RESTRICTED
     if marks.gone or marks.user == "null":
         return ABSENT
     if marks.user == "absent" and marks.login_link:

@@ -304,7 +304,10 @@ def test_a_block_that_begins_after_the_canary_was_seen_is_not_believed(operation
 
 ELSE = [
     *(refused(seat) for seat in SeatOutcome if seat not in (SeatOutcome.OK, SeatOutcome.UNCLEAR)),
-    *(Result[InstagramProfile](finding) for finding in (Finding.DRIFT, Finding.BUDGET, Finding.PRIVATE)),
+    *(
+        Result[InstagramProfile](finding)
+        for finding in (Finding.DRIFT, Finding.BUDGET, Finding.PRIVATE, Finding.RESTRICTED)
+    ),
 ]
 
 

@@ -35,6 +35,7 @@ _LEAST_BACKOFF = timedelta(hours=1)
 _BACKOFF: Mapping[str, timedelta] = {
     Finding.NOT_FOUND: CONFIRMATION_GAP,
     Finding.DRIFT: timedelta(hours=6),
+    Finding.RESTRICTED: LONGEST_BACKOFF,
     SeatOutcome.LIMITED: timedelta(minutes=45),
     SeatOutcome.CHALLENGED: timedelta(minutes=90),
     SeatOutcome.TRANSPORT: timedelta(minutes=5),
