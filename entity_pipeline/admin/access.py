@@ -20,6 +20,7 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from entity_pipeline.admin.configuration import AdminConfiguration
 
 SESSION_LASTS_S = 12 * 3600
+_LINK_LASTS_S = SESSION_LASTS_S
 LONGEST_NAME = 80
 CSRF_FIELD = "csrf_token"
 CSRF_HEADER = "x-csrf-token"
@@ -83,6 +84,9 @@ class Access:
         )
         self._csrf_key = _derived(configuration.token, "csrf")
         self._ended: dict[str, float] = {}
+        self._links = _link_signer(configuration.token)
+        self._used_links: set[str] = set()
+        self._lock = threading.Lock()
 
     @property
     def cookie_name(self) -> str:
@@ -104,6 +108,19 @@ class Access:
             return None
         shown = " ".join("".join(c for c in name if c.isprintable()).split())[:LONGEST_NAME]
         return self._signer.dumps({"name": shown or "unnamed", "id": secrets.token_urlsafe(16)})
+
+    def sign_in_by_link(self, key: str) -> str | None:
+        """The cookie's value for the key of a link that `link_key` made, once; None for any other."""
+        try:
+            content = self._links.loads(key, max_age=_LINK_LASTS_S)
+            name, link_id = str(content["name"]), str(content["id"])
+        except (BadSignature, KeyError, TypeError):
+            return None
+        with self._lock:
+            if link_id in self._used_links:
+                return None
+            self._used_links.add(link_id)
+        return self._signer.dumps({"name": name, "id": secrets.token_urlsafe(16)})
 
     def sign_out(self, visitor: Visitor) -> None:
         """End the session until a restart of the server, even for copies of its cookie."""
@@ -178,6 +195,18 @@ def signed_in(request: Request) -> Visitor | None:
 def with_bearer(request: Request) -> Visitor:
     """A dependency for the API."""
     return access_of(request).bearer(request)
+
+
+def link_key(token: str, name: str) -> str:
+    """A key that signs `name` in once, within twelve hours, on the server with this token."""
+    signed: str = _link_signer(token).dumps({"name": name, "id": secrets.token_urlsafe(16)})
+    return signed
+
+
+def _link_signer(token: str) -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(
+        _derived(token, "link"), salt="entity_pipeline.admin", signer_kwargs={"digest_method": hashlib.sha256}
+    )
 
 
 def _derived(token: str, purpose: str) -> bytes:

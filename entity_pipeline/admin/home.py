@@ -20,9 +20,10 @@ def home(screen: SignedIn) -> Response:
     return home_page(screen)
 
 
+@router.get("/")
 @router.get(f"{HOME_PATH}/")
 def home_with_slash() -> Response:
-    """The same."""
+    """The same; the bare address leads there too."""
     return RedirectResponse(HOME_PATH)
 
 

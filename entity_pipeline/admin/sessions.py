@@ -5,18 +5,19 @@ A refusal goes back to the form with `?problem=token` or `?problem=tries`, never
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from entity_pipeline.admin.access import (
     CSRF_FIELD,
     LONGEST_NAME,
     SESSION_LASTS_S,
+    Access,
     TooManyTries,
     access_of,
     address_of,
 )
-from entity_pipeline.admin.paths import HOME_PATH, SIGN_IN_PATH, SIGN_OUT_PATH, own_path
+from entity_pipeline.admin.paths import HOME_PATH, SIGN_IN_LINK_PATH, SIGN_IN_PATH, SIGN_OUT_PATH, own_path
 
 router = APIRouter(include_in_schema=False)
 
@@ -36,7 +37,21 @@ def sign_in(
         return _to(f"{SIGN_IN_PATH}?problem=tries")
     if cookie is None:
         return _to(f"{SIGN_IN_PATH}?problem=token")
-    response = _to(own_path(next))
+    return _signed_in(access, cookie, own_path(next))
+
+
+@router.get(SIGN_IN_LINK_PATH)
+def sign_in_by_link(request: Request, key: Annotated[str, Query(max_length=500)] = "") -> Response:
+    """Set the cookie if `key` is that of a printed link that was not used yet."""
+    access = access_of(request)
+    cookie = access.sign_in_by_link(key)
+    if cookie is None:
+        return _to(SIGN_IN_PATH)
+    return _signed_in(access, cookie, HOME_PATH)
+
+
+def _signed_in(access: Access, cookie: str, path: str) -> RedirectResponse:
+    response = _to(path)
     # Lax, so that a link in an alert opens the page. No GET makes a change, and every POST carries a token.
     response.set_cookie(
         access.cookie_name,

@@ -14,6 +14,7 @@ import click
 from entity_pipeline.cli.connections import connected
 from entity_pipeline.cli.dagster_home import project_file
 from entity_pipeline.cli.interruption import signals_for_children, take_sigterm
+from entity_pipeline.cli.settings import who
 from entity_pipeline.cli.shell import current_shell
 from entity_pipeline.core.failures import ConfigurationFailure
 
@@ -64,7 +65,8 @@ def serve(port: int, admin_port: int, directory: Path) -> None:
     with signals_for_children():
         processes = {name: _start(command, logs / f"{name}.log") for name, command in commands.items()}
     click.echo(f"Dagster UI: http://{HOST}:{port}   logs: {logs}   Ctrl-C stops all.")
-    click.echo(f"Administration page: {address_of_page(admin_port)}   {_where_the_token_is(directory)}")
+    click.echo(f"Administration page: {address_of_page(admin_port)}")
+    click.echo(_how_to_sign_in(admin_port, directory))
     try:
         while all(process.poll() is None for process in processes.values()):
             time.sleep(0.5)
@@ -87,12 +89,16 @@ def address_of_page(port: int) -> str:
     return f"http://{HOST}:{port}/admin/data-pipeline/instagram-accounts"
 
 
-def _where_the_token_is(directory: Path) -> str:
-    # The terminal's output ends up in logs and screenshots, so the token itself is not printed.
-    stored = json.loads((directory / "state.json").read_text())
-    if stored.get("ADMIN_TOKEN") == os.environ["ADMIN_TOKEN"]:
-        return f"sign in with ADMIN_TOKEN of {directory / 'state.json'}"
-    return "sign in with your ADMIN_TOKEN"
+def _how_to_sign_in(port: int, directory: Path) -> str:
+    # The terminal's output ends up in logs and screenshots, so the token itself is not printed: the link works once.
+    from entity_pipeline.admin.access import link_key
+    from entity_pipeline.admin.paths import SIGN_IN_LINK_PATH
+
+    stored, token = json.loads((directory / "state.json").read_text()), os.environ["ADMIN_TOKEN"]
+    if stored.get("ADMIN_TOKEN") != token:
+        return "Sign in with your ADMIN_TOKEN."
+    link = f"http://{HOST}:{port}{SIGN_IN_LINK_PATH}?key={link_key(token, who().name or 'sandbox')}"
+    return f"Sign in once with this link: {link}\nor with ADMIN_TOKEN of {directory / 'state.json'}."
 
 
 def _start(module_and_arguments: list[str], log: Path) -> subprocess.Popen[bytes]:

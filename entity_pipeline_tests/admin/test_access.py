@@ -8,11 +8,11 @@ from itsdangerous import URLSafeTimedSerializer
 from starlette.testclient import TestClient
 
 from entity_pipeline.admin import access as access_module
-from entity_pipeline.admin.access import Access, TooManyTries, Tries
+from entity_pipeline.admin.access import Access, TooManyTries, Tries, link_key
 from entity_pipeline.admin.app import create_app
 from entity_pipeline.admin.configuration import AdminConfiguration
 from entity_pipeline.admin.installation import Installation
-from entity_pipeline.admin.paths import HOME_PATH, SIGN_IN_PATH, SIGN_OUT_PATH, own_path
+from entity_pipeline.admin.paths import HOME_PATH, SIGN_IN_LINK_PATH, SIGN_IN_PATH, SIGN_OUT_PATH, own_path
 from entity_pipeline.assembly import DOMAINS
 from entity_pipeline_tests.admin.installations import ORIGIN, TOKEN
 
@@ -144,3 +144,19 @@ def test_without_that_option_no_header_gives_the_name() -> None:
     visitor = access.session_of(request_with(access, cookie, x_user="Min-ji", x_forwarded_user="Min-ji"))
     assert visitor is not None
     assert visitor.name == "x"
+
+
+def test_a_printed_link_signs_in_once_and_only_where_its_token_is(client: TestClient) -> None:
+    key = link_key(TOKEN, "mina")
+    first = client.get(f"{SIGN_IN_LINK_PATH}?key={key}", follow_redirects=False)
+    assert first.headers["location"] == HOME_PATH
+    assert "mina" in client.get(HOME_PATH).text
+    client.cookies.clear()
+    for used in (key, link_key("another-token-that-is-long", "mina"), "", "x"):
+        again = client.get(f"{SIGN_IN_LINK_PATH}?key={used}", follow_redirects=False)
+        assert again.headers["location"] == SIGN_IN_PATH
+    assert client.get(HOME_PATH, follow_redirects=False).status_code == 303
+
+
+def test_the_bare_address_leads_to_the_home_page(client: TestClient) -> None:
+    assert client.get("/", follow_redirects=False).headers["location"] == HOME_PATH

@@ -224,7 +224,7 @@ REFUSED: list[tuple[Kind, Role, str]] = [
             "update raw_posts set status = 'VERIFIED'",
             "delete from raw_posts",
             "truncate raw_posts",
-            "select caption from raw_posts",
+            "select author_name from raw_posts",
             "select * from raw_post_sources",
             "update raw_post_sources set is_active = false",
             SETTINGS_OF_OTHERS,

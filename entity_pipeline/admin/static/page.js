@@ -84,6 +84,20 @@
   const filters = document.getElementById("filters-box");
   if (filters && window.matchMedia("(max-width: 62rem)").matches) filters.open = false;
 
+  /* An address with a filter is about the list: begin there, unless the address says where. */
+  const list = document.getElementById("queue");
+  const isFiltered = Array.from(address.searchParams.keys()).some(function (name) { return name !== "lang" && name !== "done"; });
+  if (list && isFiltered && !location.hash) list.scrollIntoView();
+
+  /* On a phone a chosen filter closes the filters, so that its result is seen. */
+  if (filters && list) {
+    filters.addEventListener("change", function (event) {
+      if (event.target.type !== "radio" || !window.matchMedia("(max-width: 62rem)").matches) return;
+      filters.open = false;
+      list.scrollIntoView();
+    });
+  }
+
   /* If a picture is gone, the letter behind it is shown. */
   for (const picture of document.querySelectorAll("img[data-picture]")) {
     const leave = function () { picture.remove(); };

@@ -58,7 +58,7 @@ def status() -> None:
 @click.option("--region", metavar="XX", help="ISO 3166-1 alpha-2, or none.")
 @click.option("--reason", metavar="NAME", help="Only accounts held or failed for this reason, among others.")
 @click.option("--cohort", metavar="YYYY-MM-DD", help="Only this day.")
-@click.option("--search", metavar="TEXT", help="The beginning of the username or of a name.")
+@click.option("--search", metavar="TEXT", help="A part of the username or of a name.")
 @click.option(
     "--sort",
     default="most_tagged",

@@ -99,16 +99,27 @@ class LinkFigures(Shown):
     linked_at: datetime | None
 
 
+class PostFigures(Shown):
+    """A post that tags the account."""
+
+    collected_at: datetime
+    address: str | None = Field(description="The post on Instagram; None where its code is not known.")
+    words: str | None = Field(description="The first words of its caption.")
+
+
 class HistoryRow(Shown):
     """One row of `admin_audit_log` about the account or about writes made for it."""
 
     at: datetime
     action: str
-    by: str = Field(description="`pipeline`, `administration page` or the uuid of a person.")
+    verb: str | None = Field(description="`action` without the pipeline, where it is one of ours.")
+    by: str = Field(description="`pipeline`, `page`, `command` or the uuid of a person.")
+    who: str | None = Field(description="The name that the person gave.")
     table: str
     before: dict[str, Any] | None
     after: dict[str, Any] | None
     run_id: str | None
+    run_url: str | None
 
 
 class AccountFigures(Shown):
@@ -123,6 +134,9 @@ class AccountFigures(Shown):
     state: AccountState
     name_en: str | None
     name_ko: str | None
+    is_unproven: bool = Field(
+        description="Whether it is held because a claim of its review is not proven: the type is only claimed then."
+    )
     type: str | None = Field(description="The catalog column account_type.")
     role: str | None
     region: str | None
@@ -131,6 +145,9 @@ class AccountFigures(Shown):
     first_tagged_at: datetime | None
     last_tagged_at: datetime | None
     sample_posts: list[str]
+    posts_shown: list[PostFigures] | None = Field(
+        description="Those of `sample_posts` that still exist, newest first; None while posts can't be read."
+    )
     created_at: datetime
     updated_at: datetime
     profile: ProfileFigures

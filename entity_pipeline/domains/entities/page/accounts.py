@@ -3,6 +3,7 @@
 Nothing here is escaped (the templates do that), but only http and https addresses are returned.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
@@ -12,7 +13,6 @@ from psycopg import Connection
 from pydantic import ValidationError
 
 from entity_pipeline.admin.installation import Installation
-from entity_pipeline.core.audit import PAGE_ACTOR, SYSTEM_ACTOR
 from entity_pipeline.core.jsonb import json_object
 from entity_pipeline.core.run_address import run_address
 from entity_pipeline.core.text.handles import handle_or_none
@@ -24,20 +24,19 @@ from entity_pipeline.domains.entities.page.account_values import (
     AccountFigures,
     EvidenceFigures,
     FactFigures,
-    HistoryRow,
     LinkFigures,
     ProfileFigures,
     ReviewFigures,
     ScoredField,
 )
+from entity_pipeline.domains.entities.page.history import history_row
 from entity_pipeline.domains.entities.page.queries.account import (
     AccountRow,
-    AuditEntry,
     account_row,
     audit_entries,
     entity_name,
 )
-from entity_pipeline.domains.entities.page.queue import shown_cohort
+from entity_pipeline.domains.entities.page.queue import is_unproven, shown_cohort
 from entity_pipeline.domains.entities.page.queue_values import Count
 from entity_pipeline.domains.entities.page.stored import instant, share, text, texts, whole
 from entity_pipeline.domains.entities.settings import Thresholds
@@ -68,6 +67,7 @@ def account_figures(
         handle=handle_or_none(row.username),
         is_active=row.is_active,
         state=stands.state,
+        is_unproven=is_unproven(row.account_type, stands.reasons),
         name_en=row.name_en,
         name_ko=row.name_ko,
         type=row.account_type,
@@ -78,12 +78,16 @@ def account_figures(
         first_tagged_at=instant(tagging.get("first_tagged_at")),
         last_tagged_at=instant(tagging.get("last_tagged_at")),
         sample_posts=texts(tagging.get("sample_posts")),
+        posts_shown=None,
         created_at=row.created_at,
         updated_at=row.updated_at,
         profile=_profile(row, json_object(enrichment.get("profile_backfill"))),
         review=_review(json_object(enrichment.get("gemini_review")), thresholds),
         link=_link(connection, link, table, entity_id, at.dagster_url),
-        history=[_history(entry) for entry in audit_entries(connection, row.id, table, entity_id, MOST_ROWS)],
+        history=[
+            history_row(entry, at.dagster_url)
+            for entry in audit_entries(connection, row.id, table, entity_id, MOST_ROWS)
+        ],
         ledger=None,
         cost_usd=None,
         edit_url=f"{at.edit_url}/{row.id}" if at.edit_url else None,
@@ -166,7 +170,7 @@ def _review(stored: Mapping[str, Any], thresholds: Thresholds) -> ReviewFigures:
             if isinstance(item, Mapping)
         ],
         search_queries=texts(stored.get("search_queries")),
-        has_search_suggestions=text(stored.get("search_entry_point")) is not None,
+        has_search_suggestions=_shows_something(text(stored.get("search_entry_point"))),
         model=text(stored.get("model")),
         model_version=text(stored.get("model_version")),
         prompt_version=text(stored.get("prompt_version")),
@@ -176,6 +180,12 @@ def _review(stored: Mapping[str, Any], thresholds: Thresholds) -> ReviewFigures:
         error=text(error.get("detail")) or text(error.get("reason")),
         notes=texts(stored.get("notes")),
     )
+
+
+def _shows_something(html: str | None) -> bool:
+    """Whether Google's suggestions have a link or any text besides their style."""
+    content = re.sub(r"<style.*?</style>", "", html or "", flags=re.DOTALL | re.IGNORECASE)
+    return "<a" in content.lower() or bool(re.sub(r"<[^>]*>", "", content).strip())
 
 
 def _link(
@@ -225,18 +235,3 @@ def _entity(link: Mapping[str, Any]) -> tuple[EntityTable | None, UUID | None]:
         return EntityTable(str(link.get("entity_table"))), UUID(str(link.get("entity_id")))
     except ValueError:
         return None, None
-
-
-_ACTORS = {SYSTEM_ACTOR: "pipeline", PAGE_ACTOR: "administration page"}
-
-
-def _history(entry: AuditEntry) -> HistoryRow:
-    return HistoryRow(
-        at=entry.created_at,
-        action=entry.action,
-        by=_ACTORS.get(entry.admin_user_id, str(entry.admin_user_id)),
-        table=entry.target_table,
-        before=entry.before if isinstance(entry.before, dict) else None,
-        after=entry.after if isinstance(entry.after, dict) else None,
-        run_id=entry.run_id,
-    )

@@ -1,6 +1,6 @@
 """The entities' part of the API: under `/api/v1/entities`, and under its first name, `/api/v1`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Path, Query
 from fastapi.responses import Response, StreamingResponse
@@ -15,6 +15,7 @@ from entity_pipeline.domains.entities.page.scheduler import SchedulerFigures
 Username = Annotated[str, Path(min_length=1, max_length=200)]
 
 router = APIRouter()
+_REFUSED: dict[int | str, dict[str, Any]] = {422: problem("Nothing was changed; `detail` says why.")}
 
 
 @router.get("/scheduler")
@@ -54,6 +55,21 @@ def export_csv(figures: TheFigures, query: Annotated[QueueQuery, Query()]) -> St
 def export_json(figures: TheFigures, query: Annotated[QueueQuery, Query()]) -> StreamingResponse:
     """Every account of the query as one JSON array."""
     return figures.export(query, "json")
+
+
+@router.post("/accounts/{username}/ask-again", status_code=204, responses=_REFUSED)
+def ask_again(figures: TheFigures, sender: Sender, username: Username) -> None:
+    """Let the next run ask Gemini again about an account whose review failed."""
+    figures.ask_again(username, sender)
+
+
+@router.post("/accounts/{username}/decide-again", status_code=204, responses=_REFUSED)
+def decide_again(figures: TheFigures, sender: Sender, username: Username, replace_type: bool = False) -> None:
+    """Let the next linking run decide again about a held or undone account.
+
+    With `replace_type`, the type that someone else wrote to the account gives way to the review's.
+    """
+    figures.decide_again(username, sender, replace_type=replace_type)
 
 
 @router.get("/accounts/{username}", responses={404: problem("The account does not exist.")})

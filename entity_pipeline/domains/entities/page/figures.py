@@ -14,11 +14,14 @@ from entity_pipeline.admin.changes import SettingsChange, apply_change
 from entity_pipeline.admin.installation import Installation
 from entity_pipeline.admin.ledger_rows import subject_cost
 from entity_pipeline.admin.page import Backlog
+from entity_pipeline.core.audit import PAGE_ACTOR, Actor
 from entity_pipeline.core.failures import PipelineFailure
+from entity_pipeline.domains.entities.accounts.asked import ask_decision_again, ask_review_again
 from entity_pipeline.domains.entities.accounts.queries.backlog import waiting_accounts
 from entity_pipeline.domains.entities.page import accounts, queue
 from entity_pipeline.domains.entities.page.account_values import AccountFigures
 from entity_pipeline.domains.entities.page.download import download
+from entity_pipeline.domains.entities.page.posts import posts_of
 from entity_pipeline.domains.entities.page.queue_values import Counts, QueuePage, QueueQuery
 from entity_pipeline.domains.entities.page.scheduler import SchedulerFigures, scheduler_figures
 from entity_pipeline.domains.entities.reviews.question import STEP
@@ -65,6 +68,8 @@ class EntityFigures:
             found = accounts.account_figures(connection, username, thresholds, self._at)
         if found is None:
             return None
+        with suppress(PipelineFailure), self._at.assets_db.connection() as assets:
+            found = found.model_copy(update={"posts_shown": posts_of(assets, found.sample_posts)})
         if found.handle is None:  # no request to Gemini was ever made for it
             return found.model_copy(update={"ledger": [], "cost_usd": accounts.NOTHING_USD})
         with suppress(PipelineFailure):
@@ -89,6 +94,24 @@ class EntityFigures:
         apply_change(self._at, EntitySettings, change, visitor)
         return self.scheduler()
 
+    def ask_again(self, username: str, visitor: Visitor) -> None:
+        """Let the next run ask Gemini again about an account whose review failed.
+
+        Raises:
+            InputRejected: there is no such account, or its review has not failed.
+        """
+        with self._at.operation_db.connection() as connection:
+            ask_review_again(connection, username, _actor(visitor))
+
+    def decide_again(self, username: str, visitor: Visitor, *, replace_type: bool = False) -> None:
+        """Let the next linking run decide again about a held or undone account (`asked.ask_decision_again`).
+
+        Raises:
+            InputRejected: there is no such account, or it can't be decided again.
+        """
+        with self._at.operation_db.connection() as connection:
+            ask_decision_again(connection, username, _actor(visitor), replace_type=replace_type)
+
     def _thresholds(self) -> Thresholds:
         with suppress(PipelineFailure):
             return self._at.settings.readable(EntitySettings).thresholds
@@ -102,6 +125,10 @@ class EntityFigures:
         with self._at.assets_db.connection() as connection:
             waiting, oldest = waiting_accounts(connection)
         return Backlog(waiting=waiting, oldest=oldest, searches=waiting)
+
+
+def _actor(visitor: Visitor) -> Actor:
+    return Actor(PAGE_ACTOR, "page", visitor.name)
 
 
 def _can_be_stored(username: str) -> bool:

@@ -34,10 +34,11 @@ class ListShown:
 
 @dataclass(frozen=True, slots=True)
 class ResultsShown:
-    """One page of the list; None for a page that no longer exists."""
+    """One page of the list; None for a page that no longer exists. `total` is None where no count says it."""
 
     form: QueueForm
     page: QueuePage | None
+    total: int | None = None
 
 
 def entity_parts(at: Installation, figures: EntityFigures) -> Sequence[PagePart]:
@@ -77,15 +78,19 @@ def entity_parts(at: Installation, figures: EntityFigures) -> Sequence[PagePart]
 
 
 def _list(figures: EntityFigures, query: Mapping[str, str]) -> ListShown:
-    counts: Counts | None = None
+    return ListShown(read_queue_form(query), _counts(figures), CHOICES)
+
+
+def _counts(figures: EntityFigures) -> Counts | None:
     with suppress(PipelineFailure):
-        counts = figures.counts()
-    return ListShown(read_queue_form(query), counts, CHOICES)
+        return figures.counts()
+    return None
 
 
 def _results(figures: EntityFigures, query: Mapping[str, str]) -> ResultsShown:
     form = read_queue_form(query)
     try:
-        return ResultsShown(form, figures.queue(form.query))
+        counts = _counts(figures)
+        return ResultsShown(form, figures.queue(form.query), form.total(counts))
     except UnknownCursor:
         return ResultsShown(form, None)

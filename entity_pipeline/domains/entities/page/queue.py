@@ -37,6 +37,19 @@ LIST_IS_HIDDEN = (
     "and on enrichment_queue (docs/schema.md)."
 )
 
+_WITHOUT_PROOF = frozenset(
+    {
+        HoldReason.UNGROUNDED,
+        HoldReason.NO_CHUNKS,
+        HoldReason.NO_SUPPORT,
+        HoldReason.NOT_OFFICIAL,
+        HoldReason.ACCOUNT_UNPROVEN,
+        HoldReason.CLAIM_UNPROVEN,
+        HoldReason.FIELD_DIFFERS,
+        HoldReason.ATTACH_UNPROVEN,
+    }
+)
+
 
 def queue_page(assets: Connection, operation: Connection, query: QueueQuery) -> QueuePage:
     """One page; an account that was deleted since it was listed is left out.
@@ -97,6 +110,7 @@ def _row(entry: ListedEntry, account: ShownAccount) -> QueueRow:
         name_ko=account.name_ko,
         type=entry.type,
         role=entry.role,
+        is_unproven=is_unproven(account.stored_type, entry.reasons),
         region=entry.region,
         cohort=shown_cohort(entry.cohort),
         posts=entry.posts,
@@ -108,6 +122,11 @@ def _row(entry: ListedEntry, account: ShownAccount) -> QueueRow:
         created_at=entry.created_at,
         updated_at=account.updated_at,
     )
+
+
+def is_unproven(stored_type: str | None, reasons: Sequence[str]) -> bool:
+    """Whether the shown type is only a claim of the review: held for want of proof, and no column has a type."""
+    return stored_type in (None, "unknown") and not _WITHOUT_PROOF.isdisjoint(reasons)
 
 
 def shown_cohort(cohort: date) -> date:

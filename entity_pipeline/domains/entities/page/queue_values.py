@@ -53,7 +53,7 @@ class QueueQuery(BaseModel):
     )
     cohort: Annotated[date, BeforeValidator(_written_as_day)] | None = None
     search: Annotated[str, Field(max_length=100)] | None = Field(
-        default=None, description="The beginning of the username or of a name."
+        default=None, description="A part of the username or of a name."
     )
     sort: QueueSort = QueueSort.MOST_TAGGED
     cursor: Annotated[str, Field(max_length=600)] | None = Field(
@@ -71,6 +71,7 @@ class QueueRow(Shown):
     name_en: str | None
     name_ko: str | None
     type: str | None
+    is_unproven: bool = Field(description="Whether the type is only a claim of the review, without proof.")
     role: str | None
     region: str | None
     cohort: date

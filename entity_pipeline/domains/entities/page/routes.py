@@ -1,15 +1,18 @@
 """Pages below the entities' page: an account, its search suggestions, and the list as a file."""
 
 from collections.abc import Mapping
+from urllib.parse import quote
 
 from fastapi import APIRouter, HTTPException, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from entity_pipeline.admin.access import signed_in
+from entity_pipeline.admin.forms import CsrfToken, ShortText
 from entity_pipeline.admin.guard import SUGGESTIONS_POLICY
 from entity_pipeline.admin.screen import Screen, SignedIn
 from entity_pipeline.core.text.web_address import address_parts, origin
 from entity_pipeline.domains.entities.page.account_values import AccountFigures
+from entity_pipeline.domains.entities.page.addresses import PAGE_PATH
 from entity_pipeline.domains.entities.page.mounted import figures_of
 from entity_pipeline.domains.entities.page.queue_form import read_queue_form
 
@@ -24,6 +27,19 @@ def export(screen: SignedIn, form: str) -> Response:
     return figures_of(screen.request).export(read_queue_form(screen.query).query, form)
 
 
+@router.post("/-/again")
+def again(screen: SignedIn, csrf_token: CsrfToken, username: ShortText, what: ShortText) -> Response:
+    """Ask for a review or a decision again; `what` is ``review``, ``decision`` or ``type``."""
+    visitor, figures = screen.checked(csrf_token), figures_of(screen.request)
+    if what == "review":
+        figures.ask_again(username, visitor)
+    elif what in ("decision", "type"):
+        figures.decide_again(username, visitor, replace_type=what == "type")
+    else:
+        raise HTTPException(422, "This form can't be read: load the page again and repeat the change.")
+    return RedirectResponse(f"{PAGE_PATH}/{quote(username, safe='')}?done={what}", 303)
+
+
 @router.get("/{username:path}/search-suggestions")
 def search_suggestions(request: Request, username: str) -> HTMLResponse:
     """Google's HTML as a separate document: its terms require that it is shown unchanged, and it has inline styles.
@@ -35,7 +51,11 @@ def search_suggestions(request: Request, username: str) -> HTMLResponse:
     html = figures_of(request).search_suggestions(username)
     if html is None:
         raise HTTPException(404, "No search suggestions are stored for this account.")
-    head = '<!doctype html><meta charset="utf-8"><base target="_blank">'
+    # With both schemes the frame has no background of its own, which would be white on a dark page.
+    head = (
+        '<!doctype html><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
+        '<base target="_blank">'
+    )
     return HTMLResponse(head + html, headers={"Content-Security-Policy": SUGGESTIONS_POLICY})
 
 
@@ -48,6 +68,7 @@ def account(screen: SignedIn, username: str) -> Response:
     return screen.show(
         "entities/account.html",
         account=found,
+        done=done if (done := screen.query.get("done")) in ("review", "decision", "type") else None,
         best=_best_known(found),
         picture=_own_picture(screen, found.profile.image_url),
     )

@@ -31,8 +31,10 @@ from entity_pipeline_tests.domains.entities.page.page_data import (
     EVIDENCE_URL,
     HOSTILE,
     NEAR_ID,
+    REVIEWED_AT,
     fill_ledger,
     fill_queue,
+    review,
     tagged,
 )
 
@@ -382,7 +384,8 @@ def test_an_account_shows_what_was_reviewed_what_was_written_and_what_it_cost(
         "앰버로우 브랜드",
         "Created automatically.",
         "anonymous:direct",
-        "entity_enrichment.update",
+        "update · accounts",
+        "Pipeline",
         "$0.0032",
     ):
         assert expected in said
@@ -394,6 +397,67 @@ def test_an_account_shows_what_was_reviewed_what_was_written_and_what_it_cost(
     assert 'sandbox="allow-popups allow-popups-to-escape-sandbox"' in page
     assert 'href="https://catalog.example/accounts/' in page
     assert "<form" not in page.partition("<main")[2]  # nothing is approved or edited here
+
+
+def test_a_failed_account_is_asked_again_with_one_button(
+    person: TestClient, app: FastAPI, operation: Connection
+) -> None:
+    review = {"status": "failed", "attempts": 3, "error": {"reason": "refused", "detail": "No."}}
+    insert_account(operation, "Failed.One", {"gemini_review": review, **tagged(1)})
+    page = person.get(PAGE_PATH + "/failed.one").text
+    assert "Ask Gemini again" in page
+    sent = {name: value for name, value in hidden(page).items() if name in ("csrf_token", "username", "what")}
+    answer = person.post(PAGE_PATH + "/-/again", data=sent, follow_redirects=True)
+    assert "The account waits for its review again." in answer.text
+    assert "Review asked for again" in text_of(answer.text)
+    assert "Ask Gemini again" not in answer.text
+    refused = TestClient(app, base_url=ORIGIN, headers=BEARER).post("/api/v1/accounts/failed.one/ask-again")
+    assert refused.status_code == 422
+    assert refused.json()["detail"] == "Nothing was changed: the review of Failed.One has not failed."
+    assert person.post(PAGE_PATH + "/-/again", data={**sent, "csrf_token": "0"}).status_code == 403
+
+
+def test_a_held_account_is_decided_again_and_its_type_is_only_a_claim_without_proof(
+    person: TestClient, app: FastAPI, operation: Connection
+) -> None:
+    held = {"status": "held", "reasons": ["claim_unproven"], "reviewed_at": REVIEWED_AT}
+    insert_account(
+        operation, "held.one", {"gemini_review": review("brand"), "catalog_link": held, **tagged(1)}
+    )
+    for path in (PAGE_PATH + "?search=eld.on", PAGE_PATH + "/held.one"):
+        said = text_of(person.get(path).text)
+        assert "Unproven" in said
+        assert "the review says: Brand" in said
+    api = TestClient(app, base_url=ORIGIN, headers=BEARER)
+    assert api.post("/api/v1/entities/accounts/held.one/decide-again").status_code == 204
+    assert api.get("/api/v1/accounts/held.one").json()["state"] == "undecided"
+
+
+def test_the_posts_that_tag_an_account_are_shown_with_day_words_and_link(
+    person: TestClient, assets: Connection, operation: Connection
+) -> None:
+    caption = "Walking through Seoul with a coat " * 9
+    row = assets.execute(
+        "insert into raw_posts (platform, external_id, caption, created_at) "
+        "values ('instagram', 'DCxAmple01', %s, '2026-11-20 09:00+00') returning id",
+        [caption],
+    ).fetchone()
+    assert row is not None
+    tags = tagged(1)
+    tags["tagging"]["sample_posts"] = [str(row[0]), "not-an-id"]
+    insert_account(operation, "tagged.one", tags)
+    page = person.get(PAGE_PATH + "/tagged.one").text
+    assert "Walking through Seoul with a coat Walking" in page
+    assert caption not in page
+    assert 'href="https://www.instagram.com/p/DCxAmple01/"' in page
+    assert "Nov 20, 2026" in page
+    assert str(row[0]) not in page
+
+
+def test_suggestions_without_content_leave_no_empty_box(person: TestClient, operation: Connection) -> None:
+    empty = {**review("brand"), "search_entry_point": "<style>.chip{}</style><div> </div>"}
+    insert_account(operation, "nothing.found", {"gemini_review": empty, **tagged(1)})
+    assert "<iframe" not in person.get(PAGE_PATH + "/nothing.found").text
 
 
 def test_a_held_account_shows_what_its_reasons_are_about(person: TestClient, operation: Connection) -> None:

@@ -26,8 +26,8 @@ _NOTHING = {"int": " + 0", "text": " || ''", "timestamptz": " + interval '0'"}
 class QueueFilter:
     """The filters of the list; None means no filter. ``"none"`` selects accounts without a type, role or region.
 
-    `cohorts` is the first and the last day, both included; None leaves a side open. `handle` and `name` are the
-    beginnings of a username and of a normalised name.
+    `cohorts` is the first and the last day, both included; None leaves a side open. `handle` and `name` are parts of a
+    username and of a normalised name.
     """
 
     state: str | None = None
@@ -77,9 +77,11 @@ from ({page}) page order by {order}
 _SHOWN = """
 select id, username, coalesce(nullif(name_en, ''), review #>> '{review,name_en}') as name_en,
   coalesce(nullif(name_ko, ''), review #>> '{review,name_ko}') as name_ko, review -> 'confidence' as confidence,
-  review -> 'attempts' as attempts, coalesce(review #>> '{error,detail}', last_look) as last_error, updated_at
+  review -> 'attempts' as attempts, coalesce(review #>> '{error,detail}', last_look) as last_error, updated_at,
+  account_type::text as stored_type, link ->> 'run_id' as run_id
 from (
-  select id, username, name_en, name_ko, updated_at, metadata #> '{entity_enrichment,gemini_review}' as review,
+  select id, username, name_en, name_ko, updated_at, account_type,
+    metadata #> '{entity_enrichment,catalog_link}' as link, metadata #> '{entity_enrichment,gemini_review}' as review,
     metadata #>> '{entity_enrichment,profile_backfill,history,-1,detail}' as last_look
   from instagram_accounts where id = any(%s) offset 0
 ) account
@@ -117,6 +119,8 @@ class ShownAccount:
     attempts: Any
     last_error: str | None
     updated_at: datetime
+    stored_type: str | None
+    run_id: str | None
 
 
 def queue_entries(
@@ -203,13 +207,13 @@ def _conditions(wanted: QueueFilter) -> tuple[dict[str, str], dict[str, Any]]:
     if last is not None:
         found["last"] = "cohort <= %(last)s"
         values["last"] = last
-    begins = []
+    within = []
     for column, value in (("handle", wanted.handle), ("name_en", wanted.name), ("name_ko", wanted.name)):
         if value:
-            begins.append(f"({column} >= %({column})s and {column} < %({column}_end)s)")
-            values |= {column: value, f"{column}_end": value + "\U0010ffff"}
-    if begins:
-        found["search"] = f"({' or '.join(begins)})"
+            within.append(f"strpos({column}, %({column})s) > 0")
+            values[column] = value
+    if within:
+        found["search"] = f"coalesce({' or '.join(within)}, false)"
     return found, values
 
 

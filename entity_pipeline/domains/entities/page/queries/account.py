@@ -4,6 +4,7 @@ A row of the audit log also concerns an account when it changed an artist or a b
 the account in their metadata; a person's rows only name the row that they changed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -28,7 +29,7 @@ order by a.username = %(username)s desc, a.is_active desc, a.id limit 1
 # The rows of the account itself, and those of its entities that were written for it.
 _HISTORY = """
 select created_at, admin_user_id, action, target_table, target_id, before_state as before, after_state as after,
-  metadata ->> 'run_id' as run_id
+  metadata ->> 'run_id' as run_id, metadata ->> 'who' as who
 from (
   select * from admin_audit_log where target_table = 'instagram_accounts' and target_id = %(account)s
   union
@@ -36,6 +37,11 @@ from (
   where target_table = %(table)s and target_id = %(entity)s and metadata ->> 'account_id' = %(account)s::text
 ) written
 order by created_at desc, id limit %(limit)s
+"""
+
+_POSTS = """
+select id, created_at as collected_at, external_id, left(caption, 400) as caption
+from raw_posts where id = any(%s) order by created_at desc, id
 """
 
 
@@ -72,12 +78,29 @@ class AuditEntry:
     before: Any
     after: Any
     run_id: str | None
+    who: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TaggingPost:
+    """A post that tags an account, as collected; `external_id` is its code in Instagram's addresses, or another id."""
+
+    id: UUID
+    collected_at: datetime
+    external_id: str
+    caption: str | None
 
 
 def account_row(connection: Connection, username: str) -> AccountRow | None:
     """The account with exactly this username, or else one with this handle."""
     values = {"username": username, "handle": handle_or_none(username)}
     return connection.cursor(row_factory=class_row(AccountRow)).execute(_ACCOUNT.encode(), values).fetchone()
+
+
+def tagging_posts(connection: Connection, ids: Sequence[UUID]) -> list[TaggingPost]:
+    """The posts that still exist, newest first, with the beginning of their captions."""
+    cursor = connection.cursor(row_factory=class_row(TaggingPost))
+    return list(cursor.execute(_POSTS, [list(ids)]))
 
 
 def entity_name(connection: Connection, table: EntityTable, entity_id: UUID) -> str | None:
