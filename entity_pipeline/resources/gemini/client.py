@@ -10,10 +10,12 @@ from typing import Any
 
 from entity_pipeline.core.deadlines import within
 from entity_pipeline.core.gemini.ledger import CALL_LIMIT_S
-from entity_pipeline.core.gemini.request import Request
+from entity_pipeline.core.gemini.pictures import Picture
+from entity_pipeline.core.gemini.request import Part, Request
 from entity_pipeline.core.jsonb import read_json
 from entity_pipeline.resources.gemini.errors import ErrorKind, GeminiError, classify_error
 from entity_pipeline.resources.gemini.transport import bounded_event_hooks
+from entity_pipeline.resources.gemini.wire_request import JSON
 
 GRACE_S = 2.0  # on top of the call's limit, so that the transport's own limits end the call first
 _SHORTEST_KEY = 16  # a local server's key may be a word that occurs in answers
@@ -79,17 +81,8 @@ class GeminiClient:
         import httpx2
         from google.genai import errors
 
-        types = self._types
-        config = types.GenerateContentConfig(
-            system_instruction=request.system,
-            temperature=request.generation.temperature,
-            max_output_tokens=request.generation.max_output_tokens,
-            thinking_config=types.ThinkingConfig(thinking_budget=request.generation.thinking_budget),
-            tools=[types.Tool(google_search=types.GoogleSearch())] if request.grounded else None,
-            automatic_continuation=False,
-            should_return_http_response=True,
-        )
-        turn = types.Content(role="user", parts=[types.Part(text=part.text) for part in request.parts])
+        turn = self._types.Content(role="user", parts=[self._part(part) for part in request.parts])
+        config = self._config(request)
         try:
             answer = self._client.models.generate_content(model=request.model, contents=turn, config=config)
         except errors.APIError as error:
@@ -99,6 +92,34 @@ class GeminiClient:
         except (httpx2.HTTPError, ValueError, RecursionError) as error:
             return Lost(self._hidden(f"{type(error).__name__}: {error}"))
         return _decode(self._hidden((answer.sdk_http_response and answer.sdk_http_response.body) or ""))
+
+    def _config(self, request: Request) -> Any:
+        types, generation = self._types, request.generation
+        thinking, resolution = generation.thinking_level, generation.media_resolution
+        return types.GenerateContentConfig(
+            system_instruction=request.system,
+            temperature=generation.temperature,
+            max_output_tokens=generation.max_output_tokens,
+            thinking_config=types.ThinkingConfig(
+                thinking_budget=generation.thinking_budget,
+                thinking_level=types.ThinkingLevel[thinking.upper()] if thinking else None,
+            )
+            if thinking or generation.thinking_budget is not None
+            else None,
+            media_resolution=types.MediaResolution[f"MEDIA_RESOLUTION_{resolution.upper()}"]
+            if resolution
+            else None,
+            response_mime_type=JSON if request.response_schema else None,
+            response_schema=request.response_schema,
+            tools=[types.Tool(google_search=types.GoogleSearch())] if request.grounded else None,
+            automatic_continuation=False,
+            should_return_http_response=True,
+        )
+
+    def _part(self, part: Part) -> Any:
+        if isinstance(part, Picture):
+            return self._types.Part.from_bytes(data=part.content(), mime_type=part.mime_type)
+        return self._types.Part(text=part.text)
 
     def close(self) -> None:
         """Close the connections."""

@@ -6,7 +6,7 @@ measures the questions that are used.
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from threading import Event
 from typing import Any
@@ -211,7 +211,7 @@ def _question(
     bound_to: Mapping[str, str] | None = None,
 ) -> Question:
     request = Request(model=model, system=prompt.system, parts=(Text(prompt.text),), tools=tools)
-    config = {**asdict(request.generation), **(bound_to or {})}
+    config = {**request.generation.stated(), **(bound_to or {})}
     hashed = input_hash(facts, prompt.version, SCHEMA_VERSION, model, config)
     return Question(
         facts=facts,
