@@ -15,6 +15,7 @@ from entity_pipeline.core.settings import Closed, SettingsAccess
 from entity_pipeline.domains.entities import jobs
 from entity_pipeline.domains.entities.accounts.backlog import Backlog, wanted_by_a_tick
 from entity_pipeline.domains.entities.accounts.logic.plan import HoldOff
+from entity_pipeline.domains.entities.accounts.logic.relaunch import Launches
 from entity_pipeline.domains.entities.accounts.queries.intake import unadopted_days
 from entity_pipeline.domains.entities.cohorts import every_cohort
 from entity_pipeline.domains.entities.links.queries.overtaken import overtaken
@@ -25,7 +26,7 @@ from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.domains.entities.tags.queries.raw_posts import ChangeCursor, changed_days
 from entity_pipeline.shared.runs.gate import gate_of
 from entity_pipeline.shared.runs.requests import requests_for
-from entity_pipeline.shared.runs.skips import skipped
+from entity_pipeline.shared.runs.skips import cursor_object, skipped
 from entity_pipeline.shared.runs.unfinished import RunWindow
 
 POSTS_PER_TICK = 100_000
@@ -48,9 +49,13 @@ def changed_posts(
     window = RunWindow.after(context.cursor, now)
     unfinished = jobs.RUNS.unfinished(context.instance, jobs.INTAKE, window.since, window.until)
     # A post dated in the future waits until its day.
-    wanted = {day for day in days if day <= last_day(now)} | set(adoptable) | unfinished
-    wanted -= jobs.RUNS.in_flight(context.instance, jobs.INTAKE) - set(days)
-    text = json.dumps(json.loads(cursor.to_json()) | window.entry)
+    launches = Launches.from_cursor(cursor_object(context.cursor))
+    in_flight = jobs.RUNS.in_flight(context.instance, jobs.INTAKE)
+    adopting = launches.due(adoptable, (), now) - in_flight
+    wanted = {day for day in days if day <= last_day(now)} | adopting | unfinished
+    wanted -= in_flight - set(days)
+    launched = launches.after(adopting, adoptable, (), now)
+    text = json.dumps(json.loads(cursor.to_json()) | window.entry | launched.entry)
     if not wanted:
         return skipped(because("tick.no_new_post"), text)
     return dg.SensorResult(run_requests=requests_for(wanted, now), cursor=text)
@@ -88,18 +93,24 @@ def undecided_cohorts(
     """Look for reviewed but undecided accounts."""
     gate = gate_of(settings, EntitySettings)
     if isinstance(gate, Closed):
-        return skipped(gate.reason, context.cursor)
+        return skipped(gate.reason, None)
     now = datetime.now(UTC)
     with operation_db.connection() as connection:
         again = overtaken(connection)
     with assets_db.connection() as connection:
-        cohorts = Backlog(connection, every_cohort(now)).undecided(again)
-    if not cohorts:
-        return skipped(because("tick.all_decided"), context.cursor)
-    free = set(cohorts) - jobs.RUNS.in_flight(context.instance, jobs.LINKING)
-    if not free:
+        backlog = Backlog(connection, every_cohort(now))
+        undecided, refused = backlog.undecided(again), backlog.refused()
+    if not undecided and not refused:
+        return skipped(because("tick.all_decided"), None)
+    in_flight = jobs.RUNS.in_flight(context.instance, jobs.LINKING)
+    if undecided and in_flight >= undecided.keys():
         return skipped(because("tick.all_in_work"), context.cursor)
-    return dg.SensorResult(run_requests=requests_for(free, now))
+    launches = Launches.from_cursor(cursor_object(context.cursor))
+    due = launches.due(undecided, refused, now) - in_flight
+    cursor = json.dumps(launches.after(due, undecided, refused, now).entry)
+    if not due:
+        return skipped(because("tick.refused_waits"), cursor)
+    return dg.SensorResult(run_requests=requests_for(due, now), cursor=cursor)
 
 
 def unfinished_runs(context: dg.SensorEvaluationContext, settings: SettingsAccess) -> dg.SensorResult:

@@ -209,7 +209,8 @@ def _of_tables(what: str, attempt: Callable[..., object]) -> Iterator[Trial]:
         yield Trial("operation", table, f"{what} {table}", partial(attempt, table=table))
 
 
-REVIEWS = (_on_accounts("a new account", _account), _on_accounts("a review", _review))
+INTAKE = (_on_accounts("a new account", _account), _on_accounts("an account's new totals", _counted_again))
+REVIEWS = (_on_accounts("a review", _review),)
 LINKS = (
     _on_accounts("an account's classification", _classified),
     *_of_tables("a new row of", _created),
@@ -222,8 +223,8 @@ TRIALS = (
     Trial("assets", "enrichment_queue", "a row of the list of accounts", _listed),
     Trial("assets", "enrichment_queue_sweep", "the progress of the list of accounts", _followed),
     *ledger_trials(STEP),
+    *INTAKE,
     *REVIEWS,
-    _on_accounts("an account's new totals", _counted_again),
     _on_accounts("an account's profile", _profile),
     *LINKS,
     *_of_tables("the undoing of a new row of", _undone),

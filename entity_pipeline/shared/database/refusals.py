@@ -3,7 +3,13 @@
 What passes with time, such as a lock or a lost connection, does not belong here: see `resources/postgres.py`.
 """
 
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
 import psycopg
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 # P0: raised by a function; 09, 27, 38, 39: a trigger or an external routine failed.
 _CLASSES = ("09", "27", "38", "39", "P0")
@@ -34,3 +40,25 @@ def raised_in(error: psycopg.Error) -> str | None:
     """The function of the database that raised: ``"PL/pgSQL function locked() line 3 at RAISE"``; None without one."""
     first = (error.diag.context or "").partition("\n")[0]
     return first if first.startswith("PL/pgSQL function ") else None
+
+
+def in_parts(
+    items: Sequence[Item],
+    write: Callable[[Sequence[Item]], Result],
+    refused: Callable[[Item, psycopg.Error], object],
+) -> Iterator[Result]:
+    """Write the items with one call, or in ever smaller parts until only refused items are left out.
+
+    `write` leaves nothing behind when it raises.
+    """
+    try:
+        yield write(items)
+    except psycopg.Error as error:
+        if not is_refusal(error):
+            raise
+        if len(items) == 1:
+            refused(items[0], error)
+            return
+        half = len(items) // 2
+        yield from in_parts(items[:half], write, refused)
+        yield from in_parts(items[half:], write, refused)

@@ -60,7 +60,9 @@ def require(connection: psycopg.Connection[Any], trials: Iterable[Trial]) -> Non
     for trial in trials:
         error = refused(connection, trial)
         if error is not None and (is_refusal(error) or isinstance(error, _MISSING)):
-            raise SchemaMismatch(f"Nothing was written: {_finding(trial, error).text}") from error
+            raise SchemaMismatch(
+                f"The run stops, because a database refuses what it writes. {_finding(trial, error).text}"
+            ) from None
 
 
 def refused(connection: psycopg.Connection[Any], trial: Trial) -> psycopg.Error | None:

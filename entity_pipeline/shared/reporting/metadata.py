@@ -39,6 +39,12 @@ def _cell(value: Any) -> Any:
     return value.value if isinstance(value, Enum) else value
 
 
+def refused_metadata(refused: Mapping[str, str]) -> dict[str, dg.MetadataValue]:
+    """Accounts to which the database refused every write, with its message; empty when there are none."""
+    rows = [{"account": name, "the database says": said} for name, said in sorted(refused.items())]
+    return {"refused_by_the_database": rows_table(rows)} if rows else {}
+
+
 def drawn(svg: str, alt: str) -> dg.MetadataValue:
     """A picture of `charts`; `alt` describes it to readers who can't see it."""
     return dg.MetadataValue.md(as_image(svg, alt))

@@ -301,12 +301,15 @@ def test_a_day_that_changed_is_asked_for_even_while_a_run_works_on_it(
     assert asked_for(tick.sensor("new_posts_sensor")) == days((MONDAY, MONDAY))
 
 
-def test_days_with_accounts_of_no_cohort_are_asked_for_until_a_run_works_on_them(
+def test_days_with_accounts_of_no_cohort_are_asked_for_again_when_there_are_more_of_them(
     tick: Tick, operation_db: ClonedDatabase
 ) -> None:
     account(operation_db, "older", None)
     assert asked_for(tick.sensor("new_posts_sensor")) == days((MONDAY, MONDAY))
+    assert tick.sensor("new_posts_sensor").run_requests == []
+    account(operation_db, "another", None)
     assert asked_for(tick.sensor("new_posts_sensor")) == days((MONDAY, MONDAY))
+    account(operation_db, "third", None)
     running(tick.instance, "intake_job", FIRST_DAY, TUESDAY, dg.DagsterRunStatus.QUEUED)
     assert tick.sensor("new_posts_sensor").run_requests == []
 
@@ -440,14 +443,28 @@ def test_reviewed_accounts_without_a_decision_are_linked_by_range(
         account(operation_db, f"of.{day.day}", day, gemini_review={"status": "reviewed"})
     data = tick.sensor("catalog_links_sensor")
     assert asked_for(data) == days((MONDAY, TUESDAY), (THURSDAY, THURSDAY))
-    keys = {request.run_key for request in data.run_requests}
-    assert keys.isdisjoint(request.run_key for request in tick.sensor("catalog_links_sensor").run_requests)
+    assert tick.sensor("catalog_links_sensor").skip_message.startswith("No account changed since")
+    account(operation_db, "of.late", THURSDAY, gemini_review={"status": "reviewed"})
     running(tick.instance, "linking_job", MONDAY, WEDNESDAY)
-    assert asked_for(tick.sensor("catalog_links_sensor")) == days((THURSDAY, THURSDAY))
+    again = tick.sensor("catalog_links_sensor")
+    assert asked_for(again) == days((THURSDAY, THURSDAY))
+    keys = {request.run_key for request in data.run_requests}
+    assert keys.isdisjoint(request.run_key for request in again.run_requests)
     running(tick.instance, "linking_job", THURSDAY)
     assert tick.sensor("catalog_links_sensor").skip_message == (
         "Every cohort with undecided accounts is already being worked on."
     )
+
+
+def test_a_refused_link_is_tried_again_and_not_with_every_tick(
+    tick: Tick, operation_db: ClonedDatabase
+) -> None:
+    link = {"status": "held", "reasons": ["write_refused"]}
+    account(operation_db, "locked", MONDAY, gemini_review={"status": "reviewed"}, catalog_link=link)
+    assert asked_for(tick.sensor("catalog_links_sensor")) == days((MONDAY, MONDAY))
+    assert tick.sensor("catalog_links_sensor").run_requests == []
+    tick.cursor = "nonsense"
+    assert asked_for(tick.sensor("catalog_links_sensor")) == days((MONDAY, MONDAY))
 
 
 def test_a_tick_with_nothing_to_link_says_so(tick: Tick, operation_db: ClonedDatabase) -> None:

@@ -25,6 +25,7 @@ from entity_pipeline.domains.entities.accounts.logic.plan import (
     plan,
     used_up,
 )
+from entity_pipeline.domains.entities.accounts.logic.relaunch import UndecidedAccounts
 from entity_pipeline.domains.entities.accounts.queries import backlog as queries
 from entity_pipeline.domains.entities.accounts.queries.backlog import OldestPending
 from entity_pipeline.domains.entities.accounts.queries.enrichment import CohortRange
@@ -103,13 +104,17 @@ class Backlog:
             )
         return [day for day in due if wanted.only is None or day in wanted.only]
 
-    def undecided(self, overtaken: Sequence[UUID]) -> list[date]:
+    def undecided(self, overtaken: Sequence[UUID]) -> dict[date, UndecidedAccounts]:
         """Cohorts with reviewed accounts without a link decision, and those of the accounts `overtaken`.
 
         The latter have a decision, but something beside their own review changed: a primary account was linked, or an
         account was renamed. Only the catalog knows them.
         """
         return queries.undecided_cohorts(self.connection, self.cohorts, overtaken)
+
+    def refused(self) -> list[date]:
+        """Cohorts with accounts whose decision the database refused to write, and which are tried again."""
+        return queries.refused_cohorts(self.connection, self.cohorts)
 
     def oldest_review(self) -> OldestPending | None:
         """The account that has waited longest for its first review."""

@@ -20,6 +20,8 @@ from entity_pipeline.domains.entities.accounts.queries.intake_days import cohort
 from entity_pipeline.domains.entities.accounts.queries.queue_rows import list_new
 from entity_pipeline.domains.entities.partitions import FIRST_DAY
 from entity_pipeline.domains.entities.tags.queries.tagged_usernames import names_on, run_totals, totals_of
+from entity_pipeline.domains.entities.trials import INTAKE
+from entity_pipeline.shared.database.trial_writes import require
 
 
 def take_in(
@@ -60,15 +62,25 @@ def take_in(
             names_on=partial(names_on, assets),
         )
         counts |= upsert_tagged_accounts(
-            guard, writers, due, totals, list_some, first_partition=FIRST_DAY, last_partition=last_partition
+            guard,
+            writers,
+            due,
+            totals,
+            list_some,
+            check_schema=partial(require, trials=INTAKE),
+            first_partition=FIRST_DAY,
+            last_partition=last_partition,
         )
     for day in sorted(unadopted_days(operation, FIRST_DAY, last_partition).keys() & counts.keys()):
-        counts[day].adopted += adopt(operation, day, FIRST_DAY, last_partition)
+        counts[day].add(adopt(operation, day, FIRST_DAY, last_partition))
     done = [
         day
         for day in states
-        if (day in held and counts[day].adopted)
-        or (day not in held and not counts[day].duplicates + counts[day].unusable_metadata)
+        if not counts[day].refused
+        and (
+            (day in held and counts[day].adopted)
+            or (day not in held and not counts[day].duplicates + counts[day].unusable_metadata)
+        )
     ]
     if done:
         now = cohort_sizes(operation, done)

@@ -15,12 +15,13 @@ from entity_pipeline.core.settings import Closed, SettingsAccess
 from entity_pipeline.domains.entities.accounts.enrichment_queue import sweep
 from entity_pipeline.domains.entities.accounts.intake import take_in
 from entity_pipeline.domains.entities.accounts.queries.intake import (
+    IntakeCounts,
     count_unusable_metadata,
     most_tagged_of_cohort,
 )
 from entity_pipeline.domains.entities.partitions import cohort_days, last_day
 from entity_pipeline.domains.entities.settings import EntitySettings
-from entity_pipeline.shared.reporting.metadata import rows_table
+from entity_pipeline.shared.reporting.metadata import refused_metadata, rows_table
 from entity_pipeline.shared.reporting.partitions import EMPTY_COHORT
 
 
@@ -59,8 +60,11 @@ def _take_in(
         sweep(operation, assets, give_up_at=math.inf)
         samples = {day: most_tagged_of_cohort(operation, day) for day in days}
     return {
-        day: {**asdict(counts[day]), "most_tagged": rows_table(samples[day])}
-        if samples[day]
-        else EMPTY_COHORT
+        day: _metadata(counts[day], samples[day]) if samples[day] or counts[day].refused else EMPTY_COHORT
         for day in days
     }
+
+
+def _metadata(counts: IntakeCounts, most_tagged: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    numbers = asdict(counts) | {"refused": len(counts.refused)}
+    return {**numbers, **refused_metadata(counts.refused), "most_tagged": rows_table(most_tagged)}

@@ -167,7 +167,8 @@ class Pipeline:
         with self.services.operation_db.connection() as operation:
             again = overtaken(operation)
         with self.services.assets_db.connection() as assets:
-            return Backlog(assets, every_cohort(datetime.now(UTC))).undecided(again)
+            backlog = Backlog(assets, every_cohort(datetime.now(UTC)))
+            return sorted({*backlog.undecided(again), *backlog.refused()})
 
     def _shares(self, chosen: dict[date, int]) -> list[tuple[tuple[date, date], int]]:
         return [

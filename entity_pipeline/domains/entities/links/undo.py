@@ -44,6 +44,7 @@ from entity_pipeline.domains.entities.links.queries.undo import (
     restore,
 )
 from entity_pipeline.shared.audit.provenance import AuditRow
+from entity_pipeline.shared.database.refusals import is_refusal
 
 _PIPELINE = Actor(SYSTEM_ACTOR, "pipeline")
 _LINKED = frozenset({LinkOutcome.LINKED, LinkOutcome.CREATED, LinkOutcome.ATTACHED})
@@ -114,7 +115,9 @@ class _Undoing:
             with self.connection.transaction():
                 restore(self.connection, row.target_table, row.target_id, values)
                 self.record(row, {column: current.get(column) for column in values}, values)
-        except psycopg.IntegrityError:
+        except psycopg.Error as error:
+            if not is_refusal(error):
+                raise
             if len(values) == 1:
                 self.keep(row, dict.fromkeys(values, REFUSED))
             else:

@@ -23,6 +23,7 @@ from entity_pipeline.domains.entities.accounts.queries.enrichment import (
     decided_accounts,
     held_reasons,
     link_samples,
+    refused_accounts,
     status_counts,
     undecided_accounts,
 )
@@ -35,16 +36,20 @@ from entity_pipeline.domains.entities.links.queries.catalog_rows import load_acc
 from entity_pipeline.domains.entities.links.queries.overtaken import overtaken
 from entity_pipeline.domains.entities.links.queries.vocabulary import Vocabulary, load_vocabulary
 from entity_pipeline.domains.entities.settings import EntitySettings
+from entity_pipeline.domains.entities.trials import LINKS
+from entity_pipeline.shared.database.trial_writes import require
 from entity_pipeline.shared.reporting.charts import AMBER, GREEN, GREY, bars_by_name
 from entity_pipeline.shared.reporting.metadata import (
     counts_table,
     drawn,
+    refused_metadata,
     rows_table,
 )
 from entity_pipeline.shared.reporting.partitions import green_when_finished
 
 # Testing a connection before it is lent costs a round trip, and so does loading the next accounts.
 _ON_ONE_CONNECTION = 50
+_CHECK_SCHEMA = partial(require, trials=LINKS)
 
 
 def link_cohorts(
@@ -83,6 +88,7 @@ def link_cohorts(
     metadata = {
         "accounts_decided": work.outcomes.total(),
         "held_because": held_because or "nothing",
+        **refused_metadata(work.refused),
         "rules_version": RULES_VERSION,
         "this_run": counts_table(work.outcomes, "decision"),
         **report,
@@ -98,6 +104,7 @@ def _to_decide(connection: Any, cohorts: CohortRange, refresh: str) -> list[UUID
         again = decided_accounts(connection, cohorts, now, only_held=refresh == "held")
     return [
         *undecided_accounts(connection, cohorts, now),
+        *refused_accounts(connection, cohorts, now),
         *again,
         *overtaken(connection),
     ]
@@ -111,6 +118,7 @@ class _LinkWork:
     waiting: deque[UUID]
     vocabulary: Vocabulary
     outcomes: Counter[str] = field(default_factory=Counter)
+    refused: dict[str, str] = field(default_factory=dict)
 
 
 def _decide_some(
@@ -124,8 +132,13 @@ def _decide_some(
     some = [work.waiting[nth] for nth in range(min(len(work.waiting), _ON_ONE_CONNECTION))]
     seen = load_accounts(connection, some)
     for nth, account_id in enumerate(some, start=1):
-        run = LinkRun(partial(_decided_under, rules), work.run_id, datetime.now(UTC), work.vocabulary)
+        run = LinkRun(
+            partial(_decided_under, rules), work.run_id, datetime.now(UTC), work.vocabulary, _CHECK_SCHEMA
+        )
         applied = apply_decision(connection, account_id, run, seen=seen.get(account_id))
+        if applied.said is not None:
+            account = seen.get(account_id)
+            work.refused[account.username if account else str(account_id)] = applied.said
         work.waiting.popleft()
         work.waiting.extend(applied.followers)
         work.outcomes[applied.outcome.value] += 1

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import psycopg
+
 from entity_pipeline.core.instagram.access import InstagramSession
 from entity_pipeline.core.instagram.profile import InstagramProfile, ProfileLook
 from entity_pipeline.core.instagram.results import Deferred, Result
@@ -26,11 +28,8 @@ from entity_pipeline.domains.entities.profiles.logic.profile_record import (
 )
 from entity_pipeline.domains.entities.profiles.logic.stored_backfill import OtherRow
 from entity_pipeline.domains.entities.profiles.pictures import NO_PICTURE, PictureResult, ProfilePictures
-from entity_pipeline.domains.entities.profiles.queries.same_account import (
-    REFUSALS,
-    lock_same_account,
-    mark_renamed,
-)
+from entity_pipeline.domains.entities.profiles.queries.same_account import lock_same_account, mark_renamed
+from entity_pipeline.shared.database.refusals import is_refusal, said_by
 
 STAGE = "profile_backfill"
 MAX_ATTEMPTS = 5
@@ -47,6 +46,7 @@ class Backfiller:
     pictures: ProfilePictures
     deadline: datetime
     columns_refused: int = 0  # accounts whose fields a constraint or trigger of the catalog refused
+    refused: dict[str, str] = field(default_factory=dict)  # the message where it refused the attempt too
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC), repr=False)
     note: Callable[[UUID], object] = field(default=lambda _: None, repr=False)
     """Called with each account that was written, for the list."""
@@ -60,7 +60,7 @@ class Backfiller:
         if isinstance(ended, Deferred):
             return ended
         picture = self._picture(account, ended.value) if ended.value else NO_PICTURE
-        for written in patiently(lambda: self._write(account_id, ended, picture)):
+        for written in patiently(lambda: self._write(account, ended, picture)):
             self.note(written)
         return ended
 
@@ -74,16 +74,28 @@ class Backfiller:
         return self.pictures.keep(profile.picture_url, max(self.deadline, self.clock() + PICTURE_TIME))
 
     def _write(
-        self, account_id: UUID, result: Result[InstagramProfile], picture: PictureResult
+        self, account: Account, result: Result[InstagramProfile], picture: PictureResult
     ) -> Sequence[UUID]:
         """Returns the accounts that were written: this one, and rows of the same account under former handles."""
         try:
-            return self._write_row(account_id, result, picture, with_columns=True)
-        except REFUSALS:
-            # An unknown rule of the catalog refused the columns; the attempt itself must be recorded nevertheless.
-            written = self._write_row(account_id, result, picture, with_columns=False)
+            return self._write_row(account.id, result, picture, with_columns=True)
+        except psycopg.Error as refusal:
+            if not is_refusal(refusal):
+                raise
             self.columns_refused += 1
-            return written
+            return self._write_without_columns(account, result, picture)
+
+    def _write_without_columns(
+        self, account: Account, result: Result[InstagramProfile], picture: PictureResult
+    ) -> Sequence[UUID]:
+        """Record the attempt, although an unknown rule of the catalog refused its columns."""
+        try:
+            return self._write_row(account.id, result, picture, with_columns=False)
+        except psycopg.Error as refusal:
+            if not is_refusal(refusal):
+                raise
+            self.refused[account.username] = said_by(refusal)
+            return ()
 
     def _write_row(
         self,

@@ -39,6 +39,7 @@ from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.shared.reporting.charts import faces
 from entity_pipeline.shared.reporting.metadata import (
     counts_table,
+    refused_metadata,
     rows_table,
 )
 from entity_pipeline.shared.reporting.partitions import EMPTY_COHORT, days_in_words
@@ -183,6 +184,7 @@ def _report(
         "pictures": counts_table(backfiller.pictures.outcomes),
         "pictures_held_because": backfiller.pictures.held_because or "nothing",
         "columns_refused_by_the_catalog": backfiller.columns_refused,
+        **refused_metadata(backfiller.refused),
         "all_of_the_cohorts": counts_table(found.statuses, "status"),
         "sample": rows_table([_without_address(sample) for sample in found.samples]),
     }

@@ -12,6 +12,8 @@ from threading import Event
 from typing import Any
 from uuid import UUID
 
+import psycopg
+
 from entity_pipeline.core.gemini.access import GeminiAccess
 from entity_pipeline.core.gemini.outcomes import STOPS_THE_RUN, NotAnswered, Unanswered
 from entity_pipeline.core.jsonb import json_object
@@ -42,6 +44,7 @@ from entity_pipeline.domains.entities.reviews.question import (
 )
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.domains.entities.tags.queries.captions import captions_of
+from entity_pipeline.shared.database.refusals import is_refusal, said_by
 from entity_pipeline.shared.runs.workers import Done, Elsewhere, Result, Stopped, Words
 
 STAGE = "gemini_review"
@@ -56,6 +59,7 @@ class ReviewOutcome(StrEnum):
     UNCHANGED = "unchanged"
     GONE = "gone"
     METADATA_UNUSABLE = "metadata_unusable"
+    WRITE_REFUSED = "write_refused"
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,8 @@ class Reviewer:
     since: datetime | None = None
     note: Callable[[UUID], object] = field(default=lambda _: None, repr=False)
     """Called with each account that was written, for the list."""
+    refused: dict[str, str] = field(default_factory=dict)
+    """The database's message for each account to which it refused the write. A paid reply stays in the ledger."""
 
     @property
     def asker(self) -> Asker:
@@ -106,7 +112,7 @@ class Reviewer:
             record, done = _unanswered(answer, question.inputs, previous)
         else:
             record, done = _answered(answer, question.inputs, previous, settings)
-        return self._write(account_id, record.of_run(self.run_id).to_json(), done)
+        return self._write(account, record.of_run(self.run_id).to_json(), done)
 
     def _load(self, account_id: UUID) -> Account | None:
         with self.operation_db.connection() as connection:
@@ -149,16 +155,23 @@ class Reviewer:
         )
         record = failed_record(error, ReviewCall.of(inputs), previous=None)
         done = Done("failed:invalid_username")
-        return self._write(account.id, record.of_run(self.run_id).to_json(), done)
+        return self._write(account, record.of_run(self.run_id).to_json(), done)
 
-    def _write(self, account_id: UUID, stored: Mapping[str, Any], done: Done) -> Done:
+    def _write(self, account: Account, stored: Mapping[str, Any], done: Done) -> Done:
         def write() -> bool:
             with self.operation_db.connection() as connection:
-                return write_stage(connection, account_id, STAGE, stored)
+                return write_stage(connection, account.id, STAGE, stored)
 
-        if not patiently(write):
+        try:
+            is_written = patiently(write)
+        except psycopg.Error as error:
+            if not is_refusal(error):
+                raise
+            self.refused[account.username] = said_by(error)
+            return replace(done, outcome=ReviewOutcome.WRITE_REFUSED)
+        if not is_written:
             return replace(done, outcome=ReviewOutcome.METADATA_UNUSABLE)
-        self.note(account_id)
+        self.note(account.id)
         return done
 
 

@@ -40,11 +40,14 @@ from entity_pipeline.domains.entities.reviews.asset import (
 from entity_pipeline.domains.entities.reviews.question import STEP
 from entity_pipeline.domains.entities.reviews.review import WORDS, Reviewer
 from entity_pipeline.domains.entities.settings import EntitySettings
+from entity_pipeline.domains.entities.trials import LINKS, REVIEWS
+from entity_pipeline.shared.database.trial_writes import require
 from entity_pipeline.shared.reporting.charts import AMBER, GREEN, GREY, RED, bars_by_name
 from entity_pipeline.shared.reporting.metadata import (
     counts_table,
     drawn,
     quota_metadata,
+    refused_metadata,
     rows_table,
 )
 from entity_pipeline.shared.reporting.partitions import green_when_finished
@@ -97,6 +100,7 @@ def review_cohorts(
         **({"would_be_asked": work.would_be_asked} if config.dry_run else {}),
         "accounts_pending": sum(item.reviews_pending for item in progress),
         "held_because": work.held_because or "nothing",
+        **refused_metadata(reviewer.refused),
         "this_run": counts_table(work.outcomes),
         **report,
         **quota_metadata(work.quota),
@@ -168,6 +172,8 @@ def _work(
     quota = partial(reviewer.gemini.quota, STEP)
     if config.dry_run:
         return _ReviewWork(would_be_asked=len(chosen), quota=patiently(quota))
+    if chosen:  # before anything is paid
+        patiently_on(reviewer.operation_db, partial(require, trials=(*REVIEWS, *LINKS)))
     workers = Workers(reviewer.stop, gate.settings.concurrency, WORDS)
     workers.work_through(
         gated_jobs(

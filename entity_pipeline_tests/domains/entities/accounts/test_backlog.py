@@ -159,7 +159,11 @@ def test_the_most_tagged_accounts_come_first_even_if_they_were_deferred(
 
 def test_nothing_waits_where_there_is_no_account(assets: Connection) -> None:
     backlog = Backlog(assets, ALL)
-    assert (listed.waiting_reviews(assets, ALL, NOW, 10), backlog.undecided([]), backlog.oldest_review()) == (
+    assert (
+        listed.waiting_reviews(assets, ALL, NOW, 10),
+        list(backlog.undecided([])),
+        backlog.oldest_review(),
+    ) == (
         [],
         [],
         None,
@@ -242,7 +246,7 @@ def follower(operation: Connection, followed: FollowedDatabase) -> date:
 
 def undecided(operation: Connection, followed: FollowedDatabase, cohorts: CohortRange = ALL) -> list[date]:
     with followed.connection() as assets:
-        return Backlog(assets, cohorts).undecided(overtaken(operation))
+        return list(Backlog(assets, cohorts).undecided(overtaken(operation)))
 
 
 def test_an_account_that_again_one_that_a_person_linked_is_undecided(

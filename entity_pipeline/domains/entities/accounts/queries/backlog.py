@@ -15,6 +15,7 @@ from psycopg.rows import class_row
 
 from entity_pipeline.core.clock import utc_text
 from entity_pipeline.domains.entities.accounts.logic.plan import PendingAccount
+from entity_pipeline.domains.entities.accounts.logic.relaunch import UndecidedAccounts
 from entity_pipeline.domains.entities.accounts.queries.enrichment import CohortRange
 
 # Cohorts beyond the partitions belong to the first and the last.
@@ -68,7 +69,13 @@ select distinct {_COHORT} from (
 ) oldest order by 1
 """
 _UNDECIDED = f"""
-select distinct {_COHORT} from enrichment_queue where state = 'undecided' or account_id = any(%(overtaken)s) order by 1
+select {_COHORT} as cohort, count(*)::int as accounts, max(changed_at) as changed_at
+from enrichment_queue where state = 'undecided' or account_id = any(%(overtaken)s) group by 1 order by 1
+"""
+# By the index of reasons.
+_REFUSED = f"""
+select distinct {_COHORT} from enrichment_queue
+where reasons @> '{{write_refused}}' and reasons <> '{{}}' and state = 'held' order by 1
 """
 _OLDEST = """
 with all_of_them as (
@@ -155,10 +162,16 @@ def aged_cohorts(
 
 def undecided_cohorts(
     connection: Connection[Any], cohorts: CohortRange, overtaken: Sequence[UUID]
-) -> list[date]:
+) -> dict[date, UndecidedAccounts]:
     """Cohorts with reviewed accounts without a link decision, and those of the accounts `overtaken`."""
     parameters = cohorts.parameters() | {"overtaken": list(overtaken)}
-    return [row[0] for row in connection.execute(_UNDECIDED.encode(), parameters)]
+    found = connection.execute(_UNDECIDED.encode(), parameters)
+    return {cohort: UndecidedAccounts(*of_cohort) for cohort, *of_cohort in found}
+
+
+def refused_cohorts(connection: Connection[Any], cohorts: CohortRange) -> list[date]:
+    """Cohorts with accounts whose decision the database refused to write."""
+    return [row[0] for row in connection.execute(_REFUSED.encode(), cohorts.parameters())]
 
 
 def oldest_review(connection: Connection[Any]) -> OldestPending | None:

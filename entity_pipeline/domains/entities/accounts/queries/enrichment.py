@@ -148,6 +148,12 @@ def undecided_accounts(connection: Connection, cohorts: CohortRange, now: dateti
     return _select_ids(connection, UNDECIDED, cohorts, now, None)
 
 
+def refused_accounts(connection: Connection, cohorts: CohortRange, now: datetime) -> list[UUID]:
+    """Accounts whose last decision the database refused to write, and which may be written by now."""
+    refused = f"{_LINK} ->> 'status' = 'held' and {_LINK} -> 'reasons' ? 'write_refused'"
+    return _select_ids(connection, refused, cohorts, now, None)
+
+
 def decided_accounts(
     connection: Connection, cohorts: CohortRange, now: datetime, *, only_held: bool = False
 ) -> list[UUID]:

@@ -14,8 +14,9 @@ import time as clock
 from collections import Counter, defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -26,6 +27,7 @@ from entity_pipeline.core.failures import DatabaseUnavailable
 from entity_pipeline.core.streams import each_with_any, read_ahead
 from entity_pipeline.domains.entities.accounts.queries.account_facts import AS_LISTED_WHEN_NEW
 from entity_pipeline.domains.entities.accounts.queries.enrichment_metadata import USABLE, merged
+from entity_pipeline.shared.database.refusals import in_parts, is_refusal, said_by
 
 SLICE = 20_000
 """Accounts per transaction: about 5 MB in memory, and at most a second of waiting for other writers."""
@@ -176,6 +178,11 @@ _ADOPT = f"""
     update instagram_accounts as account set metadata = {merged("jsonb_build_object('cohort', %(day)s::text)")}
     from adopted where adopted.id = account.id
 """
+_ADOPTABLE_ONES = f"select account.id, account.username from {_ADOPTABLE} order by account.id"
+_ADOPT_SOME = f"""
+    update instagram_accounts as account set metadata = {merged("jsonb_build_object('cohort', %(day)s::text)")}
+    where account.id = any(%(ids)s) and {_COHORT} is null and {USABLE}
+"""
 _UNADOPTED = f"""
     select {_OWN_DAY}, count(*) from instagram_accounts as account
     where {_COHORT} is null and {USABLE}
@@ -190,7 +197,8 @@ class IntakeCounts:
 
     `updated` had other totals or no cohort, and `adopted` of them got their cohort here; `duplicates` are usernames
     with several accounts, of which one was taken; `unusable_metadata` could not be written; `rechecked` are accounts
-    of the cohort that the day does not tag or no longer tags, whose totals were read again.
+    of the cohort that the day does not tag or no longer tags, whose totals were read again. `refused` has the
+    database's message for each username that it does not take; another try comes with the next run.
     """
 
     inserted: int = 0
@@ -200,11 +208,17 @@ class IntakeCounts:
     duplicates: int = 0
     unusable_metadata: int = 0
     rechecked: int = 0
+    refused: dict[str, str] = field(default_factory=dict)
 
     def add(self, other: "IntakeCounts") -> None:
         """Sum over several slices."""
         for count in fields(self):
-            setattr(self, count.name, getattr(self, count.name) + getattr(other, count.name))
+            mine, theirs = getattr(self, count.name), getattr(other, count.name)
+            setattr(self, count.name, mine | theirs if count.name == "refused" else mine + theirs)
+
+    def refuse(self, username: str, error: psycopg.Error) -> None:
+        """Note a username that the database does not take."""
+        self.refused[username] = said_by(error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +242,7 @@ def upsert_tagged_accounts(
     totals: TaggedTotals,
     list_new: Callable[[list[bytes]], None],
     *,
+    check_schema: Callable[[psycopg.Connection[Any]], object] = lambda _: None,
     first_partition: date,
     last_partition: date,
 ) -> dict[date, IntakeCounts]:
@@ -236,10 +251,12 @@ def upsert_tagged_accounts(
     `guard` and `writers` are distinct connections to the database. New accounts get the cohort of their first tagged
     day, accounts made by people that of their `created_at`, both between the first and the last partition; a cohort is
     never changed. If interrupted, it has written some slices; the next run writes the others. `list_new` gets the new
-    accounts of a slice once they are committed (`queue_rows.list_new`), from any thread.
+    accounts of a slice once they are committed (`queue_rows.list_new`), from any thread. `check_schema` is called when
+    the database refuses a row, and raises if that is not the row's fault; else only that row is left out.
 
     Raises:
         DatabaseUnavailable: the guard was lost; the current slice is not written.
+        SchemaMismatch: the schema refuses every such row.
     """
     partitions = {"first": first_partition, "last": last_partition}
     counts = {day: IntakeCounts() for day in days}
@@ -248,11 +265,31 @@ def upsert_tagged_accounts(
         grown = [day for day in counts if _one(writer, _HAS_COHORT, (day.isoformat(),)) == (True,)]
         with read_ahead(_slices(totals.of_run())) as slices:
 
-            def write(writer: psycopg.Connection[Any], rows: bytes) -> dict[date, IntakeCounts]:
+            def write_all(writer: psycopg.Connection[Any], rows: bytes) -> dict[date, IntakeCounts]:
                 with _slice(writer, guard_pid):
                     _copy(writer, "incoming_totals", [rows])
                     written, new = _write(writer, partitions)
                 list_new(new)
+                return written
+
+            def write(writer: psycopg.Connection[Any], rows: bytes) -> dict[date, IntakeCounts]:
+                try:
+                    return write_all(writer, rows)
+                except psycopg.Error as error:
+                    if not is_refusal(error):
+                        raise
+                check_schema(writer)
+                written: defaultdict[date, IntakeCounts] = defaultdict(IntakeCounts)
+
+                def refused(row: bytes, error: psycopg.Error) -> None:
+                    username, day, *_ = row.decode().split("\t")
+                    written[date.fromisoformat(day)].refuse(username, error)
+
+                of_parts = partial(write_all, writer)
+                lines = rows.splitlines(keepends=True)
+                for part in in_parts(lines, lambda some: of_parts(b"".join(some)), refused):
+                    for day, counted in part.items():
+                        written[day].add(counted)
                 return written
 
             for written in each_with_any(writers, slices, write):
@@ -261,15 +298,31 @@ def upsert_tagged_accounts(
         for day in grown:
             with _slice(writer, guard_pid):
                 gone = _not_tagged_now(writer, day, totals, is_first=day <= first_partition)
-                if gone:
-                    _copy(writer, "incoming_totals", totals.of(day, gone))
-                    writer.execute(_TAGGED_NOWHERE, (gone,))
-                    writer.execute("update incoming_totals set run_day = %s", (day,))
-                    counts[day].rechecked = len(gone)
-                    # An account that was deleted in the meantime is inserted again; the next sweep lists it.
-                    for of_day in _write(writer, partitions)[0].values():
-                        counts[day].add(of_day)
+            counts[day].rechecked = len(gone)
+            recheck = partial(_recheck, writer, guard_pid, day, totals, partitions)
+            for of_part in in_parts(gone, recheck, counts[day].refuse) if gone else ():
+                counts[day].add(of_part)
     return counts
+
+
+def _recheck(
+    writer: psycopg.Connection[Any],
+    guard_pid: int,
+    day: date,
+    totals: TaggedTotals,
+    partitions: dict[str, Any],
+    names: Sequence[str],
+) -> IntakeCounts:
+    """Write the totals of usernames that the day does not tag or no longer tags."""
+    counted = IntakeCounts()
+    with _slice(writer, guard_pid):
+        _copy(writer, "incoming_totals", totals.of(day, list(names)))
+        writer.execute(_TAGGED_NOWHERE, (list(names),))
+        writer.execute("update incoming_totals set run_day = %s", (day,))
+        # An account that was deleted in the meantime is inserted again; the next sweep lists it.
+        for of_day in _write(writer, partitions)[0].values():
+            counted.add(of_day)
+    return counted
 
 
 @contextmanager
@@ -377,21 +430,35 @@ def most_tagged_of_cohort(connection: psycopg.Connection[Any], day: date) -> lis
     return connection.cursor(row_factory=dict_row).execute(_MOST_TAGGED, (day.isoformat(),)).fetchall()
 
 
-def adopt(connection: psycopg.Connection[Any], day: date, first: date, last: date) -> int:
+def adopt(connection: psycopg.Connection[Any], day: date, first: date, last: date) -> IntakeCounts:
     """Give the cohort `day` to every account without one that was created on it, tagged or not.
 
-    The first partition also takes older accounts, the last one younger ones. Returns how many were adopted.
+    The first partition also takes older accounts, the last one younger ones.
     """
     bounds = {
         "day": day.isoformat(),
         "start": None if day <= first else datetime.combine(day, time(), UTC),
         "end": None if day >= last else datetime.combine(day + timedelta(days=1), time(), UTC),
     }
-    with connection.transaction():
-        connection.execute(_LOCK_ADOPTABLE, bounds)
-        adopted = connection.execute(_ADOPT, bounds).rowcount
-        connection.execute("drop table adopted")
-    return adopted
+    try:
+        with connection.transaction():
+            connection.execute(_LOCK_ADOPTABLE, bounds)
+            adopted = connection.execute(_ADOPT, bounds).rowcount
+            connection.execute("drop table adopted")
+        return IntakeCounts(adopted=adopted)
+    except psycopg.Error as error:
+        if not is_refusal(error):
+            raise
+    counts = IntakeCounts()
+    accounts = connection.execute(_ADOPTABLE_ONES, bounds).fetchall()
+
+    def adopt_some(some: Sequence[tuple[Any, ...]]) -> int:
+        ids = [account_id for account_id, _ in some]
+        return connection.execute(_ADOPT_SOME, {"day": day.isoformat(), "ids": ids}).rowcount
+
+    adopted_parts = in_parts(accounts, adopt_some, lambda account, error: counts.refuse(account[1], error))
+    counts.adopted = sum(adopted_parts) if accounts else 0
+    return counts
 
 
 def unadopted_days(connection: psycopg.Connection[Any], first: date, last: date) -> dict[date, int]:

@@ -118,6 +118,7 @@ class FactKind(StrEnum):
     REVIEWED = "reviewed"  # what the review says
     CONFIDENCE = "confidence"
     THRESHOLD = "threshold"
+    SAID = "said"  # the message of the database that refused the write
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,15 @@ from psycopg.pq import TransactionStatus
 from entity_pipeline.core.failures import TransientFailure
 from entity_pipeline.core.text.handles import handle_or_none
 from entity_pipeline.domains.entities.language.same_name import near_forms, normalised
-from entity_pipeline.domains.entities.links.logic.decisions import Attach, Candidates, Decision, Hold, Link
+from entity_pipeline.domains.entities.links.logic.decisions import (
+    Attach,
+    Candidates,
+    Decision,
+    Fact,
+    FactKind,
+    Hold,
+    Link,
+)
 from entity_pipeline.domains.entities.links.logic.follow import former_rows
 from entity_pipeline.domains.entities.links.logic.gates import section
 from entity_pipeline.domains.entities.links.logic.holds import HoldReason
@@ -52,6 +60,7 @@ from entity_pipeline.domains.entities.links.queries.vocabulary import Vocabulary
 from entity_pipeline.domains.entities.models import TABLE_OF_TYPE, Account, EntityTable, Verdict
 from entity_pipeline.domains.entities.reviews.logic.record import ReviewRecord
 from entity_pipeline.domains.entities.settings import EntitySettings
+from entity_pipeline.shared.database.refusals import is_refusal, said_by
 from entity_pipeline.shared.database.round_trip import RoundTrip
 
 __all__ = [
@@ -75,8 +84,6 @@ from (select distinct hashtextextended(name, 0) as key from unnest(%s::text[]) n
       order by key offset 0) keys
 """
 
-_REFUSALS = (psycopg.IntegrityError, psycopg.DataError, errors.RaiseException)
-
 
 class _Moved(Exception):
     """Values that determine the locks changed before the locks were held."""
@@ -84,12 +91,24 @@ class _Moved(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LinkRun:
-    """The common input of one run's decisions. `vocabulary` is loaded for each account if it is None."""
+    """The common input of one run's decisions. `vocabulary` is loaded for each account if it is None.
+
+    `check_schema` is called after a write was refused; it raises if the account is not at fault.
+    """
 
     decide: Decide
     run_id: str
     now: datetime
     vocabulary: Vocabulary | None = None
+    check_schema: Callable[[psycopg.Connection[Any]], object] = lambda _: None
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """Why the database refused a write, and its message if no other reason tells a person what to do."""
+
+    reason: HoldReason
+    said: str | None = None
 
 
 def apply_decision(
@@ -102,12 +121,13 @@ def apply_decision(
 
     Raises:
         TransientFailure: other writers kept changing the same rows.
+        SchemaMismatch: the schema refuses such a write for every account.
     """
     if connection.info.transaction_status != TransactionStatus.IDLE:
         raise AssertionError("a decision makes its own transaction: its commit would end the one around it")
     if run.vocabulary is None:
         run = replace(run, vocabulary=load_vocabulary(connection))
-    refusal: HoldReason | None = None
+    refusal: _Refusal | None = None
     for _ in range(MAX_STARTS):
         account = seen or load_account(connection, account_id)
         if account is None:
@@ -122,11 +142,15 @@ def apply_decision(
                 return _Attempt(connection, account, run, refusal).apply()
         except (_Moved, errors.DeadlockDetected, errors.SerializationFailure):
             pass
-        except _REFUSALS as error:
-            # Once more, with a hold in place of the refused decision. A refused hold is a failure.
-            if refusal is not None:
+        except psycopg.Error as error:
+            if not is_refusal(error):
                 raise
+            # Once more, with a hold in place of the refused decision.
+            if refusal is not None:
+                return Applied(LinkOutcome.REFUSED, said=said_by(error))
             refusal = _refusal(error)
+            if refusal.reason is HoldReason.WRITE_REFUSED:
+                run.check_schema(connection)
         seen = None
     raise TransientFailure(f"Account {account_id} keeps changing while it is being linked: run it again.")
 
@@ -135,7 +159,9 @@ def _follow(connection: psycopg.Connection[Any], account: Account, run: LinkRun)
     following = Following(run.run_id, run.now)
     try:
         return follow_former_handles(connection, account, following)
-    except _REFUSALS:
+    except psycopg.Error as error:
+        if not is_refusal(error):
+            raise
         hold_former_links(connection, account, following)
         return (HoldReason.FORMER_LINKS,)
 
@@ -155,7 +181,7 @@ class _Attempt:
     """One transaction about one account: lock, decide, lock the entity and decide again, write."""
 
     def __init__(
-        self, connection: psycopg.Connection[Any], seen: Account, run: LinkRun, refusal: HoldReason | None
+        self, connection: psycopg.Connection[Any], seen: Account, run: LinkRun, refusal: _Refusal | None
     ) -> None:
         self._connection = connection
         self._trip = RoundTrip(connection)
@@ -181,7 +207,7 @@ class _Attempt:
             self._connection.execute("rollback")
             return _untouched(decision)
         if self._refusal is not None:
-            decision = _held_for(self._refusal, decision)
+            decision = _held_for(self._refusal.reason, decision, self._refusal.said)
         vocabulary = self._run.vocabulary or {}
         run_id, now = self._run.run_id, self._run.now
         writing = Writing(self._trip, account, candidates.ours, vocabulary, run_id, now, entity)
@@ -240,16 +266,19 @@ def _committed(writing: Writing, applied: Applied) -> Applied:
     return replace(applied, followers=followers.value)
 
 
-def _held_for(reason: HoldReason, decision: Decision) -> Hold:
+def _held_for(reason: HoldReason, decision: Decision, said: str | None = None) -> Hold:
     earlier = decision if isinstance(decision, Hold) else Hold(())
-    return Hold((*earlier.reasons, reason), facts=earlier.facts)
+    facts = {reason: (Fact(FactKind.SAID, said),)} if said else {}
+    return Hold((*earlier.reasons, reason), facts={**earlier.facts, **facts})
 
 
-def _refusal(error: psycopg.Error) -> HoldReason:
+def _refusal(error: psycopg.Error) -> _Refusal:
     if not isinstance(error, errors.UniqueViolation):
-        return HoldReason.WRITE_REFUSED
+        return _Refusal(HoldReason.WRITE_REFUSED, said_by(error))
     in_accounts = error.diag.table_name == ACCOUNTS
-    return HoldReason.ENTITY_HAS_OTHER_PRIMARY if in_accounts else HoldReason.ACCOUNT_HAS_OTHER_ENTITY
+    return _Refusal(
+        HoldReason.ENTITY_HAS_OTHER_PRIMARY if in_accounts else HoldReason.ACCOUNT_HAS_OTHER_ENTITY
+    )
 
 
 def _asked_for(account: Account, verdict: Verdict | None) -> tuple[Any, ...]:

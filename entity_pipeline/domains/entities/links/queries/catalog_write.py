@@ -40,7 +40,7 @@ STAGE = "catalog_link"
 
 
 class LinkOutcome(StrEnum):
-    """The result for one account; all but `missing` are values of `catalog_link.status`."""
+    """The result for one account; all but the last two are values of `catalog_link.status`."""
 
     LINKED = "linked"
     CREATED = "created"
@@ -49,13 +49,15 @@ class LinkOutcome(StrEnum):
     HELD = "held"
     UNDONE = "undone"
     MISSING = "missing"  # the account row is gone
+    REFUSED = "refused"  # the database takes no write to the account's row
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
     """The result of one decision. `written` names what changed, for example ``"brands.name_ko"``.
 
-    `followers` are accounts that were held because this one was not linked yet.
+    `followers` are accounts that were held because this one was not linked yet. `said` is the database's message if
+    it refused every write.
     """
 
     outcome: LinkOutcome
@@ -64,6 +66,7 @@ class Applied:
     reasons: tuple[HoldReason, ...] = ()
     written: tuple[str, ...] = ()
     followers: tuple[UUID, ...] = ()
+    said: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

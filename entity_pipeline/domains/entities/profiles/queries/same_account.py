@@ -1,18 +1,14 @@
 """The rows of `instagram_accounts` that are one Instagram account under several handles, found by its numeric id."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
-from psycopg import Connection, DataError, IntegrityError
-from psycopg.errors import RaiseException
+from psycopg import Connection, Error
 
 from entity_pipeline.domains.entities.accounts.queries.enrichment_metadata import change_within_stage
 from entity_pipeline.domains.entities.profiles.logic.stored_backfill import OtherRow
-
-REFUSALS = (IntegrityError, DataError, RaiseException)
-"""What an unknown rule of the catalog raises when it refuses a value."""
+from entity_pipeline.shared.database.refusals import is_refusal
 
 # Two looks that end at the same moment must see each other's id.
 _LOCK_ID = "select pg_advisory_xact_lock(hashtextextended('entity_enrichment:instagram_id:' || %s, 0))"
@@ -49,7 +45,11 @@ def mark_renamed(connection: Connection[Any], former: Sequence[OtherRow], now_at
     marked = []
     for row in former:
         other = UUID(row["account_id"])
-        with suppress(*REFUSALS), connection.transaction():
-            if change_within_stage(connection, other, "profile_backfill", {"renamed_to": now_at}):
-                marked.append(other)
+        try:
+            with connection.transaction():
+                if change_within_stage(connection, other, "profile_backfill", {"renamed_to": now_at}):
+                    marked.append(other)
+        except Error as error:
+            if not is_refusal(error):
+                raise
     return marked

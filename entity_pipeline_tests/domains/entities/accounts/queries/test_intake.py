@@ -132,7 +132,7 @@ def test_a_second_run_writes_nothing(operation: Connection) -> None:
     before = versions(operation)
 
     assert bring_in(operation, totals) == counts(unchanged=2)
-    assert adopt(operation, DAY, FIRST, LAST) == 0
+    assert adopt(operation, DAY, FIRST, LAST).adopted == 0
     assert versions(operation) == before
 
 
@@ -219,7 +219,7 @@ def test_metadata_that_can_not_hold_ours_is_counted_and_left_alone(
     before = versions(operation)
 
     assert bring_in(operation, Totals(("nike", DAY, tagging()))) == counts(unusable_metadata=1)
-    assert adopt(operation, DAY, FIRST, LAST) == 0
+    assert adopt(operation, DAY, FIRST, LAST).adopted == 0
     assert unadopted_days(operation, FIRST, LAST) == {}
     assert count_unusable_metadata(operation) == 1
     assert versions(operation) == before
@@ -256,7 +256,7 @@ def test_a_day_adopts_all_its_accounts_tagged_or_not(operation: Connection) -> N
     person_adds(operation, "has_one", {"entity_enrichment": {"cohort": "2026-10-09"}}, NOON)
 
     assert unadopted_days(operation, FIRST, LAST) == {DAY: 1, DAY + timedelta(days=1): 1}
-    assert adopt(operation, DAY, FIRST, LAST) == 1
+    assert adopt(operation, DAY, FIRST, LAST).adopted == 1
     assert stored(operation) == {
         "of_the_day": {"note": 1, "entity_enrichment": {"cohort": "2026-11-01"}},
         "day_after": None,
@@ -271,8 +271,8 @@ def test_the_first_partition_adopts_what_is_older_and_the_last_what_is_younger(o
     person_adds(operation, "younger", created_at=datetime(2030, 1, 1, tzinfo=UTC))
 
     assert unadopted_days(operation, FIRST, LAST) == {FIRST: 2, LAST: 1}
-    assert adopt(operation, FIRST, FIRST, LAST) == 2
-    assert adopt(operation, LAST, FIRST, LAST) == 1
+    assert adopt(operation, FIRST, FIRST, LAST).adopted == 2
+    assert adopt(operation, LAST, FIRST, LAST).adopted == 1
     assert unadopted_days(operation, FIRST, LAST) == {}
 
 
