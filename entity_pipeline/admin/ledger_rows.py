@@ -1,5 +1,6 @@
 """The requests to Gemini for one subject of a domain, such as an account, and their cost."""
 
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from pydantic import Field
@@ -7,9 +8,10 @@ from pydantic import Field
 from entity_pipeline.admin.installation import Installation
 from entity_pipeline.admin.shown import Shown
 from entity_pipeline.core.gemini.call import Step
-from entity_pipeline.resources.gemini.ledger_reading import LedgerEntry, entries_of
+from entity_pipeline.core.ports import Database
+from entity_pipeline.resources.gemini.ledger_reading import LedgerEntry, costs_of, entries_of
 
-__all__ = ["LedgerEntry", "SubjectCost", "subject_cost"]
+__all__ = ["LedgerEntry", "SubjectCost", "subject_cost", "subject_costs"]
 
 MOST_ROWS = 100
 
@@ -19,6 +21,15 @@ class SubjectCost(Shown):
 
     rows: list[LedgerEntry] = Field(description="At most 100.")
     cost_usd: Decimal
+
+
+def subject_costs(database: Database, step: Step, subjects: Sequence[str]) -> Mapping[str, Decimal]:
+    """The cost in USD of all requests for each of these subjects that had any.
+
+    Raises:
+        DatabaseUnavailable: the ledger can't be reached.
+    """
+    return costs_of(database, step, subjects)
 
 
 def subject_cost(installation: Installation, step: Step, subject: str) -> SubjectCost:

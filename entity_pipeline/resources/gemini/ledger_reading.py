@@ -4,7 +4,7 @@ Today's figures include requests that are still under way, because those count a
 `gemini_spend_daily` have only requests that ended.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -39,6 +39,12 @@ select id::text, created_at as at, metadata ->> 'kind' as kind, model, state, gr
 from {EVENTS}
 where pipeline = %(pipeline)s and step = %(step)s and subject = %(subject)s
 order by created_at desc, id limit %(limit)s
+"""
+
+_COSTS = f"""
+select subject, coalesce(sum(cost_usd), 0)::numeric from {EVENTS}
+where pipeline = %(pipeline)s and step = %(step)s and subject = any(%(subjects)s) and state <> 'released'
+group by 1
 """
 
 
@@ -76,6 +82,13 @@ def entries_of(database: Database, step: Step, subject: str, limit: int) -> list
     parameters = {"pipeline": step.pipeline, "step": step.name, "subject": subject, "limit": limit}
     with database.connection() as connection:
         return list(connection.cursor(row_factory=class_row(LedgerEntry)).execute(_OF_SUBJECT, parameters))
+
+
+def costs_of(database: Database, step: Step, subjects: Sequence[str]) -> Mapping[str, Decimal]:
+    """The cost of all requests for each account that had any; released ones never left and cost nothing."""
+    parameters = {"pipeline": step.pipeline, "step": step.name, "subjects": list(subjects)}
+    with database.connection() as connection:
+        return dict(connection.execute(_COSTS.encode(), parameters).fetchall())
 
 
 def request_of(database: Database, event_id: EventId) -> Mapping[str, Any] | None:

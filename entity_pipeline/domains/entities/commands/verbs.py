@@ -52,7 +52,7 @@ def status() -> None:
     type=click.Choice(["csv", "jsonl"]),
     help="The file format; by default the one of FILE's ending, or csv.",
 )
-@click.option("--state", metavar="NAME", help="pending, held, created ...")
+@click.option("--state", multiple=True, metavar="NAME", help="pending, held, created ... May be repeated.")
 @click.option("--type", "kind", metavar="NAME", help="artist, brand, group, other, unknown or none.")
 @click.option("--role", metavar="NAME", help="primary, secondary, regional, unknown or none.")
 @click.option("--region", metavar="XX", help="ISO 3166-1 alpha-2, or none.")
@@ -67,7 +67,7 @@ def status() -> None:
     help="oldest, newest_change, username.",
 )
 @with_databases
-def export(file: Path | None, form: Any, kind: str | None, **filters: str | None) -> None:
+def export(file: Path | None, form: Any, kind: str | None, **filters: Any) -> None:
     """Write the list of accounts to FILE or standard output, with the filters of the administration page."""
     from entity_pipeline.domains.entities.commands.export import export as write
 

@@ -3,20 +3,25 @@
 import csv
 import io
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
+from entity_pipeline.admin.ledger_rows import subject_costs
 from entity_pipeline.core.ports import Database
+from entity_pipeline.core.text.handles import handle_or_none
 from entity_pipeline.domains.entities.accounts.queries.queue import Place, queue_entries
 from entity_pipeline.domains.entities.page.queue import filter_of, rows_of
 from entity_pipeline.domains.entities.page.queue_cursor import read_key
-from entity_pipeline.domains.entities.page.queue_values import QueueQuery, QueueRow
+from entity_pipeline.domains.entities.page.queue_values import ExportRow, QueueQuery, QueueRow
+from entity_pipeline.domains.entities.reviews.question import STEP
 
 EXPORT_BATCH = 1_000
+NOTHING_USD = Decimal(0)
 # A spreadsheet executes a cell that begins with one of these.
 _FORMULA = ("=", "+", "-", "@", "|", "＝", "＋", "－", "＠")
 
 
-def export_rows(assets_db: Database, operation_db: Database, query: QueueQuery) -> Iterator[list[QueueRow]]:
+def export_rows(assets_db: Database, operation_db: Database, query: QueueQuery) -> Iterator[list[ExportRow]]:
     """All rows of the query in batches; connections are held only while a batch is read."""
     wanted, place = filter_of(query), None
     while True:
@@ -24,21 +29,37 @@ def export_rows(assets_db: Database, operation_db: Database, query: QueueQuery) 
             entries = queue_entries(assets, wanted, query.sort.value, place, EXPORT_BATCH)
         with operation_db.connection() as operation:
             rows = rows_of(operation, entries)
-        yield rows
+        yield _with_costs(assets_db, rows)
         if len(entries) < EXPORT_BATCH:
             return
         place = Place(read_key(query, entries[-1].key))
 
 
-def csv_chunks(batches: Iterator[list[QueueRow]]) -> Iterator[bytes]:
-    """The rows as CSV in UTF-8 with a byte order mark, for spreadsheets; the header line comes first."""
-    head = "\ufeff".encode() + _csv([list(QueueRow.model_fields)])
+def _with_costs(assets_db: Database, rows: list[QueueRow]) -> list[ExportRow]:
+    handles = {row.id: handle_or_none(row.username) for row in rows}
+    costs = subject_costs(assets_db, STEP, [handle for handle in handles.values() if handle])
+    return [
+        ExportRow(
+            **row.model_dump(),
+            handle=(handle := handles[row.id]),
+            address=f"https://www.instagram.com/{handle}/" if handle else None,
+            cost_usd=costs.get(handle, NOTHING_USD) if handle else NOTHING_USD,
+        )
+        for row in rows
+    ]
+
+
+def csv_chunks(batches: Iterator[list[ExportRow]], *, for_spreadsheets: bool = True) -> Iterator[bytes]:
+    """The rows as CSV in UTF-8; the header line comes first, for spreadsheets after a byte order mark."""
+    head = ("\ufeff" if for_spreadsheets else "").encode() + _csv([list(ExportRow.model_fields)])
     for rows in batches:
-        yield head + _csv([[_cell(value) for value in row.model_dump(mode="json").values()] for row in rows])
+        yield head + _csv(
+            [[cell_of(value) for value in row.model_dump(mode="json").values()] for row in rows]
+        )
         head = b""
 
 
-def json_chunks(batches: Iterator[list[QueueRow]]) -> Iterator[bytes]:
+def json_chunks(batches: Iterator[list[ExportRow]]) -> Iterator[bytes]:
     """The rows as one JSON array."""
     separator = b"[\n"
     for rows in batches:
@@ -54,7 +75,11 @@ def _csv(rows: list[list[Any]]) -> bytes:
     return text.getvalue().encode()
 
 
-def _cell(value: Any) -> Any:
-    """The value for CSV: an apostrophe turns a text that a spreadsheet would execute as a formula into plain text."""
+def cell_of(value: Any) -> Any:
+    """The value for CSV: an apostrophe turns a text that a spreadsheet would execute as a formula into plain text.
+
+    A text that begins with an apostrophe gets one more, so that removing one restores every text.
+    """
     text = " ".join(value) if isinstance(value, list) else value
-    return f"'{text}" if isinstance(text, str) and text.lstrip().startswith(_FORMULA) else text
+    is_guarded = isinstance(text, str) and (text.lstrip().startswith(_FORMULA) or text.startswith("'"))
+    return f"'{text}" if is_guarded else text

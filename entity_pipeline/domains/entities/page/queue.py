@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 
 from psycopg import Connection
 
+from entity_pipeline.admin.texts import catalogue
 from entity_pipeline.core.failures import ConfigurationFailure
 from entity_pipeline.domains.entities.accounts.enrichment_queue import LIST_IS_LATE
 from entity_pipeline.domains.entities.accounts.logic.standing import AccountState
@@ -37,6 +38,7 @@ LIST_IS_HIDDEN = (
     "and on enrichment_queue (docs/schema.md)."
 )
 
+_PACKAGE = "entity_pipeline.domains.entities.page"
 _WITHOUT_PROOF = frozenset(
     {
         HoldReason.UNGROUNDED,
@@ -94,6 +96,13 @@ def queue_counts(connection: Connection) -> Counts:
     )
 
 
+def known_reasons(connection: Connection) -> set[str]:
+    """The reasons that a rule may give, and those of older rules that some account still has."""
+    named = catalogue(_PACKAGE, "en")
+    known = {key.removeprefix("reason.") for key in named if key.startswith("reason.")}
+    return known.union(*(counts.keys() for counts in reason_counts(connection).values()))
+
+
 def rows_of(operation: Connection, entries: Sequence[ListedEntry]) -> list[QueueRow]:
     """The rows for the entries, without those whose account is gone."""
     accounts = shown_accounts(operation, [entry.id for entry in entries]) if entries else {}
@@ -114,6 +123,7 @@ def _row(entry: ListedEntry, account: ShownAccount) -> QueueRow:
         region=entry.region,
         cohort=shown_cohort(entry.cohort),
         posts=entry.posts,
+        run_id=account.run_id,
         confidence=share(account.confidence),
         reasons=list(entry.reasons),
         attempts=whole(account.attempts),
@@ -147,7 +157,7 @@ def filter_of(query: QueueQuery) -> QueueFilter:
     search = "".join(c for c in query.search or "" if c.isprintable()).strip()
     handle = search.lstrip("@").lower()
     return QueueFilter(
-        state=query.state,
+        states=query.state,
         type=query.type,
         role=query.role,
         region=NONE if query.region == NONE else query.region,

@@ -2,6 +2,7 @@
 
 import re
 from datetime import date, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -36,12 +37,18 @@ def _written_as_day(value: Any) -> Any:
     return value
 
 
+def _as_many(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
 class QueueQuery(BaseModel):
     """Filters, search, order and place. A filter that is left out has no effect."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    state: AccountState | None = None
+    state: Annotated[tuple[AccountState, ...], BeforeValidator(_as_many)] = Field(
+        default=(), description="One or more states; none means all."
+    )
     type: AccountType | Literal["none"] | None = None
     role: AccountRole | Literal["none"] | None = None
     region: Annotated[str, Field(pattern=r"^([A-Z]{2}|none)$")] | None = Field(
@@ -78,11 +85,20 @@ class QueueRow(Shown):
     posts: int = Field(description="Posts that tag it.")
     confidence: float | None
     reasons: list[str] = Field(description="Why it is held; values of HoldReason, or older ones.")
+    run_id: str | None = Field(description="The run that decided about the catalog.")
     attempts: int
     last_error: str | None
     next_attempt_at: datetime | None
     created_at: datetime
     updated_at: datetime
+
+
+class ExportRow(QueueRow):
+    """One account in an export: also what a person needs who does not have the page."""
+
+    handle: str | None = Field(description="The normalised handle; null for an invalid one.")
+    address: str | None = Field(description="The account on Instagram.")
+    cost_usd: Decimal | None = Field(description="What its requests to Gemini cost; null while unknown.")
 
 
 class QueuePage(Shown):

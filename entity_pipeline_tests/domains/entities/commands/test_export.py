@@ -16,8 +16,9 @@ import pytest
 from entity_pipeline.core.failures import ConfigurationFailure, DatabaseUnavailable, InputRejected
 from entity_pipeline.domains.entities.accounts.enrichment_queue import sweep_all
 from entity_pipeline.domains.entities.commands.export import export, form_of, jsonl_chunks, query_of
+from entity_pipeline.domains.entities.page import exports
 from entity_pipeline.domains.entities.page.exports import csv_chunks, export_rows
-from entity_pipeline.domains.entities.page.queue_values import QueueQuery, QueueRow
+from entity_pipeline.domains.entities.page.queue_values import ExportRow, QueueQuery
 from entity_pipeline_tests.admin.installations import insert_account
 from entity_pipeline_tests.cli.command import Command
 from entity_pipeline_tests.databases import ClonedDatabase
@@ -67,7 +68,7 @@ def test_json_lines_have_the_same_columns_and_what_a_spreadsheet_would_run_is_le
     for name in ("all.csv", "all.jsonl"):
         export(tmp_path / name, None, {"search": "calculates"})
     (line,) = (tmp_path / "all.jsonl").read_text("utf-8").splitlines()
-    assert list(json.loads(line)) == list(QueueRow.model_fields)
+    assert list(json.loads(line)) == list(ExportRow.model_fields)
     assert json.loads(line)["name_en"] == '=HYPERLINK("https://evil.example")'
     assert rows_of(tmp_path / "all.csv")[0]["name_en"] == '\'=HYPERLINK("https://evil.example")'
 
@@ -94,6 +95,53 @@ def test_the_filters_are_those_of_the_page(
     assert [row["username"] for row in rows_of(tmp_path / "some.csv")] == found
 
 
+def test_several_states_are_exported_together(named: ClonedDatabase, tmp_path: Path) -> None:
+    export(tmp_path / "some.csv", None, {"state": ("failed", "excluded"), "sort": "username"})
+    assert [row["username"] for row in rows_of(tmp_path / "some.csv")] == ["brokenreply.madeup", "glossy.kr"]
+
+
+def test_a_reason_that_no_account_can_have_is_refused_with_what_was_meant(
+    named: ClonedDatabase, tmp_path: Path
+) -> None:
+    with pytest.raises(
+        InputRejected,
+        match=r"^Nothing was exported: no account is held or failed for 'below_treshold'; "
+        "did you mean below_threshold",
+    ):
+        export(tmp_path / "none.csv", None, {"reason": "below_treshold"})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_row_has_the_handle_its_address_the_run_and_the_cost(
+    named: ClonedDatabase, assets_db: ClonedDatabase, tmp_path: Path
+) -> None:
+    with named.connection() as connection:
+        insert_account(connection, "@Prada", {"catalog_link": {"status": "held", "run_id": "run-7"}})
+    with assets_db.connection() as connection:
+        connection.execute(
+            "insert into gemini_usage_events (pipeline, step, model, grounded, state, subject, cost_usd) values "
+            "('entity_enrichment', 'instagram_account_review', 'm', true, 'settled', 'prada', 0.25), "
+            "('entity_enrichment', 'instagram_account_review', 'm', true, 'released', 'prada', 5)"
+        )
+    sweep_all(named, assets_db)
+    export(tmp_path / "one.csv", None, {"search": "prada"})
+    (row,) = rows_of(tmp_path / "one.csv")
+    assert (row["username"], row["handle"], row["address"], row["run_id"], float(row["cost_usd"])) == (
+        "'@Prada",
+        "prada",
+        "https://www.instagram.com/prada/",
+        "run-7",
+        0.25,
+    )
+
+
+@pytest.mark.parametrize("text", ["=1", "'=1", "''", "'t Hooft", "plain", " @x", "-1", ""])
+def test_removing_one_apostrophe_restores_every_text(text: str) -> None:
+    cell = exports.cell_of(text)
+    assert cell.removeprefix("'") == text
+    assert not cell.lstrip().startswith(("=", "@", "-"))
+
+
 @pytest.mark.parametrize(
     "filters",
     [
@@ -106,7 +154,9 @@ def test_the_filters_are_those_of_the_page(
     ids=lambda filters: next(iter(filters)),
 )
 def test_a_filter_that_means_nothing_is_refused_by_its_name(filters: Mapping[str, str]) -> None:
-    with pytest.raises(InputRejected, match=f"^Nothing was exported: --{next(iter(filters))}: "):
+    with pytest.raises(
+        InputRejected, match=f"^Nothing was exported: --{next(iter(filters))} is '.*' and must be "
+    ):
         query_of(filters)
 
 
@@ -126,7 +176,7 @@ def test_an_export_that_breaks_off_leaves_the_previous_file(
     export(tmp_path / "all.csv", None, ALL)
     before = (tmp_path / "all.csv").read_bytes()
 
-    def breaks_off(*_: Any) -> Iterator[list[QueueRow]]:
+    def breaks_off(*_: Any, **__: Any) -> Iterator[list[ExportRow]]:
         yield from list(export_rows(assets_db, named, QueueQuery()))
         raise DatabaseUnavailable("PostgreSQL at db.example dropped the connection.")
 
@@ -158,7 +208,7 @@ def test_an_installation_without_accounts_exports_the_header_alone(
     monkeypatch.setenv("ASSETS_DATABASE_URL", assets_db.url)
     monkeypatch.setenv("OPERATION_DATABASE_URL", operation_db.url)
     export(tmp_path / "none.csv", None, ALL)
-    header = ",".join(QueueRow.model_fields)
+    header = ",".join(ExportRow.model_fields)
     assert (tmp_path / "none.csv").read_bytes().decode("utf-8-sig") == f"{header}\r\n"
     export(tmp_path / "none.jsonl", None, ALL)
     assert (tmp_path / "none.jsonl").read_bytes() == b""

@@ -15,9 +15,9 @@ from entity_pipeline.domains.entities.page.exports import csv_chunks, export_row
 from entity_pipeline.domains.entities.page.queue import queue_counts, queue_page
 from entity_pipeline.domains.entities.page.queue_values import (
     Counts,
+    ExportRow,
     QueuePage,
     QueueQuery,
-    QueueRow,
     QueueSort,
 )
 from entity_pipeline_tests.admin.installations import insert_account
@@ -44,7 +44,7 @@ class Lists:
         with self._assets_db.connection() as assets, self._operation_db.connection() as operation:
             return queue_page(assets, operation, query)
 
-    def export(self, query: QueueQuery) -> Iterator[list[QueueRow]]:
+    def export(self, query: QueueQuery) -> Iterator[list[ExportRow]]:
         return export_rows(self._assets_db, self._operation_db, query)
 
     def counts(self) -> Counts:

@@ -30,7 +30,7 @@ class QueueFilter:
     username and of a normalised name.
     """
 
-    state: str | None = None
+    states: Sequence[str] = ()
     type: str | None = None
     role: str | None = None
     region: str | None = None
@@ -189,7 +189,10 @@ def _ordered(sort: _Sort, descending: bool, *, unindexed: bool = False) -> str:
 def _conditions(wanted: QueueFilter) -> tuple[dict[str, str], dict[str, Any]]:
     found: dict[str, str] = {}
     values: dict[str, Any] = {}
-    columns = {"state": "state", "type": "account_type", "role": "account_role", "region": "region"}
+    if wanted.states:
+        found["state"] = "state = %(state)s" if len(wanted.states) == 1 else "state = any(%(state)s)"
+        values["state"] = wanted.states[0] if len(wanted.states) == 1 else list(wanted.states)
+    columns = {"type": "account_type", "role": "account_role", "region": "region"}
     for name, column in columns.items():
         value = getattr(wanted, name)
         if value == "none":
