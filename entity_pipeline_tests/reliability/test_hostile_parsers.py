@@ -64,4 +64,4 @@ def test_the_damage_is_neither_always_fatal_nor_always_harmless() -> None:
     ]
     assert untouched < 40
     assert 40 < understood < 195
-    assert 10 < sum(isinstance(found, Open) for found in opened) < 190
+    assert 5 < sum(isinstance(found, Open) for found in opened) < 190

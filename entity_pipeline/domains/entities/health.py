@@ -20,6 +20,7 @@ from entity_pipeline.domains.entities.accounts.enrichment_queue import LIST_IS_L
 from entity_pipeline.domains.entities.accounts.queries.account_facts import server_clock
 from entity_pipeline.domains.entities.accounts.queries.queue_rows import read_sweep
 from entity_pipeline.domains.entities.settings import EntitySettings
+from entity_pipeline.domains.entities.tags.queries.raw_posts import count_without_a_day
 
 _EXAMPLES = 3
 # The names of a very large catalog take long to normalise; the check gives up after this time.
@@ -41,6 +42,7 @@ select to_regclass(%(table)s) is not null, coalesce(has_table_privilege(to_regcl
   exists (select from pg_class where oid = to_regclass(%(table)s) and row_security_active(oid))
 """
 _THERE = "select to_regclass('public.enrichment_queue_sweep') is not null"
+_POSTS_THERE = "select coalesce(has_table_privilege(to_regclass('public.raw_posts'), 'select'), false)"
 COMPARISON_IS_LATE = timedelta(days=2)
 
 _Connection = psycopg.Connection[Any]
@@ -76,11 +78,26 @@ def backfill_may_look(databases: Databases) -> Iterator[Finding]:
         yield Finding("ok", f"The profile backfill is on and queries {where}.")
 
 
-CHECKS = (rows_are_unique, list_is_up_to_date, evaluations_can_be_kept, backfill_may_look)
+def posts_have_days(databases: Databases) -> Iterator[Finding]:
+    """Warn about posts that no partition can hold."""
+    with databases.assets.connection() as connection:
+        yield from _warnings(undated_posts(connection))
+
+
+CHECKS = (rows_are_unique, posts_have_days, list_is_up_to_date, evaluations_can_be_kept, backfill_may_look)
 
 
 def _warnings(sentences: Iterator[str]) -> Iterator[Finding]:
     return (Finding("warn", sentence) for sentence in sentences)
+
+
+def undated_posts(assets: _Connection) -> Iterator[str]:
+    """A sentence about posts whose `created_at` is not a day. Existence and rights are needs in `schema.py`."""
+    if assets.execute(_POSTS_THERE).fetchone() == (True,) and (odd := count_without_a_day(assets)):
+        yield (
+            f"assets: posts whose created_at is infinite or too far away to be a day: {odd}. They belong to no "
+            "partition and are never counted; correct created_at."
+        )
 
 
 def doubled_rows(operation: _Connection) -> Iterator[str]:

@@ -7,13 +7,28 @@ import psycopg
 import pytest
 
 from entity_pipeline.domains.entities.accounts.enrichment_queue import compare, sweep
-from entity_pipeline.domains.entities.health import doubled_rows, evaluation_problems, list_problems
+from entity_pipeline.domains.entities.health import (
+    doubled_rows,
+    evaluation_problems,
+    list_problems,
+    undated_posts,
+)
 
 Connection = psycopg.Connection[Any]
 
 
 def test_migrated_databases_cause_no_warning(assets: Connection, operation: Connection) -> None:
-    assert [*doubled_rows(operation), *list_problems(assets, operation), *evaluation_problems(assets)] == []
+    found = [*doubled_rows(operation), *list_problems(assets, operation), *evaluation_problems(assets)]
+    assert [*found, *undated_posts(assets)] == []
+
+
+def test_posts_without_a_day_are_named(assets: Connection) -> None:
+    for at in ("infinity", "-infinity", "2026-03-01"):
+        assets.execute(
+            "insert into raw_posts (platform, external_id, created_at) values ('instagram', %s, %s)", [at, at]
+        )
+    [sentence] = undated_posts(assets)
+    assert "to be a day: 2." in sentence
 
 
 def test_one_handle_in_several_spellings_is_named_unless_the_others_are_off(operation: Connection) -> None:

@@ -7,11 +7,12 @@ from typing import Any
 
 import dagster as dg
 
-from entity_pipeline.core.patience import patiently
+from entity_pipeline.core.patience import patiently, patiently_on
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import Closed, SettingsAccess
 from entity_pipeline.domains.entities.partitions import FIRST_DAY, cohort_days
 from entity_pipeline.domains.entities.settings import EntitySettings
+from entity_pipeline.domains.entities.tags.queries.raw_posts import count_without_a_day
 from entity_pipeline.domains.entities.tags.queries.tagged_usernames import (
     DayRecount,
     most_tagged,
@@ -42,6 +43,7 @@ def count_tags(
         "days": days_in_words(context.partition_keys),
         "posts_read": sum(recount.posts for recount, _ in recounts),
         "posts_with_tags": sum(_posts_with_tags(recount) for recount, _ in recounts),
+        "posts_without_a_day": patiently_on(assets_db, count_without_a_day),
     }
     context.log_event(dg.AssetObservation("raw_posts", metadata=seen))
     return dg.MaterializeResult()

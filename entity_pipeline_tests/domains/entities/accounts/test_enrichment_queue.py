@@ -322,3 +322,20 @@ def test_a_stage_does_not_fail_because_of_the_list_and_the_sweep_makes_up_for_it
         keeper.note(id_of(operation, "acme"))
     assert listed(assets) == {}
     assert swept(operation, assets) == (1, 0)
+
+
+@pytest.mark.parametrize("column", ["created_at", "updated_at"])
+@pytest.mark.parametrize("at", ["infinity", "-infinity", "0044-03-15 BC", "294276-12-31", "9999-12-31"])
+def test_an_account_with_a_time_that_python_cannot_hold_is_listed_and_stops_no_other(
+    operation: Connection, assets: Connection, column: str, at: str
+) -> None:
+    for username in ("odd", "usual"):
+        insert(operation, username)
+    operation.execute("alter table instagram_accounts disable trigger user")
+    operation.execute(f"update instagram_accounts set {column} = %s where username = 'odd'".encode(), [at])
+    swept(operation, assets)
+    compared(operation, assets)
+    assert len(listed(assets)) == 2
+    assert listed(assets) == right(operation)
+    assert swept(operation, assets) == compared(operation, assets) == (0, 0)
+    assert {row.cohort.year for row in listed(assets).values()} - {1, 9999} == {datetime.now(UTC).year}

@@ -23,6 +23,14 @@ HIDDEN_TRANSACTION = timedelta(hours=1)
 LOOK_BACK_AT_MOST = timedelta(days=1)
 """A forgotten session must not make every sweep longer; the daily comparison finds its changes."""
 
+_LATEST = "'9999-12-30'::timestamptz"
+
+
+def readable_time(column: str) -> str:
+    """A stored time as Python can hold it: infinite ones, and those before Christ, are brought within its years."""
+    return f"least(greatest({column}, '0001-01-02'::timestamptz), {_LATEST})"
+
+
 # `-` removes keys from an object, and raises on a number or a text. OFFSET 0: the metadata is decompressed once.
 _SLIM = """
 case when jsonb_typeof(ours) = 'object' then jsonb_build_object(
@@ -42,8 +50,9 @@ def _facts(which: str) -> str:
           created_at, updated_at, {_SLIM}
         from (select statement_timestamp() as read_at) clock left join (
           select id, username, name_en, name_ko, account_type::text as account_type,
-            entity_ig_role::text as account_role, entity_region_code as region, is_active, created_at,
-            coalesce(updated_at, created_at) as updated_at, {USABLE} as is_usable,
+            entity_ig_role::text as account_role, entity_region_code as region, is_active,
+            {readable_time("created_at")} as created_at,
+            {readable_time("coalesce(updated_at, created_at)")} as updated_at, {USABLE} as is_usable,
             metadata -> 'entity_enrichment' as ours
           from instagram_accounts where {which}
           offset 0
@@ -66,8 +75,10 @@ _THESE = _facts("id = any(%(ids)s)")
 _NEXT = _facts("id > %(after)s order by id limit %(limit)s")
 # Ids as text: as UUIDs, reading and comparing them takes three times as long. Under their own name they would be
 # sorted as text, without the index.
-_CHANGED = """
-select updated_at, id::text as id_text from instagram_accounts where (updated_at, id) > (%(at)s, %(id)s)
+# A sweep would never pass a time that no clock reaches; the nightly comparison finds such a row.
+_CHANGED = f"""
+select updated_at, id::text as id_text from instagram_accounts
+where (updated_at, id) > (%(at)s, %(id)s) and updated_at < {_LATEST}
 order by updated_at, id limit %(limit)s
 """
 # A session of another role hides its kind and its transaction, unless our role may read all statistics.
@@ -122,7 +133,7 @@ def changed_since(
     connection: Connection[Any], at: datetime, account_id: UUID, limit: int
 ) -> list[tuple[datetime, str]]:
     """`updated_at` and id of the accounts written after this place, in that order."""
-    return connection.execute(_CHANGED, {"at": at, "id": account_id, "limit": limit}).fetchall()
+    return connection.execute(_CHANGED.encode(), {"at": at, "id": account_id, "limit": limit}).fetchall()
 
 
 def _read(

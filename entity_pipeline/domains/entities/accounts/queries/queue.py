@@ -80,7 +80,8 @@ select id, username, coalesce(nullif(name_en, ''), review #>> '{review,name_en}'
   review -> 'attempts' as attempts, coalesce(review #>> '{error,detail}', last_look) as last_error, updated_at,
   account_type::text as stored_type, link ->> 'run_id' as run_id
 from (
-  select id, username, name_en, name_ko, updated_at, account_type,
+  select id, username, name_en, name_ko, account_type,
+    least(greatest(updated_at, '0001-01-02'), '9999-12-30') as updated_at,
     metadata #> '{entity_enrichment,catalog_link}' as link, metadata #> '{entity_enrichment,gemini_review}' as review,
     metadata #>> '{entity_enrichment,profile_backfill,history,-1,detail}' as last_look
   from instagram_accounts where id = any(%s) offset 0

@@ -14,13 +14,15 @@ from psycopg import Connection, sql
 from psycopg.rows import class_row
 
 from entity_pipeline.core.text.handles import handle_or_none
+from entity_pipeline.domains.entities.accounts.queries.account_facts import readable_time
 from entity_pipeline.domains.entities.accounts.queries.enrichment_metadata import USABLE
 from entity_pipeline.domains.entities.models import EntityTable
 
 _ACCOUNT = f"""
 select a.id, a.username, a.is_active, a.name_en, a.name_ko, a.display_name, a.bio, a.profile_image_url,
   a.account_type::text as account_type, a.entity_ig_role::text as role, a.entity_region_code as region,
-  a.metadata -> 'entity_enrichment' as enrichment, {USABLE} as is_usable, a.created_at, a.updated_at
+  a.metadata -> 'entity_enrichment' as enrichment, {USABLE} as is_usable,
+  {readable_time("a.created_at")} as created_at, {readable_time("a.updated_at")} as updated_at
 from instagram_accounts a
 where a.username = %(username)s or lower(ltrim(btrim(a.username), '@')) = %(handle)s
 order by a.username = %(username)s desc, a.is_active desc, a.id limit 1

@@ -14,13 +14,14 @@ from uuid import UUID
 
 import orjson
 
+from entity_pipeline.core.jsonb import read_stored
 from entity_pipeline.core.text.handles import Rejection, normalise_username
 
 PIECE_USERNAMES = 150_000
 """Distinct usernames after which a day continues in another piece; about 25 MB."""
 _PIECE_TAGS = 2_000_000
 
-RULES = "3"
+RULES = "4"
 """The version of the counting rules. Raise it with any change of the rules: days counted by other rules are
 counted again. A test compares the golden cases with the version."""
 
@@ -54,11 +55,36 @@ def seen_at(seen: Seen) -> tuple[datetime, UUID]:
     return _EPOCH + moment * _MICROSECOND, UUID(bytes=post_id)
 
 
+class NoTags(str):
+    """The kind of value that a post has in place of an object with tags, such as ``metadata_array``."""
+
+
+def tags_of_whole(metadata: bytes) -> bytes | NoTags:
+    """The tags in metadata that is not an object: those of an object that was encoded twice, else what it is."""
+    try:
+        parsed = _read(metadata)
+        inner = orjson.loads(parsed) if type(parsed) is str else None
+        if type(inner) is dict:
+            tags = inner.get("tagged_usernames")
+            return orjson.dumps([] if tags is None else tags)
+    except (ValueError, orjson.JSONEncodeError):
+        return NoTags("metadata_string")
+    return NoTags(f"metadata_{_JSON_TYPES.get(type(parsed), 'array')}")
+
+
+def _read(text: bytes | str) -> Any:
+    """The value of JSON text; the slower reader takes numbers that the quick one refuses."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return read_stored(text)
+
+
 class TaggedPost(NamedTuple):
     """A post with its `tagged_usernames` as JSON text, and a hash of everything counted in it."""
 
     seen: Seen
-    tags: bytes | str
+    tags: bytes | str | NoTags
     mark: int = 0
 
 
@@ -68,8 +94,8 @@ class TagCounts:
 
     `posts` counts posts that carry the key, and `mark` is the sum of their marks, which shows whether any of them
     changed. `tags` counts distinct usernames per post, summed over posts. `bad_arrays` is keyed by the kind of value
-    in place of an array, `bad_items` by `Rejection` value, and `examples` holds a few refused items of each reason as
-    they were written.
+    in place of an array, or of the whole metadata in place of an object; `bad_items` by `Rejection` value, and
+    `examples` holds a few refused items of each reason as they were written.
     """
 
     posts: int = 0
@@ -194,10 +220,13 @@ class DayTally:
                 self.counts.repeated_in_post += 1
         return list(kept)
 
-    def _items(self, raw: bytes | str) -> list[Any]:
+    def _items(self, raw: bytes | str | NoTags) -> list[Any]:
+        if type(raw) is NoTags:
+            self.counts.bad_arrays[str(raw)] += 1
+            return []
         try:
-            parsed = orjson.loads(raw)
-        except orjson.JSONDecodeError:
+            parsed = _read(raw)
+        except ValueError:
             self.counts.bad_arrays["unreadable"] += 1
             return []
         if type(parsed) is list:

@@ -15,19 +15,30 @@ from uuid import UUID
 import psycopg
 from psycopg import sql
 
-from entity_pipeline.domains.entities.tags.logic.tally import TaggedPost
+from entity_pipeline.domains.entities.tags.logic.tally import TaggedPost, tags_of_whole
 
 LATE_COMMIT_WINDOW = timedelta(minutes=5)
 """The longest transaction of a collector whose posts are still noticed."""
 
+# Beyond these, or infinite, a time is not a day for Python, so such a post is left out of everything but the counts.
+EARLIEST = datetime(1, 1, 2, tzinfo=UTC)
+LATEST = datetime(9999, 12, 30, tzinfo=UTC)
+_HAS_A_DAY = f"created_at >= '{EARLIEST.isoformat()}'::timestamptz and created_at < '{LATEST.isoformat()}'::timestamptz"
+
 # OFFSET 0 keeps the planner from flattening the subquery and reading the jsonb twice. The post is the seed of its
 # tags' hash: otherwise two posts could exchange their tags without changing the sum of the hashes.
 _TAGGED = """(
-    select created_at, id, tags, jsonb_hash_extended(tags, hash_record_extended(row(created_at, id), 0)) as mark
+    select created_at, id, is_whole, tags,
+        jsonb_hash_extended(tags, hash_record_extended(row(created_at, id), 0)) as mark
     from (
-        select id, created_at, platform_metadata->'tagged_usernames' as tags
-        from raw_posts
-        where {window}
+        select id, created_at, is_whole,
+            case when is_whole then platform_metadata else platform_metadata->'tagged_usernames' end as tags
+        from (
+            select id, created_at, platform_metadata, jsonb_typeof(platform_metadata) <> 'object' as is_whole
+            from raw_posts
+            where {window}
+            offset 0
+        ) as stored
         offset 0
     ) as posts
     where jsonb_typeof(tags) <> 'null'
@@ -35,7 +46,7 @@ _TAGGED = """(
 _READ_TAGGED = sql.SQL(
     f"""
     copy (
-        select created_at, id, mark, tags from {_TAGGED} as tagged order by created_at, id
+        select created_at, id, mark, is_whole, tags from {_TAGGED} as tagged order by created_at, id
     ) to stdout (format binary)
     """
 )
@@ -50,13 +61,16 @@ _MARKS = sql.SQL(
 _HEADER = b"PGCOPY\n\xff\r\n\0"
 _SEEN = slice(2, 34)
 _MARK = slice(38, 46)
-_TAGS = slice(51, None)
+_IS_WHOLE = 50
+_TAGS = slice(56, None)
 _TRAILER = b"\xff\xff"
 
-_CHANGED_DAYS = """
+_CHANGED_DAYS = f"""
     with fresh as (
         select id, created_at, updated_at from raw_posts
         where (updated_at, id) > (%(head_at)s::timestamptz, %(head_id)s::uuid)
+          -- Behind a time far in the future, the cursor would never see another post.
+          and updated_at < now() + interval '1 day'
         order by updated_at, id limit %(limit)s
     ), head as (
         (select updated_at, id from fresh order by updated_at desc, id desc limit 1)
@@ -80,6 +94,7 @@ _CHANGED_DAYS = """
         select greatest((created_at at time zone 'UTC')::date, %(first_day)s::date) as day, is_fresh,
                (seen.updated_at, seen.id) > (settled.at, settled.id) as is_recent, seen.id, seen.updated_at
         from seen cross join settled
+        where {_HAS_A_DAY}
     ), marked as (
         -- A catch-up over a million posts needs no mark of those that are settled.
         select day, is_fresh, is_recent, case when is_recent or not is_fresh
@@ -97,17 +112,23 @@ _CHANGED_DAYS = """
 """
 
 # One index scan per day instead of reading every post.
-_DAYS_WITH_POSTS = """
+_DAYS_WITH_POSTS = f"""
     with recursive days as (
-        select ((min(created_at) at time zone 'UTC')::date) as day from raw_posts
+        select ((min(created_at) at time zone 'UTC')::date) as day from raw_posts where {_HAS_A_DAY}
         union all
         select (
             select (min(created_at) at time zone 'UTC')::date from raw_posts
-            where created_at >= ((days.day + 1)::timestamp at time zone 'UTC')
+            where created_at >= ((days.day + 1)::timestamp at time zone 'UTC') and {_HAS_A_DAY}
         )
         from days where days.day is not null
     )
     select distinct greatest(day, %(first_day)s::date) from days where day is not null order by 1
+"""
+
+# Two index scans; `not` of the condition would read every post.
+_WITHOUT_A_DAY = f"""
+    select (select count(*) from raw_posts where created_at < '{EARLIEST.isoformat()}'::timestamptz)
+        + (select count(*) from raw_posts where created_at >= '{LATEST.isoformat()}'::timestamptz)
 """
 
 
@@ -152,6 +173,9 @@ def read_tagged_posts(
 ) -> Generator[TaggedPost, None, None]:
     """Posts collected in [start, end) that carry the key, oldest first, streamed; None means no bound.
 
+    Metadata that is not an object comes too, because a post must not vanish: as its tags if it is an object encoded
+    twice, else as what stands in their place.
+
     The connection is busy until the last post is taken.
     """
     with connection.cursor() as cursor, cursor.copy(_READ_TAGGED.format(window=_window(start, end))) as copy:
@@ -160,7 +184,8 @@ def read_tagged_posts(
             if data.startswith(_HEADER):
                 data = data[19:]
             if data != _TRAILER:
-                yield TaggedPost(data[_SEEN], data[_TAGS], int.from_bytes(data[_MARK], "big", signed=True))
+                tags = tags_of_whole(data[_TAGS]) if data[_IS_WHOLE] else data[_TAGS]
+                yield TaggedPost(data[_SEEN], tags, int.from_bytes(data[_MARK], "big", signed=True))
 
 
 def posts_by_day(
@@ -189,6 +214,12 @@ def marks_by_day(
 def count_posts(connection: psycopg.Connection[Any]) -> int:
     """The number of all posts."""
     row = connection.execute("select count(*) from raw_posts").fetchone()
+    return int(row[0]) if row else 0
+
+
+def count_without_a_day(connection: psycopg.Connection[Any]) -> int:
+    """The number of posts whose `created_at` is infinite or too far away to be a day; none of them is counted."""
+    row = connection.execute(_WITHOUT_A_DAY).fetchone()
     return int(row[0]) if row else 0
 
 
@@ -228,6 +259,5 @@ def changed_days(
 
 
 def _window(start: datetime | None, end: datetime | None) -> sql.Composable:
-    bounds = [sql.SQL("created_at >= {}").format(sql.Literal(start))] if start else []
-    bounds += [sql.SQL("created_at < {}").format(sql.Literal(end))] if end else []
-    return sql.SQL(" and ").join(bounds) if bounds else sql.SQL("true")
+    bounds = (sql.Literal(start or EARLIEST), sql.Literal(min(end or LATEST, LATEST)))
+    return sql.SQL("created_at >= {} and created_at < {}").format(*bounds)

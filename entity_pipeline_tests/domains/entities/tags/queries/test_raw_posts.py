@@ -7,11 +7,12 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from entity_pipeline.domains.entities.tags.logic.tally import seen_at
+from entity_pipeline.domains.entities.tags.logic.tally import DayTally, seen_at
 from entity_pipeline.domains.entities.tags.queries.raw_posts import (
     LATE_COMMIT_WINDOW,
     ChangeCursor,
     changed_days,
+    count_without_a_day,
     days_with_posts,
     marks_by_day,
     posts_by_day,
@@ -52,7 +53,7 @@ def watch(
 
 
 def test_only_posts_that_carry_the_key_are_read_oldest_first(assets: Connection) -> None:
-    for number, metadata in enumerate([None, "null", "[]", '"tagged_usernames"', NOTHING]):
+    for number, metadata in enumerate([None, "null", NOTHING]):
         collect(assets, f"without-{number}", metadata=metadata)
     collect(assets, "null", metadata='{"tagged_usernames": null}')
     later = collect(
@@ -225,3 +226,75 @@ def test_a_row_from_the_future_hides_nothing(assets: Connection) -> None:
 )
 def test_a_cursor_that_can_not_be_read_starts_over(text: str | None) -> None:
     assert ChangeCursor.from_json(text) == ChangeCursor()
+
+
+@pytest.mark.parametrize(
+    ("metadata", "found"),
+    [
+        ({"tagged_usernames": ["nike", "@Puma"]}, ["nike", "@Puma"]),
+        ({"tagged_usernames": "nike"}, "nike"),
+        ({"tagged_usernames": None}, []),
+        ({}, []),
+    ],
+)
+def test_metadata_that_was_encoded_twice_is_understood(
+    assets: Connection, metadata: dict[str, Any], found: Any
+) -> None:
+    collect(assets, "twice", metadata=json.dumps(json.dumps(metadata)))
+    (read,) = read_tagged_posts(assets, None, None)
+    assert json.loads(read.tags) == found
+
+
+@pytest.mark.parametrize(
+    ("metadata", "kind"),
+    [
+        (["nike"], "metadata_array"),
+        ([], "metadata_array"),
+        ("nike", "metadata_string"),
+        ("[1]", "metadata_string"),
+        (json.dumps({"tagged_usernames": ["\ud800"]}), "metadata_string"),
+        ('{"tagged_usernames": ' + "[" * 300 + "]" * 300 + "}", "metadata_string"),
+        (json.dumps(json.dumps({"tagged_usernames": ["nike"]})), "metadata_string"),
+        (7, "metadata_number"),
+        (False, "metadata_boolean"),
+    ],
+)
+def test_metadata_that_is_no_object_is_counted_by_its_kind(
+    assets: Connection, metadata: Any, kind: str
+) -> None:
+    collect(assets, "odd", metadata=json.dumps(metadata))
+    collect(assets, "usual")
+    tally = DayTally(DAY)
+    for read in read_tagged_posts(assets, None, None):
+        tally.add(read)
+    assert tally.counts.bad_arrays == {kind: 1}
+    assert [username for username, _ in tally.rows()] == ["nike"]
+    assert marks_by_day(assets, None, None, first_day=FIRST_DAY) == {DAY: tally.counts.mark}
+
+
+ODD_TIMES = ["infinity", "-infinity", "0044-03-15 BC", "294276-12-31", "10000-01-01", "9999-12-31"]
+
+
+@pytest.mark.parametrize("at", ODD_TIMES)
+def test_a_post_whose_time_is_no_day_is_counted_and_left_out(assets: Connection, at: str) -> None:
+    collect(assets, "odd", at)  # type: ignore[arg-type]
+    collect(assets, "usual")
+    usual = {DAY: 1}
+    assets.execute("set statement_timeout = '5s'")
+    assert days_with_posts(assets, FIRST_DAY) == [DAY]
+    assert posts_by_day(assets, None, None, first_day=FIRST_DAY) == usual
+    assert len(list(read_tagged_posts(assets, None, None))) == 1
+    assert marks_by_day(assets, None, None, first_day=FIRST_DAY).keys() == usual.keys()
+    assert watch(assets, ChangeCursor())[0] == [DAY]
+    assert count_without_a_day(assets) == 1
+
+
+@pytest.mark.parametrize("at", [*ODD_TIMES, "2999-01-01"])
+def test_a_post_whose_update_is_no_time_hides_no_other_post(assets: Connection, at: str) -> None:
+    collect(assets, "odd", updated_at=at)  # type: ignore[arg-type]
+    collect(assets, "usual", NOON + timedelta(days=1))
+    days, cursor = watch(assets, ChangeCursor())
+    assert DAY + timedelta(days=1) in days
+    collect(assets, "next", NOON + timedelta(days=2))
+    assert DAY + timedelta(days=2) in watch(assets, cursor)[0]
+    assert days_with_posts(assets, FIRST_DAY)[0] == DAY
