@@ -15,6 +15,7 @@ from entity_pipeline.core.reasons import Reason
 from entity_pipeline.core.run_address import run_address
 from entity_pipeline.shared.runs.domain_runs import IN_FLIGHT
 from entity_pipeline.shared.runs.health import CHOSEN_ASSETS
+from entity_pipeline.shared.runs.locations import is_ours, own_locations
 from entity_pipeline.shared.runs.skips import skip_reason
 
 _MOST_RUNS = 50
@@ -57,7 +58,8 @@ class DagsterFigures(Shown):
 def figures_of(instance: dg.DagsterInstance, ui_url: str | None, automation: Automation) -> DagsterFigures:
     """The current figures of the instance; `ui_url` is the address of the Dagster UI."""
     records = instance.get_run_records(dg.RunsFilter(statuses=IN_FLIGHT), limit=_MOST_RUNS)
-    runs = [_run(record, ui_url, automation) for record in records]
+    here = own_locations(instance)
+    runs = [_run(record, ui_url, automation) for record in records if is_ours(record.dagster_run, here)]
     return DagsterFigures(away=None, ui_url=ui_url, ticks=_ticks(instance), runs=runs)
 
 

@@ -1,5 +1,6 @@
 """Metrics from Dagster's records: runs in flight, and jobs whose last run failed."""
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -10,6 +11,7 @@ from entity_pipeline.admin.installation import Installation
 from entity_pipeline.admin.metrics.part import OTHER, Asking, Described, MetricsPart, Samples, by_value
 from entity_pipeline.shared.runs.domain_runs import IN_FLIGHT
 from entity_pipeline.shared.runs.health import failing_jobs
+from entity_pipeline.shared.runs.locations import our_runs
 from entity_pipeline.shared.runs.owners import RunOwners
 
 FAMILIES: Mapping[str, Described] = {
@@ -39,9 +41,7 @@ def runs_part(at: Installation) -> MetricsPart:
 
 
 def _runs(owners: RunOwners, instance: dg.DagsterInstance) -> tuple[Mapping[str, int], frozenset[str]]:
-    in_flight = {
-        status.value: instance.get_runs_count(dg.RunsFilter(statuses=[status])) for status in IN_FLIGHT
-    }
+    in_flight = Counter(run.status.value for run in our_runs(instance, dg.RunsFilter(statuses=IN_FLIGHT)))
     return in_flight, frozenset(
         job.job for job in failing_jobs(instance, owners, datetime.now(UTC) - _RECENT)
     )

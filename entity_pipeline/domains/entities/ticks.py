@@ -25,6 +25,7 @@ from entity_pipeline.domains.entities.reviews.question import STEP
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.domains.entities.tags.queries.raw_posts import ChangeCursor, changed_days
 from entity_pipeline.shared.runs.gate import gate_of
+from entity_pipeline.shared.runs.locations import own_locations
 from entity_pipeline.shared.runs.requests import requests_for
 from entity_pipeline.shared.runs.skips import cursor_object, skipped
 from entity_pipeline.shared.runs.unfinished import RunWindow
@@ -47,10 +48,12 @@ def changed_posts(
     with operation_db.connection() as connection:
         adoptable = unadopted_days(connection, FIRST_DAY, last_day(now))
     window = RunWindow.after(context.cursor, now)
-    unfinished = jobs.RUNS.unfinished(context.instance, jobs.INTAKE, window.since, window.until)
+    unfinished = jobs.RUNS.unfinished(
+        context.instance, jobs.INTAKE, window.since, window.until, _here(context)
+    )
     # A post dated in the future waits until its day.
     launches = Launches.from_cursor(cursor_object(context.cursor))
-    in_flight = jobs.RUNS.in_flight(context.instance, jobs.INTAKE)
+    in_flight = jobs.RUNS.in_flight(context.instance, jobs.INTAKE, _here(context))
     adopting = launches.due(adoptable, (), now) - in_flight
     wanted = {day for day in days if day <= last_day(now)} | adopting | unfinished
     wanted -= in_flight - set(days)
@@ -102,7 +105,7 @@ def undecided_cohorts(
         undecided, refused = backlog.undecided(again), backlog.refused()
     if not undecided and not refused:
         return skipped(because("tick.all_decided"), None)
-    in_flight = jobs.RUNS.in_flight(context.instance, jobs.LINKING)
+    in_flight = jobs.RUNS.in_flight(context.instance, jobs.LINKING, _here(context))
     if undecided and in_flight >= undecided.keys():
         return skipped(because("tick.all_in_work"), context.cursor)
     launches = Launches.from_cursor(cursor_object(context.cursor))
@@ -125,10 +128,16 @@ def unfinished_runs(context: dg.SensorEvaluationContext, settings: SettingsAcces
         (jobs.enrichment_job, jobs.ENRICHMENT, jobs.enrichment_config(0)),
         (jobs.linking_job, jobs.LINKING, {}),
     ):
-        ended_badly = jobs.RUNS.unfinished(context.instance, assets, window.since, window.until)
-        free = ended_badly - jobs.RUNS.in_flight(context.instance, assets)
+        ended_badly = jobs.RUNS.unfinished(
+            context.instance, assets, window.since, window.until, _here(context)
+        )
+        free = ended_badly - jobs.RUNS.in_flight(context.instance, assets, _here(context))
         requests += requests_for(free, now, job.name, config)
     cursor = json.dumps(window.entry)
     if not requests:
         return skipped(because("tick.no_failed_run"), cursor)
     return dg.SensorResult(run_requests=requests, cursor=cursor)
+
+
+def _here(context: dg.SensorEvaluationContext) -> frozenset[str]:
+    return own_locations(context.instance, context.code_location_origin)

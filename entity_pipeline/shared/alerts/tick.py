@@ -20,6 +20,7 @@ from entity_pipeline.shared.alerts.sources import SHARED_SOURCES
 from entity_pipeline.shared.alerts.sources.runs import run_alerts
 from entity_pipeline.shared.runs.gate import gate_of
 from entity_pipeline.shared.runs.health import last_decision
+from entity_pipeline.shared.runs.locations import own_locations
 from entity_pipeline.shared.runs.owners import RunOwners
 from entity_pipeline.shared.runs.skips import cursor_object, skipped
 
@@ -42,7 +43,8 @@ def send_due_alerts(
         return skipped(Reason(PACKAGE, "no_channel"), context.cursor)
     watched_since = _watched_since(context.cursor) or datetime.now(UTC)
     open_domains = _open(domains, settings)
-    sources = [run_alerts(context.instance, owners), *_sources(domains, open_domains)]
+    here = own_locations(context.instance, context.code_location_origin)
+    sources = [run_alerts(context.instance, owners, here), *_sources(domains, open_domains)]
     try:
         with assets_db.connection() as connection:
             now = database_clock(connection)

@@ -4,12 +4,14 @@ Decisions about data are made from the databases, never from these records.
 """
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 import dagster as dg
 
 from entity_pipeline.shared.runs.days import days_of
+from entity_pipeline.shared.runs.locations import our_runs
 
 IN_FLIGHT = [
     dg.DagsterRunStatus.QUEUED,
@@ -27,21 +29,34 @@ class DomainRuns:
 
     assets_of_job: Mapping[str, Sequence[str]]
 
-    def in_flight(self, instance: dg.DagsterInstance, assets: Sequence[str]) -> set[date]:
-        """Days of the queued and running runs that cover one of the assets."""
-        return self._days(instance, assets, dg.RunsFilter(statuses=IN_FLIGHT))
+    def in_flight(
+        self, instance: dg.DagsterInstance, assets: Sequence[str], here: AbstractSet[str] | None = None
+    ) -> set[date]:
+        """Days of the queued and running runs that cover one of the assets; `here` as in `our_runs`."""
+        return self._days(instance, assets, dg.RunsFilter(statuses=IN_FLIGHT), here)
 
     def unfinished(
-        self, instance: dg.DagsterInstance, assets: Sequence[str], since: datetime, until: datetime
+        self,
+        instance: dg.DagsterInstance,
+        assets: Sequence[str],
+        since: datetime,
+        until: datetime,
+        here: AbstractSet[str] | None = None,
     ) -> set[date]:
         """Days of the runs over one of the assets that failed or were cancelled between these instants, included."""
         after = since - timedelta(microseconds=1)  # Dagster excludes both bounds
         ended = dg.RunsFilter(statuses=_ENDED_BADLY, updated_after=after, updated_before=until)
-        return self._days(instance, assets, ended)
+        return self._days(instance, assets, ended, here)
 
-    def _days(self, instance: dg.DagsterInstance, assets: Sequence[str], which: dg.RunsFilter) -> set[date]:
+    def _days(
+        self,
+        instance: dg.DagsterInstance,
+        assets: Sequence[str],
+        which: dg.RunsFilter,
+        here: AbstractSet[str] | None,
+    ) -> set[date]:
         keys = {dg.AssetKey(asset) for asset in assets}
-        runs = instance.get_runs(which)
+        runs = our_runs(instance, which, here)
         return {day for run in runs if keys & self._assets(run) for day in days_of(run.tags)}
 
     def _assets(self, run: dg.DagsterRun) -> set[dg.AssetKey]:

@@ -8,6 +8,7 @@ from entity_pipeline.core.domain import Domain
 from entity_pipeline.core.reasons import Reason, joined
 from entity_pipeline.core.settings import Closed, SettingsAccess
 from entity_pipeline.shared.runs.gate import gate_of
+from entity_pipeline.shared.runs.locations import OUR_SENSOR, our_runs, own_locations
 from entity_pipeline.shared.runs.owners import RunOwners
 from entity_pipeline.shared.runs.skips import skipped
 
@@ -15,10 +16,11 @@ PACKAGE = "entity_pipeline.shared.runs"
 
 
 def switch_off_sensor(domains: Sequence[Domain], owners: RunOwners) -> dg.SensorDefinition:
-    """One sensor for all domains. It never cancels a run that also works for a domain that is switched on."""
+    """One sensor for all domains. It cancels no run that also works for a domain that is switched on, or is another
+    project's."""
 
     @dg.sensor(
-        name="switch_off_sensor",
+        name=OUR_SENSOR,
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Cancels queued runs of domains that are switched off. Running ones stop at the next account.",
@@ -32,7 +34,9 @@ def switch_off_sensor(domains: Sequence[Domain], owners: RunOwners) -> dg.Sensor
         if not closed:
             return skipped(Reason(PACKAGE, "switches_are_on"), context.cursor)
         cancelled = dict.fromkeys(closed, 0)
-        for run in context.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED])):
+        here = own_locations(context.instance, context.code_location_origin)
+        queued = dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED])
+        for run in our_runs(context.instance, queued, here):
             works_for = owners.domains(run)
             if works_for and works_for <= closed.keys():
                 context.instance.run_coordinator.cancel_run(run.run_id)

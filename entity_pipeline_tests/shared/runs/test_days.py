@@ -48,3 +48,13 @@ def test_ranges_hold_every_day_and_are_further_apart_than_a_step(
 )
 def test_a_runs_tags_name_its_days(tags: dict[str, str], days: list[date]) -> None:
     assert days_of(tags) == days
+
+
+@pytest.mark.parametrize("key", ["eu|2026-03-02", "20260302", "2026-02-30", "2026-W10-1", "latest", ""])
+def test_partitions_of_other_assets_are_not_days(key: str) -> None:
+    assert list(days_of({"dagster/partition": key})) == []
+    assert list(days_of(range_tags(key, "2026-03-04"))) == []
+
+
+def test_a_range_of_other_assets_does_not_fill_the_memory() -> None:
+    assert len(days_of(range_tags("1000-01-01", "2999-12-31"))) < 40_000

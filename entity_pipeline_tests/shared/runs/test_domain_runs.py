@@ -5,7 +5,7 @@ import pytest
 
 from entity_pipeline.shared.runs.domain_runs import DomainRuns
 from entity_pipeline.shared.runs.tags import range_tags
-from entity_pipeline_tests.shared.runs.two_domains import backfill_run, end, job_run
+from entity_pipeline_tests.shared.runs.two_domains import THEIRS, backfill_run, end, job_run, ticked
 
 RUNS = DomainRuns({"rivers_job": ["rivers_levels"]})
 MONDAY, TUESDAY, WEDNESDAY = date(2026, 3, 2), date(2026, 3, 3), date(2026, 3, 4)
@@ -45,3 +45,11 @@ def test_runs_that_failed_or_were_cancelled_are_unfinished_within_the_window(
     hour = timedelta(hours=1)
     assert RUNS.unfinished(instance, ["rivers_levels"], before - hour, before) == set()
     assert RUNS.unfinished(instance, ["rivers_levels"], after, after + hour) == set()
+
+
+def test_the_runs_of_another_project_cover_no_day_of_ours(instance: dg.DagsterInstance) -> None:
+    ticked(instance, "switch_off_sensor")
+    job_run(instance, "rivers", tags={"dagster/partition": MONDAY.isoformat()}, location=THEIRS)
+    job_run(instance, "rivers", tags={"dagster/partition": TUESDAY.isoformat()})
+    assert RUNS.in_flight(instance, ["rivers_levels"]) == {TUESDAY}
+    assert RUNS.in_flight(instance, ["rivers_levels"], {THEIRS}) == {MONDAY}

@@ -7,7 +7,15 @@ from entity_pipeline.shared.runs.health import CHOSEN_ASSETS, failing_jobs, last
 from entity_pipeline.shared.runs.owners import owners
 from entity_pipeline.shared.runs.tags import SHARED
 from entity_pipeline_tests.shared.runs.ticks import decided
-from entity_pipeline_tests.shared.runs.two_domains import LAKES, RIVERS, backfill_run, end, job_run
+from entity_pipeline_tests.shared.runs.two_domains import (
+    LAKES,
+    RIVERS,
+    THEIRS,
+    backfill_run,
+    end,
+    job_run,
+    ticked,
+)
 
 OWNERS = owners([("rivers", RIVERS), ("lakes", LAKES)])
 GOOD, BAD, STOPPED = (
@@ -58,3 +66,15 @@ def test_a_failed_tick_decides_nothing_and_each_schedule_decides_for_itself(
     found = last_decision(instance, "tide_schedule")
     assert found is not None
     assert timedelta(minutes=89) < datetime.now(UTC) - found < timedelta(minutes=91)
+
+
+def test_a_failure_of_another_project_is_not_ours_and_its_success_cures_nothing(
+    instance: dg.DagsterInstance,
+) -> None:
+    ticked(instance, "switch_off_sensor")
+    since = datetime.now(UTC) - timedelta(minutes=1)
+    end(instance, job_run(instance, "lakes", location=THEIRS), dg.DagsterRunStatus.FAILURE)
+    ours = end(instance, job_run(instance, "rivers"), dg.DagsterRunStatus.FAILURE)
+    end(instance, job_run(instance, "rivers", location=THEIRS), dg.DagsterRunStatus.SUCCESS)
+    found = failing_jobs(instance, OWNERS, since)
+    assert [(job.domain, job.job, job.run_id) for job in found] == [("rivers", "rivers_job", ours)]

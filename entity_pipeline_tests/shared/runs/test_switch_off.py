@@ -2,6 +2,10 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 import dagster as dg
+import pytest
+
+# What the daemon puts into a sensor's context has no public constructor.
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin
 
 from entity_pipeline.core.domain import Domain
 from entity_pipeline.core.failures import DatabaseUnavailable
@@ -11,7 +15,16 @@ from entity_pipeline.shared.runs.skips import skip_reason
 from entity_pipeline.shared.runs.switch_off import switch_off_sensor
 from entity_pipeline.shared.runs.tags import SHARED, job_tags
 from entity_pipeline_tests.fakes.settings import FakeSettings
-from entity_pipeline_tests.shared.runs.two_domains import BOTH, LAKES, RIVERS, backfill_run, job_run
+from entity_pipeline_tests.shared.runs.two_domains import (
+    BOTH,
+    LAKES,
+    OURS,
+    RIVERS,
+    THEIRS,
+    backfill_run,
+    job_run,
+    ticked,
+)
 
 QUEUED = dg.DagsterRunStatus.QUEUED
 _HOUR = timedelta(hours=1)
@@ -50,10 +63,12 @@ DOMAINS = [
 SENSOR: Any = switch_off_sensor(DOMAINS, owners([("rivers", RIVERS), ("lakes", LAKES)]))
 
 
-def tick(instance: dg.DagsterInstance, gates: Gates) -> str:
+def tick(instance: dg.DagsterInstance, gates: Gates, location: str | None = None) -> str:
     with dg.build_sensor_context(
         instance=instance, resources={"settings": gates}, definitions=BOTH
     ) as context:
+        if location is not None:  # as the daemon gives it
+            context._code_location_origin = RegisteredCodeLocationOrigin(location)
         data = SENSOR.evaluate_tick(context)
     assert skip_reason(data.cursor, data.skip_message) is not None, "the page can't say it in Korean"
     return str(data.skip_message)
@@ -61,6 +76,22 @@ def tick(instance: dg.DagsterInstance, gates: Gates) -> str:
 
 def queue_of(instance: dg.DagsterInstance) -> set[str]:
     return {run.run_id for run in instance.get_runs(dg.RunsFilter(statuses=[QUEUED]))}
+
+
+@pytest.mark.parametrize("told_by", ["the daemon", "earlier ticks"])
+def test_the_queue_of_another_project_is_left_alone(instance: dg.DagsterInstance, told_by: str) -> None:
+    ours = [job_run(instance, "rivers", QUEUED), backfill_run(instance, "rivers", status=QUEUED)]
+    theirs = [
+        job_run(instance, "rivers", QUEUED, location=THEIRS),
+        backfill_run(instance, "rivers", status=QUEUED, location=THEIRS),
+    ]
+    if told_by == "earlier ticks":
+        ticked(instance, "switch_off_sensor")
+        ticked(instance, "their_sensor", THEIRS)
+    said = tick(instance, Gates(rivers="Switched off."), OURS if told_by == "the daemon" else None)
+    assert said == "rivers: Switched off. 2 queued runs were cancelled."
+    assert queue_of(instance) == {run.run_id for run in theirs}
+    assert {_status(instance, run) for run in ours} == {"CANCELED"}
 
 
 def test_switching_one_domain_off_leaves_the_queue_of_the_other(instance: dg.DagsterInstance) -> None:

@@ -8,11 +8,19 @@ from pathlib import Path
 import dagster as dg
 
 # Only Dagster's own services queue a run, so there is no public way to make one for a test.
-from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.remote_origin import (
+    RegisteredCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, SensorInstigatorData
 
 from entity_pipeline.shared.runs.tags import job_tags
 
 DOMAINS = ("rivers", "lakes")
+OURS, THEIRS = "entity_pipeline", "another_project"
 _EVENTS = {
     dg.DagsterRunStatus.FAILURE: dg.DagsterEventType.RUN_FAILURE,
     dg.DagsterRunStatus.CANCELED: dg.DagsterEventType.RUN_CANCELED,
@@ -62,11 +70,12 @@ def job_run(
     domain: str,
     status: dg.DagsterRunStatus = dg.DagsterRunStatus.STARTED,
     tags: dict[str, str] | None = None,
+    location: str = OURS,
 ) -> dg.DagsterRun:
-    """A run of the domain's job."""
+    """A run of the domain's job, or of one with the same name and tags at another location."""
     job = BOTH.resolve_job_def(f"{domain}_job")
     return instance.create_run_for_job(
-        job, tags={**job.tags, **(tags or {})}, status=status, remote_job_origin=_origin(job.name)
+        job, tags={**job.tags, **(tags or {})}, status=status, remote_job_origin=_origin(job.name, location)
     )
 
 
@@ -75,6 +84,7 @@ def backfill_run(
     *domains: str,
     status: dg.DagsterRunStatus = dg.DagsterRunStatus.STARTED,
     tags: dict[str, str] | None = None,
+    location: str = OURS,
 ) -> dg.DagsterRun:
     """A run over the assets of these domains as the UI makes it: without a tag of ours."""
     return instance.create_run_for_job(
@@ -82,7 +92,7 @@ def backfill_run(
         tags={"dagster/backfill": "abcdefgh", **(tags or {})},
         status=status,
         asset_selection=frozenset(dg.AssetKey(f"{domain}_levels") for domain in domains),
-        remote_job_origin=_origin("__ASSET_JOB"),
+        remote_job_origin=_origin("__ASSET_JOB", location),
     )
 
 
@@ -92,7 +102,16 @@ def end(instance: dg.DagsterInstance, run: dg.DagsterRun, how: dg.DagsterRunStat
     return run.run_id
 
 
-def _origin(job: str) -> RemoteJobOrigin:
+def ticked(instance: dg.DagsterInstance, sensor: str, location: str = OURS) -> None:
+    """Note that the daemon has evaluated a sensor of the location."""
+    repository = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(location), "__repository__")
+    origin = RemoteInstigatorOrigin(repository, sensor)
+    data = SensorInstigatorData(min_interval=30)
+    running = InstigatorStatus.RUNNING
+    instance.add_instigator_state(InstigatorState(origin, InstigatorType.SENSOR, running, data))
+
+
+def _origin(job: str, location: str = OURS) -> RemoteJobOrigin:
     """The place the job would be loaded from, without which a run can't be queued."""
-    location = RegisteredCodeLocationOrigin("entity_pipeline")
-    return RemoteJobOrigin(RemoteRepositoryOrigin(location, "__repository__"), job)
+    repository = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(location), "__repository__")
+    return RemoteJobOrigin(repository, job)

@@ -5,6 +5,7 @@ webhook is down at that moment.
 """
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -20,12 +21,14 @@ WHAT_TO_DO: Mapping[str, str] = {
 _LOOKED_AT = timedelta(days=1)
 
 
-def run_alerts(instance: dg.DagsterInstance, owners: RunOwners) -> AlertSource:
+def run_alerts(
+    instance: dg.DagsterInstance, owners: RunOwners, here: AbstractSet[str] | None = None
+) -> AlertSource:
     """One alert for each failing job of each domain, even while the domain is switched off."""
 
     def alerts(_: Look) -> Iterator[Alert]:
         # By this machine's clock, like Dagster's records.
-        for failing in failing_jobs(instance, owners, datetime.now(UTC) - _LOOKED_AT):
+        for failing in failing_jobs(instance, owners, datetime.now(UTC) - _LOOKED_AT, here):
             what = "chosen assets" if failing.job == CHOSEN_ASSETS else failing.job
             says = f"A run of {what} failed at {in_words(failing.failed_at)}, and no later one has succeeded."
             key = f"{failing.domain}/run_failed:{failing.job}"
