@@ -34,7 +34,7 @@ WAYS = {
     "lumenveil.archive.madeup": ("found", "reviewed", "attached"),
     "riomarlow.madeup": ("found", "reviewed", "created"),
     "aurorafive.madeup": ("found", "reviewed", "created"),
-    "stylegazette.madeup": ("found", "reviewed", "held"),
+    "stylegazette.madeup": ("found", "reviewed", "excluded"),
     "quillmere.madeup": ("found", "reviewed", "held"),
     "brokenreply.madeup": ("found", "reviewed", "created"),
     "garbledreply.madeup": ("found", "failed", None),
