@@ -10,7 +10,8 @@ from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.domains.entities.graph import Graph
 
 _VOLATILE = frozenset(
-    "reviewed_at answered_at usage_event_id run_id linked_at fetched_at at next_attempt_at sample_posts entity_id".split()
+    "reviewed_at answered_at usage_event_id run_id linked_at fetched_at looked_at at next_attempt_at sample_posts "
+    "entity_id".split()
 )
 # A look that had to be made twice is remembered as two; what was found is the same.
 _COUNTS_OF_LOOKS = frozenset("attempts history".split())
