@@ -12,6 +12,7 @@ from entity_pipeline.admin.overview import domain_figures
 from entity_pipeline.admin.parts import PagePart
 from entity_pipeline.admin.shell import Shell
 from entity_pipeline.core.instagram.settings import InstagramSettings
+from entity_pipeline.resources.instagram.pool import PoolRoute, routes
 from entity_pipeline.resources.instagram.usage import PoolUsage, pool_usage
 from entity_pipeline.shared.alerts.recent import recent_alerts
 
@@ -40,12 +41,13 @@ class DomainPart:
 
 @dataclass(frozen=True, slots=True)
 class InstagramShown:
-    """The pool, its windows, and the domains that use them."""
+    """The pool, its windows, the domains that use them, and the routes."""
 
     pool: PoolUsage
     windows: Sequence[Window]
     domains: Sequence[DomainPart]
     is_acknowledged: bool
+    routes: Sequence[PoolRoute]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,9 @@ def _instagram(at: Installation, shell: Shell) -> InstagramShown:
     ]
     keys = dict.fromkeys([*(mounted.key for mounted in shell.pages), *pool.by_domain])
     domains = [DomainPart(key, pool.by_domain.get(key, 0), settings.shares.get(key)) for key in keys]
-    return InstagramShown(pool, windows, domains, settings.terms_acknowledged)
+    with at.assets_db.connection() as connection:
+        ways = routes(connection, datetime.now(UTC))
+    return InstagramShown(pool, windows, domains, settings.terms_acknowledged, ways)
 
 
 def _alerts(shell: Shell) -> Sequence[AlertShown]:

@@ -57,7 +57,7 @@ def problem_of(error: Exception) -> Problem:
         return Problem(error.status_code, str(error.detail), headers=error.headers)
     if isinstance(error, RequestValidationError):
         found = [
-            {"at": [str(part) for part in problem["loc"]], "problem": str(problem["msg"])}
+            {"at": [str(part) for part in problem["loc"]], "problem": _in_words(problem)}
             for problem in error.errors()
         ]
         said = "; ".join(f"{'.'.join(item['at'][1:]) or item['at'][0]}: {item['problem']}" for item in found)
@@ -79,6 +79,13 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, PipelineFailure):
         return Problem(503, str(error))
     return Problem(500, "An internal error occurred; the details are in the server's log.")
+
+
+def _in_words(problem: Mapping[str, Any]) -> str:
+    """What a validation found, without the expressions that it is checked by."""
+    if problem["type"] == "string_pattern_mismatch":
+        return "this form is not allowed; the description (/api/v1/openapi.json) says what is"
+    return str(problem["msg"]).removeprefix("Value error, ")
 
 
 def answer_problems(app: FastAPI, page: Callable[[Request, Problem], Response]) -> None:

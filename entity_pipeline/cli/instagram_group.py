@@ -49,7 +49,7 @@ def pool_add(
 @pool.command("list")
 @with_databases
 def pool_list() -> None:
-    """Show every account without its secrets: state, route, cooling, last outcome, lease."""
+    """Show every account and route without secrets: state, until when it rests, last outcome, lease."""
     from entity_pipeline.cli.pool import show
 
     show()
@@ -73,6 +73,17 @@ def pool_disable(name: str) -> None:
     from entity_pipeline.cli.pool import disable
 
     disable(name)
+
+
+@pool.command("remove")
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Remove it without being asked.")
+@with_databases
+def pool_remove(name: str, yes: bool) -> None:
+    """Delete an account and its session from the pool; its route stays."""
+    from entity_pipeline.cli.pool import remove
+
+    remove(name, yes=yes)
 
 
 @pool.command("enable")

@@ -50,6 +50,9 @@ VERBS = (
         "The operator's Instagram accounts (`pool`). Only `pool test` sends a request to Instagram.",
     ),
     Verb("pool", f"{_HERE}.instagram_group:pool", "Now `instagram pool`.", former=True),
+    Verb(
+        "alerts", f"{_HERE}.alerts:alerts", "The channels for alerts: `alerts test` sends a message by each."
+    ),
     Verb("sandbox", f"{_HERE}.sandbox:sandbox", "The local servers and their data."),
 )
 _INTERRUPTED = "Interrupted. Finished work is kept; run the same command again to continue."
@@ -127,7 +130,11 @@ def build(domains: Sequence[Domain], definitions: Callable[[], Any]) -> CommandL
         "Gather, enrich and show data about fashion on Instagram, domain by domain.\n\n"
         "Works on the databases named by OPERATION_DATABASE_URL and ASSETS_DATABASE_URL, or in a sandbox."
     )
-    return CommandLine(domains, callback=start, params=[option], help=help_text)
+    version_option = click.version_option(
+        package_name="entity-pipeline", message="entity-pipeline %(version)s"
+    )
+    group = CommandLine(domains, callback=start, params=[option], help=help_text)
+    return version_option(group)
 
 
 def main(domains: Sequence[Domain], definitions: Callable[[], Any]) -> None:

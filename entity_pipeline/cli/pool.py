@@ -5,7 +5,7 @@ A domain's use of Instagram does not belong here.
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from entity_pipeline.cli.confirmation import confirm
 from entity_pipeline.cli.services import services
 from entity_pipeline.core.failures import InputRejected, TransientFailure
 from entity_pipeline.core.instagram.outcomes import Finding, SeatOutcome
@@ -83,10 +84,16 @@ def add(
 def show() -> None:
     """Print the pool as a table."""
     with _assets() as (connection, now):
-        found = pool.accounts(connection, now)
+        found, routes = pool.accounts(connection, now), pool.routes(connection, now)
     if not found:
-        click.echo("The pool is empty, so profile pages are read anonymously, over the direct route.")
-        return
+        click.echo("The pool has no account, so profile pages are read anonymously, over the direct route.")
+    else:
+        Console(soft_wrap=True).print(_accounts_table(found))
+    if routes:
+        Console(soft_wrap=True).print(_routes_table(routes))
+
+
+def _accounts_table(found: Sequence[pool.PoolAccount]) -> Table:
     table = Table("account", "state", "route", "cooling until", "last outcome", "leased")
     for one in found:
         table.add_row(
@@ -97,7 +104,21 @@ def show() -> None:
             escape(one.last_outcome or "–"),
             f"until {_time(one.leased_until)}" if one.leased_until else "no",
         )
-    Console(soft_wrap=True).print(table)
+    return table
+
+
+def _routes_table(routes: Sequence[pool.PoolRoute]) -> Table:
+    table = Table("route", "state", "rests until", "last outcome", "accounts")
+    for one in routes:
+        state = "disabled" if one.is_disabled else "rests" if one.cooling_until else "open"
+        table.add_row(
+            escape(one.name),
+            state,
+            _time(one.cooling_until),
+            escape(one.last_outcome or "–"),
+            str(one.accounts),
+        )
+    return table
 
 
 def try_out(name: str) -> None:
@@ -133,6 +154,16 @@ def disable(name: str) -> None:
     with _assets() as (connection, now):
         pool.disable_account(connection, username, now)
     click.echo(f"'{username}' is disabled: nothing more is sent with it.")
+
+
+def remove(name: str, *, yes: bool) -> None:
+    """Delete an account and its session from the pool."""
+    username = _handle(name)
+    with _assets() as (connection, now):
+        pool.account(connection, username, now)
+        confirm(f"Remove '{username}' and its session from the pool?", yes=yes)
+        pool.remove_account(connection, username, now)
+    click.echo(f"'{username}' was removed from the pool. Its route stays.")
 
 
 def enable(name: str) -> None:

@@ -5,6 +5,7 @@ share one pool (`shared_pools.py`). Everything must work through a transaction p
 and nothing is set per session.
 """
 
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -117,10 +118,10 @@ class PooledDatabase:
     def _unavailable(
         self, what: str, error: Exception, advice: str = "check its address and that it is running"
     ) -> DatabaseUnavailable:
-        reason = " ".join(str(error).split())
-        if self._password:
-            reason = reason.replace(self._password, "***")
-        return DatabaseUnavailable(f"PostgreSQL at {self._place} {what}: {advice} ({reason}).")
+        reason = _without_password(" ".join(str(error).split()), self._password, self._address.url)
+        variable = _variable_of(self._address.url)
+        said = f"{reason}; the address is {variable}" if variable else reason
+        return DatabaseUnavailable(f"PostgreSQL at {self._place} {what}: {advice} ({said}).")
 
 
 class PostgresResource(dg.ConfigurableResource):
@@ -186,7 +187,31 @@ def _unreached(error: "psycopg.Error") -> tuple[str, Exception, str]:
             error,
             "end other clients, or raise the connection limit of the role, the database or the pooler",
         )
+    for signs, what, advice in _REFUSED:
+        if any(sign in str(error).lower() for sign in signs):
+            return what, error, advice
     return "can't be reached", error, "check its address and that it is running"
+
+
+# What a server or its pooler says in lower case, and what that means.
+_REFUSED = (
+    (
+        ("password authentication failed", "no password supplied", "sasl", "tenant or user not found"),
+        "refuses the user or the password",
+        "correct them in its address, with special characters percent-encoded",
+    ),
+    (('" does not exist',), "does not have this database or user", "correct the name in its address"),
+    (
+        ("no pg_hba.conf entry", "ssl required", "ssl off", "requires ssl", "does not support ssl"),
+        "refuses this kind of connection",
+        "add ?sslmode=require to its address, or allow this machine there",
+    ),
+    (
+        ("could not translate host name", "failed to resolve host", "name or service not known"),
+        "can't be found",
+        "correct the host in its address",
+    ),
+)
 
 
 def _passing(error: Exception) -> tuple[str, str] | None:
@@ -217,6 +242,25 @@ def database_clock(connection: "psycopg.Connection[Any]") -> datetime:
         raise AssertionError("a select without a from always returns a row")
     at: datetime = row[0]
     return at
+
+
+def _without_password(text: str, password: str, url: str) -> str:
+    """The text without the password. What is also a name in the address may stay."""
+    from psycopg.conninfo import conninfo_to_dict
+
+    parts = conninfo_to_dict(url)
+    if not password or password in (parts.get("user"), parts.get("dbname"), parts.get("host")):
+        return text
+    return text.replace(password, "***")
+
+
+def _variable_of(url: str) -> str | None:
+    """The variables that hold this address, so that a person knows where to correct it."""
+    named = [name for name in _VARIABLES if libpq_url(os.environ.get(name, "")) == url]
+    return " and ".join(named) or None
+
+
+_VARIABLES = ("OPERATION_DATABASE_URL", "ASSETS_DATABASE_URL", "DAGSTER_POSTGRES_URL")
 
 
 def libpq_url(url: str) -> str:

@@ -50,7 +50,7 @@ def rows(database: ClonedDatabase, query: str) -> list[tuple[Any, ...]]:
 def test_an_account_is_added_listed_disabled_and_enabled_without_showing_a_secret(
     command: Command, assets_db: ClonedDatabase
 ) -> None:
-    assert command("instagram", "pool", "list").out.startswith("The pool is empty")
+    assert command("instagram", "pool", "list").out.startswith("The pool has no account")
     said = [command("instagram", "pool", "add", "@Our_One", "--cookies", "cookies.json")]
     said += [
         command(
@@ -189,3 +189,38 @@ def test_the_former_name_of_the_command_still_works_and_is_not_listed(command: C
     ]
     assert "instagram" in listed
     assert "pool" not in listed
+
+
+def test_a_route_that_rests_is_listed_even_without_an_account(
+    command: Command, assets_db: ClonedDatabase
+) -> None:
+    with assets_db.connection() as connection:
+        connection.execute(
+            "insert into instagram_routes (name, cooling_until, last_outcome) "
+            "values ('direct', now() + interval '1 hour', 'wall') on conflict (name) do update "
+            "set cooling_until = excluded.cooling_until, last_outcome = excluded.last_outcome"
+        )
+    shown = command("instagram", "pool", "list").out
+    assert "direct" in shown
+    assert "rests" in shown
+    assert "wall" in shown
+
+
+def test_an_account_is_removed_with_its_session_unless_it_is_in_use(
+    command: Command, assets_db: ClonedDatabase
+) -> None:
+    assert command("instagram", "pool", "add", "ours.one", "--cookies", "cookies.json").code == 0
+    assert command("instagram", "pool", "remove", "ours.one").failure.startswith("Nothing was done")
+    with assets_db.connection() as connection:
+        connection.execute(
+            "update instagram_pool_accounts set lease_expires_at = now() + interval '1 minute'"
+        )
+    assert "is in use until" in command("instagram", "pool", "remove", "ours.one", "--yes").failure
+    with assets_db.connection() as connection:
+        connection.execute(
+            "update instagram_pool_accounts set lease_expires_at = now() - interval '1 minute'"
+        )
+    assert "was removed" in command("instagram", "pool", "remove", "ours.one", "--yes").out
+    with assets_db.connection() as connection:
+        assert connection.execute("select count(*) from instagram_pool_accounts").fetchone() == (0,)
+    assert "is not in the pool" in command("instagram", "pool", "remove", "ours.one", "--yes").failure

@@ -188,8 +188,35 @@ def test_a_refused_password_is_reported_without_showing_it(url: str) -> None:
         pytest.fail("the password is wrong")
     shown = "".join(traceback.format_exception(caught.value)) + repr(database)
     assert "authentication failed" in shown
+    assert "refuses the user or the password: correct them in its address" in shown
     assert PASSWORD not in shown
     assert "s3cr3t" not in shown
+
+
+def test_a_missing_database_is_not_called_unreachable_and_the_variable_is_named(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = url.rpartition("/")[0] + "/not_there"
+    monkeypatch.setenv("ASSETS_DATABASE_URL", missing)
+    with (
+        open_database(missing) as database,
+        pytest.raises(DatabaseUnavailable, match="does not have this database or user") as caught,
+        database.connection(),
+    ):
+        pytest.fail("there is no such database")
+    assert str(caught.value).endswith("the address is ASSETS_DATABASE_URL).")
+
+
+def test_a_password_that_is_also_a_name_leaves_the_sentence_readable(url: str) -> None:
+    parts = urlsplit(url)
+    same = f"postgresql://postgres:postgres@127.0.0.1:{parts.port}/postgres_not_there"
+    with (
+        open_database(same) as database,
+        pytest.raises(DatabaseUnavailable) as caught,
+        database.connection(),
+    ):
+        pytest.fail("there is no such database")
+    assert "***" not in str(caught.value)
 
 
 def test_connections_that_all_stay_busy_are_reported_as_such(

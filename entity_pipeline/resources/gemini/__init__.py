@@ -9,7 +9,7 @@ import dagster as dg
 from pydantic import Field, PrivateAttr
 
 from entity_pipeline.core.failures import ConfigurationFailure
-from entity_pipeline.core.gemini.models import DEFAULT_MODEL, GeminiModel, find_model
+from entity_pipeline.core.gemini.models import DEFAULT_MODEL, MODELS, GeminiModel, find_model
 from entity_pipeline.resources.postgres import PostgresResource
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _registered(name: str) -> GeminiModel:
     model = find_model(name)
     if model is None:
         raise ConfigurationFailure(
-            f"GEMINI_MODEL is '{name}', whose prices and quota are not known: choose a model of "
-            "entity_pipeline/core/gemini/models.py, or add it there."
+            f"GEMINI_MODEL is '{name}', whose prices and quota are not known: choose one of "
+            f"{', '.join(MODELS)}, or add it to entity_pipeline/core/gemini/models.py."
         )
     return model

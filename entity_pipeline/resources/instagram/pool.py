@@ -57,6 +57,19 @@ order by a.username
 """
 
 
+_ROUTES = """
+select r.name, r.state = 'disabled' as is_disabled,
+       case when r.cooling_until > %(now)s then r.cooling_until end as cooling_until, r.last_outcome,
+       (select count(*) from public.instagram_pool_accounts a where a.route = r.name)::int as accounts
+from public.instagram_routes r order by r.name
+"""
+
+# A lease that lives may have a request on the wire: its answer must find its account.
+_REMOVE = """
+delete from public.instagram_pool_accounts
+where username = %(username)s and (lease_expires_at is null or lease_expires_at <= %(now)s)
+"""
+
 _SECRETS = """
 select a.username, a.session_secret, r.proxy_secret
 from public.instagram_pool_accounts a
@@ -78,6 +91,17 @@ class PoolAccount:
     route_cooling_until: datetime | None
     last_outcome: str | None
     leased_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PoolRoute:
+    """A way to Instagram, without its proxy; `cooling_until` is None when it does not rest."""
+
+    name: str
+    is_disabled: bool
+    cooling_until: datetime | None
+    last_outcome: str | None
+    accounts: int
 
 
 def add_account(
@@ -154,6 +178,25 @@ def account(connection: Connection[Any], username: str, now: datetime) -> PoolAc
 def accounts(connection: Connection[Any], now: datetime) -> list[PoolAccount]:
     """All accounts of the pool, by name."""
     return _rows(connection, None, now)
+
+
+def routes(connection: Connection[Any], now: datetime) -> list[PoolRoute]:
+    """All routes, by name."""
+    with connection.cursor(row_factory=class_row(PoolRoute)) as cursor:
+        return cursor.execute(_ROUTES, {"now": now}).fetchall()
+
+
+def remove_account(connection: Connection[Any], username: str, now: datetime) -> None:
+    """Delete an account and its session from the pool; its route and the log of its requests stay.
+
+    Raises:
+        InputRejected: it is not in the pool, or it is in use at the moment.
+    """
+    found = account(connection, username, now)
+    if not connection.execute(_REMOVE, {"username": username, "now": now}).rowcount:
+        raise InputRejected(
+            f"'{username}' is in use until {found.leased_until:%H:%M:%S} UTC: disable it, and remove it after that."
+        )
 
 
 def unreadable_accounts(connection: Connection[Any], session_keys: str | None) -> dict[str, str]:

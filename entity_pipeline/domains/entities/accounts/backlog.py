@@ -30,6 +30,7 @@ from entity_pipeline.domains.entities.accounts.queries import backlog as queries
 from entity_pipeline.domains.entities.accounts.queries.backlog import OldestPending
 from entity_pipeline.domains.entities.accounts.queries.enrichment import CohortRange
 from entity_pipeline.domains.entities.settings import EntitySettings
+from entity_pipeline.shared.instagram_rest import rests_until
 
 AGED_PROFILES_AT_ONCE = 10
 """Profiles that one run looks at again, so that newly tagged accounts find room in Instagram's windows."""
@@ -85,9 +86,14 @@ class Backlog:
             only=wanted.only,
         )
         due = self.due_profiles(gate.settings, now, wanted)
+        rests = rests_until(self.connection, now) if due else None
+        if rests is not None:
+            due = []
         fair = places_for_the_oldest(most, gate.settings.fairness)
         oldest = among(fair, oldest_first=True) if fair else []
-        return plan(gate, among(most), in_flight, quota, due, longest_waiting=oldest, most=most)
+        return plan(
+            gate, among(most), in_flight, quota, due, longest_waiting=oldest, most=most, rests_until=rests
+        )
 
     def due_profiles(self, settings: EntitySettings, now: datetime, wanted: Wanted) -> list[date]:
         """Cohorts whose profiles may be fetched now; none while the backfill is switched off.

@@ -357,6 +357,13 @@ def test_a_query_that_can_not_be_used_is_a_422(api: TestClient, query: str) -> N
     assert answer.json()["status"] == 422
 
 
+def test_a_refused_value_is_explained_without_a_regular_expression(api: TestClient) -> None:
+    detail = api.get("/api/v1/queue?region=Korea").json()["detail"]
+    assert "region: this form is not allowed" in detail
+    assert "^" not in detail
+    assert "must be a day as YYYY-MM-DD" in api.get("/api/v1/queue?cohort=1").json()["detail"]
+
+
 def test_a_search_may_be_anything(api: TestClient, operation: Connection) -> None:
     insert_account(operation, "acme")
     for search in ("%00", "%FF", "%25", "_", "'", "%EA%B0%80", "@", "\\"):

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 from entity_pipeline.core.gemini.quota import QuotaStatus
@@ -45,6 +45,7 @@ def plan(
     *,
     longest_waiting: Sequence[PendingAccount] = (),
     most: int | None = None,
+    rests_until: datetime | None = None,
 ) -> Launch | HoldOff:
     """Decide one tick.
 
@@ -56,6 +57,7 @@ def plan(
         longest_waiting: Accounts of the oldest cohorts, in the order in which their runs take them.
         due_profiles: Cohorts with postponed profiles that may be fetched now.
         most: The most reviews of all runs together; None means the setting for one tick.
+        rests_until: When Instagram may be asked again, if profiles are due and no route is free before.
     """
     if isinstance(gate, Closed):
         return HoldOff(gate.reason)
@@ -67,6 +69,10 @@ def plan(
         return Launch(dict.fromkeys(sorted(profiles_only), 0))
     if not free and in_flight:
         return HoldOff(because("plan.worked_on"))
+    if not free and rests_until is not None:
+        return HoldOff(
+            because("plan.instagram_rests", at=f"{rests_until.astimezone(UTC):%Y-%m-%d %H:%M} UTC")
+        )
     if not free:
         return HoldOff(because("plan.nothing_waits"))
     wanted = gate.settings.accounts_per_tick if most is None else most

@@ -242,3 +242,11 @@ def test_cohorts_with_nothing_but_due_profiles_are_launched_without_reviews(
 
 def test_due_profiles_wait_with_everything_else_when_the_quota_is_used_up() -> None:
     assert isinstance(plan(OPEN, [], set(), replace(FREE, used=100), [MONDAY]), HoldOff)
+
+
+def test_due_profiles_wait_until_instagram_may_be_asked_again() -> None:
+    until = datetime(2026, 3, 2, 13, 5, tzinfo=UTC)
+    decision = plan(OPEN, [], frozenset(), FREE, rests_until=until)
+    assert isinstance(decision, HoldOff)
+    assert "all routes rest until 2026-03-02 13:05 UTC" in str(decision.reason)
+    assert isinstance(plan(OPEN, SOME, frozenset(), FREE, rests_until=until), Launch)
