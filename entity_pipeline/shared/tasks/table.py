@@ -1,0 +1,39 @@
+"""What the table of a queue looks like: the statements for the domain's migration, and its needs for `doctor`.
+
+`python -m entity_pipeline.shared.tasks.table scrape_tasks` prints the statements. A released migration is never edited:
+when `task_table.sql` changes, each domain with a queue gets a new one.
+"""
+
+import sys
+from importlib.resources import files
+from typing import Any
+
+from entity_pipeline.core.schema_needs import TableNeeds, our_table
+
+_COLUMNS = (
+    "int: id priority attempts max_attempts losses fence; jsonb: payload steps; "
+    "text: task_type task_key status lease_owner batch_key outcome error_message; "
+    "timestamptz: lease_until next_retry_at deferred_until due_at started_at completed_at created_at"
+)
+_INDEXES = ("open", "due", "leased", "batch", "listed")
+
+
+def task_table(table: str) -> str:
+    """The statements that make the table and its indexes; running them again does no harm."""
+    return files(__package__).joinpath("task_table.sql").read_text(encoding="utf-8").replace("{table}", table)
+
+
+def task_table_needs(table: str, own_columns: str = "", **needs: Any) -> TableNeeds:
+    """The needs of the table for `SchemaNeeds`; `own_columns` are what the domain added to it."""
+    indexes = tuple(f"{table}_{name}" for name in _INDEXES)
+    return our_table(
+        "; ".join(filter(None, (_COLUMNS, own_columns))),
+        keys=(("id",),),
+        indexes=indexes,
+        made_there=frozenset({"id", "due_at"}),
+        **needs,
+    )
+
+
+if __name__ == "__main__":
+    sys.stdout.write(task_table(sys.argv[1]))
