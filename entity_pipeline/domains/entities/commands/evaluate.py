@@ -23,6 +23,7 @@ from entity_pipeline.core.failures import ConfigurationFailure, InputRejected
 from entity_pipeline.core.gemini.access import stand_in_host
 from entity_pipeline.core.settings import Closed, SettingsAccess, parse
 from entity_pipeline.core.settings_change import Assignment
+from entity_pipeline.core.text.csv_encoding import encoding_of
 from entity_pipeline.domains.entities.commands.evaluation_report import (
     print_comparison,
     print_evaluation,
@@ -140,7 +141,7 @@ def _accounts(file: Path, limit: int | None) -> tuple[list[Labelled], str]:
     try:
         with file.open("rb") as stream:
             data = stream.read(_LARGEST_FILE_BYTES + 1)
-        text = data.decode("utf-8-sig")
+        text = data.decode(encoding_of(io.BytesIO(data)))
     except OSError as error:
         raise InputRejected(f"{file} can't be read ({type(error).__name__}).") from None
     except UnicodeDecodeError as error:

@@ -6,18 +6,22 @@ the key for tags does not get an empty list, which would erase known tags.
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from entity_pipeline.core.jsonb import json_items, json_object, read_json
+from entity_pipeline.core.text.csv_encoding import is_undecoded
 from entity_pipeline.core.text.csv_rows import read_csv
 
 _SEPARATORS = re.compile(r"[\s,;]+")
 _NEEDED_COLUMNS = ("external_id", "tagged_usernames")
+_OTHER_ENCODING = "it is in neither UTF-8 nor CP949 (Korean Excel): save the file as CSV UTF-8"
 _LONGEST_ID = 200
 _LONGEST_FIELD = 10_000_000
+_WITH_SLIDES = ("GraphSidecar", "XDTGraphSidecar", "carousel_container")
+_ALBUM = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +84,7 @@ def parse_instaloader(data: bytes, file: str) -> ImportedPost | BadRow | OtherFi
         return BadRow(file, None, "its `node` has no usable shortcode")
     phone = json_object(node.get("iphone_struct"))
     metadata: dict[str, Any] = {"shortcode": shortcode}
-    if (tags := _tags_of([node, phone])) is not None:
-        metadata["tagged_usernames"] = tags
+    metadata |= _tags_of([node, phone])
     if coauthors := _usernames(
         json_items(node.get("coauthor_producers")) + json_items(phone.get("coauthor_producers"))
     ):
@@ -122,6 +125,9 @@ def parse_csv(lines: Iterable[str], file: str, now: datetime) -> Iterator[Import
             continue
         if len(values) != len(names):
             yield BadRow(file, line, f"it has {len(values)} columns instead of {len(names)}")
+            continue
+        if any(map(is_undecoded, values)):
+            yield BadRow(file, line, _OTHER_ENCODING)
             continue
         try:
             yield _post_of_row(dict(zip(names, values, strict=True)), now)
@@ -166,28 +172,49 @@ def _collection_time(cell: str, now: datetime) -> datetime | None:
     return moment
 
 
-def _tags_of(nodes: Iterable[Mapping[str, Any]]) -> list[str] | None:
-    """All accounts tagged in the post or its slides, in either of Instagram's forms; None without such a key."""
+def _tags_of(nodes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """All accounts tagged in the post or its slides, in either of Instagram's forms; nothing without such a key.
+
+    A post with slides of which the file knows nothing says only whom it does tag: without tags it is nothing, with some
+    it is marked `slides_unknown`, so that the known tags of the other slides stay.
+    """
+    parts = [part for node in nodes for part in (node, *_slides(node))]
+    if not any("edge_media_to_tagged_user" in part or "usertags" in part for part in parts):
+        return {}
     users: list[Any] = []
-    said = False
-    for node in nodes:
-        slides = [
-            json_object(edge).get("node")
-            for edge in json_items(json_object(node.get("edge_sidecar_to_children")).get("edges"))
+    for part in parts:
+        edges = json_items(json_object(part.get("edge_media_to_tagged_user")).get("edges"))
+        users += [json_object(json_object(edge).get("node")).get("user") for edge in edges]
+        users += [
+            json_object(tag).get("user") for tag in json_items(json_object(part.get("usertags")).get("in"))
         ]
-        for part in (
-            node,
-            *map(json_object, slides),
-            *map(json_object, json_items(node.get("carousel_media"))),
-        ):
-            said = said or "edge_media_to_tagged_user" in part or "usertags" in part
-            edges = json_items(json_object(part.get("edge_media_to_tagged_user")).get("edges"))
-            users += [json_object(json_object(edge).get("node")).get("user") for edge in edges]
-            users += [
-                json_object(tag).get("user")
-                for tag in json_items(json_object(part.get("usertags")).get("in"))
-            ]
-    return _usernames(users) if said else None
+    tags = _usernames(users)
+    if not any(map(_has_slides, nodes)) or _knows_slides(nodes):
+        return {"tagged_usernames": tags}
+    return {"tagged_usernames": tags, "slides_unknown": True} if tags else {}
+
+
+def _slides(node: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    edges = json_items(json_object(node.get("edge_sidecar_to_children")).get("edges"))
+    slides = [json_object(edge).get("node") for edge in edges]
+    return [json_object(slide) for slide in (*slides, *json_items(node.get("carousel_media")))]
+
+
+def _has_slides(node: Mapping[str, Any]) -> bool:
+    kind = node.get("__typename") or node.get("typename") or node.get("product_type")
+    return kind in _WITH_SLIDES or node.get("media_type") == _ALBUM or bool(_slides(node))
+
+
+def _knows_slides(nodes: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether one of the forms lists the slides with their tags; the newer one leaves the key out where none is."""
+    for node in nodes:
+        edges = json_items(json_object(node.get("edge_sidecar_to_children")).get("edges"))
+        slides = [json_object(json_object(edge).get("node")) for edge in edges]
+        if json_items(node.get("carousel_media")):
+            return True
+        if slides and all("edge_media_to_tagged_user" in slide or "usertags" in slide for slide in slides):
+            return True
+    return False
 
 
 def _usernames(users: Iterable[Any]) -> list[str]:

@@ -15,6 +15,7 @@ import psycopg
 
 from entity_pipeline.core.failures import InputRejected
 from entity_pipeline.core.jsonb import jsonb_text
+from entity_pipeline.core.text.csv_encoding import ERRORS, encoding_of
 from entity_pipeline.domains.entities.tags.logic.post_files import (
     BadRow,
     ImportedPost,
@@ -41,9 +42,19 @@ _COPY = """
         external_id, external_url, image_url, caption, author_name, created_at, platform_metadata
     ) from stdin
 """
+# Tags of a post whose slides are unknown are added to those that are known.
 _MERGED = """
-    case when jsonb_typeof(raw_posts.platform_metadata) = 'object'
-         then raw_posts.platform_metadata || excluded.platform_metadata else excluded.platform_metadata end
+    case when jsonb_typeof(raw_posts.platform_metadata) <> 'object' or raw_posts.platform_metadata is null
+         then excluded.platform_metadata
+         when excluded.platform_metadata ? 'slides_unknown'
+            and jsonb_typeof(raw_posts.platform_metadata -> 'tagged_usernames') = 'array'
+         then raw_posts.platform_metadata || (excluded.platform_metadata - 'slides_unknown')
+            || jsonb_build_object('tagged_usernames', (raw_posts.platform_metadata -> 'tagged_usernames') || (
+                select coalesce(jsonb_agg(tag order by nth), '[]')
+                from jsonb_array_elements(excluded.platform_metadata -> 'tagged_usernames') with ordinality
+                    as new (tag, nth)
+                where not raw_posts.platform_metadata -> 'tagged_usernames' @> tag))
+         else raw_posts.platform_metadata || excluded.platform_metadata end
 """
 # The last copy of a post wins, as when the collector fetches it again.
 _UPSERT = f"""
@@ -144,7 +155,9 @@ def _parse_all(
         name = str(file.relative_to(root)) if file != root else file.name
         try:
             if name.lower().endswith(".csv"):
-                with file.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
+                with file.open("rb") as stream:
+                    encoding = encoding_of(stream)
+                with file.open(encoding=encoding, errors=ERRORS, newline="") as lines:
                     yield from parse_csv(lines, name, now)
             else:
                 data = _read(file)

@@ -259,3 +259,45 @@ def test_data_that_nests_too_deep_to_be_stored_is_a_fault_of_its_row_or_file(dep
 def test_no_body_of_a_csv_raises(body: str) -> None:
     found = csv_rows("external_id,tagged_usernames\n" + body)
     assert all(isinstance(row, ImportedPost | BadRow) for row in found)
+
+
+SIDECAR = {"__typename": "GraphSidecar", "edge_media_to_tagged_user": edges()}
+
+
+def children(*slides: Any) -> dict[str, Any]:
+    return {"edge_sidecar_to_children": {"edges": [{"node": slide} for slide in slides]}}
+
+
+@pytest.mark.parametrize(
+    ("node", "said"),
+    [
+        (SIDECAR, {}),
+        ({"typename": "GraphSidecar", "usertags": {"in": []}}, {}),
+        ({"media_type": 8, "usertags": None}, {}),
+        ({"product_type": "carousel_container", "usertags": {"in": []}}, {}),
+        ({**SIDECAR, **children({"id": "1"}, {"id": "2"})}, {}),
+        (
+            {**SIDECAR, "edge_media_to_tagged_user": edges("nike")},
+            {"tagged_usernames": ["nike"], "slides_unknown": True},
+        ),
+        (
+            {**SIDECAR, **children({"edge_media_to_tagged_user": edges("a")}, {"id": "2"})},
+            {"tagged_usernames": ["a"], "slides_unknown": True},
+        ),
+        (
+            {**SIDECAR, **children({"edge_media_to_tagged_user": edges("a")}, {"edge_media_to_tagged_user": edges()})},
+            {"tagged_usernames": ["a"]},
+        ),
+        ({**SIDECAR, **children({"edge_media_to_tagged_user": edges()})}, {"tagged_usernames": []}),
+        ({**SIDECAR, "carousel_media": [{"pk": "1"}, {"pk": "2"}]}, {"tagged_usernames": []}),
+        (
+            {**SIDECAR, "iphone_struct": {"carousel_media": [{"usertags": {"in": [user("a")]}}]}},
+            {"tagged_usernames": ["a"]},
+        ),
+        ({"__typename": "GraphImage", "edge_media_to_tagged_user": edges()}, {"tagged_usernames": []}),
+    ],
+)  # fmt: skip
+def test_a_file_that_does_not_know_the_slides_says_nothing_of_their_tags(node: Any, said: Any) -> None:
+    found = parse_instaloader(saved({"shortcode": "Cx1", **node}), "a.json")
+    assert isinstance(found, ImportedPost)
+    assert found.platform_metadata == {"shortcode": "Cx1", **said}

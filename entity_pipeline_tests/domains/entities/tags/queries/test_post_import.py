@@ -185,3 +185,89 @@ def test_two_imports_at_once_store_each_post_once(assets_db: ClonedDatabase, tmp
         done = list(threads.map(run, range(3)))
     assert sum(one.inserted for one in done) == 500
     assert sum(one.unchanged for one in done) == 1_000
+
+
+def save_sidecar(folder: Path, *tags: str, slides: list[list[str]] | None = None) -> None:
+    def tagged(names: Any) -> dict[str, Any]:
+        return {
+            "edge_media_to_tagged_user": {"edges": [{"node": {"user": {"username": name}}} for name in names]}
+        }
+
+    node: dict[str, Any] = {"shortcode": "Cx1", "__typename": "GraphSidecar", **tagged(tags)}
+    if slides is not None:
+        node["edge_sidecar_to_children"] = {"edges": [{"node": tagged(names)} for names in slides]}
+    text = json.dumps({"node": node, "instaloader": {"node_type": "Post", "version": "4.16"}})
+    (folder / "Cx1.json").write_text(text, "utf-8")
+
+
+def test_a_post_with_unknown_slides_adds_to_the_known_tags_and_takes_none_away(
+    assets: Connection, tmp_path: Path
+) -> None:
+    def tags() -> Any:
+        return posts(assets)[0][1]["tagged_usernames"]
+
+    save_sidecar(tmp_path, "a", slides=[["a"], ["b"]])
+    import_posts(assets, tmp_path)
+    assert tags() == ["a", "b"]
+    for own, known in (([], ["a", "b"]), (["b"], ["a", "b"]), (["c", "a"], ["a", "b", "c"])):
+        save_sidecar(tmp_path, *own)
+        import_posts(assets, tmp_path)
+        assert tags() == known
+        assert import_posts(assets, tmp_path).unchanged == 1
+    save_sidecar(tmp_path, slides=[[], ["b"]])
+    import_posts(assets, tmp_path)
+    assert tags() == ["b"]
+
+
+KOREAN = "서울숲 나들이 ㅋㅋ ☆"
+KOREAN_CSV = (
+    f"external_id,tagged_usernames,caption,author_name\nk1,nike,{KOREAN},김민지\nk2,puma,plain,plain\n"
+)
+
+
+def read_back(connection: Connection) -> dict[str, str | None]:
+    return dict(connection.execute("select external_id, caption from raw_posts order by 1").fetchall())
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp949", "euc_kr", "utf-16"])
+def test_a_csv_file_of_korean_excel_is_read_as_it_was_written(
+    assets: Connection, tmp_path: Path, encoding: str
+) -> None:
+    file = tmp_path / "posts.csv"
+    file.write_bytes(KOREAN_CSV.encode(encoding))
+    assert import_posts(assets, file).bad_rows == []
+    assert read_back(assets) == {"k1": KOREAN, "k2": "plain"}
+    author = assets.execute("select author_name from raw_posts where external_id = 'k1'").fetchone()
+    assert author == ("김민지",)
+
+
+OTHER_ENCODINGS = {
+    "latin_1": "café où déjà",
+    "cp1252": "“smart quotes” and naïve",
+    "shift_jis": "東京でおしゃれなカフェ",
+    "euc_jp": "東京でおしゃれなカフェ",
+    "gb18030": "我们在首尔的咖啡店",
+    "big5": "我們在首爾的咖啡店",
+}
+
+
+@pytest.mark.parametrize("encoding", OTHER_ENCODINGS)
+def test_rows_in_another_encoding_are_refused_and_the_others_kept(
+    assets: Connection, tmp_path: Path, encoding: str
+) -> None:
+    file = tmp_path / "posts.csv"
+    file.write_bytes(
+        KOREAN_CSV.replace("서울숲 나들이 ㅋㅋ ☆,김민지", f"{OTHER_ENCODINGS[encoding]},x").encode(encoding)
+    )
+    counts = import_posts(assets, file)
+    (bad,) = counts.bad_rows
+    assert (bad.line, "CSV UTF-8" in bad.reason) == (2, True)
+    assert read_back(assets) == {"k2": "plain"}
+
+
+def test_one_broken_byte_in_a_utf8_file_costs_one_row(assets: Connection, tmp_path: Path) -> None:
+    file = tmp_path / "posts.csv"
+    file.write_bytes(KOREAN_CSV.encode() + b"k3,nike,broken \xff,x\n" + "k4,nike,좋아요,x\n".encode())
+    counts = import_posts(assets, file)
+    assert [bad.line for bad in counts.bad_rows] == [4]
+    assert read_back(assets).keys() == {"k1", "k2", "k4"}
