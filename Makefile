@@ -6,6 +6,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 SANDBOX := .sandbox
+PORT := 3000
+ADMIN_PORT := 3080
 # The first of these that works: some names exist but do not run (pyenv), some are too old.
 PYTHONS := python3.11 python3.12 python3.13 python3 python
 FIND_PYTHON = for name in $(PYTHON) $(PYTHONS); do \
@@ -22,7 +24,7 @@ FIND_PYTHON = for name in $(PYTHON) $(PYTHONS); do \
 
 help:
 	@echo 'make demo    the whole pipeline once on sample posts, with a summary (2 minutes)'
-	@echo 'make up      the same, then the Dagster UI and the administration page until Ctrl-C'
+	@echo 'make up      the same, then the Dagster UI and the administration page until Ctrl-C (PORT=3000 ADMIN_PORT=3080)'
 	@echo 'make test    every test'
 	@echo 'make test-poolers  the tests that use a database, through pgbouncer in session and in transaction mode'
 	@echo 'make nightly the long forms: every kill point, more races, whole suites through the poolers, a soak (hours)'
@@ -38,7 +40,7 @@ demo: install
 	$(BIN)/python -m entity_pipeline --dir "$(SANDBOX)" demo
 
 up: install
-	$(BIN)/python -m entity_pipeline --dir "$(SANDBOX)" up
+	$(BIN)/python -m entity_pipeline --dir "$(SANDBOX)" up --port $(PORT) --admin-port $(ADMIN_PORT)
 
 test: install
 	$(BIN)/python -m pytest -n auto --dist worksteal

@@ -1,5 +1,6 @@
 """`up`: the Dagster UI, its automation and the administration page, as processes that end with this one."""
 
+import fcntl
 import json
 import os
 import signal
@@ -7,6 +8,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -33,9 +36,29 @@ def up(port: int, admin_port: int, chaos: int | None) -> None:
     shell = current_shell()
     check_port(port)
     check_port(admin_port, "--admin-port")
-    with connected(shell.directory, shell.domains, start_sandbox=True, chaos=chaos):
+    with (
+        connected(shell.directory, shell.domains, start_sandbox=True, chaos=chaos),
+        alone(shell.directory),
+    ):
         run_demo(shell, shell.domains, check=False)
         serve(port, admin_port, shell.directory)
+
+
+@contextmanager
+def alone(directory: Path) -> Iterator[None]:
+    """Hold the sandbox for this `up`: a second one would run a second daemon on the same records.
+
+    Raises:
+        ConfigurationFailure: another `up` holds it.
+    """
+    with open(directory / "up", "a") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ConfigurationFailure(
+                f"Another `up` already serves the sandbox in {directory}: stop it, or use another folder with --dir."
+            ) from None
+        yield
 
 
 def check_port(port: int, option: str = "--port") -> None:
