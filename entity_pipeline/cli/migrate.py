@@ -12,7 +12,7 @@ from entity_pipeline.core.failures import ConfigurationFailure
 from entity_pipeline.migrations.history import HISTORY_TABLE, SUPABASE_TABLE
 from entity_pipeline.migrations.plan import PlannedFile, PlannedHistory, histories, plan, repairs
 from entity_pipeline.resources.installation_check import swapped
-from entity_pipeline.resources.postgres import open_database
+from entity_pipeline.resources.postgres import libpq_url, open_database
 
 
 @click.command()
@@ -113,7 +113,7 @@ def _manner(planned: PlannedFile) -> str:
 
 def _urls() -> tuple[str, str]:
     """Both addresses; raises ConfigurationFailure if they are swapped."""
-    urls = os.environ["ASSETS_DATABASE_URL"], os.environ["OPERATION_DATABASE_URL"]
+    urls = libpq_url(os.environ["ASSETS_DATABASE_URL"]), libpq_url(os.environ["OPERATION_DATABASE_URL"])
     with (
         open_database(urls[0]) as assets_db,
         open_database(urls[1]) as operation_db,

@@ -12,7 +12,8 @@ import dagster as dg
 import psutil
 
 from entity_pipeline.cli.services import innermost
-from entity_pipeline.core.failures import PipelineFailure
+from entity_pipeline.core.failures import ConfigurationFailure, PipelineFailure
+from entity_pipeline.resources.dagster_address import mistake_in
 from entity_pipeline.shared.runs.tags import range_tags
 
 PROCESS_TAG = ".dagster/process"  # hidden in the UI
@@ -25,15 +26,32 @@ class RunFailed(PipelineFailure):
 
 @contextmanager
 def dagster_instance() -> Iterator[dg.DagsterInstance]:
-    """The instance of DAGSTER_HOME if it has storage, so that runs appear in the UI; else one in memory."""
-    home = os.environ.get("DAGSTER_HOME")
-    if home and os.environ.get("DAGSTER_POSTGRES_URL") and (Path(home) / "dagster.yaml").exists():
-        with dg.DagsterInstance.get() as instance:
+    """The instance of DAGSTER_HOME if it has storage, so that runs appear in the UI; else one in memory.
+
+    Raises:
+        ConfigurationFailure: Dagster could not read the address of its storage.
+    """
+    home, url = os.environ.get("DAGSTER_HOME"), os.environ.get("DAGSTER_POSTGRES_URL")
+    if home and url and (Path(home) / "dagster.yaml").exists():
+        if mistake := mistake_in(url):
+            raise ConfigurationFailure(mistake)
+        with _instance_of_environment() as instance:
             _bury_dead_runs(instance)
             yield instance
     else:
         with dg.DagsterInstance.ephemeral() as instance:
             yield instance
+
+
+def _instance_of_environment() -> dg.DagsterInstance:
+    try:
+        return dg.DagsterInstance.get()
+    except Exception as error:  # noqa: BLE001  Dagster lets errors of SQLAlchemy and of two drivers through
+        # Without their texts, which may hold the password.
+        raise ConfigurationFailure(
+            f"Dagster's own database can't be opened ({type(error).__name__}): check DAGSTER_POSTGRES_URL and that it "
+            "runs, or unset it to keep no runs."
+        ) from None
 
 
 class Runner:

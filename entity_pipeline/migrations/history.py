@@ -105,6 +105,12 @@ def adopt(connection: psycopg.Connection, files: Sequence[MigrationFile]) -> dic
     return copied
 
 
+def record(connection: psycopg.Connection, file: MigrationFile) -> None:
+    """Note in our table that a file was applied."""
+    table = sql.Identifier(*HISTORY_TABLE.split("."))
+    connection.execute(sql.SQL(_COPY).format(table), [[file.version]])
+
+
 def foreign_versions(connection: psycopg.Connection, files: Iterable[MigrationFile]) -> list[str]:
     """The versions of these files that former releases recorded in Supabase's own table.
 

@@ -186,7 +186,7 @@ def _copy_tables(
     named = {name for file in files for name in re.findall(r"public\.(\w+)", file.sql)}
     tables: dict[str, Table] = {}
     for name, kind, rows, size in connection.execute(_TABLES, [list(named)]).fetchall():
-        if kind != "r":
+        if kind not in ("r", "p"):
             raise ConfigurationFailure(
                 f"{target.name}: {name} is not an ordinary table, and the migrations would change it: rename it, or "
                 "replace it with a table of this name."

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 
 import psycopg
 
-from entity_pipeline.core.failures import ConfigurationFailure, DatabaseUnavailable
-from entity_pipeline.migrations import dbmate
+from entity_pipeline.core.failures import ConfigurationFailure, DatabaseUnavailable, PipelineFailure
+from entity_pipeline.migrations import dbmate, partitioned
 from entity_pipeline.migrations.blockers import wait_for_earlier_ones
 from entity_pipeline.migrations.dbmate import Say
 from entity_pipeline.migrations.files import files_of
@@ -22,10 +22,12 @@ from entity_pipeline.migrations.history import (
     adopt,
     foreign_versions,
     pending_files,
+    record,
     remove_foreign_versions,
     versions_elsewhere,
 )
 from entity_pipeline.migrations.indexes import drop_unfinished_indexes, lost_indexes
+from entity_pipeline.migrations.json_columns import refuse_json
 from entity_pipeline.migrations.targets import Target
 
 LOCK_WAIT_S = 300.0
@@ -43,27 +45,41 @@ def migrate(
 ) -> list[str]:
     """Apply every pending file to both databases and return them as ``"assets/<file name>"``, in order.
 
-    Safe to run again, while others write, and from several processes at once. A file that can't get its lock within
-    its `lock_timeout` gives way and is tried again for `patience_s` seconds; `say` gets the lock's holder. A process
-    that waits longer than `LOCK_WAIT_S` for another one gives up. A lost index is built again. Versions that a former
-    release recorded elsewhere are first copied to our history and not applied again.
+    A failure in one database does not keep the other from being migrated. Safe to run again, while others write, and
+    from several processes at once. A file that can't get its lock within its `lock_timeout` gives way and is tried
+    again for `patience_s` seconds; `say` gets the lock's holder. A process that waits longer than `LOCK_WAIT_S` for
+    another one gives up. A lost index is built again. Versions that a former release recorded elsewhere are first
+    copied to our history and not applied again.
 
     Raises:
         ConfigurationFailure: a URL, a privilege or the existing schema does not allow it.
         DatabaseUnavailable: a database can't be reached, or another migration or transaction holds it.
     """
     applied: list[str] = []
+    failures: list[PipelineFailure] = []
     for target in (Target("assets", assets_url), Target("operation", operation_url)):
         try:
-            with _sole_migrator(target) as connection:
-                wait_for_earlier_ones(connection, say, LOCK_WAIT_S)
-                for table, versions in adopt(connection, files_of(target.name)).items():
-                    say(f"copied {len(versions)} versions of {target.name} from {table} to {HISTORY_TABLE}")
-                applied += _apply(target, connection, say, patience_s)
-                applied += _build_lost_indexes(target, connection)
-        except psycopg.Error as error:
-            raise target.failure("was not migrated", str(error)) from None
-    return applied
+            applied += _migrate(target, say, patience_s)
+        except PipelineFailure as failure:
+            failures.append(failure)
+            other = "operation" if target.name == "assets" else "assets"
+    if not failures:
+        return applied
+    rest = str(failures[1]) if len(failures) > 1 else f"The {other} database is up to date."
+    raise type(failures[0])(f"{failures[0]} {rest}")
+
+
+def _migrate(target: Target, say: Say, patience_s: float) -> list[str]:
+    try:
+        with _sole_migrator(target) as connection:
+            refuse_json(target.name, connection)
+            wait_for_earlier_ones(connection, say, LOCK_WAIT_S)
+            for table, versions in adopt(connection, files_of(target.name)).items():
+                say(f"copied {len(versions)} versions of {target.name} from {table} to {HISTORY_TABLE}")
+            applied = _apply(target, connection, say, patience_s)
+            return [*applied, *_build_lost_indexes(target, connection)]
+    except psycopg.Error as error:
+        raise target.failure("was not migrated", str(error)) from None
 
 
 def remove_foreign_history(
@@ -125,6 +141,9 @@ def _apply(target: Target, connection: psycopg.Connection, say: Say, patience_s:
         applied += [f"{target.name}/{name}" for name in outcome.applied]
         if not outcome.error:
             return applied
+        if partitioned.is_refused(outcome.error):
+            applied.append(_build_in_parts(target, connection, outcome.at))
+            continue
         if not outcome.gave_way or time.monotonic() + pause_s > give_up_at:
             raise target.failure(f"was not migrated{outcome.at}", outcome.error, outcome.held_by)
         say(
@@ -135,12 +154,26 @@ def _apply(target: Target, connection: psycopg.Connection, say: Say, patience_s:
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
 
+def _build_in_parts(target: Target, connection: psycopg.Connection, at: str) -> str:
+    """Build the index of a partitioned table in dbmate's place, and record the file."""
+    (file,) = [file for file in files_of(target.name) if at.endswith(file.name)]
+    try:
+        partitioned.build(connection, file)
+    except psycopg.Error as error:
+        raise target.failure(f"was not migrated at {file.name}", str(error)) from None
+    record(connection, file)
+    return file.name
+
+
 def _build_lost_indexes(target: Target, connection: psycopg.Connection) -> list[str]:
     """Build indexes that the history has and the database lacks: never finished, or dropped since."""
     lost = lost_indexes(connection, files_of(target.name))
     for file in lost:
         try:
-            connection.execute(file.sql.encode())
+            if partitioned.is_partitioned(connection, file):
+                partitioned.build(connection, file)
+            else:
+                connection.execute(file.sql.encode())
         except psycopg.Error as error:
             raise target.failure(f"was not migrated at {file.name}", str(error)) from None
     return [file.name for file in lost]

@@ -21,6 +21,9 @@ _UNREACHABLE = re.compile(
     r"|starting up|shutting down|broken pipe|no route|unreachable",
     re.IGNORECASE,
 )
+_OF_THE_ADDRESS = re.compile(
+    r"authentication|password|(?:database|role|user) \"?[^\"]*\"? does not exist|SSL|TLS|dial ", re.IGNORECASE
+)
 _ADVICE = (
     (
         r"lock timeout|deadlock",
@@ -72,9 +75,13 @@ class Target:
     def failure(self, what: str, said: str, more: str = "") -> PipelineFailure:
         """The failure for this error of the server: one sentence about the database, and what to do."""
         kind = DatabaseUnavailable if _UNREACHABLE.search(said) else ConfigurationFailure
+        of_address = kind is DatabaseUnavailable or _OF_THE_ADDRESS.search(said) or what == "can't be opened"
         advice = next(
             (advice for pattern, advice in _ADVICE if re.search(pattern, said)),
-            f"Check {self.variable}, then run `entity-pipeline migrate` again",
+            f"Check {self.variable}, then run `entity-pipeline migrate` again"
+            if of_address
+            else "Compare that table with docs/schema.md, change it and run `entity-pipeline migrate` again: it "
+            "continues with this file",
         )
         return kind(f"The {self.name} database {what}: {self._redact(said).rstrip('.')}.{more} {advice}.")
 

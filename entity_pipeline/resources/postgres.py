@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 import dagster as dg
 from pydantic import Field, PrivateAttr
@@ -280,8 +281,18 @@ def libpq_url(url: str) -> str:
 
 
 _OTHER_TOOLS = frozenset(
-    "pgbouncer supa connection_limit pool_timeout sslaccept statement_cache_size".split()
+    "pgbouncer supa connection_limit pool_timeout sslaccept statement_cache_size uselibpqcompat workaround "
+    "prepareThreshold prepared_statements default_query_exec_mode pool_mode".split()
 )
+
+
+def unknown_parameters(url: str) -> list[str]:
+    """The parameters of a URL that PostgreSQL does not know, and refuses without saying so of a URL."""
+    from psycopg import pq
+
+    known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()} | {"ssl", "requiressl"}
+    _, _, query = url.partition("?")
+    return [name for name, _ in parse_qsl(query, keep_blank_values=True) if name not in known]
 
 
 def _place_and_password(url: str) -> tuple[str, str]:
@@ -297,6 +308,11 @@ def _place_and_password(url: str) -> tuple[str, str]:
         "The address of a PostgreSQL database can't be read: it must look like "
         "postgresql://user:password@host:port/database, special characters percent-encoded."
     )
+    if "://" in url and (unknown := unknown_parameters(url)):
+        raise ConfigurationFailure(
+            f"The address of a PostgreSQL database has the parameter {' and the parameter '.join(unknown)}, which "
+            "PostgreSQL does not know: remove it."
+        )
     try:
         parts = conninfo_to_dict(url)
     except psycopg.ProgrammingError:

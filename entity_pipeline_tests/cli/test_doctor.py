@@ -82,6 +82,39 @@ def test_what_the_schema_would_refuse_is_found_before_anything_is_paid(
     assert "A write of each kind was tried" not in ended.out
 
 
+@pytest.mark.parametrize("verb", ["doctor", "enrich"])
+@pytest.mark.parametrize(
+    ("begins", "ends", "says"),
+    [
+        (
+            "postgresql://",
+            "",
+            "begins with postgresql://: write it with Dagster's driver, postgresql+psycopg2://",
+        ),
+        ("postgres://", "", "begins with postgres://"),
+        (
+            "postgresql+psycopg2://",
+            "&pgbouncer=true",
+            "has the parameter pgbouncer, which PostgreSQL does not know",
+        ),
+    ],
+)
+def test_dagsters_address_in_another_form_is_one_sentence_in_each_command(
+    command: Command, assets_db: ClonedDatabase, tmp_path: Path, verb: str, begins: str, ends: str, says: str
+) -> None:
+    with assets_db.connection() as assets:
+        assets.execute("update pipeline_settings set is_enabled = true")
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "dagster.yaml").write_text(
+        "storage: {postgres: {postgres_url: {env: DAGSTER_POSTGRES_URL}}}"
+    )
+    url = assets_db.url.replace("postgresql://", begins, 1) + ends
+    ended = command(verb, DAGSTER_HOME=str(tmp_path / "home"), DAGSTER_POSTGRES_URL=url)
+    assert ended.code == 1
+    assert f"DAGSTER_POSTGRES_URL {says}" in ended.said
+    assert "Traceback" not in ended.said
+
+
 def test_addresses_and_session_keys_that_cannot_work_are_errors(
     command: Command, assets_db: ClonedDatabase
 ) -> None:

@@ -13,6 +13,7 @@ from entity_pipeline.core.gemini.settings import GeminiSettings
 from entity_pipeline.core.instagram.settings import InstagramSettings, InstagramWindows
 from entity_pipeline.core.settings import Closed, SettingsAccess
 from entity_pipeline.core.text.web_address import web_address
+from entity_pipeline.resources.dagster_address import mistake_in
 from entity_pipeline.resources.instagram.pool import unreadable_accounts
 from entity_pipeline.resources.postgres import open_database
 
@@ -111,9 +112,12 @@ def pictures_are_stored() -> Iterator[Finding]:
 
 
 def dagster_is_kept() -> Iterator[Finding]:
-    """Check that Dagster's own database answers."""
-    if os.environ.get("DAGSTER_POSTGRES_URL") and os.environ.get("DAGSTER_HOME"):
-        with open_database(os.environ["DAGSTER_POSTGRES_URL"]) as database, database.connection():
+    """Check the address of Dagster's own database, and that it answers."""
+    url = os.environ.get("DAGSTER_POSTGRES_URL")
+    if url and (mistake := mistake_in(url)):
+        yield Finding("error", mistake)
+    elif url and os.environ.get("DAGSTER_HOME"):
+        with open_database(url) as database, database.connection():
             yield Finding("ok", "Dagster's own database answers.")
     else:
         yield Finding(
