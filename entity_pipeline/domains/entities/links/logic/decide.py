@@ -125,7 +125,7 @@ def _by_review(
     if not reasons and is_for_the_catalog and settings.evidence_level == "ties":
         reasons = account_unproven(account, verdict, candidates) or claim_unproven(verdict)
     if reasons:
-        return Hold(reasons)
+        return Hold(reasons, _not_known(reasons))
     floor = threshold_for(review.account_type, settings.thresholds)
     wish = _classification(review, floor)
     if review.account_type is AccountType.OTHER:
@@ -274,16 +274,22 @@ def _names_conflict(entity: Entity, names: Names) -> bool:
     return False
 
 
+def _not_known(reasons: tuple[HoldReason, ...]) -> AccountWish | None:
+    """`unknown` is stored where an honest review can't say the type or the role."""
+    if HoldReason.TYPE_UNKNOWN in reasons:
+        return AccountWish(account_type=AccountType.UNKNOWN, entity_ig_role=AccountRole.UNKNOWN)
+    return AccountWish(entity_ig_role=AccountRole.UNKNOWN) if HoldReason.ROLE_UNKNOWN in reasons else None
+
+
 def _classification(review: Review, floor: float) -> AccountWish:
     sure = review.field_confidence
 
     def kept(value: str | None, confidence: float | None) -> str | None:
         return value if value and value.strip() and (confidence is None or confidence >= floor) else None
 
-    role = review.account_role
     return AccountWish(
         account_type=review.account_type,
-        entity_ig_role=None if role is AccountRole.UNKNOWN else role,
+        entity_ig_role=review.account_role,
         entity_region_code=kept(review.entity_region_code, sure.entity_region_code),
         name_en=kept(review.name_en, sure.name_en),
         name_ko=kept(review.name_ko, sure.name_ko),

@@ -37,6 +37,7 @@ from entity_pipeline.shared.audit.provenance import fill, is_blank
 from entity_pipeline.shared.database.round_trip import RoundTrip, RoundTripAnswer
 
 STAGE = "catalog_link"
+_UNKNOWN = "unknown"
 
 
 class LinkOutcome(StrEnum):
@@ -186,10 +187,15 @@ def _account_changes(writing: Writing, wish: AccountWish, link: Mapping[str, str
     changes: dict[str, str] = {}
     for column, value in {**wish.columns(), **link}.items():
         allowed = writing.vocabulary.get(column)
+        current = _current(writing.account, column)
+        if value == _UNKNOWN and (
+            not is_blank(column, current) or (allowed is not None and value not in allowed)
+        ):
+            continue  # it replaces nothing, and an older enum need not have it
         if allowed is not None and value not in allowed:
             writing.notes.append(HoldReason.VALUE_NOT_IN_ENUM)
             continue
-        filled = fill(_current(writing.account, column), value, writing.ours.get(column), column=column)
+        filled = fill(current, value, writing.ours.get(column), column=column)
         if filled is not None:
             changes[column] = filled
     role = changes.get("entity_ig_role", writing.account.entity_ig_role)

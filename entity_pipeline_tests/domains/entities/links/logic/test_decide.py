@@ -181,18 +181,21 @@ def test_other_is_excluded_and_never_an_entity(role: AccountRole) -> None:
     )
     assert isinstance(decision, Exclude)
     assert decision.account.columns()["account_type"] == "other"
-    assert decision.account.entity_ig_role == (None if role is AccountRole.UNKNOWN else role)
+    assert decision.account.entity_ig_role == role
 
 
 @pytest.mark.parametrize("role", AccountRole)
-def test_an_unknown_type_writes_nothing(role: AccountRole) -> None:
-    assert decided(account_type=AccountType.UNKNOWN, account_role=role) == Hold((HoldReason.TYPE_UNKNOWN,))
+def test_an_unknown_type_is_written_as_such_and_nothing_else(role: AccountRole) -> None:
+    assert decided(account_type=AccountType.UNKNOWN, account_role=role) == Hold(
+        (HoldReason.TYPE_UNKNOWN,),
+        AccountWish(account_type=AccountType.UNKNOWN, entity_ig_role=AccountRole.UNKNOWN),
+    )
 
 
 @pytest.mark.parametrize("account_type", TABLE_OF_TYPE)
-def test_an_unknown_role_writes_nothing(account_type: AccountType) -> None:
+def test_an_unknown_role_is_written_as_such_and_nothing_else(account_type: AccountType) -> None:
     held = decided(account_type=account_type, account_role=AccountRole.UNKNOWN)
-    assert held == Hold((HoldReason.ROLE_UNKNOWN,))
+    assert held == Hold((HoldReason.ROLE_UNKNOWN,), AccountWish(entity_ig_role=AccountRole.UNKNOWN))
 
 
 @pytest.mark.parametrize("role", [AccountRole.PRIMARY, AccountRole.SECONDARY, AccountRole.REGIONAL])
@@ -568,7 +571,8 @@ def test_nothing_reaches_the_catalog_without_proof_and_confidence(
     proved = grounded and chunks > 0 and (supported or level == "chunks") and confidence >= limit
     if isinstance(decision, Hold):
         assert decision.reasons
-        assert proved or decision.account is None
+        written = decision.account.columns() if decision.account else {}
+        assert proved or set(written.values()) <= {"unknown"}
         return
     assert proved
     assert account.is_active

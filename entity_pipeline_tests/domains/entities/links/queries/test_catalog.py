@@ -13,6 +13,7 @@ from entity_pipeline.core.audit import SYSTEM_ACTOR
 from entity_pipeline.core.failures import TransientFailure
 from entity_pipeline.domains.entities.links.logic.decide import RULES_VERSION, decide
 from entity_pipeline.domains.entities.links.logic.decisions import Hold
+from entity_pipeline.domains.entities.links.logic.holds import HoldReason
 from entity_pipeline.domains.entities.links.queries.catalog import (
     LinkOutcome,
     LinkRun,
@@ -447,6 +448,29 @@ def test_the_vocabulary_is_read_from_an_enum_or_a_check(operation: Connection) -
     assert "designer" in (vocabulary["account_type"] or ())
     operation.execute("alter table instagram_accounts drop constraint entity_pipeline_account_type")
     assert load_vocabulary(operation)["account_type"] is None
+
+
+def test_unknown_is_stored_where_nothing_is_known_and_replaces_nothing(operation: Connection) -> None:
+    unknown = {"account_type": AccountType.UNKNOWN, "account_role": AccountRole.UNKNOWN}
+    empty = insert_account(operation, **unknown)
+    theirs = insert_account(operation, "theirs.one", columns={"account_type": "designer"}, **unknown)
+    linked = insert_account(operation, "linked.one", name_en="Linked", name_ko=None)
+    apply(operation, linked)
+    set_review(operation, linked, **unknown)
+    for account_id in (empty, theirs, linked):
+        assert apply(operation, account_id, "run-2").reasons == (HoldReason.TYPE_UNKNOWN,)
+    found = [row(operation, "instagram_accounts", account_id) for account_id in (empty, theirs, linked)]
+    assert [(one["account_type"], one["entity_ig_role"]) for one in found] == [
+        ("unknown", "unknown"),
+        ("designer", "unknown"),
+        ("brand", "primary"),
+    ]
+
+
+def test_an_older_enum_without_unknown_leaves_the_columns_empty(older: Connection) -> None:
+    account_id = insert_account(older, account_type=AccountType.UNKNOWN, account_role=AccountRole.UNKNOWN)
+    assert apply(older, account_id).reasons == (HoldReason.TYPE_UNKNOWN,)
+    assert row(older, "instagram_accounts", account_id)["account_type"] is None
 
 
 def test_an_enum_takes_the_words_it_has(older: Connection) -> None:
