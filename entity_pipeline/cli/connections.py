@@ -7,6 +7,7 @@ outside it.
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from entity_pipeline.core.domain import Domain
 from entity_pipeline.core.failures import ConfigurationFailure
 
 DATABASES = ("OPERATION_DATABASE_URL", "ASSETS_DATABASE_URL")
+FIRST_DAY = "ENTITY_PIPELINE_FIRST_DAY"
 DEFAULT_SANDBOX = Path(".sandbox")
 
 # Default credentials for a local server.
@@ -65,9 +67,19 @@ def connected(
     from entity_pipeline.sandbox.environment import Sandbox
     from entity_pipeline.sandbox.sample import references
 
-    with Sandbox(sandbox_directory, references(domains), chaos=chaos) as variables:
+    with Sandbox(sandbox_directory, references(domains), chaos=chaos) as servers:
+        variables = {**servers, FIRST_DAY: first_day_of(sandbox_directory)}
         os.environ.update(variables | {name: os.environ[name] for name in variables if os.environ.get(name)})
         yield True
+
+
+def first_day_of(sandbox_directory: Path) -> str:
+    """The first partition in a sandbox: that of its sample, so that no partition is empty. It never moves."""
+    from entity_pipeline.sandbox.sample import LONGEST_SAMPLE
+    from entity_pipeline.sandbox.state import State
+
+    first = datetime.now(UTC).date() - LONGEST_SAMPLE + timedelta(days=1)
+    return State(sandbox_directory).get_or_make(FIRST_DAY, first.isoformat)
 
 
 def _local_defaults(environment: Mapping[str, str]) -> dict[str, str]:

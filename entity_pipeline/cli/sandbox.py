@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from entity_pipeline.cli.connections import FIRST_DAY, first_day_of
 from entity_pipeline.cli.shell import current_shell
 from entity_pipeline.core.failures import ConfigurationFailure, InputRejected
 
@@ -83,7 +84,8 @@ def _variables() -> Iterator[Mapping[str, str]]:
         raise ConfigurationFailure(
             f"There is no sandbox in {shell.directory}: run `entity-pipeline demo` first."
         )
-    with Sandbox(shell.directory, references(shell.domains)) as variables:
+    with Sandbox(shell.directory, references(shell.domains)) as servers:
+        variables = {**servers, FIRST_DAY: first_day_of(shell.directory)}
         os.environ.update(variables)
         prepare_dagster_home()
         yield variables

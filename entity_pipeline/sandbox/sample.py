@@ -5,7 +5,7 @@ The rows and answers themselves do not belong here; they are in the domain's `sa
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from importlib import import_module
 from typing import Any
 
@@ -22,6 +22,8 @@ from entity_pipeline.sandbox.instagram_profiles import SimulatedAccount
 SMALL_CAP = 300
 # The author of the sandbox's settings, until a person changes them.
 DEMO = Actor(COMMAND_ACTOR, "demo")
+LONGEST_SAMPLE = timedelta(days=7)
+"""The days of a sample's posts, which end with the day of the first demo."""
 
 
 @dataclass(frozen=True, slots=True)

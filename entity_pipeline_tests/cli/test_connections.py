@@ -1,10 +1,12 @@
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from entity_pipeline.cli.connections import connected
+from entity_pipeline.cli.connections import FIRST_DAY, connected, first_day_of
 from entity_pipeline.core.failures import ConfigurationFailure
+from entity_pipeline.sandbox.state import State
 
 OPERATION, ASSETS = "postgresql://u:p@db.example/operation", "postgresql://u:p@db.example/assets"
 
@@ -122,3 +124,10 @@ def test_a_local_store_is_read_where_it_is_written_even_with_credentials_of_its_
         "R2_BUCKET": "entity-pipeline",
         "R2_PUBLIC_BASE_URL": "http://127.0.0.1:9/entity-pipeline",
     }
+
+
+def test_the_first_partition_of_a_sandbox_is_that_of_its_sample_and_never_moves(tmp_path: Path) -> None:
+    today = datetime.now(UTC).date()
+    assert first_day_of(tmp_path) == (today - timedelta(days=6)).isoformat()
+    State(tmp_path).remember(FIRST_DAY, "2026-01-01")
+    assert first_day_of(tmp_path) == "2026-01-01"

@@ -31,7 +31,12 @@ from entity_pipeline.domains.entities.cohorts import cohort_range, pending_by_co
 from entity_pipeline.domains.entities.links.asset import LinkConfig
 from entity_pipeline.domains.entities.links.logic.decide import RULES_VERSION, decide
 from entity_pipeline.domains.entities.links.logic.holds import HoldReason
-from entity_pipeline.domains.entities.links.queries.catalog import LinkRun, apply_decision
+from entity_pipeline.domains.entities.links.queries.catalog import (
+    Applied,
+    LinkOutcome,
+    LinkRun,
+    apply_decision,
+)
 from entity_pipeline.domains.entities.links.queries.catalog_rows import load_accounts
 from entity_pipeline.domains.entities.links.queries.overtaken import overtaken
 from entity_pipeline.domains.entities.links.queries.vocabulary import Vocabulary, load_vocabulary
@@ -102,12 +107,13 @@ def _to_decide(connection: Any, cohorts: CohortRange, refresh: str) -> list[UUID
     again: list[UUID] = []
     if refresh != "none":
         again = decided_accounts(connection, cohorts, now, only_held=refresh == "held")
-    return [
+    chosen = (
         *undecided_accounts(connection, cohorts, now),
         *refused_accounts(connection, cohorts, now),
         *again,
         *overtaken(connection),
-    ]
+    )
+    return list(dict.fromkeys(chosen))
 
 
 @dataclass
@@ -118,6 +124,17 @@ class _LinkWork:
     waiting: deque[UUID]
     vocabulary: Vocabulary
     outcomes: Counter[str] = field(default_factory=Counter)
+    held_for_primary: set[UUID] = field(default_factory=set)
+
+    def count(self, account_id: UUID, applied: Applied) -> None:
+        """Count an account once, by its last decision: one that waited for its primary is decided again."""
+        if account_id in self.held_for_primary:
+            self.outcomes[LinkOutcome.HELD.value] -= 1
+            self.held_for_primary.discard(account_id)
+        self.outcomes[applied.outcome.value] += 1
+        if applied.outcome is LinkOutcome.HELD and HoldReason.PRIMARY_NOT_LINKED in applied.reasons:
+            self.held_for_primary.add(account_id)
+
     refused: dict[str, str] = field(default_factory=dict)
 
 
@@ -141,7 +158,7 @@ def _decide_some(
             work.refused[account.username if account else str(account_id)] = applied.said
         work.waiting.popleft()
         work.waiting.extend(applied.followers)
-        work.outcomes[applied.outcome.value] += 1
+        work.count(account_id, applied)
         if nth == len(some):
             break
         try:
