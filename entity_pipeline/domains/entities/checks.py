@@ -24,6 +24,7 @@ def databases_have_the_schema(schema: dg.ResourceParam[SchemaAccess]) -> dg.Asse
     return dg.AssetCheckResult(
         passed=not problems,
         severity=dg.AssetCheckSeverity.ERROR,
+        description=" ".join(problems[:3]) or "Nothing is missing.",
         metadata={"problems": "\n".join(problems) or "none"},
     )
 
@@ -43,6 +44,8 @@ def backlog_is_young(assets_db: dg.ResourceParam[Database]) -> dg.AssetCheckResu
     return dg.AssetCheckResult(
         passed=age <= BACKLOG_LIMIT,
         severity=dg.AssetCheckSeverity.WARN,
+        description=f"The account that has waited longest for its first review has waited {age.days} days; "
+        f"the limit is {BACKLOG_LIMIT.days}.",
         metadata={
             "oldest_waits_days": round(age / timedelta(days=1), 1),
             "oldest_account": oldest.username if oldest else "none",

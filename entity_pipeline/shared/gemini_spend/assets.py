@@ -1,11 +1,15 @@
 """The two assets `gemini_spend_daily` and `gemini_quota`. What a run does is in `spend_daily.py` and `quota.py`."""
 
+from datetime import timedelta
+
 import dagster as dg
 
 from entity_pipeline.core.gemini.access import GeminiAccess
 from entity_pipeline.shared.reporting.tables import OWNERS, table_metadata
 
 GROUP = "gemini"
+# spend_schedule runs every hour.
+HOURLY = dg.FreshnessPolicy.time_window(warn_window=timedelta(hours=2), fail_window=timedelta(hours=6))
 _COLUMNS = (
     ("quota_day", "date", "Pacific day"),
     ("pipeline", "text", "the domain that asked"),
@@ -25,6 +29,7 @@ _COLUMNS = (
     kinds={"postgres"},
     metadata=table_metadata("assets.public.gemini_spend_daily", _COLUMNS),
     tags={"database": "assets"},
+    freshness_policy=HOURLY,
 )
 def gemini_spend_daily(gemini: dg.ResourceParam[GeminiAccess]) -> dg.MaterializeResult:
     """Requests, tokens and cost in USD for each Pacific quota day, rolled up from the ledger for quick reading.
@@ -45,6 +50,7 @@ def gemini_spend_daily(gemini: dg.ResourceParam[GeminiAccess]) -> dg.Materialize
     kinds={"gemini", "postgres"},
     deps=[gemini_spend_daily],
     tags={"database": "assets"},
+    freshness_policy=HOURLY,
 )
 def gemini_quota(
     context: dg.AssetExecutionContext, gemini: dg.ResourceParam[GeminiAccess]

@@ -5,6 +5,7 @@ even while the pipeline is switched off, because people still use the list and n
 do is in `queue_work.py`.
 """
 
+from datetime import timedelta
 from typing import Literal
 
 import dagster as dg
@@ -36,6 +37,7 @@ class QueueConfig(dg.Config):
     deps=["instagram_accounts", "instagram_profiles", "gemini_reviews", "catalog_links"],
     metadata=table_metadata("enrichment_queue"),
     tags={"database": database_of("enrichment_queue")},
+    freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=26)),  # compared every night
 )
 def enrichment_queue(
     context: dg.AssetExecutionContext,

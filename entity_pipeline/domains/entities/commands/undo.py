@@ -58,9 +58,8 @@ def _change(work: Callable[..., UndoReport], question: str, *, yes: bool) -> boo
 def _show(report: UndoReport) -> None:
     console = Console(soft_wrap=True)
     if report.restored or report.removed:
-        click.echo(
-            f"{_count(len(report.restored), 'value')} restored, {_count(len(report.removed), 'entity')} removed."
-        )
+        removed = f", {_count(len(report.removed), 'entity')} removed" if report.removed else ""
+        click.echo(f"{_count(len(report.restored), 'value')} restored{removed}.")
         console.print(_changes(report))
     else:
         click.echo("Nothing is left to restore.")

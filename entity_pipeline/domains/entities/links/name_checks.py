@@ -93,5 +93,6 @@ def _names_result(looked_at: int, found: Sequence[NameProblem]) -> dg.AssetCheck
     return dg.AssetCheckResult(
         passed=not found,
         severity=dg.AssetCheckSeverity.WARN,
+        description=f"{len(found)} findings among {looked_at}: see the list.",
         metadata={"looked_at": looked_at, "found": len(found), "list": rows_table(rows)},
     )

@@ -194,6 +194,7 @@ def _report(
         check_name=POOL_CHECK,
         passed=not looked.refused or bool(looked.outcomes),
         severity=dg.AssetCheckSeverity.WARN,
+        description=looked.refused or "An account or a route was free.",
         metadata={"held_because": looked.refused or "nothing", **counts},
     )
     yield dg.MaterializeResult()

@@ -191,17 +191,22 @@ def _check_results(work: _ReviewWork, model: str) -> Iterator[dg.AssetCheckResul
         check_name=MODEL_CHECK,
         passed=quota is None or not quota.is_replaced,
         severity=dg.AssetCheckSeverity.ERROR,
+        description=f"{model} was asked and {(quota and quota.answered_by) or model} answers.",
         metadata={"asked_for": model, "answered_by": (quota and quota.answered_by) or model},
     )
     yield dg.AssetCheckResult(
         check_name=UNGROUNDED_CHECK,
         passed=ungrounded * 5 <= reviewed,
         severity=dg.AssetCheckSeverity.WARN,
+        description=f"{ungrounded} of {reviewed} reviews of this run came without search results.",
         metadata={"ungrounded": ungrounded, "reviewed": reviewed},
     )
     yield dg.AssetCheckResult(
         check_name=CAP_CHECK,
         passed=quota is None or (quota.used + quota.reserved) * 10 < quota.cap * 9,
         severity=dg.AssetCheckSeverity.WARN,
+        description="The ledger was not read."
+        if quota is None
+        else f"{quota.used + quota.reserved} of {quota.cap} are used or reserved today.",
         metadata=quota_metadata(quota),
     )
