@@ -33,6 +33,7 @@ OF_ALL: Sequence[Check] = (
     outside.addresses_are_urls,
     outside.gemini_is_configured,
     outside.gemini_may_be_asked,
+    outside.other_pipelines_say_whether_they_search,
     outside.instagram_is_asked_slowly,
     outside.pool_is_readable,
     outside.pictures_are_stored,

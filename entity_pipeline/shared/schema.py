@@ -39,6 +39,7 @@ def shared_needs(row: str) -> SchemaNeeds:
                     "entity_pipeline_usage_billed",
                     "entity_pipeline_usage_claim",
                     "entity_pipeline_usage_grounded",
+                    "entity_pipeline_usage_others",
                     "entity_pipeline_usage_ungrounded",
                 ),
                 made_there=frozenset({"id"}),
@@ -69,8 +70,11 @@ def shared_needs(row: str) -> SchemaNeeds:
         operation={"admin_audit_log": _audit_log(row)},
         functions={
             "assets": [
-                f"entity_pipeline_ledger_{what}"
-                for what in ("id", "view_2", "reserve_2", "mark_sent_2", "settle_2")
+                "entity_pipeline_says_grounded",
+                *(
+                    f"entity_pipeline_ledger_{what}"
+                    for what in ("id", "view_2", "reserve_2", "mark_sent_2", "settle_2")
+                ),
             ]
         },
     )

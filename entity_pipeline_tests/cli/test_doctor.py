@@ -115,6 +115,25 @@ def test_dagsters_address_in_another_form_is_one_sentence_in_each_command(
     assert "Traceback" not in ended.said
 
 
+def test_pipelines_whose_rows_do_not_say_whether_they_searched_are_named(
+    command: Command, assets_db: ClonedDatabase
+) -> None:
+    with assets_db.connection() as assets:
+        assets.execute(
+            "insert into gemini_usage_events (pipeline, step, model, search_queries) values "
+            "('captions', 'draft', 'gemini-2.5-flash', null), ('captions', 'draft', 'gemini-2.5-flash', null), "
+            "('known', 'draft', 'gemini-2.5-flash', null), ('counted', 'draft', 'gemini-2.5-flash', 0)"
+        )
+        assets.execute(
+            'update pipeline_settings set settings = settings || \'{"ungrounded_pipelines": ["known"]}\' '
+            "where platform = 'gemini'"
+        )
+    ended = command("doctor")
+    assert ended.code == 0, ended.said
+    [line] = [line for line in ended.out.splitlines() if "do not say whether they searched" in line]
+    assert line.startswith("warn  assets: 2 rows of the pipeline 'captions' in gemini_usage_events (7 days)")
+
+
 def test_addresses_and_session_keys_that_cannot_work_are_errors(
     command: Command, assets_db: ClonedDatabase
 ) -> None:

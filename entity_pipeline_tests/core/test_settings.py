@@ -91,6 +91,7 @@ def test_missing_keys_have_the_documented_defaults(empty: Any) -> None:
         "paid_grounding": False,
         "shares": {},
         "accept_models": [],
+        "ungrounded_pipelines": [],
         "keep_requests": "sealed",
     }
     assert parse(InstagramSettings, empty).model_dump() == {

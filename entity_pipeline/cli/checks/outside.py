@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Collection, Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from entity_pipeline.cli.checks.databases import connection_to
 from entity_pipeline.cli.services import services
@@ -14,6 +14,7 @@ from entity_pipeline.core.instagram.settings import InstagramSettings, Instagram
 from entity_pipeline.core.settings import Closed, SettingsAccess
 from entity_pipeline.core.text.web_address import web_address
 from entity_pipeline.resources.dagster_address import mistake_in
+from entity_pipeline.resources.gemini.ledger_sql import DOUBTFUL
 from entity_pipeline.resources.instagram.pool import unreadable_accounts
 from entity_pipeline.resources.postgres import open_database
 
@@ -50,6 +51,21 @@ def gemini_may_be_asked() -> Iterator[Finding]:
         held = built.gemini.quota().held
     if held is not None:
         yield Finding("warn", str(held))
+
+
+def other_pipelines_say_whether_they_search() -> Iterator[Finding]:
+    """Name the pipelines whose rows count against the grounding cap only because they do not say that they don't."""
+    with services() as built:
+        known = built.settings.readable(GeminiSettings).ungrounded_pipelines
+    with connection_to("assets") as assets:
+        found = assets.execute(DOUBTFUL, [datetime.now(UTC) - timedelta(days=7), known]).fetchall()
+    for pipeline, rows in found:
+        yield Finding(
+            "warn",
+            f"assets: {rows} rows of the pipeline '{pipeline}' in gemini_usage_events (7 days) do not say whether they "
+            "searched, and each counts as a grounded request: let it fill grounded or search_queries, or, if it never "
+            f"searches, add it to ungrounded_pipelines of the row gemini.",
+        )
 
 
 def _accepted_models(settings: SettingsAccess) -> Collection[str]:

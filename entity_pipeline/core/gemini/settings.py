@@ -11,6 +11,7 @@ from pydantic import Field
 from entity_pipeline.core.settings import Count, SettingsModel, UsdPerDay
 
 KeepRequests = Literal["full", "sealed", "none"]
+PipelineName = Annotated[str, Field(min_length=1, max_length=100)]
 ModelName = Annotated[str, Field(min_length=1, max_length=100)]
 
 
@@ -30,5 +31,7 @@ class GeminiSettings(SettingsModel):
     shares: dict[str, UsdPerDay] = Field(default_factory=dict)
     # Models beside GEMINI_MODEL whose replies may be used.
     accept_models: list[ModelName] = Field(default_factory=list)
+    # Other pipelines that never search: their rows that do not say so don't count against the cap.
+    ungrounded_pipelines: list[PipelineName] = Field(default_factory=list)
     # How the ledger keeps request texts: plain, encrypted with GEMINI_REQUEST_KEYS (not at all without keys), or not.
     keep_requests: KeepRequests = "sealed"

@@ -1,5 +1,6 @@
 """The ledger's statements on `gemini_usage_events`. An installation whose columns differ changes this file and the
-functions in `migrations/assets/20261129020120_gemini_ledger_limits.sql`, which count and write.
+functions in `migrations/assets/20261129020120_gemini_ledger_limits.sql`, which write, and in
+`migrations/assets/20261129090100_gemini_grounding_of_others.sql`, which count.
 
 The clock is the database's, read once per statement, so that no machine's own clock matters. It is `clock_timestamp()`
 on purpose: after waiting for the lock, `now()` would still be the time at which the transaction began.
@@ -90,6 +91,15 @@ select count(*) from gemini_usage_events where created_at >= %s and grounded and
 COUNT_SENT = """
 select count(*), count(*) filter (where grounded) from gemini_usage_events
 where created_at >= %s and state not in ('reserved', 'released')
+"""
+
+# Rows of other pipelines that do not say whether they searched: `core/gemini/grounding_of_others.py`.
+DOUBTFUL = """
+select coalesce(pipeline, 'null'), count(*)::int from gemini_usage_events
+where created_at > %s and not grounded and input_hash is null and state <> 'released'
+  and (pipeline = any(%s)) is not true
+  and entity_pipeline_says_grounded(model, search_queries, tool_tokens, metadata) is null
+group by 1 order by 2 desc, 1
 """
 
 # Only this project fills `input_hash`; other pipelines leave it empty.

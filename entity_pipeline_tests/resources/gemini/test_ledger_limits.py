@@ -67,7 +67,7 @@ def test_the_cap_is_used_to_the_last_place(ledger: Ledger, assets_db: ClonedData
         ({"model": "gemini-2.5-flash-preview-09-2025"}, True),
         ({"model": None}, True),
         ({"model": "gemini-3.8-flash"}, False),
-        ({"grounded": False}, False),
+        ({"grounded": False, "search_queries": 0}, False),
         ({"state": "released"}, False),
         ({"quota_day": (f"{PACIFIC_TODAY} - 1",)}, False),
         (
@@ -101,6 +101,44 @@ def test_searches_of_other_pipelines_count_on_their_pacific_day(
         refused(ledger, Unanswered.CAP_REACHED, limits=capped(1))
     else:
         assert reserved(ledger, limits=capped(1)).units_before == 0
+
+
+@pytest.mark.parametrize(
+    ("columns", "known", "used"),
+    [
+        ({}, [], 1),
+        ({}, ["captions"], 0),
+        ({}, ["others"], 1),
+        ({"pipeline": "others"}, ["captions"], 1),
+        ({"search_queries": 3}, ["captions"], 1),
+        ({"tool_tokens": 900}, ["captions"], 1),
+        ({"search_queries": 0}, [], 0),
+        ({"metadata": '{"tools": []}'}, [], 0),
+        ({"metadata": '{"tools": [{"googleSearch": {}}]}'}, ["captions"], 1),
+        ({"model": "gemini-embedding-001"}, [], 0),
+        ({"model": "gemini-3.5-flash-lite"}, [], 0),  # of another pool
+        ({"state": "released"}, [], 0),
+        ({"quota_day": (f"{PACIFIC_TODAY} - 1",)}, [], 0),
+    ],
+)
+def test_a_row_of_another_pipeline_counts_unless_it_says_that_it_did_not_search(
+    ledger: Ledger, assets: Connection, columns: dict[str, Any], known: list[str], used: int
+) -> None:
+    add_event(assets, grounded=False, **columns)
+    limits = limited(daily_grounding_cap=1, ungrounded_pipelines=known)
+    assert quota_of(ledger, limits, FLASH).used == used
+    if used:
+        refused(ledger, Unanswered.CAP_REACHED, limits=limits)
+    else:
+        assert reserved(ledger, limits=limits).units_before == 0
+
+
+def test_our_own_requests_without_a_search_are_not_doubtful(ledger: Ledger, assets: Connection) -> None:
+    settled(ledger)
+    assets.execute(
+        "update gemini_usage_events set grounded = false, search_queries = null, tool_tokens = null"
+    )
+    assert quota_of(ledger, capped(1), FLASH).used == 0
 
 
 def test_our_own_requests_of_yesterday_do_not_count_today(ledger: Ledger, assets: Connection) -> None:

@@ -79,7 +79,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Foreign:
-    """A grounded event of another pipeline that counts."""
+    """An event of another pipeline that counts as grounded."""
 
     day: date
     units: int
@@ -334,7 +334,8 @@ class LedgerMachine(RuleBasedStateMachine):
             search_queries=queries,
         )
         of_the_pool = model in ("gemini-9-ultra", self.sibling)
-        if grounded and state != "released" and of_the_pool:
+        says_it_did_not_search = not grounded and queries == 0
+        if not says_it_did_not_search and state != "released" and of_the_pool:
             counted = 1 if self.model is FLASH else 8 if queries is None else queries
             self.foreign.append(Foreign(day, counted))
 
