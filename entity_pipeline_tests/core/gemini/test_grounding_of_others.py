@@ -33,7 +33,7 @@ CASES: list[tuple[str, str | None, int | None, int | None, dict[str, Any], bool 
     ("other metadata", FLASH, None, None, {"kind": "caption"}, None),
     ("embeddings", "gemini-embedding-001", None, None, {}, False),
     ("pictures", "imagen-4.0-generate-001", None, None, {}, False),
-    ("speech", "gemini-2.5-flash-preview-TTS", None, None, {}, False),
+    ("speech", "gemini-2.5-flash-preview-tts", None, None, {}, False),
 ]
 
 
