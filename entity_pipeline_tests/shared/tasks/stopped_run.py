@@ -1,6 +1,6 @@
-"""A run that is stopped by SIGTERM while it works: the first task never ends, two further ones are not begun.
+"""A run that is stopped by SIGTERM while it works on two tasks, of which one never ends; two more are not begun.
 
-Argument: the database URL. Says "working" when the first task has begun.
+Argument: the database URL. Says "working" when a task has begun.
 """
 
 import signal
@@ -31,9 +31,9 @@ def main(url: str) -> None:
 
     def work(leases: Leases, task: Task) -> Result:
         with leases.work_on(task):
+            sys.stdout.write("working\n")
+            sys.stdout.flush()
             if task.task_key == RELEASES:
-                sys.stdout.write("working\n")
-                sys.stdout.flush()
                 stop.wait()
                 with database.connection() as connection:
                     STORE.release(connection, [task])
