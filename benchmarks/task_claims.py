@@ -1,0 +1,149 @@
+"""What a claim, a page and the writes of a worker cost in a queue of 1,000,000 tasks.
+
+    .venv/bin/python benchmarks/task_claims.py [--short]
+
+Starts its own PostgreSQL (fsync on). A third of the tasks is due, a third waits, most of it at the highest priority,
+and a third has ended. Claims go on until 10,000 tasks are taken, each under the share of the oldest; every task that is
+taken is finished, so that the index has the remains of those before. The quickest tenth is the cost of a call whatever
+else the machine does; exits with 1 if that of the claims is above the limit.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from statistics import quantiles
+from typing import Any
+
+import psycopg
+from machine import described
+from rich.console import Console
+from rich.table import Table
+
+from entity_pipeline.sandbox.ownership import SharedServers
+from entity_pipeline.sandbox.postgres import EmbeddedPostgres
+from entity_pipeline.shared.tasks.rules import NewTask, RetryPolicy, TaskQueue, TaskStatus
+from entity_pipeline.shared.tasks.store import TaskStore
+from entity_pipeline.shared.tasks.table import task_table
+
+LIMIT_MS = 5.0
+CLAIM = 10
+NAMES = (
+    f"claim of {CLAIM}",
+    "claim of 1",
+    "note a step",
+    f"extend {CLAIM + 1}",
+    "finish",
+    "create 1,000",
+    "recover, nothing lost",
+    "page of 50",
+    "page of 50, deep",
+    "oldest due",
+    "counts",
+)
+STORE = TaskStore(TaskQueue("errands", ("fetch", "describe"), {"error": RetryPolicy([timedelta(minutes=5)])}))
+_FILL = """
+insert into errands (task_type, task_key, status, priority, payload, attempts, max_attempts, created_at, next_retry_at,
+  started_at, completed_at, outcome)
+select case when n %% 10 = 0 then 'describe' else 'fetch' end, 'person:' || n,
+  case n %% 3 when 2 then 'done' else 'pending' end,
+  case n %% 3 when 1 then 1 + (n %% 50 = 0)::int else 1 + n %% 10 end,
+  jsonb_build_object('username', 'name_' || n), 0, 4,
+  now() - (1000000 - n) * interval '1 second',
+  case n %% 3 when 1 then now() + interval '1 hour' + n * interval '1 ms' end,
+  case n %% 3 when 2 then now() end, case n %% 3 when 2 then now() end, case n %% 3 when 2 then 'private' end
+from generate_series(%s, %s) n
+"""
+
+
+class Times:
+    """Milliseconds of one kind of call."""
+
+    def __init__(self) -> None:
+        self.taken: list[float] = []
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Measure a block."""
+        began = time.perf_counter()
+        yield
+        self.taken.append((time.perf_counter() - began) * 1_000)
+
+    @property
+    def figures(self) -> tuple[float, float, float]:
+        """A tenth of them, half of them, and 95 % of them took at most so long."""
+        parts = quantiles(self.taken, n=20, method="inclusive")
+        return parts[1], parts[9], parts[18]
+
+
+def measured(connection: psycopg.Connection[Any], claims: int) -> dict[str, Times]:
+    """Each call of a worker and of the page, in the order of a life."""
+    times = {name: Times() for name in NAMES}
+    for nth in range(claims):
+        with times[f"claim of {CLAIM}"].one():
+            tasks = STORE.claim(connection, f"run-1/{nth}", CLAIM)
+        with times["claim of 1"].one():
+            tasks += STORE.claim(connection, f"run-2/{nth}", 1, ["describe"])
+        assert len(tasks) == CLAIM + 1
+        with times[f"extend {CLAIM + 1}"].one():
+            STORE.extend(connection, tasks)
+        for task in tasks:
+            with times["note a step"].one():
+                STORE.note_steps(connection, task, {"profile": True})
+            with times["finish"].one():
+                STORE.finish(connection, task)
+    several(times["create 1,000"], 10, lambda nth: _create(connection, nth))
+    several(times["recover, nothing lost"], 50, lambda _: STORE.recover(connection))
+    several(times["page of 50"], 50, lambda _: STORE.page(connection, 50))
+    pending = [TaskStatus.PENDING]
+    several(times["page of 50, deep"], 50, lambda _: STORE.page(connection, 50, 2_000, pending, ["describe"]))
+    several(times["oldest due"], 50, lambda _: STORE.oldest_due(connection))
+    several(times["counts"], 5, lambda _: STORE.counts(connection))
+    return times
+
+
+def several(times: Times, count: int, action: Callable[[int], object]) -> None:
+    """Measure an action so many times."""
+    for nth in range(count):
+        with times.one():
+            action(nth)
+
+
+def _create(connection: psycopg.Connection[Any], nth: int) -> None:
+    tasks = [NewTask("fetch", f"new:{nth}:{n}", 3, {"username": f"new_{n}"}) for n in range(1_000)]
+    STORE.create(connection, tasks)
+
+
+def main() -> None:
+    """Fill, measure, print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--short", action="store_true", help="50,000 tasks and 100 claims")
+    size, claims = (50_000, 100) if parser.parse_args().short else (1_000_000, 1_000)
+    console = Console()
+    with tempfile.TemporaryDirectory() as folder:
+        postgres = EmbeddedPostgres(Path(folder), databases=("assets",))
+        with SharedServers(Path(folder), [postgres]):
+            with psycopg.connect(
+                postgres.url("assets"), autocommit=True, prepare_threshold=None
+            ) as connection:
+                connection.execute(task_table("errands").encode())
+                for first in range(1, size + 1, 50_000):
+                    connection.execute(_FILL, [first, min(size, first + 49_999)])
+                connection.execute("vacuum analyze errands")
+                times = measured(connection, claims)
+    table = Table(title=f"{size:,} tasks, ms; {described()}")
+    for column in ("", "calls", "a tenth below", "half below", "95 % below"):
+        table.add_column(column, justify="left" if not column else "right")
+    for name, taken in times.items():
+        table.add_row(name, f"{len(taken.taken):,}", *(f"{figure:.2f}" for figure in taken.figures))
+    console.print(table)
+    if times[f"claim of {CLAIM}"].figures[0] > LIMIT_MS:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
