@@ -54,9 +54,9 @@ test-poolers: install
 # Tests that take too long for every change. Each variable is explained in docs/reliability.md.
 nightly: install
 	NIGHTLY=1 ACCOUNTS=1000000 KILLS=all COMMAND_KILLS=20 LEDGER_RACE=8x25x20 LEDGER_MODEL_RUNS=250 OUTAGES=10 TWO_AT_ONCE=10 UNDO_EXAMPLES=500 \
-	  FUZZ_EXAMPLES=20000 POOL_SIMULATION_SEEDS=20 $(BIN)/python -m pytest -n auto --dist worksteal --timeout=7200 \
+	  FUZZ_EXAMPLES=20000 POOL_SIMULATION_SEEDS=20 TASK_RACE=20000 TASK_MODEL_RUNS=500 $(BIN)/python -m pytest -n auto --dist worksteal --timeout=7200 \
 	  entity_pipeline_tests/reliability entity_pipeline_tests/resources entity_pipeline_tests/deploy entity_pipeline_tests/cli \
-	  entity_pipeline_tests/migrations
+	  entity_pipeline_tests/migrations entity_pipeline_tests/shared/tasks
 	$(MAKE) test-poolers
 	$(MAKE) soak DAYS=2
 
@@ -82,7 +82,7 @@ TARGET :=
 fuzz: install
 	$(BIN)/python -m entity_pipeline_tests.fuzz $(TARGET) -max_total_time=60
 
-# One after the other, because two at once would disturb each other. The last fails if a page takes too long.
+# One after the other, because two at once would disturb each other. The last two fail if a claim or a page takes too long.
 SHORT :=
 bench: install
 	$(BIN)/python -W ignore benchmarks/intake.py $(if $(SHORT),--short)
@@ -91,6 +91,7 @@ bench: install
 	$(BIN)/python -W ignore benchmarks/planning.py $(if $(SHORT),--short)
 	$(BIN)/python -W ignore benchmarks/startup.py $(if $(SHORT),--short)
 	$(BIN)/python -W ignore benchmarks/ledger_cost.py $(if $(SHORT),200)
+	$(BIN)/python -W ignore benchmarks/task_claims.py $(if $(SHORT),--short)
 	$(BIN)/python -W ignore benchmarks/admin_queue.py $(if $(SHORT),50000)
 
 install: $(VENV)/.installed

@@ -39,6 +39,7 @@ DIRECT_ONLY = {
     "resources/test_postgres.py::test_nothing_connects_before_the_first_use_and_nothing_stays_after_the_block": _COUNTS,
     "resources/test_shared_pools.py": _COUNTS,
     "sandbox/test_postgres.py": _OWN_SERVER,
+    "shared/tasks/test_kills.py": _WIRE,
     "test_databases.py::test_a_database_is_dropped_after_its_test_even_while_a_client_is_connected": _COUNTS,
     "test_pgbouncer.py": _ON_ITS_OWN,
     "test_through_poolers.py": _ON_ITS_OWN,
