@@ -3,7 +3,7 @@
 `normalise_name` is identity. `near_forms` are the other forms under which people write a name; they are enough to
 recognise it in a sentence about the account, and a reason to ask a person when the catalog has a name so near. The
 SQL function `entity_pipeline_name_key` repeats `normalise_name` for an index and only finds candidates: for letters
-beyond the alphabets it knows, it leaves capitals as they are.
+beyond the alphabets it knows, it leaves capitals as they are, and it does not decode HTML.
 """
 
 import html

@@ -47,7 +47,7 @@ from entity_pipeline.shared.audit.provenance import AuditRow
 from entity_pipeline.shared.database.refusals import is_refusal
 
 _PIPELINE = Actor(SYSTEM_ACTOR, "pipeline")
-_LINKED = frozenset({LinkOutcome.LINKED, LinkOutcome.CREATED, LinkOutcome.ATTACHED})
+_SETTLED = frozenset({LinkOutcome.LINKED, LinkOutcome.CREATED, LinkOutcome.ATTACHED, LinkOutcome.EXCLUDED})
 
 
 def undo(
@@ -175,8 +175,8 @@ def _undo_account(work: _Undoing) -> None:
             _undo_update(work, row, past, current, undoing)
     changed = len(work.report.restored) + len(work.report.removed) > changes_before
     status = link_of(account).get("status")
-    was_linked = status in _LINKED or any(_links(row) for row in rows)
-    if status != "undone" and was_linked and (changed or _decided_by(account, rows)):
+    was_settled = status in _SETTLED or any(_links(row) for row in rows)
+    if status != "undone" and was_settled and (changed or _decided_by(account, rows)):
         mark_undone(work.connection, work.account_id, status)
 
 

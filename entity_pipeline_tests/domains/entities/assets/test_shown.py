@@ -56,7 +56,12 @@ def test_a_day_of_tags_shows_who_was_tagged_most_and_what_was_refused(installati
 def test_raw_posts_show_what_was_read_of_them(installation: Graph) -> None:
     two_cohorts(installation)
     (seen,) = installation.observations("raw_posts")
-    assert plain(seen.metadata) == {"days": f"{MONDAY} to {TUESDAY}", "posts_read": 4, "posts_with_tags": 4}
+    assert plain(seen.metadata) == {
+        "days": f"{MONDAY} to {TUESDAY}",
+        "posts_read": 4,
+        "posts_with_tags": 4,
+        "posts_without_a_day": 0,
+    }
 
 
 def test_profiles_show_the_faces_that_are_public(installation: Graph) -> None:
@@ -159,6 +164,7 @@ def test_every_option_of_a_run_is_explained_and_has_a_default() -> None:
         "gemini_reviews.limit",
         "gemini_reviews.refresh",
         "gemini_reviews.dry_run",
+        "gemini_reviews.since",
         "catalog_links.refresh",
     }
     assert all(field.description and field.default_provided for field in fields.values())

@@ -1,5 +1,7 @@
+import html
+
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from entity_pipeline.domains.entities.language.same_name import normalise_name, normalised, spellings
@@ -62,4 +64,5 @@ def test_a_form_holds_no_white_space_or_ascii_punctuation(text: str) -> None:
 
 @given(st.text(alphabet=st.characters(codec="ascii"), max_size=30))
 def test_case_never_matters_in_ascii(text: str) -> None:
+    assume(all(html.unescape(spelling) == spelling for spelling in spellings(text)))  # &GT; but not &Gt;
     assert {normalise_name(spelling) for spelling in spellings(text)} == {normalise_name(text)}

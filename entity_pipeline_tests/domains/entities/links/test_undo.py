@@ -51,8 +51,7 @@ def test_undoing_a_run_restores_the_state_before_it(operation: Connection, accou
     applied = apply(operation, account_id)
     report = undo(operation, run_id="run-1")
     assert columns_of(operation, "instagram_accounts", account_id) == before
-    was_linked = applied.entity_table is not None
-    assert catalog_link(operation, account_id)["status"] == ("undone" if was_linked else "held")
+    assert catalog_link(operation, account_id)["status"] == "undone"
     assert report.kept == []
     assert [place.table for place in report.removed] == (
         [applied.entity_table] if applied.entity_table else []
