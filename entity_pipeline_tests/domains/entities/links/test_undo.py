@@ -199,7 +199,7 @@ def test_an_undone_decision_is_not_made_again_though_people_had_changed_all_of_i
 
 
 def test_a_held_account_stays_held_with_its_reasons(operation: Connection) -> None:
-    account_id = insert_account(operation, account_type=AccountType.OTHER)
+    account_id = insert_account(operation, **FOLLOWER)
     apply(operation, account_id)
     before = catalog_link(operation, account_id)
     undo(operation, run_id="run-1")
