@@ -12,6 +12,7 @@ from typing import Any
 from entity_pipeline.sandbox.seeded import seeded_int
 
 CANARY = "instagram"  # always exists, whatever happens to the others
+_CANARY_PK = 25_025_320  # the real one, which clients ask for
 _PICTURE_LIFE_S = 4 * 86_400
 _REASSIGNED_FROM_OFFSET = 7_000_000
 
@@ -53,7 +54,7 @@ class PictureUrl:
 
 def canary() -> SimulatedAccount:
     """The account that a client fetches to find out whether pages can be read at all."""
-    return SimulatedAccount(CANARY, "Instagram", "Simulated profile: the canary account")
+    return SimulatedAccount(CANARY, "Instagram", "Simulated profile: the canary account", pk=_CANARY_PK)
 
 
 def pk_of(username: str) -> int:

@@ -8,14 +8,13 @@ any request, and also errors: 401 "please wait", 403, 400 with a checkpoint, 503
 without an account, without a pk or with a null bio.
 """
 
-import json
 import re
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
-from urllib.parse import parse_qs
 
+from entity_pipeline.sandbox.instagram_feeds import DATA_CHAOS, InstagramFeeds, variables_of
 from entity_pipeline.sandbox.instagram_pages import notice_page, profile_page, restricted_page, start_page
 from entity_pipeline.sandbox.instagram_pictures import tile
 from entity_pipeline.sandbox.instagram_profiles import (
@@ -94,16 +93,23 @@ class InstagramStandin(StandinServer):
         super().__init__(port=port)
         self._latency_s = latency_ms / 1000
         self._chaos = chaos
-        # The paths that a client may request; the first that matches answers.
-        self._operations = (
-            (re.compile(r"/api/v1/users/web_profile_info/"), self._web_profile_info),
-            (re.compile(r"/graphql/query/?|/api/graphql"), self._profile_query),
-            (re.compile(r"/[A-Za-z0-9._]{1,30}/?"), self._profile),
-        )
         self._accounts = {CANARY: canary()}
         for account in accounts:
             self._accounts.setdefault(account.username, account)
         self._by_pk = {str(account.id): account for account in self._accounts.values()}
+        feeds = self.feeds = InstagramFeeds(self._by_pk, self._data_trouble)
+        # The paths that a client may request; the first that matches answers.
+        self._operations = (
+            (re.compile(r"/api/v1/users/web_profile_info/"), self._web_profile_info),
+            (re.compile(r"/graphql/query/?|/api/graphql"), self._query),
+            (re.compile(r"/[A-Za-z0-9._]{1,30}/?"), self._profile),
+            (re.compile(r"/api/v1/feed/user/\d+/"), feeds.newest),
+            (re.compile(r"/api/v1/users/\d+/info/"), feeds.info),
+            (re.compile(r"/api/v1/highlights/\d+/highlights_tray/"), feeds.tray),
+            (re.compile(r"/api/v1/feed/reels_media/"), feeds.stories),
+            (re.compile(r"/api/v1/tags/web_info/"), feeds.hashtag),
+            (re.compile(r"/api/v1/tags/[^/]+/sections/"), feeds.sections),
+        )
 
     def rename(self, former: str, present: str) -> None:
         """Give an account another handle: the former one is not found, unless another account takes it."""
@@ -172,8 +178,15 @@ class InstagramStandin(StandinServer):
             return json_reply({"message": _PLEASE_WAIT, "status": "fail"}, 429)
         return json_reply({"data": {"user": legacy_user(account)}, "status": "ok"})
 
-    def _profile_query(self, request: Request) -> Reply:
-        account = self._by_pk.get(_profile_id(request.body))
+    def _query(self, request: Request) -> Reply:
+        """A query of the web app, known by its variables: the numbers of queries change too often."""
+        variables = variables_of(request)
+        match variables:
+            case {"shortcode": code}:
+                return self.feeds.post(request, str(code))
+            case {"data": {"target_user_id": pk}}:
+                return self.feeds.reels(request, str(pk))
+        account = self._by_pk.get(str(variables.get("id")))
         if account is None or account.behaviour == "not_found":
             return json_reply({"data": {"user": None}, "status": "ok"})
         self._counts.seen(account.username)
@@ -196,6 +209,9 @@ class InstagramStandin(StandinServer):
         if odd == "picture_is_html":
             return html_reply(notice_page("This is a page that says it is a picture"))
         return Reply(200, tile(account), "image/jpeg", {"Cache-Control": "max-age=1209600, no-transform"})
+
+    def _data_trouble(self, subject: str) -> str:
+        return self._drawn(DATA_CHAOS, subject, self._counts.seen(subject))
 
     def _drawn(self, chaos: Sequence[tuple[str, float]], username: str, nth: int) -> str:
         if self._chaos is None or username == CANARY:
@@ -230,12 +246,3 @@ def _signature_refusal(request: Request, account: SimulatedAccount) -> str:
     if signature != PictureUrl(today.host, request.path, expires_at).signature:
         return "Bad URL hash"
     return "URL signature expired" if expires_at <= time.time() else ""
-
-
-def _profile_id(body: bytes) -> str:
-    """The `id` among the variables of a form-encoded profile query."""
-    form = parse_qs(body.decode("utf-8", "replace"))
-    try:
-        return str(json.loads(form["variables"][0])["id"])
-    except (KeyError, ValueError, TypeError):
-        return ""

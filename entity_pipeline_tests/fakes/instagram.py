@@ -14,17 +14,18 @@ Ended = Result[InstagramProfile] | Deferred
 
 
 class FakeInstagram:
-    """Profiles by username and pictures by URL, for sessions of every domain; what is not named is not found.
+    """Profiles by username, pictures by URL, and answers to other operations, for sessions of every domain.
 
-    A sequence of endings is used up in order, the last one for ever. `looked_at` and `downloaded` tell what was asked
-    for, `sessions` for whom: domain and account. `meanwhile` is called during each look, for what happens at the same
-    time elsewhere.
+    What is not named is not found. A sequence of endings is used up in order, the last one for ever. `looked_at`,
+    `downloaded` and `ran` tell what was asked for, `sessions` for whom: domain and account. `meanwhile` is called
+    during each look, for what happens at the same time elsewhere.
     """
 
     def __init__(
         self,
         profiles: Mapping[str, Ended | Sequence[Ended]] | None = None,
         pictures: Mapping[str, Result[Picture] | Deferred] | None = None,
+        answers: Mapping[Operation[Any], Result[Any] | Deferred] | None = None,
         meanwhile: Callable[[str], object] = lambda username: None,
     ) -> None:
         self._profiles = {
@@ -32,10 +33,12 @@ class FakeInstagram:
             for name, found in (profiles or {}).items()
         }
         self._pictures = pictures or {}
+        self._answers = answers or {}
         self._meanwhile = meanwhile
         self.sessions: list[tuple[str, str | None]] = []
         self.looked_at: list[str] = []
         self.downloaded: list[str] = []
+        self.ran: list[Operation[Any]] = []
 
     def session(self, domain: str, account: str | None = None) -> "FakeInstagram":
         self.sessions.append((domain, account))
@@ -48,7 +51,8 @@ class FakeInstagram:
             case PictureDownload(url):
                 self.downloaded.append(url)
                 return self._pictures.get(url, Result(Finding.NOT_FOUND, detail="missing"))
-        raise AssertionError(f"the fake can't do {operation}")
+        self.ran.append(operation)
+        return self._answers.get(operation, Result(Finding.NOT_FOUND, detail="HTTP 404", canary=True))
 
     def _look(self, username: str) -> Ended:
         self.looked_at.append(username)

@@ -11,6 +11,7 @@ from entity_pipeline.core.gemini.access import GeminiAccess
 from entity_pipeline.core.gemini.outcomes import Answered, NotAnswered, Unanswered
 from entity_pipeline.core.gemini.reasons import because
 from entity_pipeline.core.instagram.access import InstagramAccess
+from entity_pipeline.core.instagram.highlights import HighlightsLook, HighlightTray
 from entity_pipeline.core.instagram.outcomes import Finding, SeatOutcome
 from entity_pipeline.core.instagram.picture import PictureDownload
 from entity_pipeline.core.instagram.profile import InstagramProfile, ProfileLook
@@ -94,6 +95,16 @@ def test_instagram_finds_what_it_knows_and_records_what_was_asked() -> None:
     assert isinstance(picture, Result)
     assert (picture.finding, picture.detail) == (Finding.NOT_FOUND, "missing")
     assert fake.downloaded == ["https://p.example"]
+
+
+def test_instagram_answers_any_operation() -> None:
+    tray = Result(Finding.FOUND, HighlightTray(()))
+    fake = FakeInstagram(answers={HighlightsLook(1): tray})
+    ended = [fake.run(HighlightsLook(pk), NOW) for pk in (1, 2)]
+    assert ended[0] is tray
+    assert isinstance(ended[1], Result)
+    assert ended[1].word == "not_found"
+    assert fake.ran == [HighlightsLook(1), HighlightsLook(2)]
 
 
 def test_the_object_store_fails_as_often_as_configured() -> None:

@@ -1,4 +1,4 @@
-"""The operation `profile`: fetch one public profile page."""
+"""The operations `profile` and `profile_by_id`: fetch one profile, by its page or by its number."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from entity_pipeline.core.instagram.operations import Operation
 
 # A public account that is known to exist. A seat that can't find it proves nothing about other accounts.
 CANARY = "instagram"
+CANARY_PK = 25_025_320
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class InstagramProfile:
     is_verified: bool | None = None
     follower_count: int | None = None
     external_urls: Sequence[str] = ()
+    following_count: int | None = None
+    media_count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +39,16 @@ class ProfileLook(Operation[InstagramProfile]):
     def target(self) -> str:
         """The username in lower case."""
         return self.username.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileById(Operation[InstagramProfile]):
+    """Look at the profile with this pk under whatever username it has now; it needs an account of the pool."""
+
+    name: ClassVar[str] = "profile_by_id"
+    pk: int
+
+    @property
+    def target(self) -> str:
+        """The pk."""
+        return str(self.pk)

@@ -5,9 +5,9 @@ or RecursionError, and the last answer says more than any of them. Granting a se
 to `session.py`, and the requests of one operation to `operations/`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from entity_pipeline.core.instagram.operations import Operation
 from entity_pipeline.core.instagram.outcomes import Finding, SeatOutcome
@@ -15,7 +15,7 @@ from entity_pipeline.resources.instagram.adapter import BudgetSpent, GovernedAda
 from entity_pipeline.resources.instagram.answers import Answer, Ending, path_of
 from entity_pipeline.resources.instagram.context import GovernedContext
 from entity_pipeline.resources.instagram.handlers import Observed, SeatedHandler, Unreadable
-from entity_pipeline.resources.instagram.judging import Call, Verdict, judge
+from entity_pipeline.resources.instagram.judging import Call, Verdict, judge, refused
 from entity_pipeline.resources.instagram.session_secrets import Identity
 
 R = TypeVar("R")
@@ -43,6 +43,21 @@ class Wire:
     context: GovernedContext
     adapter: GovernedAdapter = field(repr=False)
     learned: SeatOutcome = SeatOutcome.OK
+
+    def json(self, ask: Callable[[], object]) -> Mapping[str, Any]:
+        """The JSON object that answers `ask`, a call of Instaloader, whatever Instaloader makes of it.
+
+        It raises the same exception for a post that is gone, a field under a new name and a retired query.
+        """
+        try:
+            ask()
+        except Exception:
+            if self.context.last_json is None:
+                raise
+        answer = self.context.last_json
+        if not isinstance(answer, Mapping):
+            raise Unreadable("the answer is not an object")
+        return answer
 
     def optional(self, call: Call, ask: Callable[[], T]) -> T | None:
         """The result of one more request, or None if it failed; a failure is reported only to the governor."""
@@ -94,7 +109,7 @@ def _ask(handler: SeatedHandler[R], operation: Operation[R], wire: Wire) -> Atte
 
 def _verdict(call: Call, answer: Answer | None, error: Exception) -> Verdict:
     if isinstance(error, Observed):
-        return error.verdict
+        return (refused(answer) if answer is not None else None) or error.verdict
     return judge(call, answer, _ending(error))
 
 

@@ -37,6 +37,7 @@ class GovernedContext(InstaloaderContext):
     def __init__(self, adapter: GovernedAdapter, *, timeout_s: float, proxy: str | None = None) -> None:
         self._adapter = adapter
         self._proxies = {"http": proxy, "https": proxy} if proxy else {}
+        self.last_json: Any = None  # the answer of the last `get_json`, None while there is none
         super().__init__(
             sleep=False,
             quiet=True,
@@ -65,8 +66,10 @@ class GovernedContext(InstaloaderContext):
         use_post: bool = False,
     ) -> dict[str, Any]:
         """Instaloader's own, with a session it copied brought under the adapter as well."""
+        self.last_json = None
         governed = None if session is None else self._govern(session)
         answer: dict[str, Any] = super().get_json(path, params, host, governed, response_headers, use_post)
+        self.last_json = answer
         return answer
 
     def load_session_from_file(self, username: str, sessionfile: Any) -> NoReturn:

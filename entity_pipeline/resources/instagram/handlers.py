@@ -50,6 +50,7 @@ class SeatedHandler(Generic[R]):
         first_host: Host of the first request, which is counted together with the seat.
         ask: Sends through the wire, reads, and returns the value. If it raises, the last answer is judged.
         refuses: A sentence when the target can't exist, so that nothing is sent.
+        needs_session: Whether only an account of the pool can ask; strangers are refused this request.
         canary: Something of the same kind that is known to exist; None when "not found" needs no confirmation.
     """
 
@@ -58,6 +59,7 @@ class SeatedHandler(Generic[R]):
     first_host: str
     ask: Callable[[Any, "Wire"], R]
     refuses: Callable[[Any], str | None] = nothing
+    needs_session: bool = False
     canary: Operation[R] | None = None
 
 

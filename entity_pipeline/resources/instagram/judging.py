@@ -65,10 +65,11 @@ _LONGEST_ERROR_PAGE = 20_000  # characters
 
 def judge(call: Call, answer: Answer | None, ending: Ending) -> Verdict:
     """The verdict on a call that brought no value, from its last answer (None when there was none)."""
-    if answer is not None:
-        seat = _refusal(answer)
-        if seat is not None:
-            return _refused(seat)
+    refusal = refused(answer) if answer is not None else None
+    if refusal is not None:
+        return refusal
+    if isinstance(call, DataCall) and answer is not None and 300 <= answer.status < 400:
+        return UNREADABLE  # to the home page: the address is retired
     if ending is Ending.BUDGET:
         return Verdict(Finding.BUDGET, SeatOutcome.UNCLEAR)
     if ending is Ending.TRANSPORT or answer is None:
@@ -76,6 +77,12 @@ def judge(call: Call, answer: Answer | None, ending: Ending) -> Verdict:
     if isinstance(call, PageCall):
         return call.says(answer.status, page_marks(answer.body))
     return _data(call, answer)
+
+
+def refused(answer: Answer) -> Verdict | None:
+    """The verdict when an answer clearly refuses; None when it does not."""
+    seat = _refusal(answer)
+    return None if seat is None else _refused(seat)
 
 
 def login_asked(with_session: bool) -> SeatOutcome:

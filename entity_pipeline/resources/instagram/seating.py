@@ -17,10 +17,12 @@ from entity_pipeline.core.instagram.outcomes import SeatOutcome
 from entity_pipeline.core.patience import patiently
 from entity_pipeline.core.ports import Database
 from entity_pipeline.resources.instagram.governor import Governor
+from entity_pipeline.resources.instagram.reasons import reason
 from entity_pipeline.resources.instagram.seats import Busy, Grant, LeaseLost, Purpose, Seat, Slot
 
 # Wait out a short outage of the ledger: an account would otherwise be reviewed without its profile.
 LEDGER_PATIENCE_S = 6.0
+_ACCOUNT_RETRY = timedelta(minutes=15)
 LONGEST_WAIT_S = 6.0  # the longest random pause, and what the windows add to it
 
 
@@ -42,11 +44,13 @@ class Seating:
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC), repr=False)
 
-    def take(self, purpose: Purpose, host: str, deadline: datetime) -> Grant | Busy:
+    def take(
+        self, purpose: Purpose, host: str, deadline: datetime, *, needs_session: bool = False
+    ) -> Grant | Busy:
         """A seat whose request to `host` is counted; Busy when none is free within seconds."""
         give_up = self._give_up(deadline)
         while True:
-            answer = self._patiently(lambda: self._grant(purpose, host))
+            answer = self._patiently(lambda: self._grant(purpose, host, needs_session))
             if isinstance(answer, Grant) or not self._pause(answer, give_up):
                 return answer
 
@@ -86,7 +90,7 @@ class Seating:
         with suppress(psycopg.Error, DatabaseUnavailable), self.database.connection() as connection:
             self.governor.settle(connection, [slot], outcome)
 
-    def _grant(self, purpose: Purpose, host: str) -> Grant | Busy:
+    def _grant(self, purpose: Purpose, host: str, needs_session: bool) -> Grant | Busy:
         """The least recently used seat that has a slot now, or the wait for the first one to have one."""
         passed: list[str] = []
         busy: list[Busy] = []
@@ -95,6 +99,11 @@ class Seating:
                 seat = self.governor.lease(connection, passed, self.only)
                 if isinstance(seat, Busy):
                     return min([*busy, seat], key=lambda one: one.next_at)
+                if needs_session and seat.account is None:
+                    now = self.clock()
+                    return Busy(
+                        now + _ACCOUNT_RETRY, now, reason("session_needed", operation=purpose.operation)
+                    )
                 slot = self.governor.take_slot(connection, seat, purpose, host=host)
                 if isinstance(slot, Slot):
                     return Grant(seat, slot)

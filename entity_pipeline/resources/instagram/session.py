@@ -93,7 +93,9 @@ class GovernedSession:
         secrets = SessionSecrets(self.session_keys)
         with operation_span(operation.name) as span:
             began = time.monotonic()
-            grant = self.seating.take(purpose, handler.first_host, deadline)
+            grant = self.seating.take(
+                purpose, handler.first_host, deadline, needs_session=handler.needs_session
+            )
             note_grant(span, grant, time.monotonic() - began)
             if isinstance(grant, Busy):
                 return Deferred(grant.reason, grant.next_at)

@@ -6,9 +6,8 @@ from typing import Any
 
 from entity_pipeline.core.instagram.profile import InstagramProfile
 from entity_pipeline.resources.instagram.handlers import Unreadable
+from entity_pipeline.resources.instagram.operations.node_fields import count, flag, https_url, text
 
-_LONGEST_TEXT = 10_000
-_LONGEST_URL = 4_096
 _MOST_LINKS = 10
 _PK = re.compile(r"[1-9][0-9]{0,19}")
 
@@ -23,48 +22,65 @@ def read_profile(node: Mapping[str, Any], asked: str) -> InstagramProfile:
     Raises:
         NotTheProfile: `pk` or `username` is missing, malformed, or `username` is not `asked`.
     """
+    profile = _profile(node)
+    if profile.username != asked.lower():
+        raise NotTheProfile("the page shows another account")
+    return profile
+
+
+def read_profile_by_id(node: Mapping[str, Any], asked: int) -> InstagramProfile:
+    """The same, of the profile with the pk `asked`.
+
+    Raises:
+        NotTheProfile: `pk` or `username` is missing, malformed, or `pk` is not `asked`.
+    """
+    profile = _profile(node)
+    if profile.instagram_id != str(asked):
+        raise NotTheProfile("the answer shows another account")
+    return profile
+
+
+def _profile(node: Mapping[str, Any]) -> InstagramProfile:
     pk = node.get("pk") or node.get("id")
     if isinstance(pk, bool) or not isinstance(pk, (str, int)) or not _PK.fullmatch(str(pk)):
         raise NotTheProfile("the page has no usable pk")
     username = node.get("username")
-    if not isinstance(username, str) or username.lower() != asked.lower():
-        raise NotTheProfile("the page shows another account")
+    if not isinstance(username, str) or not username:
+        raise NotTheProfile("the page has no username")
     followers = node.get("follower_count", _count(node.get("edge_followed_by")))
+    medias = node.get(
+        "media_count", node.get("all_media_count", _count(node.get("edge_owner_to_timeline_media")))
+    )
     return InstagramProfile(
         instagram_id=str(pk),
         username=username.lower(),
-        display_name=_text(node.get("full_name")),
-        bio=_text(node.get("biography")),
-        picture_url=_url(node.get("profile_pic_url_hd")) or _url(node.get("profile_pic_url")),
-        is_private=_flag(node.get("is_private")),
-        is_verified=_flag(node.get("is_verified")),
-        follower_count=followers if type(followers) is int and followers >= 0 else None,
+        display_name=text(node.get("full_name")),
+        bio=text(node.get("biography")),
+        picture_url=_picture(node),
+        is_private=flag(node.get("is_private")),
+        is_verified=flag(node.get("is_verified")),
+        follower_count=count(followers),
         external_urls=_links(node.get("bio_links")),
+        following_count=count(node.get("following_count", _count(node.get("edge_follow")))),
+        media_count=count(medias),
     )
 
 
-def _text(value: Any) -> str | None:
-    if not isinstance(value, str):
-        return None
-    # A lone surrogate is valid in JSON but not in UTF-8, so no database would accept it.
-    return value[:_LONGEST_TEXT].encode("utf-8", "ignore").decode("utf-8") or None
-
-
-def _url(value: Any) -> str | None:
-    text = _text(value)
-    return text if text and len(text) <= _LONGEST_URL and text.startswith("https://") else None
-
-
-def _flag(value: Any) -> bool | None:
-    return value if isinstance(value, bool) else None
+def _picture(node: Mapping[str, Any]) -> str | None:
+    larger = node.get("profile_pic_url_hd"), _value(node.get("hd_profile_pic_url_info"), "url")
+    return next((url for one in (*larger, node.get("profile_pic_url")) if (url := https_url(one))), None)
 
 
 def _count(edge: Any) -> Any:
-    return edge.get("count") if isinstance(edge, Mapping) else None
+    return _value(edge, "count")
+
+
+def _value(holder: Any, key: str) -> Any:
+    return holder.get(key) if isinstance(holder, Mapping) else None
 
 
 def _links(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list):
         return ()
-    texts = (_text(link.get("url")) for link in value[:_MOST_LINKS] if isinstance(link, Mapping))
+    texts = (text(link.get("url")) for link in value[:_MOST_LINKS] if isinstance(link, Mapping))
     return tuple(text for text in texts if text and text.startswith(("https://", "http://")))

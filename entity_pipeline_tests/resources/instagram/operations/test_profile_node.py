@@ -7,7 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from entity_pipeline.core.instagram.profile import InstagramProfile
-from entity_pipeline.resources.instagram.operations.profile_node import NotTheProfile, read_profile
+from entity_pipeline.resources.instagram.operations.profile_node import (
+    NotTheProfile,
+    read_profile,
+    read_profile_by_id,
+)
+from entity_pipeline_tests.resources.instagram import media as raw
 from entity_pipeline_tests.resources.instagram.page_server import user
 
 
@@ -22,6 +27,8 @@ def test_a_whole_page_gives_every_field() -> None:
         is_verified=True,
         follower_count=1_200_000,
         external_urls=("https://gentlemonster.example/",),
+        following_count=3,
+        media_count=900,
     )
 
 
@@ -89,3 +96,25 @@ def test_any_values_are_read_or_refused(fields: dict[str, Any]) -> None:
         return
     assert profile.username == "x"
     (profile.bio or "").encode()
+
+
+def test_a_profile_by_its_pk_has_the_same_fields() -> None:
+    assert read_profile_by_id(raw.info()["user"], raw.OWNER) == InstagramProfile(
+        instagram_id=str(raw.OWNER),
+        username="made.up.person",
+        display_name="Made Up",
+        bio="바다",
+        picture_url="https://x.cdninstagram.com/hd.jpg",
+        is_private=False,
+        is_verified=True,
+        follower_count=1234,
+        external_urls=("https://shop.example/",),
+        following_count=56,
+        media_count=78,
+    )
+
+
+@pytest.mark.parametrize("fields", [{"pk": 5}, {"pk": ...}, {"username": None}, {"username": ""}])
+def test_an_answer_about_another_pk_is_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(NotTheProfile):
+        read_profile_by_id(raw.info(**fields)["user"], raw.OWNER)
