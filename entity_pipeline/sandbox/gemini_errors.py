@@ -112,6 +112,22 @@ def invalid_argument(message: str) -> Reply:
     return _error(400, "INVALID_ARGUMENT", message)
 
 
+def not_found(name: str) -> Reply:
+    """404: no batch or file has this name."""
+    return _error(404, "NOT_FOUND", f"{name} is not found.")
+
+
+def file_is_gone(name: str) -> Reply:
+    """403 for a file that was deleted, because it might be another project's."""
+    message = f"You do not have permission to access the File {name} or it may not exist."
+    return _error(403, "PERMISSION_DENIED", message)
+
+
+def unsupported_mime_type(mime_type: str) -> Reply:
+    """400 for an upload."""
+    return _error(400, "INVALID_ARGUMENT", f"Unsupported MIME type: {mime_type}")
+
+
 def _quota(quota_id: str, retry_s: int) -> Reply:
     message = (
         "You exceeded your current quota, please check your plan and billing details. "

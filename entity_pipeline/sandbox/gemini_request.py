@@ -23,16 +23,27 @@ def wants_json(request: Mapping[str, Any]) -> bool:
     )
 
 
-def prompt_bytes(request: Mapping[str, Any]) -> int:
-    """Length of all the text that was sent, for a plausible token count."""
-    texts = [*texts_of(request.get("contents")), *texts_of([request.get("systemInstruction")])]
-    return sum(len(text.encode()) for text in texts)
+def prompt_tokens(request: Mapping[str, Any], model: str) -> int:
+    """A plausible count for the texts and pictures that were sent."""
+    contents = request.get("contents")
+    texts = [*texts_of(contents), *texts_of([request.get("systemInstruction")])]
+    config = request.get("generationConfig")
+    resolution = config.get("mediaResolution") if isinstance(config, Mapping) else None
+    each = {"MEDIA_RESOLUTION_LOW": (64, 280), "MEDIA_RESOLUTION_MEDIUM": (256, 560)}.get(
+        str(resolution), (258, 1_120)
+    )
+    pictures = sum("inlineData" in part or "inline_data" in part for part in _parts(contents))
+    return (
+        sum(len(text.encode()) for text in texts) // 4 + pictures * each[not model.startswith("gemini-2.5")]
+    )
 
 
 def texts_of(contents: Any) -> Iterator[str]:
     """The texts of all parts; parts without text are skipped."""
+    return (part["text"] for part in _parts(contents) if isinstance(part.get("text"), str))
+
+
+def _parts(contents: Any) -> Iterator[Mapping[str, Any]]:
     for content in contents if isinstance(contents, list) else []:
         parts = content.get("parts") if isinstance(content, Mapping) else None
-        for part in parts if isinstance(parts, list) else []:
-            if isinstance(part, Mapping) and isinstance(part.get("text"), str):
-                yield part["text"]
+        yield from (part for part in (parts if isinstance(parts, list) else []) if isinstance(part, Mapping))

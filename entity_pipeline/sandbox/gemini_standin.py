@@ -10,11 +10,12 @@ sample.
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from entity_pipeline.core.gemini.models import MODELS
 from entity_pipeline.sandbox.gemini_answers import NOTHING_KNOWN, GeminiAnswers, GeminiSubject
+from entity_pipeline.sandbox.gemini_batches import GeminiBatches
 from entity_pipeline.sandbox.gemini_errors import (
     ODD_ANSWERS,
     bad_key,
@@ -25,13 +26,16 @@ from entity_pipeline.sandbox.gemini_errors import (
     unknown_model,
 )
 from entity_pipeline.sandbox.gemini_reply import reply_body
-from entity_pipeline.sandbox.gemini_request import prompt_bytes, wants_json, wants_search
+from entity_pipeline.sandbox.gemini_request import prompt_tokens, wants_json, wants_search
 from entity_pipeline.sandbox.loopback_http import Reply, Request, json_reply
 from entity_pipeline.sandbox.seeded import seeded_share
 from entity_pipeline.sandbox.standin_server import StandinServer
 
 INVALID_KEY = "invalid"  # the one key that is refused, to show the effect of a wrong key
 _PATH = re.compile(r"/v1beta/models/([^/:]+):([A-Za-z]+)")
+_OPERATIONS = ("generateContent", "batchGenerateContent")
+_BATCH_PATHS = ("/v1beta/batches", "/v1beta/files", "/upload/v1beta/files")
+_NOT_FOUND = Reply(404, b"<html><title>Error 404 (Not Found)!!1</title></html>", "text/html; charset=UTF-8")
 
 
 class GeminiStandin(StandinServer):
@@ -64,27 +68,38 @@ class GeminiStandin(StandinServer):
         self._answers = answers
         # Models that answer in place of the requested one, as Google's do once it has retired.
         self.successors: dict[str, str] = {}
+        self.batches = GeminiBatches(self._answer_in_batch, lambda: self.url)
+
+    def close(self) -> None:
+        """Stop, and delete the files of batches."""
+        super().close()
+        self.batches.close()
 
     def answer(self, request: Request) -> Reply:
         """Answer a request to the API by its key, model and operation; 404 for an unknown path."""
-        named = _PATH.fullmatch(request.path)
-        operation = {"generateContent": self._generate_content}.get(named[2]) if named else None
-        if request.method != "POST" or named is None or operation is None:
-            return Reply(
-                404, b"<html><title>Error 404 (Not Found)!!1</title></html>", "text/html; charset=UTF-8"
-            )
+        if request.path == "/_standin/bill":
+            return json_reply([asdict(one) for one in self.batches.billed])
+        # The bytes of an upload come without a key, under an id that only its start gave away.
+        if "upload_id" in request.query:
+            return self.batches.reply(request) or _NOT_FOUND
         key = request.headers.get("x-goog-api-key") or next(iter(request.query.get("key", [])), "")
+        named = _PATH.fullmatch(request.path)
+        is_known = named is not None and named[2] in _OPERATIONS and request.method == "POST"
+        if not is_known and not request.path.startswith(_BATCH_PATHS):
+            return _NOT_FOUND
         if not key:
             return no_key()
         if key == INVALID_KEY:
             return bad_key()
-        if named[1] not in MODELS:
+        if named is not None and named[1] not in MODELS:
             return unknown_model(named[1])
+        if named is None or named[2] == "batchGenerateContent":
+            return self.batches.reply(request) or _NOT_FOUND
         try:
             body = json.loads(request.body)
         except ValueError:
             return invalid_argument("Invalid JSON payload received.")
-        return operation(body, named[1])
+        return self._generate_content(body, named[1])
 
     def _generate_content(self, body: Any, model: str) -> Reply:
         if not isinstance(body, dict) or not body.get("contents"):
@@ -104,12 +119,30 @@ class GeminiStandin(StandinServer):
             return replace(trouble("overloaded"), after_s=delay_s)
         behaviour = drawn if subject.is_known and drawn in ODD_ANSWERS else subject.behaviour
         answer = answers.answer(subject.name, behaviour, body) if answers is not None else NOTHING_KNOWN
-        tokens = prompt_bytes(body) // 4
-        answering = self.successors.get(model, model)
         reply = reply_body(
-            subject.name, answering, behaviour, answer, prompt_tokens=tokens, grounded=grounded
+            subject.name,
+            self.successors.get(model, model),
+            behaviour,
+            answer,
+            prompt_tokens=prompt_tokens(body, model),
+            grounded=grounded,
         )
         return replace(json_reply(reply), after_s=delay_s)
+
+    def _answer_in_batch(self, body: Mapping[str, Any], model: str) -> dict[str, Any]:
+        answers, subject = self._subject(body)
+        self._counts.seen(subject.name)
+        answer = (
+            answers.answer(subject.name, subject.behaviour, body) if answers is not None else NOTHING_KNOWN
+        )
+        return reply_body(
+            subject.name,
+            self.successors.get(model, model),
+            subject.behaviour,
+            answer,
+            prompt_tokens=prompt_tokens(body, model),
+            grounded=False,
+        )
 
     def _subject(self, body: Mapping[str, Any]) -> tuple[GeminiAnswers | None, GeminiSubject]:
         """The sample that answers, and the subject: a sample that has the subject, else one that knows the question."""

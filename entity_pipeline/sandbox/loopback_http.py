@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
-_LARGEST_BODY_BYTES = 8_000_000
+_LARGEST_BODY_BYTES = 32_000_000  # google-genai uploads 8 MiB at a time and sends pictures inline
 _IDLE_CONNECTION_S = 120
 
 

@@ -32,10 +32,11 @@ def shared_needs(row: str) -> SchemaNeeds:
             "gemini_usage_events": our_table(
                 "uuid, int8 or text: id; timestamptz: created_at state_changed_at blocked_until; date: quota_day; "
                 "bool: grounded; "
-                "text: pipeline step model model_version billed_model state subject input_hash; "
+                "text: pipeline step model model_version billed_model state subject input_hash batch_name; "
                 "jsonb: request reply error metadata; "
                 f"int: search_queries latency_ms attempt {_TOKENS}; numeric: cost_usd",
                 indexes=(
+                    "entity_pipeline_usage_batch",
                     "entity_pipeline_usage_billed",
                     "entity_pipeline_usage_claim",
                     "entity_pipeline_usage_grounded",
@@ -48,6 +49,13 @@ def shared_needs(row: str) -> SchemaNeeds:
                     "update": tuple(events[state] for state in _OPEN_STATES),
                     "updated": tuple(events.values()),
                 },
+            ),
+            "gemini_batches": our_table(
+                "text: name content_hash pipeline step model state run_id google_name outcome; int: requests; "
+                "timestamptz: created_at lease_until creating_at submitted_at absent_since cancel_requested_at "
+                "ended_at; jsonb: error",
+                keys=(("name",),),
+                indexes=("gemini_batches_open",),
             ),
             "gemini_spend_daily": our_table(
                 "date: quota_day; text: pipeline step model; numeric: cost_usd; timestamptz: updated_at; "

@@ -10,12 +10,20 @@ from psycopg import Connection
 
 from entity_pipeline.core.audit import COMMAND_ACTOR, PAGE_ACTOR, SYSTEM_ACTOR, Actor, audit_row
 from entity_pipeline.core.domain import Domain
+from entity_pipeline.core.gemini.batch import LEASE
 from entity_pipeline.core.gemini.call import Step
 from entity_pipeline.core.gemini.ledger import STALE_AFTER_S
 from entity_pipeline.core.gemini.models import DEFAULT_MODEL
 from entity_pipeline.core.gemini.quota_day import quota_day
 from entity_pipeline.core.shared_settings import SHARED_ROWS
 from entity_pipeline.core.trials import TRIAL_HANDLE, Trial
+from entity_pipeline.resources.gemini.batch_sql import (
+    ADD_BATCH,
+    ADD_REQUESTS,
+    END_BATCH,
+    MARK_CREATING,
+    MARK_SUBMITTED,
+)
 from entity_pipeline.resources.gemini.ledger_sql import FAILED, FINISH, MARK_SENT, RESERVE, SETTLE
 from entity_pipeline.resources.gemini.spend import UPSERT_TRIAL
 from entity_pipeline.resources.instagram.governor_sql import COUNT, OUTCOME
@@ -60,6 +68,7 @@ def ledger_trials(step: Step) -> Sequence[Trial]:
     return [
         Trial("assets", "gemini_usage_events", "a reply of Gemini", partial(_reply, values=values)),
         Trial("assets", "gemini_usage_events", "an error of Gemini", partial(_error, values=values)),
+        Trial("assets", "gemini_batches", "a batch for Gemini", partial(_batch, values=values)),
         Trial(
             "assets",
             "gemini_spend_daily",
@@ -149,3 +158,31 @@ def _error(connection: Connection[Any], values: dict[str, str]) -> None:
         "from_states": ["sent"],
     }
     connection.execute(FINISH.format(changes=FAILED), ended)
+
+
+def _batch(connection: Connection[Any], values: dict[str, str]) -> None:
+    now = database_clock(connection)
+    zeros = "0" * 64
+    batch = values | {
+        "name": TRIAL_HANDLE,
+        "content": f"{TRIAL_HANDLE} {zeros}",
+        "requests": 1,
+        "run_id": TRIAL_HANDLE,
+        "read_at": now,
+        "quota_day": quota_day(now.astimezone(UTC)),
+        "lease": LEASE,
+        "billed_as": None,
+        "subjects": [TRIAL_HANDLE],
+        "kinds": ["doctor"],
+        "input_hashes": [zeros],
+        "config_hashes": [zeros],
+        "costs": [0],
+        "prompts": [1],
+        "outputs": [1],
+    }
+    connection.execute(ADD_BATCH, batch)
+    connection.execute(ADD_REQUESTS, batch)
+    connection.execute(MARK_CREATING, {"name": TRIAL_HANDLE})
+    connection.execute(MARK_SUBMITTED, {"name": TRIAL_HANDLE, "google_name": "batches/doctor"})
+    ended = {"outcome": "gone", "rest": "unknown", "error": "{}", "row_error": "{}"}
+    connection.execute(END_BATCH, ended | {"name": TRIAL_HANDLE, "from_states": ["submitted"]})

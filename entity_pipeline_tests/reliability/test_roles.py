@@ -53,6 +53,8 @@ ROWS: dict[Kind, dict[str, str]] = {
         "pipeline_settings": "insert into pipeline_settings (platform) values ('another')",
         "gemini_usage_events": "insert into gemini_usage_events (pipeline, step, model, grounded, state) "
         "values ('another', 's', 'gemini-2.5-flash', true, 'settled')",
+        "gemini_batches": "insert into gemini_batches (name, content_hash, pipeline, step, model, state, requests, "
+        "created_at, lease_until) values ('b', 'c', 'another', 's', 'm', 'submitted', 1, now(), now())",
         "gemini_spend_daily": "insert into gemini_spend_daily (quota_day, pipeline, step, model) "
         "values ('2026-01-05', 'another', 's', 'm')",
         "instagram_routes": "insert into instagram_routes (name, proxy_secret) values ('p', 'sealed')",
@@ -237,6 +239,7 @@ REFUSED: list[tuple[Kind, Role, str]] = [
             "insert into gemini_usage_events (pipeline, step, model) values ('another', 's', 'm')",
             "insert into gemini_usage_events (pipeline, step, model, state) "
             "values ('entity_enrichment', 's', 'm', 'settled')",
+            "delete from gemini_batches",
             "delete from gemini_spend_daily",
             "delete from instagram_request_log",
             "update instagram_request_log set requested_at = now() - interval '1 day'",

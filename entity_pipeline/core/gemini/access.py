@@ -3,7 +3,7 @@
 Dagster loads this module with every code location: types that only annotate are not imported.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from threading import Event
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
+    from entity_pipeline.core.gemini.batch import BatchEnded, BatchTicket, BatchWaits
     from entity_pipeline.core.gemini.call import Call, Step
     from entity_pipeline.core.gemini.outcomes import Answered, NotAnswered
     from entity_pipeline.core.gemini.quota import QuotaStatus
@@ -58,6 +59,42 @@ class GeminiAccess(Protocol):
 
     def recent_replies(self, since: datetime) -> RecentReplies:
         """How the configured model answered the grounded requests of all domains since then."""
+
+
+class GeminiBatches(Protocol):
+    """Many questions at half the price, answered within two days; the limits are those of single requests."""
+
+    def submit(self, calls: "Sequence[Call]", *, run_id: str) -> "BatchTicket | NotAnswered":
+        """Send one batch of calls of one step, each about another subject.
+
+        A call with a paid reply is replayed, one that a limit or a claim forbids is left out. Submitting the same calls
+        again while their batch is open returns that batch: nothing is sent twice, also after a crash.
+
+        Raises:
+            ModelUnavailable: Gemini refuses the model or the key; nothing else will work either.
+            DatabaseUnavailable: the ledger can't be reached.
+            ValueError: the calls can't form a batch, or a picture has changed since its request was made.
+        """
+
+    def collect(self, name: str) -> "BatchWaits | BatchEnded":
+        """Look at a batch once, never waiting, and settle its requests when Gemini has ended it. Safe to repeat.
+
+        A batch that is overdue goes on until it is cancelled or expires. Its unanswered requests may be asked again
+        only once it has ended here.
+
+        Raises:
+            ModelUnavailable, DatabaseUnavailable: as `submit`.
+            ValueError: there is no batch of this name.
+        """
+
+    def cancel(self, name: str) -> None:
+        """Ask Gemini to cancel a batch; go on collecting until it has ended."""
+
+    def answers(self, name: str) -> "Iterator[tuple[str, Answered | NotAnswered]]":
+        """The outcome of each request of a batch with its subject, as the ledger has it."""
+
+    def open_batches(self, step: "Step") -> "Sequence[str]":
+        """The names of the batches of a step that have not ended here, oldest first: what there is to collect."""
 
 
 def stand_in_host(base_url: str | None) -> str | None:

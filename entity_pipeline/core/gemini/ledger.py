@@ -90,7 +90,7 @@ class Admitted:
 Admission = Admitted | Replay | InFlight | Refused
 
 
-def admit(view: LedgerView, call: Call, asked: GeminiModel) -> Admission:
+def admit(view: LedgerView, call: Call, asked: GeminiModel, *, in_batch: bool = False) -> Admission:
     """Whether one more request may go out. Counts include every open reservation, so it can't oversell."""
     if (stored := _stored(view, call, asked)) is not None:
         return stored
@@ -109,7 +109,7 @@ def admit(view: LedgerView, call: Call, asked: GeminiModel) -> Admission:
         )
     if call.request.grounded and (full := _used_up(view, billed)) is not None:
         return full
-    cost_usd = most_token_cost_usd(billed, call.request, view.quota_day)
+    cost_usd = most_token_cost_usd(billed, call.request, view.quota_day, in_batch=in_batch)
     if call.request.grounded:
         cost_usd += search_cost_usd(billed.pool, view.units_in_period, billed.pool.reserve_units)
     if (spent := _spent(view, call, cost_usd)) is not None:

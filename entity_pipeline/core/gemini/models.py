@@ -8,7 +8,7 @@ What one request costs does not belong here: see `core/gemini/usage.py`.
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Literal
@@ -55,6 +55,10 @@ class Price:
     cached: Decimal
     output: Decimal
 
+    def in_batch(self) -> "Price":
+        """The price in a batch: half for what goes in and out (`_BATCH_PRICE`); cached tokens keep theirs."""
+        return replace(self, input=self.input / 2, output=self.output / 2)
+
 
 @dataclass(frozen=True, slots=True)
 class GeminiModel:
@@ -72,10 +76,11 @@ class GeminiModel:
     successor: str | None = None
     instead: str | None = None
 
-    def price_on(self, day: date) -> Price:
-        """The price list in force on `day`."""
+    def price_on(self, day: date, *, in_batch: bool = False) -> Price:
+        """The price list in force on `day`, for single requests or for those of a batch."""
         valid = [price for price in self.prices if price.since <= day]
-        return valid[-1] if valid else self.prices[0]
+        price = valid[-1] if valid else self.prices[0]
+        return price.in_batch() if in_batch else price
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +132,12 @@ _PRICE_LIST = Source(
     date(2026, 10, 7),
     is_official=True,
 )
+_BATCH_PRICE = Source(
+    "a batch costs half of the standard price for input and output, and cached tokens their standard price",
+    "ai.google.dev/gemini-api/docs/batch-api and /docs/pricing, in the copy of github.com/api-evangelist/deepmind",
+    date(2026, 10, 7),
+    is_official=True,
+)
 _NO_DATE = Source(
     "no shutdown date announced",
     "ai.google.dev/gemini-api/docs/deprecations, in a copy made after 2026-09-15",
@@ -147,6 +158,7 @@ MODELS: dict[str, GeminiModel] = {
             (_price(_ALWAYS, "0.30", "0.03", "2.50"),),
             (
                 _PRICE_LIST,
+                _BATCH_PRICE,
                 Source(
                     "shut down on 2026-12-01; from then requests are routed to gemini-3.5-flash-lite and billed "
                     "at its rates",
@@ -177,6 +189,7 @@ MODELS: dict[str, GeminiModel] = {
             (_price(_ALWAYS, "0.10", "0.01", "0.40"),),
             (
                 _PRICE_LIST,
+                _BATCH_PRICE,
                 Source(
                     "not deprecated, and available through the API until further notice",
                     _DEPRECATIONS_OF_NOVEMBER,
@@ -196,15 +209,19 @@ MODELS: dict[str, GeminiModel] = {
             "gemini-3.5-flash-lite",
             MONTHLY_QUERIES,
             (_price(_ALWAYS, "0.30", "0.03", "2.50"),),
-            (_PRICE_LIST, _NO_DATE),
+            (_PRICE_LIST, _BATCH_PRICE, _NO_DATE),
         ),
-        GeminiModel("gemini-3.6-flash", MONTHLY_QUERIES, _3_FLASH_PRICES, (_PRICE_LIST, _NO_DATE)),
-        GeminiModel("gemini-3.8-flash", MONTHLY_QUERIES, _3_FLASH_PRICES, (_PRICE_LIST, _NO_DATE)),
+        GeminiModel(
+            "gemini-3.6-flash", MONTHLY_QUERIES, _3_FLASH_PRICES, (_PRICE_LIST, _BATCH_PRICE, _NO_DATE)
+        ),
+        GeminiModel(
+            "gemini-3.8-flash", MONTHLY_QUERIES, _3_FLASH_PRICES, (_PRICE_LIST, _BATCH_PRICE, _NO_DATE)
+        ),
         GeminiModel(
             "gemini-3.5-flash",
             MONTHLY_QUERIES,
             (_price(_ALWAYS, "1.50", "0.15", "9.00"),),
-            (_PRICE_LIST, _NO_DATE),
+            (_PRICE_LIST, _BATCH_PRICE, _NO_DATE),
         ),
         GeminiModel(
             "gemini-3.1-flash-lite",
@@ -212,6 +229,7 @@ MODELS: dict[str, GeminiModel] = {
             (_price(_ALWAYS, "0.25", "0.025", "1.50"),),
             (
                 _PRICE_LIST,
+                _BATCH_PRICE,
                 Source(
                     "shut down on 2027-05-07",
                     "ai.google.dev/gemini-api/docs/deprecations, in a copy made after 2026-05-19",

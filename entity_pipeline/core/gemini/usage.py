@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 from entity_pipeline.core.gemini.models import GeminiModel, GroundingPool, answering_model, find_model
-from entity_pipeline.core.gemini.request import Request
 from entity_pipeline.core.jsonb import json_object
 
 _MILLION = Decimal(1_000_000)
@@ -66,18 +65,33 @@ def count_search_queries(body: Mapping[str, Any]) -> int:
     return len(queries - {""})
 
 
-def token_cost_usd(model: GeminiModel, usage: TokenUsage, day: date) -> Decimal:
+def token_cost_usd(model: GeminiModel, usage: TokenUsage, day: date, *, in_batch: bool = False) -> Decimal:
     """What the tokens cost, in USD. Thinking is billed as output; tool tokens are recorded, not billed."""
-    price = model.price_on(day)
+    price = model.price_on(day, in_batch=in_batch)
     fresh = max(usage.prompt - usage.cached, 0)
     cost = fresh * price.input + usage.cached * price.cached + (usage.output + usage.thoughts) * price.output
     return (cost / _MILLION).quantize(_MICRODOLLAR)
 
 
-def most_token_cost_usd(model: GeminiModel, request: Request, day: date) -> Decimal:
+class Bounded(Protocol):
+    """A request, or what the ledger remembers of one: all that its cost depends on before the reply is known."""
+
+    @property
+    def model(self) -> str: ...
+    @property
+    def grounded(self) -> bool: ...
+    @property
+    def most_prompt_tokens(self) -> int: ...
+    @property
+    def most_output_tokens(self) -> int: ...
+
+
+def most_token_cost_usd(
+    model: GeminiModel, request: Bounded, day: date, *, in_batch: bool = False
+) -> Decimal:
     """The most that the tokens of a request can cost, in USD."""
-    most = TokenUsage(prompt=request.most_prompt_tokens, output=request.generation.max_output_tokens)
-    return token_cost_usd(model, most, day)
+    most = TokenUsage(prompt=request.most_prompt_tokens, output=request.most_output_tokens)
+    return token_cost_usd(model, most, day, in_batch=in_batch)
 
 
 def search_cost_usd(pool: GroundingPool, units_before: int, units: int) -> Decimal:
@@ -121,7 +135,9 @@ class ReplyFigures:
         return self.token_cost_usd + search_cost_usd(self.pool, units_before, self.units)
 
 
-def read_figures(body: Mapping[str, Any], request: Request, expected: GeminiModel, day: date) -> ReplyFigures:
+def read_figures(
+    body: Mapping[str, Any], request: Bounded, expected: GeminiModel, day: date, *, in_batch: bool = False
+) -> ReplyFigures:
     """Read a raw reply to `request`; it costs what the answering model costs, or `expected` if it names none."""
     usage, version = read_usage(body), _version(body)
     other = answering_model(request.model, version)
@@ -132,7 +148,9 @@ def read_figures(body: Mapping[str, Any], request: Request, expected: GeminiMode
     units = 0 if not request.grounded else 1 if billed.pool.unit == "prompt" else queries
     # What a reply does not state may have cost as much as was held for it.
     cost = (
-        token_cost_usd(billed, usage, day) if usage.is_stated else most_token_cost_usd(billed, request, day)
+        token_cost_usd(billed, usage, day, in_batch=in_batch)
+        if usage.is_stated
+        else most_token_cost_usd(billed, request, day, in_batch=in_batch)
     )
     return ReplyFigures(usage, queries, version, other, cost, units, billed.pool)
 

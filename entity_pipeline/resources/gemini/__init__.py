@@ -1,6 +1,6 @@
 """Gemini under the ledger: the only way a request leaves this project."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from threading import Event, Lock
 from typing import TYPE_CHECKING, Any
@@ -14,10 +14,13 @@ from entity_pipeline.resources.postgres import PostgresResource
 
 if TYPE_CHECKING:
     from entity_pipeline.core.gemini.access import RecentReplies
+    from entity_pipeline.core.gemini.batch import BatchEnded, BatchTicket, BatchWaits
     from entity_pipeline.core.gemini.call import Call, EventId, Step
     from entity_pipeline.core.gemini.outcomes import Answered, NotAnswered
     from entity_pipeline.core.gemini.quota import QuotaStatus
     from entity_pipeline.core.gemini.usage import SpendDay
+    from entity_pipeline.resources.gemini.batch_client import BatchClient
+    from entity_pipeline.resources.gemini.batch_collection import BatchCollection
     from entity_pipeline.resources.gemini.client import GeminiClient
     from entity_pipeline.resources.gemini.ledger import Ledger
 
@@ -34,13 +37,15 @@ class GeminiResource(dg.ConfigurableResource):
     )
 
     _client: "GeminiClient | None" = PrivateAttr(default=None)
+    _batch_client: "BatchClient | None" = PrivateAttr(default=None)
     _client_lock: Any = PrivateAttr(default_factory=Lock)
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Close the connections to Gemini."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        for client in (self._client, self._batch_client):
+            if client is not None:
+                client.close()
+        self._client = self._batch_client = None
 
     @property
     def model(self) -> str:
@@ -70,6 +75,34 @@ class GeminiResource(dg.ConfigurableResource):
             stop=stop,
             deadline=deadline,
         ).run()
+
+    def submit(self, calls: "Sequence[Call]", *, run_id: str) -> "BatchTicket | NotAnswered":
+        """See `core.gemini.access.GeminiBatches.submit`."""
+        from entity_pipeline.resources.gemini.batch_submission import BatchSubmission
+        from entity_pipeline.resources.gemini.kept_requests import RequestKeeper
+
+        for call in calls:
+            _registered(call.request.model)
+        collection, keeper = self._batches(), RequestKeeper(self.request_keys)
+        return BatchSubmission(collection.ledger, collection.client, keeper, collection).submit(calls, run_id)
+
+    def collect(self, name: str) -> "BatchWaits | BatchEnded":
+        """See `core.gemini.access.GeminiBatches.collect`."""
+        return self._batches().collect(name)
+
+    def cancel(self, name: str) -> None:
+        """See `core.gemini.access.GeminiBatches.cancel`."""
+        self._batches().cancel(name)
+
+    def answers(self, name: str) -> "Iterator[tuple[str, Answered | NotAnswered]]":
+        """See `core.gemini.access.GeminiBatches.answers`."""
+        return self._batches().answers(name)
+
+    def open_batches(self, step: "Step") -> "list[str]":
+        """See `core.gemini.access.GeminiBatches.open_batches`."""
+        from entity_pipeline.resources.gemini.batch_ledger import BatchLedger
+
+        return BatchLedger(self.assets_db).open_batches(step)
 
     def sweep(self) -> int:
         """See `core.gemini.access.GeminiAccess.sweep`."""
@@ -120,12 +153,23 @@ class GeminiResource(dg.ConfigurableResource):
 
         with self._client_lock:
             if self._client is None:
-                if not self.api_key:
-                    raise ConfigurationFailure(
-                        "GEMINI_API_KEY is not set: set it to a key of your Google project."
-                    )
-                self._client = GeminiClient(self.api_key, self.base_url or None)
+                self._client = GeminiClient(self._key(), self.base_url or None)
             return self._client
+
+    def _batches(self) -> "BatchCollection":
+        from entity_pipeline.resources.gemini.batch_client import BatchClient
+        from entity_pipeline.resources.gemini.batch_collection import BatchCollection
+        from entity_pipeline.resources.gemini.batch_ledger import BatchLedger
+
+        with self._client_lock:
+            if self._batch_client is None:
+                self._batch_client = BatchClient(self._key(), self.base_url or None)
+            return BatchCollection(BatchLedger(self.assets_db), self._batch_client)
+
+    def _key(self) -> str:
+        if not self.api_key:
+            raise ConfigurationFailure("GEMINI_API_KEY is not set: set it to a key of your Google project.")
+        return self.api_key
 
 
 def _registered(name: str) -> GeminiModel:

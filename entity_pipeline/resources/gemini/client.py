@@ -91,7 +91,7 @@ class GeminiClient:
             return Unsent(self._hidden(f"{type(error).__name__}: {error}"))
         except (httpx2.HTTPError, ValueError, RecursionError) as error:
             return Lost(self._hidden(f"{type(error).__name__}: {error}"))
-        return _decode(self._hidden((answer.sdk_http_response and answer.sdk_http_response.body) or ""))
+        return decode(self._hidden((answer.sdk_http_response and answer.sdk_http_response.body) or ""))
 
     def _config(self, request: Request) -> Any:
         types, generation = self._types, request.generation
@@ -126,10 +126,16 @@ class GeminiClient:
         self._client.close()
 
     def _hidden(self, text: str) -> str:
-        return text.replace(self._key, "[key]") if len(self._key) >= _SHORTEST_KEY else text
+        return hidden(text, self._key)
 
 
-def _decode(text: str) -> Body | GeminiError:
+def hidden(text: str, key: str) -> str:
+    """The text without the key."""
+    return text.replace(key, "[key]") if len(key) >= _SHORTEST_KEY else text
+
+
+def decode(text: str) -> Body | GeminiError:
+    """The answer of a 200."""
     try:
         body = read_json(text.removeprefix("\ufeff"))
     except ValueError:

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from entity_pipeline.core.failures import ModelUnavailable
+from entity_pipeline.core.gemini.reasons import because
+
 DEFAULT_WAIT_S = 60.0
 LONGEST_WAIT_S = 600.0
 # `reason` of google.rpc.ErrorInfo in a 400 that is about the key and not about the request.
@@ -52,6 +55,22 @@ class GeminiError:
             "message": self.message,
             "quota_id": self.quota_id,
         }
+
+
+def unavailable(error: GeminiError, model: str) -> ModelUnavailable | None:
+    """The failure of a run, where an answer is true of every request and not only of this one."""
+    said = because("http_error", code=error.code, status=error.status, message=error.message)
+    if error.kind is ErrorKind.MISCONFIGURED:
+        return ModelUnavailable(
+            f"Gemini refuses every request ({said}): check GEMINI_API_KEY, GEMINI_MODEL ('{model}') and "
+            "GEMINI_BASE_URL."
+        )
+    if error.kind is ErrorKind.UNPAID:
+        return ModelUnavailable(
+            f"Gemini's credits are used up ({said}): pay for more or mend the project's billing in Google AI Studio. "
+            "Nothing is lost; the next run continues."
+        )
+    return None
 
 
 def classify_error(

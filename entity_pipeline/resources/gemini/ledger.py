@@ -5,16 +5,16 @@ READ COMMITTED gives the next statement a snapshot taken after the lock was won,
 count the same free place. A server that defaults to a stricter level would oversell.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from psycopg import ClientCursor, Connection
-from psycopg.rows import dict_row
 
+from entity_pipeline.core.gemini.batch import LOOK_AGAIN
 from entity_pipeline.core.gemini.call import Call, CallKind, EventId, Step
 from entity_pipeline.core.gemini.ledger import (
     STALE_AFTER_S,
@@ -27,14 +27,13 @@ from entity_pipeline.core.gemini.ledger import (
     billed_model,
 )
 from entity_pipeline.core.gemini.models import MODELS, GeminiModel
-from entity_pipeline.core.gemini.outcomes import StoredReply
 from entity_pipeline.core.gemini.quota import QuotaStatus, quota_status
 from entity_pipeline.core.gemini.settings import GeminiSettings
 from entity_pipeline.core.gemini.usage import ReplyFigures
 from entity_pipeline.core.jsonb import jsonb_text
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.reasons import Reason
-from entity_pipeline.core.settings import Closed, SettingsRow, gate, readable
+from entity_pipeline.resources.gemini.batch_sql import GIVE_BACK
 from entity_pipeline.resources.gemini.ledger_sql import (
     BEGIN,
     COUNT_ANSWERED,
@@ -44,7 +43,6 @@ from entity_pipeline.resources.gemini.ledger_sql import (
     HELD,
     MARK_SENT,
     RELEASED,
-    REPLY,
     RESERVE_AND_COMMIT,
     SETTLE,
     STATUS,
@@ -53,18 +51,7 @@ from entity_pipeline.resources.gemini.ledger_sql import (
     UNKNOWN,
     VIEW,
 )
-
-_MODELS = json.dumps(
-    {
-        name: {
-            "pool": model.pool.name,
-            "units": 1 if model.pool.unit == "prompt" else None,
-            "held": model.pool.reserve_units,
-            "by_month": model.pool.period == "month",
-        }
-        for name, model in MODELS.items()
-    }
-)
+from entity_pipeline.resources.gemini.ledger_view import read_view, view_values
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +86,14 @@ class Ledger:
         """
         asked, values = MODELS[call.request.model], _values(call, attempt, run_id, claim)
         with self._transaction() as connection:
-            view = _read_view(connection, BEGIN + VIEW, values)
+            view = read_view(connection, BEGIN + VIEW, values)
             if view.claimed_until is not None and view.claimed_until <= view.now:
                 connection.execute(SWEEP, [STALE_AFTER_S])
-                view = _read_view(connection, VIEW, values)
+                view = read_view(connection, VIEW, values)
+                if (
+                    view.claimed_until is not None and view.claimed_until <= view.now
+                ):  # by a request of a batch
+                    view = replace(view, claimed_until=view.now + LOOK_AGAIN)
             decision = admit(view, call, asked)
             if isinstance(decision, InFlight):
                 return _held(connection, values, view, asked) or decision
@@ -134,21 +125,9 @@ class Ledger:
     ) -> None:
         """Store the reply and its cost. A late reply is fine: a swept row is settled too."""
         same_pool = figures.pool == reserved.model.pool
-        values = {
-            "id": reserved.event_id,
-            "reply": jsonb_text(body),
-            "model_version": figures.model_version,
-            "billed_as": figures.billed_as,
-            "search_queries": figures.search_queries,
-            "prompt": figures.usage.prompt,
-            "cached": figures.usage.cached,
-            "output": figures.usage.output,
-            "thoughts": figures.usage.thoughts,
-            "tool": figures.usage.tool,
-            # The use of a pool that was not read is unknown; it counts as zero as long as no other model answers.
-            "cost_usd": figures.cost_usd(reserved.units_before if same_pool else 0),
-            "latency_ms": latency_ms,
-        }
+        # The use of a pool that was not read is unknown; it counts as zero as long as no other model answers.
+        cost_usd = figures.cost_usd(reserved.units_before if same_pool else 0)
+        values = settled_values(reserved.event_id, body, figures, cost_usd, latency_ms)
         with self._database.connection() as connection:
             connection.execute(SETTLE, values)
 
@@ -186,20 +165,18 @@ class Ledger:
         )
 
     def sweep(self) -> int:
-        """Close what a dead process left open; returns the number of rows. Run at the start of runs and ticks."""
+        """Close what a dead process left open; returns the number of rows. Run at the start of runs and ticks.
+
+        A batch that was sent is not touched: `collect` ends it.
+        """
         with self._database.connection() as connection:
-            return int(connection.execute(SWEEP, [STALE_AFTER_S]).rowcount)
+            given_back = connection.execute(GIVE_BACK).rowcount
+            return int(connection.execute(SWEEP, [STALE_AFTER_S]).rowcount + given_back)
 
     def status(self, model: GeminiModel, step: Step | None = None) -> QuotaStatus:
         """Today's figures for people and for planning; takes no lock."""
-        values = {
-            "models": _MODELS,
-            "model": model.name,
-            "pipeline": step and step.pipeline,
-            "domain": step and step.domain,
-        }
         with self._database.connection() as connection:
-            return quota_status(_read_view(connection, STATUS, values), model, step)
+            return quota_status(read_view(connection, STATUS, view_values(model.name, step)), model, step)
 
     def count_answered(self, since: datetime) -> int:
         """Grounded requests that ended in a reply since an instant."""
@@ -244,16 +221,34 @@ class Ledger:
             )
 
 
+def settled_values(
+    event_id: EventId,
+    body: Mapping[str, Any],
+    figures: ReplyFigures,
+    cost_usd: Decimal,
+    latency_ms: int | None,
+) -> dict[str, Any]:
+    """The parameters of SETTLE."""
+    return {
+        "id": event_id,
+        "reply": jsonb_text(body),
+        "model_version": figures.model_version,
+        "billed_as": figures.billed_as,
+        "search_queries": figures.search_queries,
+        "prompt": figures.usage.prompt,
+        "cached": figures.usage.cached,
+        "output": figures.usage.output,
+        "thoughts": figures.usage.thoughts,
+        "tool": figures.usage.tool,
+        "cost_usd": cost_usd,
+        "latency_ms": latency_ms,
+    }
+
+
 def _values(call: Call, attempt: int, run_id: str, claim: str | None) -> dict[str, Any]:
     """The parameters of a reservation's statements."""
-    step = call.claim.step
-    return {
-        "models": _MODELS,
-        "model": call.request.model,
+    return view_values(call.request.model, call.claim.step) | {
         "grounded": call.request.grounded,
-        "domain": step.domain,
-        "pipeline": step.pipeline,
-        "step": step.name,
         "kind": str(call.claim.kind),
         "subject": call.claim.subject,
         "input_hash": call.input_hash,
@@ -275,38 +270,3 @@ def _held(
     billed = billed_model(view, asked)
     model = asked if isinstance(billed, Reason) else billed
     return Reserved(row[0], row[1], view.units_in_period, model, view.settings)
-
-
-def _read_view(connection: Connection[Any], statements: str, values: Mapping[str, Any]) -> LedgerView:
-    """Run the statements, the last of which is VIEW or STATUS, in one round trip: the lock is held for shorter."""
-    cursor = ClientCursor(connection, row_factory=dict_row)
-    row = cursor.execute(statements, values).set_result(-1).fetchone()
-    assert row is not None
-    replay = None
-    if row["unused_reply"] is not None:
-        stored = connection.execute(REPLY, [row["unused_reply"]]).fetchone()
-        replay = StoredReply(*stored) if stored is not None else None
-    limits = SettingsRow(row["limits_are_on"], row["limits"]) if row["has_limits"] else None
-    opened = gate(GeminiSettings, {GeminiSettings.row: limits} if limits is not None else {})
-    return LedgerView(
-        now=row["read_at"],
-        quota_day=row["today"],
-        settings=readable(GeminiSettings, limits) if isinstance(opened, Closed) else opened.settings,
-        closed=opened.reason if isinstance(opened, Closed) else None,
-        billed_as=row["billed_as"],
-        units_in_period=row["units_in_period"],
-        units_today=row["units_today"],
-        reserved_today=row["reserved_today"],
-        spent_usd=row["spent_usd"],
-        month_spent_usd=row["month_spent_usd"],
-        domain_spent_usd=row["domain_spent_usd"],
-        requests_last_minute=row["requests_last_minute"],
-        minute_frees_at=_later(row["minute_began_at"], 60),
-        blocked_until=row["held_until"],
-        claimed_until=_later(row["claimed_at"], STALE_AFTER_S),
-        replay=replay,
-    )
-
-
-def _later(instant: datetime | None, seconds: int) -> datetime | None:
-    return instant + timedelta(seconds=seconds) if instant is not None else None

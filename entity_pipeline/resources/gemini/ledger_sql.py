@@ -1,6 +1,6 @@
 """The ledger's statements on `gemini_usage_events`. An installation whose columns differ changes this file and the
 functions in `migrations/assets/20261129020120_gemini_ledger_limits.sql`, which write, and in
-`migrations/assets/20261129090100_gemini_grounding_of_others.sql`, which count.
+`migrations/assets/20261129100100_gemini_batches.sql`, which count.
 
 The clock is the database's, read once per statement, so that no machine's own clock matters. It is `clock_timestamp()`
 on purpose: after waiting for the lock, `now()` would still be the time at which the transaction began.
@@ -64,7 +64,8 @@ set state = case state when 'sent' then 'unknown' else 'released' end,
     state_changed_at = clock_timestamp(),
     error = jsonb_build_object('kind', 'stale', 'message',
       case state when 'sent' then 'no answer was recorded; counted as used' else 'never sent' end)
-where state in ('reserved', 'sent') and state_changed_at < clock_timestamp() - %s * interval '1 second'
+where state in ('reserved', 'sent') and batch_name is null
+  and state_changed_at < clock_timestamp() - %s * interval '1 second'
 """
 
 # The ends of a request without a reply: what changes, for FINISH.

@@ -13,7 +13,6 @@ from threading import Event
 from typing import Any
 from uuid import uuid4
 
-from entity_pipeline.core.failures import ModelUnavailable
 from entity_pipeline.core.gemini.call import Call
 from entity_pipeline.core.gemini.ledger import (
     ATTEMPTS_PER_CALL,
@@ -29,7 +28,7 @@ from entity_pipeline.core.gemini.reasons import because
 from entity_pipeline.core.gemini.usage import ReplyFigures, read_figures
 from entity_pipeline.core.patience import patiently
 from entity_pipeline.resources.gemini.client import Body, Exchange, Lost, Unsent
-from entity_pipeline.resources.gemini.errors import ErrorKind, GeminiError
+from entity_pipeline.resources.gemini.errors import ErrorKind, GeminiError, unavailable
 from entity_pipeline.resources.gemini.kept_requests import RequestKeeper
 from entity_pipeline.resources.gemini.ledger import Ledger, Reserved
 from entity_pipeline.resources.gemini.spans import attempt_span, note_answer, note_failure
@@ -135,16 +134,8 @@ class MeteredCall:
         else:
             self.ledger.fail(place.event_id, error.as_record(), latency_ms, blocked_until)
         said = {"code": error.code, "status": error.status, "message": error.message}
-        if error.kind is ErrorKind.MISCONFIGURED:
-            raise ModelUnavailable(
-                f"Gemini refuses every request ({because('http_error', **said)}): check GEMINI_API_KEY, "
-                f"GEMINI_MODEL ('{self.call.request.model}') and GEMINI_BASE_URL."
-            )
-        if error.kind is ErrorKind.UNPAID:
-            raise ModelUnavailable(
-                f"Gemini's credits are used up ({because('http_error', **said)}): pay for more or mend the project's "
-                "billing in Google AI Studio. Nothing is lost; the next run continues."
-            )
+        if (failure := unavailable(error, self.call.request.model)) is not None:
+            raise failure
         if error.kind is ErrorKind.REFUSED:
             return NotAnswered(Unanswered.REFUSED, because("http_error", **said))
         if error.kind in (ErrorKind.QUOTA_DAY, ErrorKind.GROUNDING_EXHAUSTED) or is_no_minute:

@@ -18,8 +18,10 @@ CONNECT_LIMIT_S = (
 SILENCE_LIMIT_S = 10.0  # a body usually follows its headers at once
 
 
-def bounded_event_hooks() -> dict[str, list[Callable[..., None]]]:
-    """Hooks that end an exchange after `CALL_LIMIT_S` seconds, and a body after `MAX_REPLY_BYTES`.
+def bounded_event_hooks(
+    limit_s: float = CALL_LIMIT_S, most_bytes: int = MAX_REPLY_BYTES
+) -> dict[str, list[Callable[..., None]]]:
+    """Hooks that end an exchange after `limit_s` seconds, and a body after `most_bytes`.
 
     A compressed body would be counted before it is unpacked to up to a thousand times its size, so none is requested
     or read. Whatever character set is named, the text is JSON and therefore UTF-8.
@@ -36,20 +38,16 @@ def bounded_event_hooks() -> dict[str, list[Callable[..., None]]]:
             for chunk in self._inner:
                 size += len(chunk)
                 if time.monotonic() > self._request.extensions["deadline"]:
-                    raise httpx2.ReadTimeout(
-                        f"no complete answer within {CALL_LIMIT_S} s", request=self._request
-                    )
-                if size > MAX_REPLY_BYTES:
-                    raise httpx2.ReadError(
-                        f"the answer exceeds {MAX_REPLY_BYTES} bytes", request=self._request
-                    )
+                    raise httpx2.ReadTimeout(f"no complete answer within {limit_s} s", request=self._request)
+                if size > most_bytes:
+                    raise httpx2.ReadError(f"the answer exceeds {most_bytes} bytes", request=self._request)
                 yield chunk
 
         def close(self) -> None:
             self._inner.close()
 
     def start_clock(request: httpx2.Request) -> None:
-        request.extensions["deadline"] = time.monotonic() + CALL_LIMIT_S
+        request.extensions["deadline"] = time.monotonic() + limit_s
         limits = {"connect": CONNECT_LIMIT_S, "write": CONNECT_LIMIT_S, "pool": CONNECT_LIMIT_S}
         request.extensions["timeout"].update(limits)
         request.headers["accept-encoding"] = "identity"
