@@ -29,11 +29,14 @@ from entity_pipeline.core.gemini.settings import GeminiSettings
 from entity_pipeline.core.settings_change import Assignment, edit_of
 from entity_pipeline.definitions import defs
 from entity_pipeline.domains.entities.commands.pipeline import Pipeline
+from entity_pipeline.resources.gemini import batch_submission
 from entity_pipeline.resources.instagram import attempt
 from entity_pipeline.resources.instagram.operations import picture as pictures
 from entity_pipeline.shared.runs.tags import range_tags
+from entity_pipeline_tests.resources.gemini.batch_cases import calls_about
+from entity_pipeline_tests.resources.gemini.ledger_cases import STEP
 
-WARM = (boto3, botocore.config, instaloader, PIL.JpegImagePlugin, genai, attempt, pictures)
+WARM = (boto3, botocore.config, instaloader, PIL.JpegImagePlugin, genai, attempt, pictures, batch_submission)
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -70,6 +73,17 @@ class Runs:
         store.change(GeminiSettings, edit, Actor(COMMAND_ACTOR, "cli", "mina"), row and row.updated_at)
         return True
 
+    def submit(self) -> bool:
+        """One batch of three requests, the same each time."""
+        self._built.gemini.submit(calls_about(3), run_id="a run")
+        return True
+
+    def collect(self) -> bool:
+        """One look at each batch that is open."""
+        for name in self._built.gemini.open_batches(STEP):
+            self._built.gemini.collect(name)
+        return True
+
 
 def main() -> None:
     """Serve until standard input ends."""
@@ -96,6 +110,8 @@ def _carry_out(order: dict[str, Any], runs: Runs) -> int:
         with contextlib.redirect_stdout(sys.stderr):  # standard output is where the answers go
             if order["what"] == "settings":
                 return int(not runs.settings())
+            if order["what"] in ("submit", "collect"):
+                return int(not getattr(runs, order["what"])())
             run = runs.stage if order["what"] in ("intake", "review", "link") else runs.asset
             return int(not run(order["what"], *order["days"]))
     except BaseException:  # noqa: BLE001 - whatever it is, the copy must not go on as the server

@@ -22,6 +22,7 @@ from entity_pipeline.core.gemini.ledger import STALE_AFTER_S
 from entity_pipeline.domains.entities.accounts.enrichment_queue import sweep
 from entity_pipeline.domains.entities.sample.gemini_prompt import asked_username
 from entity_pipeline.domains.entities.sample.truth import load_truth
+from entity_pipeline.sandbox.gemini_batches import GeminiBatches
 from entity_pipeline.sandbox.gemini_request import wants_search
 from entity_pipeline.sandbox.loopback_http import Reply, Request
 from entity_pipeline_tests.databases import DatabaseKind, DatabaseServer
@@ -171,10 +172,18 @@ class Ground:
     def ask_gemini(self, request: Request) -> Reply:
         assert self._gemini is not None
         reply = forwarded(request, self._gemini.url)
+        if not request.path.endswith(":generateContent"):
+            return reply
         body = json.loads(request.body)
         username = asked_username(body, load_truth()) or ""
         self.asked.append(Asked(username, wants_search(body), 0 if reply.drop else reply.status))
         return reply
+
+    @property
+    def batches(self) -> GeminiBatches:
+        """The files and batches of the stand-in that is up."""
+        assert self._gemini is not None
+        return self._gemini.batches
 
     def ask_instagram(self, request: Request) -> Reply:
         return forwarded(request, self._instagram_url)

@@ -57,7 +57,7 @@ class BatchOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BatchTicket:
-    """What became of each call that was submitted, by subject.
+    """The fate of each call that was submitted, by subject.
 
     `name` finds the batch from now on, in any process; None where every call was answered before. `subjects` are those
     in the batch; `replayed` were paid for earlier; `left_out` were not sent, each for its reason.
@@ -99,7 +99,7 @@ class Standing:
 
 
 def content_hash(calls: Sequence[Call]) -> str:
-    """What the batch is about, whatever the order: who asks which question about which inputs.
+    """A hash of what the batch is about, whatever the order: its step and model, subjects, inputs and questions.
 
     Raises:
         ValueError: the calls can't form one batch.

@@ -124,7 +124,7 @@ class BatchCollection:
         return _waits(row, "" if isinstance(exchange, Body) else exchange.message)
 
     def _settle(self, name: str, lines: Lines) -> None:
-        """Settle what stands exactly once under the key of a request; a foreign or doubled key is no answer."""
+        """Settle what stands exactly once under the key of a request; foreign and doubled keys answer nothing."""
         times = Counter(line.key for line in lines())
         requests = patiently(lambda: self.ledger.requests(name))
         for line in lines():

@@ -19,14 +19,17 @@ SILENCE_LIMIT_S = 10.0  # a body usually follows its headers at once
 
 
 def bounded_event_hooks(
-    limit_s: float = CALL_LIMIT_S, most_bytes: int = MAX_REPLY_BYTES
+    limit_s: float | None = None, most_bytes: int | None = None
 ) -> dict[str, list[Callable[..., None]]]:
-    """Hooks that end an exchange after `limit_s` seconds, and a body after `most_bytes`.
+    """Hooks that end an exchange after `limit_s` seconds, and a body after `most_bytes`; by default as `ask` needs it.
 
     A compressed body would be counted before it is unpacked to up to a thousand times its size, so none is requested
     or read. Whatever character set is named, the text is JSON and therefore UTF-8.
     """
     import httpx2
+
+    longest_s = CALL_LIMIT_S if limit_s is None else limit_s
+    largest = MAX_REPLY_BYTES if most_bytes is None else most_bytes
 
     class BoundedStream(httpx2.SyncByteStream):
         def __init__(self, inner: Any, request: httpx2.Request) -> None:
@@ -38,16 +41,18 @@ def bounded_event_hooks(
             for chunk in self._inner:
                 size += len(chunk)
                 if time.monotonic() > self._request.extensions["deadline"]:
-                    raise httpx2.ReadTimeout(f"no complete answer within {limit_s} s", request=self._request)
-                if size > most_bytes:
-                    raise httpx2.ReadError(f"the answer exceeds {most_bytes} bytes", request=self._request)
+                    raise httpx2.ReadTimeout(
+                        f"no complete answer within {longest_s} s", request=self._request
+                    )
+                if size > largest:
+                    raise httpx2.ReadError(f"the answer exceeds {largest} bytes", request=self._request)
                 yield chunk
 
         def close(self) -> None:
             self._inner.close()
 
     def start_clock(request: httpx2.Request) -> None:
-        request.extensions["deadline"] = time.monotonic() + limit_s
+        request.extensions["deadline"] = time.monotonic() + longest_s
         limits = {"connect": CONNECT_LIMIT_S, "write": CONNECT_LIMIT_S, "pool": CONNECT_LIMIT_S}
         request.extensions["timeout"].update(limits)
         request.headers["accept-encoding"] = "identity"
