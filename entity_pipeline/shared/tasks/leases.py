@@ -19,6 +19,7 @@ from entity_pipeline.shared.tasks.store import TaskStore
 
 # How many signs of life fit into a lease.
 BEATS = 4
+_LAST_BEAT_S = 5.0
 
 
 class Leases:
@@ -60,6 +61,7 @@ class Leases:
         traceback: TracebackType | None,
     ) -> None:
         self._ended.set()
+        self._thread.join(_LAST_BEAT_S)
         with self._lock:
             never_begun = list(self._waiting.values())
             self._waiting.clear()

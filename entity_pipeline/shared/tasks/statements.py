@@ -43,39 +43,51 @@ with asked as (
 select task_type, task_key, t.id from asked join {{table}} t using (task_type, task_key) where t.{_OPEN}
 """
 
-# Tasks that are not due yet are never stepped over: within a type and a priority the index is in the order of `due_at`.
-# The series of priorities is the outer side of a nested loop, because the other side refers to it; so rows of a lower
-# priority are only looked at, and locked, when the places are not yet full. With several types, up to a claim's size
-# of rows more may be locked for the length of the statement. `case` keeps the planner from a second index.
+# How many tasks that others are taking at this moment a claim passes over; with more of them it gets fewer.
+_PASSED_OVER = 200
+
+# Candidates are looked at without a lock and then locked one by one in their order, until the places are full: a task
+# that is locked is taken. Tasks that are not due yet are never stepped over, because within a type and a priority the
+# index is in the order of `due_at`. Both rely on nested loops whose inner side refers to the outer one, so a lower
+# priority is looked at only when there are too few candidates. `case` keeps the planner from a second index.
 CLAIM = f"""
 with clock as materialized (select clock_timestamp() as at),
 held as (select id from {{table}} where lease_owner = %(claim)s),
 places as (select case when exists (select from held) then 0 else %(most)s end as n),
-longest as (
-  select head.id from {_PRIORITIES}, {_TYPES}, lateral (
+oldest as (
+  select head.id, row_number() over (order by head.due_at, head.id) as nth
+  from {_PRIORITIES}, {_TYPES}, lateral (
     select id, due_at from {{table}}
     where status = 'pending' and task_type = k.task_type and priority = p.priority
       and due_at <= (select at from clock)
-    order by due_at, id limit least(%(oldest)s, (select n from places))
+    order by due_at, id limit %(oldest)s
   ) head
-  order by head.due_at, head.id limit %(oldest)s
-), oldest as (
-  select id from {{table}} where id = any(array(select id from longest))
-    and case status when 'pending' then due_at <= (select at from clock) end
-  order by due_at, id for update skip locked
-), by_priority as (
+  order by nth limit %(oldest)s
+), urgent as (
   select due.id from {_PRIORITIES}, lateral (
     select one_type.id from {_TYPES}, lateral (
       select id, due_at from {{table}}
       where status = 'pending' and task_type = k.task_type and priority = p.priority
-        and due_at <= (select at from clock) and id <> all(array(select id from oldest))
-      order by due_at, id limit (select n from places) for update skip locked
+        and due_at <= (select at from clock)
+      order by due_at, id limit %(most)s + {_PASSED_OVER}
     ) one_type
-    order by one_type.due_at, one_type.id limit (select n from places)
+    order by one_type.due_at, one_type.id limit %(most)s + {_PASSED_OVER}
   ) due
-  limit (select n from places) - (select count(*) from oldest)
+  limit %(most)s + {_PASSED_OVER}
+), candidates as materialized (
+  select id, min(nth) as nth from (
+    select id, nth from oldest
+    union all
+    select id, %(oldest)s + row_number() over () from urgent
+  ) both_ways
+  group by id order by nth
 ), picked as (
-  select id, row_number() over () as nth from (select id from oldest union all select id from by_priority) both_ways
+  select free.id, candidates.nth from candidates, lateral (
+    select id from {{table}}
+    where id = candidates.id and case status when 'pending' then due_at <= (select at from clock) end
+    for update skip locked
+  ) free
+  limit (select n from places)
 ), claimed as (
   update {{table}} t
   set status = 'running', lease_owner = %(claim)s, lease_until = (select at from clock) + %(lease)s, fence = fence + 1,

@@ -70,7 +70,8 @@ class TaskStore:
     def create(self, connection: Connection, tasks: Sequence[NewTask]) -> list[CreatedTask]:
         """Create the tasks, at most 1,000, unless one of the same type and key is pending or running.
 
-        Returns an answer for each, in their order. A pending task takes over a more urgent priority.
+        Returns an answer for each, in their order. A pending task takes over a more urgent priority. Repeated after its
+        answer was lost, the call finds the tasks that it made.
 
         Raises:
             ValueError: too many, or a type that the queue does not have.

@@ -53,8 +53,9 @@ def main(url: str, name: str, seed: int, lateness: float) -> None:
                 allowed = work(connection, task, chance, lateness)
                 finished += [task.id] if allowed else []
                 refused += allowed is False
-            if not tasks:
+            if not tasks or not claims % 5:
                 STORE.recover(connection)
+            if not tasks:
                 counts = STORE.counts(connection)
                 idle += all(count.status in ("done", "failed") for count in counts)
                 time.sleep(0.02)

@@ -116,3 +116,4 @@ def test_a_kill_at_a_few_points_loses_no_task_and_does_none_twice(queue: Connect
 def test_a_kill_at_any_point_loses_no_task_and_does_none_twice(queue: Connection, run: Run) -> None:
     points = [(number, phase) for number in range(undisturbed(queue, run)) for phase in PHASES]
     assert attack(queue, run, points) == []
+    sys.stdout.write(f"\n{len(points)} kills\n")

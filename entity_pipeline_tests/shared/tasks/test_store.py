@@ -108,13 +108,13 @@ def test_what_no_text_of_postgresql_may_hold_is_stored_all_the_same(queue: Conne
 def test_creators_of_the_same_tasks_in_opposite_orders_neither_wait_for_ever_nor_create_two(
     queue_db: ClonedDatabase, queue: Connection
 ) -> None:
-    names = [f"name-{n}" for n in range(300)]
+    names = [f"name-{n}" for n in range(1_000)]
     together = threading.Barrier(4)
 
     def create(nth: int) -> list[CreatedTask]:
-        together.wait()
         tasks = [errand(name, priority=nth + 1) for name in (names if nth % 2 else reversed(names))]
         with queue_db.connection() as connection:
+            together.wait()
             return STORE.create(connection, tasks)
 
     with ThreadPoolExecutor(4) as pool:
@@ -193,11 +193,17 @@ def test_a_claim_that_is_repeated_gets_the_same_tasks_and_no_others(queue: Conne
     assert keys(claimed(queue, "another", 4)) == ["cho", "dan"]
 
 
-def test_a_claim_locks_no_more_than_it_takes(queue_db: ClonedDatabase, queue: Connection) -> None:
-    put(queue, *"abcdef")
+@pytest.mark.parametrize("drawn", [0.0, 0.99])
+def test_a_claim_locks_no_more_than_it_takes(
+    queue_db: ClonedDatabase, queue: Connection, drawn: float
+) -> None:
+    put(queue, "a", "b", priority=1)
+    put(queue, "c", "d", priority=2)
+    put(queue, "e", "f", priority=2, task_type="describe")
+    store = TaskStore(QUEUE, draw=lambda: drawn)
     with queue_db.connection() as other, other.transaction():
-        assert keys(claimed(other, "one", 2)) == ["a", "b"]
-        assert keys(claimed(queue, "two", 9, types=["fetch"])) == ["c", "d", "e", "f"]
+        assert sorted(keys(store.claim(other, "one", 3))) == ["a", "b", "c"]
+        assert keys(claimed(queue, "two", 9)) == ["d", "e", "f"]
 
 
 # What a worker writes
