@@ -113,6 +113,19 @@ class InstagramFeeds:
 
         return self._about(request, self._by_pk.get(_part(request, 5)), answer, "items")
 
+    def timeline(self, request: Request, account: SimulatedAccount | None) -> Reply:
+        """The query for the posts of a username, which shows no plays; an unknown one has none."""
+        key = "xdt_api__v1__feed__user_timeline_graphql_connection"
+
+        def connection(account: SimulatedAccount | None) -> dict[str, Any]:
+            posts = as_on_the_grid(self.shown(account)) if account is not None else []
+            edges = [{"node": post.media() | {"play_count": None}} for post in posts[:12]]
+            return {"data": {key: {"edges": edges, "page_info": {"has_next_page": len(posts) > 12}}}}
+
+        if account is None:
+            return self._answer(request, "", connection(None))
+        return self._about(request, account, connection, "data")
+
     def info(self, request: Request) -> Reply:
         """``/api/v1/users/<pk>/info/``"""
         return self._about(

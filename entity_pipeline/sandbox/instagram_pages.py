@@ -48,6 +48,14 @@ def start_page() -> str:
     return _PAGE.format(title="Instagram (simulated)", scripts=token)
 
 
+def signed_in_page() -> str:
+    """The start page of an account: the tokens that its queries carry, written as the site writes them."""
+    tokens = (
+        '["DTSGInitialData",[],{"token":"simulated"}],["LSD",[],{"token":"simulated"}],"IG_USER_EIMU":"17"'
+    )
+    return _PAGE.format(title="Instagram (simulated)", scripts=f"<script>{tokens}</script>")
+
+
 def notice_page(title: str) -> str:
     """A page without data: login, challenge, not found."""
     return _PAGE.format(title=html.escape(title), scripts="")

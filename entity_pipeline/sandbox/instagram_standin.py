@@ -14,8 +14,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from entity_pipeline.sandbox.instagram_feeds import DATA_CHAOS, InstagramFeeds, variables_of
-from entity_pipeline.sandbox.instagram_pages import notice_page, profile_page, restricted_page, start_page
+from entity_pipeline.sandbox.instagram_feeds import DATA_CHAOS, InstagramFeeds, has_session, variables_of
+from entity_pipeline.sandbox.instagram_pages import (
+    notice_page,
+    profile_page,
+    restricted_page,
+    signed_in_page,
+    start_page,
+)
 from entity_pipeline.sandbox.instagram_pictures import tile
 from entity_pipeline.sandbox.instagram_profiles import (
     CANARY,
@@ -132,6 +138,8 @@ class InstagramStandin(StandinServer):
             return self._picture(request)
         if request.host not in _SITE_HOSTS:
             return html_reply(notice_page("Unknown host"), 421)
+        if request.path == "/" and has_session(request):
+            return html_reply(signed_in_page())
         if request.path in _PAGES:
             return _PAGES[request.path]
         for path, operation in self._operations:
@@ -184,6 +192,8 @@ class InstagramStandin(StandinServer):
         match variables:
             case {"shortcode": code}:
                 return self.feeds.post(request, str(code))
+            case {"username": str(username), "first": _}:
+                return self.feeds.timeline(request, self._accounts.get(username))
             case {"data": {"target_user_id": pk}}:
                 return self.feeds.reels(request, str(pk))
         account = self._by_pk.get(str(variables.get("id")))

@@ -1,4 +1,4 @@
-"""The operation `newest_posts`: one page of a profile's own posts."""
+"""The operations `newest_posts` and `newest_posts_by_name`: one page of a profile's own posts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,3 +45,19 @@ class NewestPosts(Operation[PostsPage]):
     def target(self) -> str:
         """The pk."""
         return str(self.pk)
+
+
+@dataclass(frozen=True, slots=True)
+class NewestPostsByName(Operation[PostsPage]):
+    """The newest 12 posts of the profile with this username, as a browser asks for them; plays may be missing.
+
+    A renamed profile is not found under its former name. An empty page is UNANSWERED here too.
+    """
+
+    name: ClassVar[str] = "newest_posts_by_name"
+    username: str
+
+    @property
+    def target(self) -> str:
+        """The username in lower case."""
+        return self.username.lower()

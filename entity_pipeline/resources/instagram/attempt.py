@@ -16,7 +16,9 @@ from entity_pipeline.resources.instagram.answers import Answer, Ending, path_of
 from entity_pipeline.resources.instagram.context import GovernedContext
 from entity_pipeline.resources.instagram.handlers import Observed, SeatedHandler, Unreadable
 from entity_pipeline.resources.instagram.judging import Call, Verdict, judge, refused
+from entity_pipeline.resources.instagram.seating import SlotRefused
 from entity_pipeline.resources.instagram.session_secrets import Identity
+from entity_pipeline.resources.instagram.web_tokens import WebTokens
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -42,6 +44,7 @@ class Wire:
 
     context: GovernedContext
     adapter: GovernedAdapter = field(repr=False)
+    tokens: WebTokens = field(default_factory=WebTokens, repr=False)
     learned: SeatOutcome = SeatOutcome.OK
 
     def json(self, ask: Callable[[], object]) -> Mapping[str, Any]:
@@ -78,8 +81,12 @@ def attempt(
     before_send: Callable[[str], None],
     timeout_s: float,
     base_url: str | None = None,
+    tokens: WebTokens | None = None,
 ) -> Attempted[R]:
-    """Run the handler; `before_send(host)` counts each request; if it raises, the attempt ends without sending."""
+    """Run the handler; `before_send(host)` counts each request; if it raises, the attempt ends without sending.
+
+    `tokens` are those kept from earlier attempts.
+    """
     adapter = GovernedAdapter(
         before_send, budget=handler.most_requests, body_timeout_s=timeout_s, base_url=base_url
     )
@@ -88,7 +95,7 @@ def attempt(
         try:
             if identity.account is not None and identity.cookies is not None:
                 context.load_session(identity.account, identity.cookies)
-            return _ask(handler, operation, Wire(context, adapter))
+            return _ask(handler, operation, Wire(context, adapter, tokens or WebTokens()))
         finally:
             context.close()
     finally:
@@ -114,7 +121,7 @@ def _verdict(call: Call, answer: Answer | None, error: Exception) -> Verdict:
 
 
 def _ending(error: Exception) -> Ending:
-    if isinstance(error, BudgetSpent):
+    if isinstance(error, BudgetSpent | SlotRefused):
         return Ending.BUDGET
     return Ending.TRANSPORT if is_transport_failure(error) else Ending.UNREADABLE
 

@@ -23,6 +23,7 @@ from entity_pipeline.resources.instagram.seating import Seating
 from entity_pipeline.resources.instagram.seats import Busy, Grant, Purpose
 from entity_pipeline.resources.instagram.session_secrets import Identity, SessionSecrets
 from entity_pipeline.resources.instagram.spans import note_ended, note_grant, operation_span
+from entity_pipeline.resources.instagram.web_tokens import WebTokens
 
 if TYPE_CHECKING:
     from entity_pipeline.resources.instagram.attempt import Attempted
@@ -61,6 +62,7 @@ class GovernedSession:
     base_url: str | None = None
     # Operations and sources that did not find the canary in this session.
     _blind: set[tuple[str, str]] = field(default_factory=set, repr=False)
+    _tokens: WebTokens = field(default_factory=WebTokens, repr=False)
 
     def run(self, operation: Operation[R], deadline: datetime) -> Result[R] | Deferred:
         """One governed attempt, and one for the canary after "not found"; see `InstagramSession.run`."""
@@ -134,6 +136,7 @@ class GovernedSession:
             before_send=before_send,
             timeout_s=min(REQUEST_TIMEOUT_S, max(1.0, left_s)),
             base_url=self.base_url,
+            tokens=self._tokens,
         )
 
     def _fetch(

@@ -61,6 +61,11 @@ def feed(*medias: Any, **fields: Any) -> dict[str, Any]:
     return {"items": list(medias), "more_available": True, "user": owner, "status": "ok"} | fields
 
 
+def timeline(*medias: Any) -> dict[str, Any]:
+    connection = {"edges": [{"node": one} for one in medias], "page_info": {"has_next_page": True}}
+    return {"data": {"xdt_api__v1__feed__user_timeline_graphql_connection": connection}}
+
+
 def web_info(*medias: Any) -> dict[str, Any]:
     return {"data": {"xdt_api__v1__media__shortcode__web_info": {"items": list(medias)}}, "status": "ok"}
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from instaloader import Profile, get_json_structure
 
+from entity_pipeline.core.instagram.operations import Operation
 from entity_pipeline.core.instagram.outcomes import Finding, SeatOutcome
 from entity_pipeline.core.instagram.profile import CANARY, InstagramProfile, ProfileLook
 from entity_pipeline.resources.instagram.attempt import Wire
@@ -75,7 +76,8 @@ def _node(profile: Profile) -> dict[str, Any]:
     return node
 
 
-def _refuses(look: ProfileLook) -> str | None:
+def refuses_name(look: Operation[Any]) -> str | None:
+    """A sentence when the operation's target can't be a username."""
     return None if _USERNAME.fullmatch(look.target) else "This is not a valid username; nothing was sent."
 
 
@@ -84,6 +86,6 @@ HANDLER = SeatedHandler(
     most_requests=3,  # the page, one for the fields it left out, and one to spare
     first_host="www.instagram.com",
     ask=_ask,
-    refuses=_refuses,
+    refuses=refuses_name,
     canary=ProfileLook(CANARY),
 )
