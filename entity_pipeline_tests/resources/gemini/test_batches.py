@@ -267,6 +267,15 @@ def test_bad_results_leave_each_request_answered_or_with_a_reason(
     }
 
 
+def test_errors_with_details_hide_neither_the_answers_nor_the_list(both: Both) -> None:
+    gemini, standin = both
+    standin.batches.bad_days.results = {"inline", "errors"}
+    first = submitted(gemini, calls_about(4))
+    assert ended(gemini, first).requests == {"settled": 2, "failed": 2}
+    standin.batches.bad_days.create = ["overloaded_made"]
+    assert ended(gemini, submitted(gemini, [call_about("two")])).outcome is BatchOutcome.COLLECTED
+
+
 @pytest.mark.parametrize(
     ("state", "outcome", "requests"),
     [
@@ -410,7 +419,14 @@ def test_a_key_that_is_refused_stops_the_run_and_holds_nothing(assets_db: Cloned
 
 @pytest.mark.parametrize(
     ("bad", "is_sent"),
-    [(["mime"], True), (["mime", "mime"], True), (["dropped"], False), (["", "no_file"], False)],
+    [
+        (["mime"], True),
+        (["mime", "mime"], True),
+        (["mime", "mime", "mime"], False),
+        (["", "piece"], True),
+        (["dropped"], False),
+        (["", "no_file"], False),
+    ],
 )
 def test_an_upload_that_fails_is_tried_as_another_type_or_given_back(
     assets_db: ClonedDatabase, both: Both, bad: list[str], is_sent: bool
