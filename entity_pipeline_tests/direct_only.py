@@ -24,6 +24,7 @@ DIRECT_ONLY = {
     "reliability/test_hostile_runs.py": _LONG,
     "reliability/test_kill_wire.py": _WIRE,
     "reliability/test_kills.py": _WIRE,
+    "reliability/test_kills_of_batches.py": _WIRE,
     "reliability/test_kills_of_settings.py": _WIRE,
     "reliability/test_kills_of_the_command.py": _WIRE,
     "reliability/test_outages.py": _OUTAGE,

@@ -83,8 +83,8 @@ class GeminiResource(dg.ConfigurableResource):
 
         for call in calls:
             _registered(call.request.model)
-        collection, keeper = self._batches(), RequestKeeper(self.request_keys)
-        return BatchSubmission(collection.ledger, collection.client, keeper, collection).submit(calls, run_id)
+        batches, keeper = self._batches(), RequestKeeper(self.request_keys)
+        return BatchSubmission(batches.ledger, batches.client, keeper).submit(calls, run_id)
 
     def collect(self, name: str) -> "BatchWaits | BatchEnded":
         """See `core.gemini.access.GeminiBatches.collect`."""

@@ -19,7 +19,6 @@ from entity_pipeline.core.gemini.outcomes import Answered, NotAnswered, Unanswer
 from entity_pipeline.core.gemini.reasons import because
 from entity_pipeline.core.patience import patiently
 from entity_pipeline.resources.gemini.batch_client import BatchClient
-from entity_pipeline.resources.gemini.batch_collection import BatchCollection
 from entity_pipeline.resources.gemini.batch_ledger import BatchLedger, ReservedBatch
 from entity_pipeline.resources.gemini.client import Body, Exchange, Unsent
 from entity_pipeline.resources.gemini.errors import ErrorKind, GeminiError, unavailable
@@ -42,7 +41,6 @@ class BatchSubmission:
     ledger: BatchLedger
     client: BatchClient
     keeper: RequestKeeper
-    collection: BatchCollection
 
     def submit(self, calls: Sequence[Call], run_id: str) -> BatchTicket | NotAnswered:
         """See `core.gemini.access.GeminiBatches.submit`."""
@@ -55,8 +53,6 @@ class BatchSubmission:
             return NotAnswered(Unanswered.IN_FLIGHT, because("in_flight"), reserved.lease_until)
         if reserved.is_new and (failure := self._send(name, calls, reserved)) is not None:
             return failure
-        if not reserved.is_new and reserved.state is BatchState.CREATING:
-            self.collection.look_up(reserved.name)
         return _ticket(reserved)
 
     def _send(self, name: str, calls: Sequence[Call], reserved: ReservedBatch) -> NotAnswered | None:
@@ -85,8 +81,7 @@ class BatchSubmission:
             said = created.as_record()
             patiently(lambda: self.ledger.end(name, BatchOutcome.REFUSED, "failed", said))
             return self._failure(created, calls)
-        self.collection.look_up(name)
-        return None
+        return None  # `collect` finds it by its name
 
     def _upload(self, name: str, calls: Sequence[Call], reserved: ReservedBatch) -> Exchange:
         by_subject = {call.claim.subject: call for call in calls}
