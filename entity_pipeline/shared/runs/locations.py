@@ -21,6 +21,8 @@ def own_locations(instance: dg.DagsterInstance, origin: Any = None) -> frozenset
     """
     if origin is not None:
         return frozenset({origin.location_name})
+    if instance.schedule_storage is None:  # an ephemeral instance, which no other project shares
+        return frozenset()
     return frozenset(
         state.origin.repository_origin.code_location_origin.location_name
         for state in instance.all_instigator_state()
