@@ -32,7 +32,8 @@ from entity_pipeline.core.gemini.usage import read_figures
 from entity_pipeline.core.jsonb import json_object
 from entity_pipeline.core.patience import patiently
 from entity_pipeline.resources.gemini.batch_client import BatchClient
-from entity_pipeline.resources.gemini.batch_ledger import BatchAnswer, BatchLedger, BatchRequest, BatchRow
+from entity_pipeline.resources.gemini.batch_ledger import BatchLedger
+from entity_pipeline.resources.gemini.batch_rows import BatchAnswer, BatchRequest, BatchRow
 from entity_pipeline.resources.gemini.client import Body, Exchange
 from entity_pipeline.resources.gemini.errors import ErrorKind, GeminiError, classify_error, unavailable
 

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -20,7 +19,7 @@ from entity_pipeline.core.gemini.batch import (
     submission_opens_at,
 )
 from entity_pipeline.core.gemini.call import Call, EventId, Step
-from entity_pipeline.core.gemini.ledger import Admission, Admitted, Refused
+from entity_pipeline.core.gemini.ledger import Admitted, Refused
 from entity_pipeline.core.gemini.models import MODELS
 from entity_pipeline.core.gemini.outcomes import StoredReply, Unanswered
 from entity_pipeline.core.gemini.reasons import because
@@ -29,6 +28,7 @@ from entity_pipeline.core.gemini.usage import ReplyFigures
 from entity_pipeline.core.jsonb import jsonb_text
 from entity_pipeline.core.ports import Database
 from entity_pipeline.resources.gemini import batch_sql
+from entity_pipeline.resources.gemini.batch_rows import BatchAnswer, BatchRequest, BatchRow, ReservedBatch
 from entity_pipeline.resources.gemini.ledger import settled_values
 from entity_pipeline.resources.gemini.ledger_sql import BEGIN, FAILED, FINISH, REPLY, SETTLE, STATUS, VIEW
 from entity_pipeline.resources.gemini.ledger_view import later, read_view, view_values
@@ -36,78 +36,6 @@ from entity_pipeline.resources.gemini.ledger_view import later, read_view, view_
 T = TypeVar("T")
 
 _PAGE = 50
-
-
-@dataclass(frozen=True, slots=True)
-class ReservedBatch:
-    """The batch of some calls and the decision on each call, by subject.
-
-    `name` is None where no call needs a request. `is_new` says that it was reserved here and now, by the caller; else
-    it is an open batch about the same, as it stands. `places` are the ledger's ids of its requests.
-    """
-
-    name: str | None
-    is_new: bool
-    state: BatchState
-    lease_until: datetime | None
-    places: Mapping[str, EventId]
-    decisions: Mapping[str, Admission]
-    settings: GeminiSettings
-
-
-@dataclass(frozen=True, slots=True)
-class BatchRow:
-    """A row of `gemini_batches`; `now` is the database's clock."""
-
-    name: str
-    pipeline: str
-    step: str
-    model: str
-    state: str
-    google_name: str | None
-    created_at: datetime
-    lease_until: datetime
-    creating_at: datetime | None
-    submitted_at: datetime | None
-    absent_since: datetime | None
-    cancel_requested_at: datetime | None
-    outcome: str | None
-    now: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class BatchRequest:
-    """What the cost of one request of a batch depends on; satisfies `core.gemini.usage.Bounded`."""
-
-    id: EventId
-    subject: str
-    state: str
-    model: str
-    billed_model: str | None
-    quota_day: date
-    input_hash: str
-    most_prompt_tokens: int
-    most_output_tokens: int
-
-    @property
-    def grounded(self) -> bool:
-        """A batch asks without a search."""
-        return False
-
-
-@dataclass(frozen=True, slots=True)
-class BatchAnswer:
-    """One request of a batch with its reply or error, as stored."""
-
-    id: EventId
-    subject: str
-    state: str
-    model: str
-    billed_model: str | None
-    model_version: str | None
-    input_hash: str
-    error: Mapping[str, Any] | None
-    reply: Mapping[str, Any] | None
 
 
 class BatchLedger:

@@ -19,7 +19,8 @@ from entity_pipeline.core.gemini.outcomes import Answered, NotAnswered, Unanswer
 from entity_pipeline.core.gemini.reasons import because
 from entity_pipeline.core.patience import patiently
 from entity_pipeline.resources.gemini.batch_client import BatchClient
-from entity_pipeline.resources.gemini.batch_ledger import BatchLedger, ReservedBatch
+from entity_pipeline.resources.gemini.batch_ledger import BatchLedger
+from entity_pipeline.resources.gemini.batch_rows import ReservedBatch
 from entity_pipeline.resources.gemini.client import Body, Exchange, Unsent
 from entity_pipeline.resources.gemini.errors import ErrorKind, GeminiError, unavailable
 from entity_pipeline.resources.gemini.kept_requests import RequestKeeper
