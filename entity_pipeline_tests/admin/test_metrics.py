@@ -112,7 +112,7 @@ def test_the_figures_are_the_ledgers_to_the_unit(
     }.items():
         for _ in range(times):
             event(assets_db, state, cost_usd="0.012345", search_queries=2)
-    event(assets_db, grounded=False, cost_usd="0.5")
+    event(assets_db, grounded=False, cost_usd="0.5", search_queries=0)
     event(assets_db, pipeline="another", model="a-model-of-nobody", cost_usd="1.25", search_queries=1)
     found, quota = scraped(api), installation.gemini.quota()
     assert {state: found["quota_units", state] for state in ("used", "reserved", "remaining")} == {

@@ -224,6 +224,7 @@ def test_the_quota_is_the_ledgers_to_the_unit(
         grounded=False,
         state="settled",
         cost_usd=Decimal("0.002"),
+        search_queries=0,
         model="gemini-other",
         pipeline="news",
     )
