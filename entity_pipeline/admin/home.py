@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from entity_pipeline.admin.drawing import drawn_parts, part_for
 from entity_pipeline.admin.home_parts import home_parts
-from entity_pipeline.admin.paths import HOME_PATH, SIGN_IN_PATH, own_path
+from entity_pipeline.admin.paths import HOME_PATH, PAGES_PATH, SIGN_IN_PATH, own_path
 from entity_pipeline.admin.screen import AnyScreen, Screen, SignedIn
 
 router = APIRouter()
@@ -22,8 +22,10 @@ def home(screen: SignedIn) -> Response:
 
 @router.get("/")
 @router.get(f"{HOME_PATH}/")
+@router.get(PAGES_PATH)
+@router.get(f"{PAGES_PATH}/")
 def home_with_slash() -> Response:
-    """The same; the bare address leads there too."""
+    """The same; the bare address and the folder of all pages lead there too."""
     return RedirectResponse(HOME_PATH)
 
 

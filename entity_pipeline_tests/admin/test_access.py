@@ -12,7 +12,14 @@ from entity_pipeline.admin.access import Access, TooManyTries, Tries, link_key
 from entity_pipeline.admin.app import create_app
 from entity_pipeline.admin.configuration import AdminConfiguration
 from entity_pipeline.admin.installation import Installation
-from entity_pipeline.admin.paths import HOME_PATH, SIGN_IN_LINK_PATH, SIGN_IN_PATH, SIGN_OUT_PATH, own_path
+from entity_pipeline.admin.paths import (
+    HOME_PATH,
+    PAGES_PATH,
+    SIGN_IN_LINK_PATH,
+    SIGN_IN_PATH,
+    SIGN_OUT_PATH,
+    own_path,
+)
 from entity_pipeline.assembly import DOMAINS
 from entity_pipeline_tests.admin.installations import ORIGIN, TOKEN
 
@@ -159,4 +166,5 @@ def test_a_printed_link_signs_in_once_and_only_where_its_token_is(client: TestCl
 
 
 def test_the_bare_address_leads_to_the_home_page(client: TestClient) -> None:
-    assert client.get("/", follow_redirects=False).headers["location"] == HOME_PATH
+    for path in ("/", f"{HOME_PATH}/", PAGES_PATH, f"{PAGES_PATH}/"):
+        assert client.get(path, follow_redirects=False).headers["location"] == HOME_PATH, path
