@@ -34,7 +34,7 @@ FILTERS: dict[str, dict[str, Any]] = {
     "role, rare": {"role": "regional"},
     "region": {"region": "JP"},
     "region none": {"region": "none"},
-    "reason, common": {"reason": "type_other"},
+    "reason, common": {"reason": "account_unproven"},
     "reason, rare": {"reason": "country_is_namibia"},
     "cohort": {"cohort": "2026-11-01"},
     "search, one letter": {"search": "a"},

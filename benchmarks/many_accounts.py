@@ -43,7 +43,7 @@ select case when n %% 26 = 0 then 'a' else chr(98 + n %% 25) end || '_account_' 
     'catalog_link', jsonb_build_object('status', state, 'reviewed_at', '2026-11-01T00:00:00+00:00',
       'reasons', case when state = 'held' then jsonb_build_array(case
         when n %% 50000 = 3 then 'country_is_namibia'
-        when type = 'other' then 'type_other' else 'below_threshold' end) else '[]'::jsonb end))
+        when type = 'other' then 'account_unproven' else 'below_threshold' end) else '[]'::jsonb end))
   end)
 from (
   select n, reviewed, filler, n <= reviewed and state in ('created', 'linked', 'attached') as decided, type, state,
