@@ -1,7 +1,6 @@
 """Batches in the ledger: reserved as a whole under its lock, each request settled on its own."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
@@ -31,7 +30,7 @@ from entity_pipeline.resources.gemini import batch_sql
 from entity_pipeline.resources.gemini.batch_rows import BatchAnswer, BatchRequest, BatchRow, ReservedBatch
 from entity_pipeline.resources.gemini.ledger import settled_values
 from entity_pipeline.resources.gemini.ledger_sql import BEGIN, FAILED, FINISH, REPLY, SETTLE, STATUS, VIEW
-from entity_pipeline.resources.gemini.ledger_view import later, read_view, view_values
+from entity_pipeline.resources.gemini.ledger_view import later, read_view, transaction, view_values
 
 T = TypeVar("T")
 
@@ -51,7 +50,7 @@ class BatchLedger:
         """
         step, asked = calls[0].claim.step, MODELS[calls[0].request.model]
         values = view_values(asked.name, step) | _arrays(calls) | {"run_id": run_id}
-        with self._transaction() as connection:
+        with transaction(self._database) as connection:
             view = read_view(connection, BEGIN + VIEW, values)
             connection.execute(batch_sql.GIVE_BACK)
             standings = _standings(connection, values, view.now)
@@ -211,17 +210,6 @@ class BatchLedger:
         with self._database.connection() as connection:
             row = connection.execute(statement, values).fetchone()
         return row[0] if row is not None else None
-
-    @contextmanager
-    def _transaction(self) -> Iterator[Connection[Any]]:
-        with self._database.connection() as connection:
-            try:
-                yield connection
-                connection.commit()
-            except BaseException:
-                if not connection.closed:
-                    connection.rollback()
-                raise
 
 
 def _some(items: Iterable[T]) -> Iterator[list[T]]:

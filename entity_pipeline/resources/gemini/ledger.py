@@ -5,8 +5,7 @@ READ COMMITTED gives the next statement a snapshot taken after the lock was won,
 count the same free place. A server that defaults to a stricter level would oversell.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -51,7 +50,7 @@ from entity_pipeline.resources.gemini.ledger_sql import (
     UNKNOWN,
     VIEW,
 )
-from entity_pipeline.resources.gemini.ledger_view import read_view, view_values
+from entity_pipeline.resources.gemini.ledger_view import read_view, transaction, view_values
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ class Ledger:
         example with the connection, after the commit) gets the place that it already holds.
         """
         asked, values = MODELS[call.request.model], _values(call, attempt, run_id, claim)
-        with self._transaction() as connection:
+        with transaction(self._database) as connection:
             view = read_view(connection, BEGIN + VIEW, values)
             if view.claimed_until is not None and view.claimed_until <= view.now:
                 connection.execute(SWEEP, [STALE_AFTER_S])
@@ -198,18 +197,6 @@ class Ledger:
         with self._database.connection() as connection:
             row = connection.execute(COUNT_SENT, [since]).fetchone()
         return (int(row[0]), int(row[1])) if row else (0, 0)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[Connection[Any]]:
-        """A connection whose transaction the block's own statements begin, and may end."""
-        with self._database.connection() as connection:
-            try:
-                yield connection
-                connection.commit()
-            except BaseException:
-                if not connection.closed:
-                    connection.rollback()
-                raise
 
     def _finish(
         self, event_id: EventId, changes: str, parameters: dict[str, Any], from_states: tuple[str, ...]

@@ -1,7 +1,8 @@
-"""What the database holds at the moment of admission, read into the ledger's vocabulary."""
+"""The transaction of an admission, and what the database holds at its moment in the ledger's vocabulary."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from entity_pipeline.core.gemini.ledger import STALE_AFTER_S, LedgerView
 from entity_pipeline.core.gemini.models import MODELS
 from entity_pipeline.core.gemini.outcomes import StoredReply
 from entity_pipeline.core.gemini.settings import GeminiSettings
+from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import Closed, SettingsRow, gate, readable
 from entity_pipeline.resources.gemini.ledger_sql import REPLY
 
@@ -27,6 +29,19 @@ _MODELS = json.dumps(
         for name, model in MODELS.items()
     }
 )
+
+
+@contextmanager
+def transaction(database: Database) -> Iterator[Connection[Any]]:
+    """A connection whose transaction the block's own statements begin, and may end."""
+    with database.connection() as connection:
+        try:
+            yield connection
+            connection.commit()
+        except BaseException:
+            if not connection.closed:
+                connection.rollback()
+            raise
 
 
 def view_values(model: str, step: Step | None) -> dict[str, Any]:
