@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from psycopg import Connection
 
-from entity_pipeline.core.audit import COMMAND_ACTOR, PAGE_ACTOR, SYSTEM_ACTOR, Actor, audit_row
+from entity_pipeline.core.audit import COMMAND_ACTOR, PAGE_ACTOR, SYSTEM_ACTOR, Actor
 from entity_pipeline.core.domain import Domain
 from entity_pipeline.core.gemini.batch import LEASE
 from entity_pipeline.core.gemini.call import Step
@@ -30,6 +30,7 @@ from entity_pipeline.resources.instagram.governor_sql import COUNT, OUTCOME
 from entity_pipeline.resources.postgres import database_clock
 from entity_pipeline.resources.settings_store import rewrite
 from entity_pipeline.shared.alerts.store import claim, note_sent
+from entity_pipeline.shared.audit.writer import AuditWriter
 
 _ACTORS = {
     "an audit row of an automatic write": SYSTEM_ACTOR,
@@ -79,8 +80,8 @@ def ledger_trials(step: Step) -> Sequence[Trial]:
 
 
 def _audit(connection: Connection[Any], row: str, actor: Any) -> None:
-    statement, values = audit_row(
-        row,
+    AuditWriter(row).insert(
+        connection,
         "doctor",
         actor=actor,
         table="instagram_accounts",
@@ -89,7 +90,6 @@ def _audit(connection: Connection[Any], row: str, actor: Any) -> None:
         after={},
         metadata={"run_id": TRIAL_HANDLE},
     )
-    connection.execute(statement.encode(), values)
 
 
 def _alert(connection: Connection[Any]) -> None:

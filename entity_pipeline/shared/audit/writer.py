@@ -48,6 +48,31 @@ class AuditWriter:
         verbs = {verb: f"{self.pipeline}.{verb}" for verb in (_UNDO, _REDO)}
         return {"system": SYSTEM_ACTOR, "pipeline": self.pipeline, **verbs}
 
+    def insert(
+        self,
+        connection: psycopg.Connection[Any],
+        verb: str,
+        *,
+        actor: UUID,
+        table: str,
+        target_id: UUID,
+        before: Mapping[str, Any] | None,
+        after: Mapping[str, Any] | None,
+        metadata: Mapping[str, Any],
+    ) -> None:
+        """One row as `core.audit.audit_row` builds it. Call it in the transaction of the write."""
+        statement, values = audit_row(
+            self.pipeline,
+            verb,
+            actor=actor,
+            table=table,
+            target_id=target_id,
+            before=before,
+            after=after,
+            metadata=metadata,
+        )
+        connection.execute(statement.encode(), values)
+
     def insert_undo(
         self,
         connection: psycopg.Connection[Any],
@@ -62,8 +87,8 @@ class AuditWriter:
 
         `after` is None for a removed row; else both hold the restored columns only.
         """
-        statement, values = audit_row(
-            self.pipeline,
+        self.insert(
+            connection,
             _UNDO,
             actor=actor,
             table=undone.target_table,
@@ -72,7 +97,6 @@ class AuditWriter:
             after=after,
             metadata={**metadata, "undoes": str(undone.id)},
         )
-        connection.execute(statement.encode(), values)
 
     def insert_redo(
         self,
@@ -88,8 +112,8 @@ class AuditWriter:
 
         `before` is None for a row that was removed and is there again; else both hold those columns only.
         """
-        statement, values = audit_row(
-            self.pipeline,
+        self.insert(
+            connection,
             _REDO,
             actor=actor,
             table=undo.target_table,
@@ -98,7 +122,6 @@ class AuditWriter:
             after=after,
             metadata={**metadata, "redoes": str(undo.id)},
         )
-        connection.execute(statement.encode(), values)
 
     def add(
         self,

@@ -8,14 +8,13 @@ from typing import Any
 
 from psycopg import Connection
 
-from entity_pipeline.core.audit import Actor, audit_row
+from entity_pipeline.core.audit import Actor
 from entity_pipeline.core.failures import InputRejected
 from entity_pipeline.core.jsonb import json_object
 from entity_pipeline.domains.entities.accounts.queries.asked import AskedAccount, locked_account, set_type
 from entity_pipeline.domains.entities.accounts.queries.enrichment_metadata import change_within_stage
 from entity_pipeline.domains.entities.audit import entity_audit
 from entity_pipeline.domains.entities.links.logic.holds import HoldReason
-from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.shared.audit.provenance import last_written
 
 _ACCOUNTS = "instagram_accounts"
@@ -90,8 +89,8 @@ def _section(account: AskedAccount, stage: str) -> Any:
 def _record(
     connection: Connection[Any], account: AskedAccount, actor: Actor, verb: str, before: Any, after: Any
 ) -> None:
-    statement, values = audit_row(
-        EntitySettings.row,
+    entity_audit.insert(
+        connection,
         verb,
         actor=actor.user_id,
         table=_ACCOUNTS,
@@ -100,4 +99,3 @@ def _record(
         after=after,
         metadata={"account": account.username, "account_id": str(account.id), "who": actor.label},
     )
-    connection.execute(statement.encode(), values)

@@ -21,6 +21,7 @@ from entity_pipeline.domains.entities.links.logic.undo import (
     KeptColumn,
     Location,
     UndoReport,
+    audit_metadata,
     name_of,
 )
 from entity_pipeline.domains.entities.links.queries.catalog_rows import ACCOUNTS
@@ -136,12 +137,7 @@ class _Redoing:
         else:
             restore(self._connection, table, row_id, values)
             before, columns = {column: current.get(column) for column in values}, sorted(values)
-        metadata = {
-            "run_id": undo.run_id,
-            "account": undo.account,
-            "account_id": str(self._account_id),
-            "who": self._actor.label,
-        }
+        metadata = audit_metadata(undo, self._account_id, self._actor)
         entity_audit.insert_redo(
             self._connection, undo, before=before, after=values, metadata=metadata, actor=self._actor.user_id
         )

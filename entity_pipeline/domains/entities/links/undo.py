@@ -24,6 +24,7 @@ from entity_pipeline.domains.entities.links.logic.undo import (
     KeptColumn,
     Location,
     UndoReport,
+    audit_metadata,
     deleted_by_others,
     name_of,
     outstanding,
@@ -99,12 +100,7 @@ class _Undoing:
         self.actor, self.report = actor, report
 
     def record(self, row: AuditRow, before: Mapping[str, Any], after: Mapping[str, Any] | None) -> None:
-        metadata = {
-            "run_id": row.run_id,
-            "account": row.account,
-            "account_id": str(self.account_id),
-            "who": self.actor.label,
-        }
+        metadata = audit_metadata(row, self.account_id, self.actor)
         entity_audit.insert_undo(
             self.connection, row, before=before, after=after, metadata=metadata, actor=self.actor.user_id
         )

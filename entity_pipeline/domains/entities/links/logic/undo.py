@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from entity_pipeline.core.audit import Actor
 from entity_pipeline.domains.entities.links.logic.decisions import LINK_COLUMN
 from entity_pipeline.shared.audit.provenance import (
     AuditRow,
@@ -93,6 +94,16 @@ def restoration(
             del values["entity_ig_role"]
             kept["entity_ig_role"] = STILL_LINKED
     return Restoration(values, kept)
+
+
+def audit_metadata(row: AuditRow, account_id: UUID, actor: Actor) -> dict[str, Any]:
+    """The metadata of the audit row with which `actor` undoes or redoes `row` for an account."""
+    return {
+        "run_id": row.run_id,
+        "account": row.account,
+        "account_id": str(account_id),
+        "who": actor.label,
+    }
 
 
 def name_of(row: Mapping[str, Any]) -> str:

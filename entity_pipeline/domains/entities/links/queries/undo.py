@@ -96,20 +96,22 @@ def undoing_rows(
     connection: psycopg.Connection[Any], account_id: UUID, run_id: str | None
 ) -> Sequence[AuditRow]:
     """Our undoing rows for the account, of one run's writes or of all, newest first."""
-    with connection.cursor(row_factory=class_row(AuditRow)) as cursor:
-        return cursor.execute(
-            _UNDOING_ROWS, {**entity_audit.ours, "account_id": account_id, "run_id": run_id}
-        ).fetchall()
+    return _audit_rows(connection, _UNDOING_ROWS, account_id, run_id)
 
 
 def our_writes(
     connection: psycopg.Connection[Any], account_id: UUID, run_id: str | None
 ) -> Sequence[AuditRow]:
     """Our writes for the account, in one run or in all, newest first."""
+    return _audit_rows(connection, _ROWS, account_id, run_id)
+
+
+def _audit_rows(
+    connection: psycopg.Connection[Any], query: str, account_id: UUID, run_id: str | None
+) -> Sequence[AuditRow]:
+    parameters = {**entity_audit.ours, "account_id": account_id, "run_id": run_id}
     with connection.cursor(row_factory=class_row(AuditRow)) as cursor:
-        return cursor.execute(
-            _ROWS, {**entity_audit.ours, "account_id": account_id, "run_id": run_id}
-        ).fetchall()
+        return cursor.execute(query, parameters).fetchall()
 
 
 def locked_row(connection: psycopg.Connection[Any], table: str, row_id: UUID) -> Mapping[str, Any] | None:
