@@ -3,8 +3,9 @@
 What passes with time, such as a lock or a lost connection, does not belong here: see `resources/postgres.py`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 import psycopg
 
@@ -62,3 +63,34 @@ def in_parts(
         half = len(items) // 2
         yield from in_parts(items[:half], write, refused)
         yield from in_parts(items[half:], write, refused)
+
+
+def is_taken(connection: psycopg.Connection[Any], write: Callable[[], object]) -> bool:
+    """Make one write within the open transaction; False if the schema refused it, which then left nothing behind."""
+    try:
+        with connection.transaction():
+            write()
+    except psycopg.Error as error:
+        if not is_refusal(error):
+            raise
+        return False
+    return True
+
+
+def refused_columns(
+    connection: psycopg.Connection[Any],
+    values: Mapping[str, Any],
+    write: Callable[[Mapping[str, Any]], object],
+    *,
+    last: Container[str],
+) -> Sequence[str]:
+    """Write all values of a row at once, else one by one, so that one refusal affects only its own column.
+
+    Columns in `last` are written after the others. Returns the columns that were refused.
+    """
+    if is_taken(connection, lambda: write(values)):
+        return []
+    if len(values) == 1:
+        return list(values)
+    order = sorted(values, key=lambda column: (column in last, column))
+    return [one for one in order if not is_taken(connection, partial(write, {one: values[one]}))]

@@ -36,8 +36,7 @@ from entity_pipeline.domains.entities.links.queries.undo import (
 )
 from entity_pipeline.domains.entities.links.undo import link_of
 from entity_pipeline.shared.audit.provenance import AuditRow, redone_columns
-
-_WHOLE_ROW: Sequence[str | None] = (None,)
+from entity_pipeline.shared.database.refusals import is_taken, refused_columns
 
 
 def redo(
@@ -100,7 +99,7 @@ class _Redoing:
             return False
         current = locked_row(self._connection, *place)
         if undo.after is None:
-            return current is None and self._put(undo, None, undo.before or {})
+            return current is None and self._insert(undo, undo.before or {})
         if current is None:
             self._keep(undo, None, GONE)
             return False
@@ -111,38 +110,47 @@ class _Redoing:
         }
         for column in sorted((undo.before or {}).keys() - wanted.keys()):
             self._keep(undo, column, CHANGED_SINCE)
-        return bool(wanted) and self._put(undo, current, wanted)
+        return bool(wanted) and self._set(undo, current, wanted)
 
-    def _put(self, undo: AuditRow, current: Mapping[str, Any] | None, values: Mapping[str, Any]) -> bool:
-        """Set the values at once, else one by one, so that one refusal affects only its own column."""
-        try:
-            with self._connection.transaction():
-                self._write(undo, current, values)
-        except psycopg.IntegrityError:
-            if current is None or len(values) == 1:
-                for column in values if current is not None else _WHOLE_ROW:
-                    self._keep(undo, column, REFUSED)
-                return False
-            # A linked account must have a role: the role goes first.
-            order = sorted(values, key=lambda column: column in LINK_COLUMN.values())
-            done = [self._put(undo, current, {column: values[column]}) for column in order]
-            return any(done)
+    def _insert(self, undo: AuditRow, row: Mapping[str, Any]) -> bool:
+        """Insert a removed row again. Returns whether the database took it."""
+
+        def write() -> None:
+            inserted = insert_again(self._connection, undo.target_table, row)
+            self._record(undo, None, inserted)
+
+        if not is_taken(self._connection, write):
+            self._keep(undo, None, REFUSED)
+            return False
+        self._report_set(undo, row, [None])
         return True
 
-    def _write(self, undo: AuditRow, current: Mapping[str, Any] | None, values: Mapping[str, Any]) -> None:
-        table, row_id = undo.target_table, undo.target_id
-        if current is None:
-            values = insert_again(self._connection, table, values)
-            before, columns = None, _WHOLE_ROW
-        else:
-            restore(self._connection, table, row_id, values)
-            before, columns = {column: current.get(column) for column in values}, sorted(values)
+    def _set(self, undo: AuditRow, current: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+        """Set the values, and list those that the database refuses. Returns whether it took any."""
+
+        def write(some: Mapping[str, Any]) -> None:
+            restore(self._connection, undo.target_table, undo.target_id, some)
+            self._record(undo, {column: current.get(column) for column in some}, some)
+
+        # A linked account must have a role: the role goes first.
+        refused = refused_columns(self._connection, values, write, last=set(LINK_COLUMN.values()))
+        for column in refused:
+            self._keep(undo, column, REFUSED)
+        done = sorted(values.keys() - set(refused))
+        if done:
+            self._report_set(undo, current, done)
+        return bool(done)
+
+    def _record(self, undo: AuditRow, before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> None:
         metadata = audit_metadata(undo, self._account_id, self._actor)
         entity_audit.insert_redo(
-            self._connection, undo, before=before, after=values, metadata=metadata, actor=self._actor.user_id
+            self._connection, undo, before=before, after=after, metadata=metadata, actor=self._actor.user_id
         )
-        self._report.names[table, row_id] = name_of(current or values)
-        self._report.restored += (Location(table, row_id, column) for column in columns)
+
+    def _report_set(self, undo: AuditRow, row: Mapping[str, Any], columns: Sequence[str | None]) -> None:
+        place = (undo.target_table, undo.target_id)
+        self._report.names[place] = name_of(row)
+        self._report.restored += (Location(*place, column) for column in columns)
 
     def _keep(self, undo: AuditRow, column: str | None, why: str) -> None:
         self._report.kept.append(KeptColumn(undo.target_table, undo.target_id, column, why))

@@ -45,7 +45,7 @@ from entity_pipeline.domains.entities.links.queries.undo import (
     restore,
 )
 from entity_pipeline.shared.audit.provenance import AuditRow
-from entity_pipeline.shared.database.refusals import is_refusal
+from entity_pipeline.shared.database.refusals import refused_columns
 
 _PIPELINE = Actor(SYSTEM_ACTOR, "pipeline")
 _SETTLED = frozenset({LinkOutcome.LINKED, LinkOutcome.CREATED, LinkOutcome.ATTACHED, LinkOutcome.EXCLUDED})
@@ -106,25 +106,18 @@ class _Undoing:
         )
 
     def put_back(self, row: AuditRow, current: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-        """Restore all values at once, else one by one, so that one refusal affects only its own column."""
-        try:
-            with self.connection.transaction():
-                restore(self.connection, row.target_table, row.target_id, values)
-                self.record(row, {column: current.get(column) for column in values}, values)
-        except psycopg.Error as error:
-            if not is_refusal(error):
-                raise
-            if len(values) == 1:
-                self.keep(row, dict.fromkeys(values, REFUSED))
-            else:
-                # A linked account must have a role: links go first.
-                for column in sorted(values, key=lambda column: column not in LINK_COLUMN.values()):
-                    self.put_back(row, current, {column: values[column]})
-        else:
+        """Restore the values, and list those that the database refuses."""
+
+        def write(some: Mapping[str, Any]) -> None:
+            restore(self.connection, row.target_table, row.target_id, some)
+            self.record(row, {column: current.get(column) for column in some}, some)
+
+        # A linked account must have a role: links go first.
+        refused = refused_columns(self.connection, values, write, last=values.keys() - LINK_COLUMN.values())
+        self.keep(row, dict.fromkeys(refused, REFUSED))
+        if restored := sorted(values.keys() - set(refused)):
             self.report.names[row.target_table, row.target_id] = name_of(current)
-            self.report.restored += (
-                Location(row.target_table, row.target_id, column) for column in sorted(values)
-            )
+            self.report.restored += (Location(row.target_table, row.target_id, column) for column in restored)
 
     def take_away(self, row: AuditRow, current: Mapping[str, Any]) -> None:
         """Remove a row that we created, and drop the notes about its columns."""

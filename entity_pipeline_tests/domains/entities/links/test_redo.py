@@ -4,7 +4,7 @@ import pytest
 
 from entity_pipeline.core.audit import COMMAND_ACTOR, Actor
 from entity_pipeline.core.failures import InputRejected
-from entity_pipeline.domains.entities.links.logic.undo import CHANGED_SINCE, GONE
+from entity_pipeline.domains.entities.links.logic.undo import CHANGED_SINCE, GONE, REFUSED
 from entity_pipeline.domains.entities.links.queries.catalog import LinkOutcome
 from entity_pipeline.domains.entities.links.redo import redo
 from entity_pipeline.domains.entities.links.undo import undo
@@ -95,6 +95,43 @@ def test_what_a_person_wrote_after_the_undo_is_kept_and_listed(operation: Connec
         ("instagram_accounts", "name_ko", CHANGED_SINCE),
         ("brands", None, GONE),
     }
+
+
+@pytest.mark.parametrize("refusal", ["raise exception 'locked'", "perform 1 / 0"])
+def test_one_value_that_a_trigger_refuses_keeps_no_other(operation: Connection, refusal: str) -> None:
+    account_id = insert_account(operation)
+    apply(operation, account_id)
+    undo(operation, run_id="run-1")
+    operation.execute(
+        "create function refuse() returns trigger language plpgsql as "
+        f"$$ begin if new.name_ko is not null then {refusal}; end if; return new; end $$"
+    )
+    operation.execute(
+        "create trigger refuse before update on instagram_accounts for each row execute function refuse()"
+    )
+    report = redo(operation, run_id="run-1", actor=MINA)
+    assert [(item.table, item.column, item.why) for item in report.kept] == [
+        ("instagram_accounts", "name_ko", REFUSED)
+    ]
+    account = row(operation, "instagram_accounts", account_id)
+    assert (account["name_en"], account["name_ko"], account["brand_id"] is None) == (
+        "Madeup Seoul",
+        None,
+        False,
+    )
+
+
+def test_a_removed_row_that_a_trigger_refuses_is_listed(operation: Connection) -> None:
+    entity_id = apply(operation, insert_account(operation)).entity_id
+    undo(operation, run_id="run-1")
+    operation.execute(
+        "create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no'; end $$"
+    )
+    operation.execute("create trigger refuse before insert on brands for each row execute function refuse()")
+    report = redo(operation, run_id="run-1", actor=MINA)
+    kept = [(item.table, item.column, item.why) for item in report.kept]
+    assert ("brands", None, REFUSED) in kept
+    assert row(operation, "brands", entity_id) == {}
 
 
 def test_the_log_says_who_undid_and_who_redid(operation: Connection) -> None:
