@@ -73,7 +73,7 @@ def test_an_index_on_an_existing_table_is_built_concurrently(older: tuple[str, s
         if any("for the index entity_pipeline" in what for what in effect.does)
         and effect.table.name != "gemini_spend_daily"
     ]
-    assert len(on_large_tables) == 32
+    assert len(on_large_tables) == 33
     assert {lock for _, lock in on_large_tables} == {"SHARE UPDATE EXCLUSIVE"}
 
 

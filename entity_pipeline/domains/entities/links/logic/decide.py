@@ -50,7 +50,7 @@ from entity_pipeline.domains.entities.models import (
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.shared.audit.provenance import by_person
 
-RULES_VERSION = "3"  # raise it when a rule changes what would be decided
+RULES_VERSION = "4"  # raise it when a rule changes what would be decided
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,8 +230,30 @@ def _follower(case: _Case) -> Decision:
         return Hold(reasons)
     for table, entity_id in homes or case.linked:
         return Attach(table, entity_id, case.wish)
-    named = review.primary_username and review.primary_username != account.handle
-    return Hold((HoldReason.PRIMARY_NOT_LINKED if named else HoldReason.PRIMARY_UNKNOWN,), case.wish)
+    if review.primary_username and review.primary_username != account.handle:
+        return Hold((HoldReason.PRIMARY_NOT_LINKED,), case.wish)
+    return _by_name(case) or Hold((HoldReason.PRIMARY_UNKNOWN,), case.wish)
+
+
+def _by_name(case: _Case) -> Attach | Hold | None:
+    """A regional account of a brand that names no primary account joins the brand of its name, with both ties proven.
+
+    None without such a brand. A hold has another reason than `primary_unknown`, by which `queries/overtaken.py` would
+    find the account again.
+    """
+    matches = [item for item in case.candidates.matches if item.table is EntityTable.BRANDS is case.table]
+    if case.review.account_role is not AccountRole.REGIONAL or not matches:
+        return None
+    names = names_of(case.account, case.review, case.candidates, case.floor)
+    checks = (
+        (HoldReason.SEVERAL_MATCHES, len(matches) > 1),
+        (HoldReason.NAME_CONFLICT, any(_names_conflict(item, names) for item in matches)),
+        (HoldReason.ATTACH_UNPROVEN, not any(_shares_name(item, names) for item in matches)),
+    )
+    reasons = tuple(reason for reason, failed in checks if failed)
+    reasons = reasons or account_unproven(case.account, case.verdict, case.candidates)
+    reasons = reasons or claim_unproven(case.verdict)
+    return Hold(reasons, case.wish) if reasons else Attach(case.table, matches[0].id, case.wish)
 
 
 def _homes(case: _Case) -> frozenset[EntityKey]:

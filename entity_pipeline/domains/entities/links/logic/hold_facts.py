@@ -14,7 +14,6 @@ _LINKED = (
     HoldReason.LINKED_TO_OTHER_TYPE,
     HoldReason.ACCOUNT_IS_PRIMARY,
 )
-_OF_THE_PRIMARY = (HoldReason.PRIMARY_TYPE_DIFFERS, HoldReason.ATTACH_UNPROVEN)
 _NAMED = (HoldReason.NAME_CONFLICT, HoldReason.ONE_NAME_ONLY)
 
 
@@ -33,7 +32,8 @@ def hold_facts(
     around = candidates.linked or candidates.matches
     entities: Mapping[HoldReason, tuple[Entity, ...]] = {
         **dict.fromkeys(_LINKED, candidates.linked),
-        **dict.fromkeys(_OF_THE_PRIMARY, homes),
+        HoldReason.PRIMARY_TYPE_DIFFERS: homes,
+        HoldReason.ATTACH_UNPROVEN: homes or candidates.matches,
         **dict.fromkeys(_NAMED, candidates.matches),
         HoldReason.SEVERAL_MATCHES: candidates.matches if len(candidates.matches) > 1 else homes,
         HoldReason.ENTITY_HAS_OTHER_PRIMARY: tuple(

@@ -12,6 +12,7 @@ import psycopg
 
 from entity_pipeline.domains.entities.links.logic.holds import HoldReason
 from entity_pipeline.domains.entities.links.queries.catalog_rows import handle_of
+from entity_pipeline.domains.entities.models import AccountRole, AccountType
 
 _RENAMED_TO = "metadata #>> '{entity_enrichment,profile_backfill,renamed_to,username}'"
 _REASSIGNED_TO = "metadata #>> '{entity_enrichment,profile_backfill,reassigned_to}'"
@@ -44,6 +45,21 @@ where f.metadata #>> '{{entity_enrichment,catalog_link,status}}' = 'held'
     where {handle_of("n.username")} = {handle_of(f"p.{_RENAMED_TO}")} and {_is_linked("n")}))
 order by f.id
 """
+# Held because it names no primary account, and the catalog has a brand of its name now. Only with a name that the last
+# review gives and the row still has, so that the decision finds the brand too and has another reason to hold.
+_NAMED = f"""
+select a.id from instagram_accounts a
+cross join lateral (values
+  (a.name_en, a.metadata #>> '{{entity_enrichment,gemini_review,review,name_en}}'),
+  (a.name_ko, a.metadata #>> '{{entity_enrichment,gemini_review,review,name_ko}}')) names (name, reviewed)
+join brands b on entity_pipeline_name_key(b.name_en) = entity_pipeline_name_key(names.name)
+  or entity_pipeline_name_key(b.name_ko) = entity_pipeline_name_key(names.name)
+where a.{_STATUS} = 'held' and a.{_REASONS} ? '{HoldReason.PRIMARY_UNKNOWN}'
+  and a.account_type::text = '{AccountType.BRAND}' and a.entity_ig_role::text = '{AccountRole.REGIONAL}'
+  and names.name = names.reviewed and entity_pipeline_name_key(names.name) <> ''
+group by a.id
+order by a.id
+"""
 # Linked under a former handle: the links should follow, or the account is held because they can't. Held for that, and
 # the former row has no link any more: its own review decides.
 _FOLLOWING = f"""
@@ -73,6 +89,6 @@ order by a.id
 def overtaken(connection: psycopg.Connection[Any]) -> Sequence[UUID]:
     """Accounts to decide again, in the order in which it should be done: links follow before former rows are held."""
     found: dict[UUID, None] = {}
-    for query in (_ATTACHABLE, _FOLLOWING, _MISPLACED):
+    for query in (_ATTACHABLE, _NAMED, _FOLLOWING, _MISPLACED):
         found |= dict.fromkeys(row[0] for row in connection.execute(query.encode()))
     return list(found)

@@ -28,6 +28,7 @@ from entity_pipeline.domains.entities.models import (
     EntityField,
     EntityTable,
     FieldConfidence,
+    HandleTie,
     Review,
 )
 from entity_pipeline.domains.entities.settings import EntitySettings, Thresholds
@@ -454,6 +455,72 @@ def test_a_follower_without_another_primary_is_held_and_classified(name: str | N
     )
     assert isinstance(held, Hold)
     assert held.reasons == (HoldReason.PRIMARY_UNKNOWN,)
+    assert held.account is not None
+
+
+@pytest.mark.parametrize("name", [None, "madeup.seoul"])
+@pytest.mark.parametrize("level", ["ties", "supports", "chunks"])
+@pytest.mark.parametrize("home", [HOME, an_entity(name="home", primary_account_id=None)])
+def test_a_regional_account_without_a_primary_joins_the_brand_of_its_name(
+    name: str | None, level: Any, home: Any
+) -> None:
+    attached = follower(
+        None,
+        Candidates(matches=(home,)),
+        settings=EntitySettings(evidence_level=level),
+        primary_username=name,
+    )
+    wish = AccountWish(AccountType.BRAND, AccountRole.REGIONAL, "JP", "Madeup Seoul", "메이드업")
+    assert attached == Attach(BRANDS, home.id, wish)
+
+
+@pytest.mark.parametrize("level", ["ties", "supports", "chunks"])
+@pytest.mark.parametrize(
+    ("claim", "tie", "reason"),
+    [
+        ("Madeup Seoul is a clothing brand from Seoul.", None, "account_unproven"),
+        ("Madeup Seoul (@other.handle) is something.", HandleTie.SUPPORTED, "claim_unproven"),
+        ("Madeup Seoul (@other.handle) is a cosmetics house.", HandleTie.SUPPORTED, "field_differs"),
+        ("Madeup Seoul is a clothing brand from Seoul.", HandleTie.DISOWNED, "not_official"),
+    ],
+)
+def test_only_with_both_ties_proven_whatever_the_level(
+    level: Any, claim: str, tie: HandleTie | None, reason: str
+) -> None:
+    review = a_review(account_role=AccountRole.REGIONAL, entity_region_code="JP")
+    verdict = replace(a_verdict(review), claims=(claim,), handle_tie=tie)
+    settings = EntitySettings(evidence_level=level)
+    account = an_account(username="some.handle", handle="some.handle")
+    assert reasons(decide(account, verdict, Candidates(matches=(HOME,)), settings)) == {reason}
+
+
+@pytest.mark.parametrize(
+    ("candidates", "review", "reason"),
+    [
+        (Candidates(), {}, "primary_unknown"),
+        (Candidates(near=(HOME,)), {}, "primary_unknown"),
+        (Candidates(matches=(HOME,)), {"account_role": AccountRole.SECONDARY}, "primary_unknown"),
+        (
+            Candidates(matches=(replace(HOME, table=GROUPS),)),
+            {"account_type": AccountType.GROUP},
+            "primary_unknown",
+        ),
+        (
+            Candidates(matches=(replace(HOME, table=ARTISTS),)),
+            {"account_type": AccountType.ARTIST},
+            "primary_unknown",
+        ),
+        (Candidates(matches=(HOME, replace(HOME, id=some_id("2")))), {}, "several_matches"),
+        (Candidates(matches=(replace(HOME, name_ko="다른이름"),)), {}, "name_conflict"),
+        (Candidates(matches=(HOME,)), {"sure": {"name_en": 0.2}}, "attach_unproven"),
+    ],
+)
+def test_a_regional_account_without_a_primary_is_held_and_classified(
+    candidates: Candidates, review: dict[str, Any], reason: str
+) -> None:
+    held = follower(None, candidates, primary_username=None, **review)
+    assert isinstance(held, Hold)
+    assert reasons(held) == {reason}
     assert held.account is not None
 
 

@@ -231,6 +231,48 @@ def test_a_follower_is_found_when_a_person_links_its_primary(operation: Connecti
     assert overtaken(operation) == []
 
 
+WITHOUT_PRIMARY: dict[str, Any] = {**FOLLOWER, "primary_username": None}
+
+
+@pytest.mark.parametrize("order", list(permutations(("madeup.seoul", "madeup.japan"))), ids=" ".join)
+def test_a_regional_account_that_names_no_primary_joins_its_brand_in_either_order(
+    operation: Connection, order: tuple[str, ...]
+) -> None:
+    roles: dict[str, dict[str, Any]] = {"madeup.seoul": {}, "madeup.japan": WITHOUT_PRIMARY}
+    accounts = {name: insert_account(operation, name, **roles[name]) for name in order}
+    for name in order:
+        apply(operation, accounts[name])
+    for account_id in overtaken(operation):
+        apply(operation, account_id)
+    assert overtaken(operation) == []
+    assert count(operation, "brands") == 1
+    brands = {row(operation, "instagram_accounts", one)["brand_id"] for one in accounts.values()}
+    assert (len(brands), None in brands) == (1, False)
+
+
+@pytest.mark.parametrize(
+    ("brand", "reason"),
+    [
+        ({"name_en": "Madeup Seoul", "name_ko": "다른이름"}, "name_conflict"),
+        ({"name_en": "메이드업"}, None),
+        ({"name_en": "Elsewhere"}, "primary_unknown"),
+        ({"name_en": "!"}, "primary_unknown"),
+    ],
+)
+def test_a_brand_that_a_person_adds_is_found_once(
+    operation: Connection, brand: dict[str, Any], reason: str | None
+) -> None:
+    follower = insert_account(operation, "madeup.japan", **WITHOUT_PRIMARY)
+    assert apply(operation, follower).reasons == ("primary_unknown",)
+    assert overtaken(operation) == []
+    insert(operation, "brands", **brand)
+    found = overtaken(operation)
+    assert found == ([] if reason == "primary_unknown" else [follower])
+    for account_id in found:
+        assert apply(operation, account_id).reasons == ((reason,) if reason else ())
+    assert overtaken(operation) == []
+
+
 def test_a_primary_that_a_person_linked_by_role_counts_as_linked(operation: Connection) -> None:
     brand_id = insert(operation, "brands", name_en="Madeup Seoul")
     insert(
