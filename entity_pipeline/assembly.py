@@ -12,6 +12,7 @@ from entity_pipeline.core.domain import Domain
 # One line per domain, in the order in which they are shown.
 _NAMES = [
     "entities",
+    "influencers",
 ]
 
 

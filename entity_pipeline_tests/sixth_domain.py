@@ -8,7 +8,7 @@ _LISTING = re.compile(r"^\*\*([\w/.]+)\*\*\n```\w+\n(.*?)^```$", re.MULTILINE | 
 _LINE = re.compile(
     r"^And the line, in the list of `([\w/.]+)`:\n\n```\n(.*?\n)```$", re.MULTILINE | re.DOTALL
 )
-LAST_LINE = '    "entities",\n'
+LAST_LINE = '    "influencers",\n'
 
 
 def listings() -> dict[str, str]:

@@ -28,6 +28,7 @@ _FAMILIES: Mapping[str, frozenset[str]] = {
     "uuid": frozenset({"uuid"}),
     "uuid[]": frozenset({"_uuid"}),
     "text[]": frozenset({"_text"}),
+    "int[]": frozenset({"_int2", "_int4", "_int8"}),
     "text or uuid": frozenset({"text", "varchar", "uuid"}),
     "uuid, int8 or text": frozenset({"uuid", "int8", "int4", "text", "varchar"}),
 }

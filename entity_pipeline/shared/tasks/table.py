@@ -5,6 +5,7 @@ when `task_table.sql` changes, each domain with a queue gets a new one.
 """
 
 import sys
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -23,14 +24,24 @@ def task_table(table: str) -> str:
     return files(__package__).joinpath("task_table.sql").read_text(encoding="utf-8").replace("{table}", table)
 
 
-def task_table_needs(table: str, own_columns: str = "", **needs: Any) -> TableNeeds:
-    """The needs of the table for `SchemaNeeds`; `own_columns` are what the domain added to it."""
-    indexes = tuple(f"{table}_{name}" for name in _INDEXES)
+def task_table_needs(
+    table: str,
+    own_columns: str = "",
+    own_indexes: Sequence[str] = (),
+    own_made_there: frozenset[str] = frozenset(),
+    **needs: Any,
+) -> TableNeeds:
+    """The needs of the table for `SchemaNeeds`.
+
+    `own_columns` and `own_indexes` (without the table's name) are what the domain added; of the columns, the database
+    fills those in `own_made_there`.
+    """
+    indexes = tuple(f"{table}_{name}" for name in (*_INDEXES, *own_indexes))
     return our_table(
         "; ".join(filter(None, (_COLUMNS, own_columns))),
         keys=(("id",),),
         indexes=indexes,
-        made_there=frozenset({"id", "due_at"}),
+        made_there=frozenset({"id", "due_at"}) | own_made_there,
         **needs,
     )
 
