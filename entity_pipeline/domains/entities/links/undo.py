@@ -85,6 +85,18 @@ def undo(
     return report
 
 
+def take_back(connection: psycopg.Connection[Any], account_id: UUID) -> UndoReport:
+    """Undo all that was written automatically for one account, in the open transaction.
+
+    The account is not marked `undone`, so it is decided again.
+    """
+    report = UndoReport()
+    locked_row(connection, ACCOUNTS, account_id)
+    work = _Undoing(connection, account_id, None, _PIPELINE, report)
+    _undo_writes(work, our_writes(connection, account_id, None))
+    return report
+
+
 class _Undoing:
     """One account, in one transaction; adds to the report."""
 
@@ -148,10 +160,19 @@ def _undo_account(work: _Undoing) -> None:
     # Locks in the order of links/queries/catalog.py: the account, then entities.
     account = locked_row(work.connection, ACCOUNTS, work.account_id)
     rows = our_writes(work.connection, work.account_id, work.run_id)
+    changes_before = len(work.report.restored) + len(work.report.removed)
+    _undo_writes(work, rows)
+    changed = len(work.report.restored) + len(work.report.removed) > changes_before
+    status = link_of(account).get("status")
+    was_settled = status in _SETTLED or any(_links(row) for row in rows)
+    if status != "undone" and was_settled and (changed or _decided_by(account, rows)):
+        mark_undone(work.connection, work.account_id, status)
+
+
+def _undo_writes(work: _Undoing, rows: Sequence[AuditRow]) -> None:
     undoing = frozenset(row.id for row in rows)
     for table, row_id in sorted({(row.target_table, row.target_id) for row in rows}):
         locked_row(work.connection, table, row_id)
-    changes_before = len(work.report.restored) + len(work.report.removed)
     for row in rows:
         past = entity_audit.history(work.connection, row.target_table, row.target_id)
         current = locked_row(work.connection, row.target_table, row.target_id)
@@ -162,11 +183,6 @@ def _undo_account(work: _Undoing) -> None:
             _undo_creation(work, row, past, current)
         else:
             _undo_update(work, row, past, current, undoing)
-    changed = len(work.report.restored) + len(work.report.removed) > changes_before
-    status = link_of(account).get("status")
-    was_settled = status in _SETTLED or any(_links(row) for row in rows)
-    if status != "undone" and was_settled and (changed or _decided_by(account, rows)):
-        mark_undone(work.connection, work.account_id, status)
 
 
 def _undo_update(

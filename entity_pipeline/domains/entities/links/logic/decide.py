@@ -6,7 +6,6 @@ goes into the account's own columns.
 
 from dataclasses import dataclass, replace
 
-from entity_pipeline.domains.entities.language.same_name import normalise_name, normalised
 from entity_pipeline.domains.entities.links.logic.decisions import (
     AccountWish,
     Attach,
@@ -31,6 +30,14 @@ from entity_pipeline.domains.entities.links.logic.gates import (
 )
 from entity_pipeline.domains.entities.links.logic.hold_facts import hold_facts
 from entity_pipeline.domains.entities.links.logic.holds import HoldReason
+from entity_pipeline.domains.entities.links.logic.names import (
+    Names,
+    classification,
+    names_conflict,
+    names_of,
+    shares_both,
+    shares_name,
+)
 from entity_pipeline.domains.entities.links.logic.proof import (
     account_unproven,
     attach_unproven,
@@ -48,22 +55,8 @@ from entity_pipeline.domains.entities.models import (
     Verdict,
 )
 from entity_pipeline.domains.entities.settings import EntitySettings
-from entity_pipeline.shared.audit.provenance import by_person
 
 RULES_VERSION = "4"  # raise it when a rule changes what would be decided
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """The names of an account: a person's if there is one, else the review's."""
-
-    en: str | None
-    ko: str | None
-
-    @property
-    def forms(self) -> frozenset[str]:
-        """The comparable forms."""
-        return normalised((self.en, self.ko))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +120,7 @@ def _by_review(
     if reasons:
         return Hold(reasons, _not_known(reasons))
     floor = threshold_for(review.account_type, settings.thresholds)
-    wish = _classification(review, floor)
+    wish = classification(review, floor)
     if review.account_type is AccountType.OTHER:
         return Exclude(wish)
     if review.account_type is AccountType.BRAND and review.country_of_origin == "NA":
@@ -150,19 +143,6 @@ def _as_followed(account: Account, candidates: Candidates) -> Decision | None:
     return Link(table, entity_id, AccountWish(), EntityWish(account.id, image_url=_picture(account)))
 
 
-def names_of(account: Account, review: Review, candidates: Candidates, floor: float = 0.0) -> Names:
-    """The names to search in the catalog; a review's name only if its confidence reaches `floor`."""
-    sure = _classification(review, floor)
-    en = by_person("name_en", account.name_en, candidates.ours.get("name_en"))
-    ko = by_person("name_ko", account.name_ko, candidates.ours.get("name_ko"))
-    return Names(en or sure.name_en, ko or sure.name_ko)
-
-
-def forms_of(entity: Entity) -> frozenset[str]:
-    """The comparable forms of an entity's names."""
-    return normalised((entity.name_en, entity.name_ko))
-
-
 def _primary(case: _Case) -> Decision:
     """Link to an existing entity if there is one, else create it."""
     names = names_of(case.account, case.review, case.candidates, case.floor)
@@ -178,7 +158,7 @@ def _primary(case: _Case) -> Decision:
     if not names.forms:
         return Hold((HoldReason.NO_NAME,))
     matches = [
-        item for item in case.candidates.matches if item.table is case.table and _shares_name(item, names)
+        item for item in case.candidates.matches if item.table is case.table and shares_name(item, names)
     ]
     if not matches:
         return _unless_known(case) or Create(case.table, case.wish, wish)
@@ -188,10 +168,10 @@ def _primary(case: _Case) -> Decision:
             HoldReason.ENTITY_HAS_OTHER_PRIMARY,
             any(_has_other_primary(item, case.account) for item in matches),
         ),
-        (HoldReason.NAME_CONFLICT, any(_names_conflict(item, names) for item in matches)),
+        (HoldReason.NAME_CONFLICT, any(names_conflict(item, names) for item in matches)),
         (
             HoldReason.ONE_NAME_ONLY,
-            case.table is EntityTable.ARTISTS and not any(_shares_both(item, names) for item in matches),
+            case.table is EntityTable.ARTISTS and not any(shares_both(item, names) for item in matches),
         ),
     )
     reasons = tuple(reason for reason, failed in checks if failed)
@@ -247,8 +227,8 @@ def _by_name(case: _Case) -> Attach | Hold | None:
     names = names_of(case.account, case.review, case.candidates, case.floor)
     checks = (
         (HoldReason.SEVERAL_MATCHES, len(matches) > 1),
-        (HoldReason.NAME_CONFLICT, any(_names_conflict(item, names) for item in matches)),
-        (HoldReason.ATTACH_UNPROVEN, not any(_shares_name(item, names) for item in matches)),
+        (HoldReason.NAME_CONFLICT, any(names_conflict(item, names) for item in matches)),
+        (HoldReason.ATTACH_UNPROVEN, not any(shares_name(item, names) for item in matches)),
     )
     reasons = tuple(reason for reason, failed in checks if failed)
     reasons = reasons or account_unproven(case.account, case.verdict, case.candidates)
@@ -273,49 +253,11 @@ def _has_other_primary(entity: Entity, account: Account) -> bool:
     return entity.primary_account_id not in (None, account.id)
 
 
-def _shares_name(entity: Entity, names: Names) -> bool:
-    return not names.forms.isdisjoint(forms_of(entity))
-
-
-def _shares_both(entity: Entity, names: Names) -> bool:
-    """Both names agree: one name in one language does not identify a person."""
-    ours = (normalise_name(names.en), normalise_name(names.ko))
-    theirs = (normalise_name(entity.name_en), normalise_name(entity.name_ko))
-    return all(ours) and ours == theirs
-
-
-def _names_conflict(entity: Entity, names: Names) -> bool:
-    """Whether both have a name in the same language and these differ. The same word in the column of the other
-    language is not a conflict.
-    """
-    theirs = forms_of(entity)
-    for ours, other in ((names.en, entity.name_en), (names.ko, entity.name_ko)):
-        mine, its = normalise_name(ours), normalise_name(other)
-        if mine and its and mine not in theirs and its not in names.forms:
-            return True
-    return False
-
-
 def _not_known(reasons: tuple[HoldReason, ...]) -> AccountWish | None:
     """`unknown` is stored where an honest review can't say the type or the role."""
     if HoldReason.TYPE_UNKNOWN in reasons:
         return AccountWish(account_type=AccountType.UNKNOWN, entity_ig_role=AccountRole.UNKNOWN)
     return AccountWish(entity_ig_role=AccountRole.UNKNOWN) if HoldReason.ROLE_UNKNOWN in reasons else None
-
-
-def _classification(review: Review, floor: float) -> AccountWish:
-    sure = review.field_confidence
-
-    def kept(value: str | None, confidence: float | None) -> str | None:
-        return value if value and value.strip() and (confidence is None or confidence >= floor) else None
-
-    return AccountWish(
-        account_type=review.account_type,
-        entity_ig_role=review.account_role,
-        entity_region_code=kept(review.entity_region_code, sure.entity_region_code),
-        name_en=kept(review.name_en, sure.name_en),
-        name_ko=kept(review.name_ko, sure.name_ko),
-    )
 
 
 def _entity_wish(case: _Case, names: Names) -> EntityWish:

@@ -62,6 +62,12 @@ def entity_to_follow(present: Placed, former: Placed) -> EntityKey | HoldReason 
     return (table, entity_id) if by_us and not removed_by_person else HoldReason.FORMER_LINKS
 
 
+def second_entity(present: Placed, former: Placed) -> EntityKey | None:
+    """The entity that the present row has beside the former one's, when each has one; else None."""
+    others = present.links - former.links
+    return next(iter(others)) if len(former.links) == len(others) == 1 else None
+
+
 def followed_columns(present: Placed, former: Account, key: EntityKey, *, is_primary: bool) -> dict[str, str]:
     """The columns of the present row that get the link and the classification of the former one."""
     table, entity_id = key

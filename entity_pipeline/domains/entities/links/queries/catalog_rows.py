@@ -19,9 +19,9 @@ from entity_pipeline.domains.entities.language.same_name import (
     near_spellings,
     spellings,
 )
-from entity_pipeline.domains.entities.links.logic.decide import forms_of, names_of
 from entity_pipeline.domains.entities.links.logic.decisions import LINK_COLUMN, Candidates, PrimaryAccount
 from entity_pipeline.domains.entities.links.logic.holds import HoldReason
+from entity_pipeline.domains.entities.links.logic.names import forms_of, names_of
 from entity_pipeline.domains.entities.models import TABLE_OF_TYPE, Account, Entity, EntityTable, Review
 from entity_pipeline.shared.database.round_trip import RoundTrip, RoundTripAnswer, Rows
 

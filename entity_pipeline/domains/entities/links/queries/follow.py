@@ -22,12 +22,14 @@ from entity_pipeline.domains.entities.links.logic.follow import (
     former_rows,
     is_former,
     may_follow,
+    second_entity,
 )
 from entity_pipeline.domains.entities.links.logic.holds import HoldReason
 from entity_pipeline.domains.entities.links.queries.catalog_rows import (
     ACCOUNTS,
     ask_accounts_locked,
     ask_linked,
+    load_account,
 )
 from entity_pipeline.domains.entities.links.queries.catalog_write import (
     STAGE,
@@ -36,6 +38,7 @@ from entity_pipeline.domains.entities.links.queries.catalog_write import (
     ask_entity,
     catalog_link_of,
 )
+from entity_pipeline.domains.entities.links.undo import take_back
 from entity_pipeline.domains.entities.models import Account, AccountRole
 from entity_pipeline.shared.database.round_trip import RoundTrip
 
@@ -71,7 +74,7 @@ def follow_former_handles(
         stayed: list[str] = []
         for row in rows.values():
             if row.id != present.id and is_former(row, present):
-                moved = _follow(trip, present, row, run)
+                moved = _follow(connection, present, row, run)
                 present = moved or present
                 stayed += [row.username] if moved is None else []
         if stayed:
@@ -91,15 +94,49 @@ def hold_former_links(connection: psycopg.Connection[Any], account: Account, run
             trip.go()
 
 
-def _follow(trip: RoundTrip, account: Account, former_row: Account, run: Following) -> Account | None:
+def _follow(
+    connection: psycopg.Connection[Any], account: Account, former_row: Account, run: Following
+) -> Account | None:
     """Move one former row's links. Returns the present row as it is then; None if they have to stay."""
+    trip = RoundTrip(connection)
     present, former = (_ask_placed(trip, row) for row in (account, former_row))
     trip.go()
     key = entity_to_follow(present(), former())
     if key is None:
         return account
     if isinstance(key, HoldReason):
-        return None
+        second = second_entity(present(), former())
+        return _follow_in_place_of(connection, account, former_row, run, second) if second else None
+    moved = _move(trip, present(), former_row, key, run)
+    trip.go()
+    return moved
+
+
+def _follow_in_place_of(
+    connection: psycopg.Connection[Any],
+    account: Account,
+    former_row: Account,
+    run: Following,
+    second: EntityKey,
+) -> Account | None:
+    """Remove the entity that we created for the present row before its id was seen, then move the links.
+
+    Nothing changes, and None is returned, if the entity is not ours alone any more or the links can't follow.
+    """
+    moved = None
+    with connection.transaction():
+        removed = {(item.table, item.target_id) for item in take_back(connection, account.id).removed}
+        alone = load_account(connection, account.id) if second in removed else None
+        moved = _follow(connection, alone, former_row, run) if alone is not None else None
+        if moved is None:
+            raise psycopg.Rollback
+    return moved
+
+
+def _move(
+    trip: RoundTrip, present: Placed, former_row: Account, key: EntityKey, run: Following
+) -> Account | None:
+    account = present.account
     row, ours = ask_entity(trip, *key)
     trip.go()
     if row.value is None:
@@ -108,7 +145,7 @@ def _follow(trip: RoundTrip, account: Account, former_row: Account, run: Followi
     if is_pointed_at and ours.value.get(_POINTER) != str(former_row.id):
         return None
     columns = followed_columns(
-        present(),
+        present,
         former_row,
         key,
         is_primary=is_pointed_at or former_row.entity_ig_role == AccountRole.PRIMARY,

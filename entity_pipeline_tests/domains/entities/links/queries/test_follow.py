@@ -11,12 +11,13 @@ from psycopg.types.json import Jsonb
 
 from entity_pipeline.domains.entities.links.queries.overtaken import overtaken
 from entity_pipeline.domains.entities.links.undo import undo
-from entity_pipeline.domains.entities.models import AccountRole
+from entity_pipeline.domains.entities.models import AccountRole, AccountType
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.domains.entities.catalog_rows import (
     Connection,
     apply,
     catalog_link,
+    everything,
     insert,
     insert_account,
     row,
@@ -156,6 +157,62 @@ def test_a_present_row_that_is_linked_elsewhere_is_held(operation: Connection) -
     decide_overtaken(operation)
     assert held(operation, present) == ["former_links"]
     assert [link for link, _ in placed(operation, former, present)] == [brand, other]
+
+
+def reviewed_first(connection: Connection, **review: Any) -> tuple[UUID, UUID, UUID, UUID]:
+    """As `renamed`, but the present row was reviewed and got an entity before its id was seen."""
+    former = insert_account(connection)
+    brand = apply(connection, former).entity_id
+    present = insert_account(connection, NEW, **{"name_en": "Second Label", "name_ko": None, **review})
+    second = apply(connection, present).entity_id
+    assert brand is not None
+    assert second is not None
+    mark(connection, former, present)
+    return former, present, brand, second
+
+
+@pytest.mark.parametrize("review", [{}, {"account_type": AccountType.GROUP}])
+def test_an_entity_of_the_present_row_gives_way_to_that_of_the_former_one(
+    operation: Connection, review: dict[str, Any]
+) -> None:
+    former, present, brand, second = reviewed_first(operation, **review)
+    assert second != brand
+    assert overtaken(operation)[0] == present
+    decide_overtaken(operation)
+    assert placed(operation, former, present) == [(None, "primary"), (brand, "primary")]
+    assert primary_of(operation, brand) == present
+    assert catalog_link(operation, present)["status"] == "linked"
+    found = operation.execute("select id from brands union all select id from groups").fetchall()
+    assert found == [(brand,)]
+    written = everything(operation)
+    apply(operation, present, "run-3")
+    assert everything(operation) == written
+
+
+def test_undo_of_the_move_leaves_the_second_entity_out(operation: Connection) -> None:
+    former, present, brand, second = reviewed_first(operation)
+    decide_overtaken(operation)
+    undo(operation, run_id="run-2")
+    assert placed(operation, former, present) == [(brand, "primary"), (None, None)]
+    assert row(operation, "brands", second) == {}
+
+
+@pytest.mark.parametrize("why", ["a person changed it", "it has a follower", "the former link is a person's"])
+def test_an_entity_that_is_not_ours_alone_stays_and_the_account_is_held(
+    operation: Connection, why: str
+) -> None:
+    former, present, brand, second = reviewed_first(operation)
+    if why == "a person changed it":
+        set_columns(operation, "brands", second, name_ko="둘째")
+    elif why == "it has a follower":
+        insert(operation, "instagram_accounts", username="sub", brand_id=second, entity_ig_role="secondary")
+    else:
+        operation.execute("delete from admin_audit_log where target_id = %s", [former])
+    before = placed(operation, former, present), primary_of(operation, brand), primary_of(operation, second)
+    decide_overtaken(operation)
+    assert held(operation, present) == ["former_links"]
+    after = placed(operation, former, present), primary_of(operation, brand), primary_of(operation, second)
+    assert after == before
 
 
 def test_a_row_that_was_undone_or_is_switched_off_takes_nothing_over(operation: Connection) -> None:
