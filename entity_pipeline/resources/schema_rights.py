@@ -48,7 +48,7 @@ def access_differences(
 ) -> Iterator[tuple[str | None, str]]:
     """What this role may not do with the table, or can't see in it, as ``(column, sentence)``."""
     ungranted = [
-        privilege
+        _in_columns(privilege, need, table)
         for privilege in need.privileges
         if privilege not in table.granted and not _granted_by_column(privilege, need, table)
     ]
@@ -92,10 +92,21 @@ def _hidden_rows(connection: psycopg.Connection[Any], table: Table, need: TableN
 
 
 def _granted_by_column(privilege: Privilege, need: TableNeeds, table: Table) -> bool:
+    wanted = _wanted_columns(privilege, need, table)
+    return bool(wanted) and all(privilege in table.columns[name]["granted"] for name in wanted)
+
+
+def _wanted_columns(privilege: Privilege, need: TableNeeds, table: Table) -> list[str]:
+    """The columns that exist and for which the right is enough."""
     wanted = {"select": frozenset(need.columns), "update": need.updated}.get(privilege, frozenset())
-    return bool(wanted) and all(
-        privilege in table.columns[name]["granted"] for name in wanted if name in table.columns
-    )
+    return sorted(name for name in wanted if name in table.columns)
+
+
+def _in_columns(privilege: Privilege, need: TableNeeds, table: Table) -> str:
+    """The right with the columns for which it is missing, if the role has it for some; else for the table."""
+    wanted = _wanted_columns(privilege, need, table)
+    missing = [name for name in wanted if privilege not in table.columns[name]["granted"]]
+    return f"{privilege} ({', '.join(missing)})" if len(missing) < len(wanted) else privilege
 
 
 def _in_the_way(

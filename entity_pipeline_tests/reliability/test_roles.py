@@ -3,6 +3,7 @@
 The other half: `doctor` names each policy that would silently hide a row or skip an update.
 """
 
+import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -207,6 +208,22 @@ def test_doctor_finds_nothing_missing_for_the_role_for_undo(
         connected(roles.url("operation", UNDO)) as operation,
     ):
         assert missing_schema(assets, operation, *NEEDS) == []
+
+
+def test_a_role_from_before_captions_is_named_and_mended_by_the_grant_of_the_upgrade_notes(
+    filled: dict[Kind, ClonedDatabase], roles: Roles
+) -> None:
+    pipeline, page = roles.names["assets", PIPELINE], roles.names["assets", PAGE]
+    notes = (Path(__file__).parents[2] / "docs" / "deployment.md").read_text(encoding="utf-8")
+    [grant] = re.findall(r"^ +(grant select \(caption\) .+);$", notes, re.MULTILINE)
+    with filled["assets"].connection() as connection:
+        revoke = sql.SQL("revoke select (caption) on raw_posts from {}, {}")
+        connection.execute(revoke.format(sql.Identifier(pipeline), sql.Identifier(page)))
+        [said] = said_of(filled, "assets", "raw_posts", pipeline)
+        assert "may not select (caption) on raw_posts" in said
+        to_these = f'{grant.partition(" to ")[0]} to "{pipeline}", "{page}"'
+        connection.execute(to_these.encode())
+    assert said_of(filled, "assets", "raw_posts", pipeline) == []
 
 
 SETTINGS_OF_OTHERS = "update pipeline_settings set is_enabled = true where platform = 'another'"
