@@ -46,7 +46,7 @@ NEEDS = SchemaNeeds(
             keys=(("blog_id", "category_id"),),
         ),
         "erased_people": our_table(
-            "text: platform subject_hash erased_by; timestamptz: erased_at",
+            "text: platform subject_hash erased_by; uuid: erasure_id; timestamptz: erased_at",
             privileges=_ALL,
             keys=(("platform", "subject_hash"),),
         ),

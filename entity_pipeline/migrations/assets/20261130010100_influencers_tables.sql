@@ -144,12 +144,14 @@ on conflict do nothing;
 create table if not exists public.erased_people (
     platform text not null,
     subject_hash text not null,
+    erasure_id uuid not null,
     erased_at timestamptz not null default clock_timestamp(),
     erased_by text not null,
     primary key (platform, subject_hash)
 );
 alter table public.erased_people enable row level security;
 comment on table public.erased_people is 'People who are not to be taken in again. Holds no name: hashes of the numeric id and of the username.';
+comment on column public.erased_people.erasure_id is 'The same in all hashes of one person, so that the person can be taken in again by either.';
 
 create table if not exists public.hashtag_discoveries (
     hashtag text not null,
