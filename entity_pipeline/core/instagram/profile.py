@@ -13,7 +13,10 @@ CANARY_PK = 25_025_320
 
 @dataclass(frozen=True, slots=True)
 class InstagramProfile:
-    """The public fields of a profile page. `instagram_id` is the numeric `pk` as text; it outlives renames."""
+    """The public fields of a profile page. `instagram_id` is the numeric `pk` as text; it outlives renames.
+
+    `category` is the name that a professional account shows for its line of business.
+    """
 
     instagram_id: str
     username: str
@@ -26,6 +29,8 @@ class InstagramProfile:
     external_urls: Sequence[str] = ()
     following_count: int | None = None
     media_count: int | None = None
+    is_business: bool | None = None
+    category: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

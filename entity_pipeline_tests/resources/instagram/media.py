@@ -127,6 +127,8 @@ def info(**fields: Any) -> dict[str, Any]:
         "follower_count": 1234,
         "following_count": 56,
         "media_count": 78,
+        "is_business": True,
+        "category": "Traveller",
         "biography": "바다",
         "bio_links": [{"url": "https://shop.example/"}],
         "hd_profile_pic_url_info": {"url": "https://x.cdninstagram.com/hd.jpg"},

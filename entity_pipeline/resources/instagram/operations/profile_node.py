@@ -9,6 +9,7 @@ from entity_pipeline.resources.instagram.handlers import Unreadable
 from entity_pipeline.resources.instagram.operations.node_fields import count, flag, https_url, text
 
 _MOST_LINKS = 10
+_LONGEST_CATEGORY = 100
 _PK = re.compile(r"[1-9][0-9]{0,19}")
 
 
@@ -63,12 +64,20 @@ def _profile(node: Mapping[str, Any]) -> InstagramProfile:
         external_urls=_links(node.get("bio_links")),
         following_count=count(node.get("following_count", _count(node.get("edge_follow")))),
         media_count=count(medias),
+        is_business=flag(node.get("is_business", node.get("is_business_account"))),
+        category=_category(node),
     )
 
 
 def _picture(node: Mapping[str, Any]) -> str | None:
     larger = node.get("profile_pic_url_hd"), _value(node.get("hd_profile_pic_url_info"), "url")
     return next((url for one in (*larger, node.get("profile_pic_url")) if (url := https_url(one))), None)
+
+
+def _category(node: Mapping[str, Any]) -> str | None:
+    """Each interface has a name of its own for it."""
+    names = ("category", "category_name", "business_category_name")
+    return next((named[:_LONGEST_CATEGORY] for name in names if (named := text(node.get(name)))), None)
 
 
 def _count(edge: Any) -> Any:

@@ -54,6 +54,14 @@ def test_a_whole_page_gives_every_field() -> None:
             ("https://a.example",),
         ),
         ({"bio_links": "https://a.example"}, "external_urls", ()),
+        ({"is_business": True}, "is_business", True),
+        ({"is_business_account": True}, "is_business", True),
+        ({"is_business": "yes"}, "is_business", None),
+        ({"category": "Eyewear"}, "category", "Eyewear"),
+        ({"category": None, "category_name": "Eyewear"}, "category", "Eyewear"),
+        ({"category": None, "business_category_name": "Eyewear"}, "category", "Eyewear"),
+        ({"category": 7}, "category", None),
+        ({"category": "x" * 500}, "category", "x" * 100),
     ],
 )
 def test_an_odd_field_is_read_as_far_as_it_is_usable(
@@ -111,6 +119,8 @@ def test_a_profile_by_its_pk_has_the_same_fields() -> None:
         external_urls=("https://shop.example/",),
         following_count=56,
         media_count=78,
+        is_business=True,
+        category="Traveller",
     )
 
 
