@@ -144,7 +144,7 @@ on conflict do nothing;
 create table if not exists public.erased_people (
     platform text not null,
     subject_hash text not null,
-    erasure_id uuid not null,
+    erasure_id uuid not null default gen_random_uuid(),
     erased_at timestamptz not null default clock_timestamp(),
     erased_by text not null,
     primary key (platform, subject_hash)
