@@ -21,13 +21,15 @@ from entity_pipeline.core.gemini.settings import GeminiSettings
 @with_databases
 def status() -> None:
     """Show pending work, decisions, and what each domain waits for."""
-    failed = [domain.key for domain in current_shell().domains if not _show(domain)]
-    if failed:
+    failures: set[str] = set()
+    for domain in current_shell().domains:
+        _show(domain, failures)
+    if failures:
         sys.exit(1)
 
 
-def _show(domain: Domain) -> bool:
-    """Print one domain's part; returns False if it could not be read. The other domains are still shown."""
+def _show(domain: Domain, failures: set[str]) -> None:
+    """Print one domain's part. Why it could not be read is added to `failures`; the other domains are still shown."""
     Console(soft_wrap=True).rule(domain.key, align="left")
     commands = domain.commands() if domain.commands is not None else None
     try:
@@ -38,9 +40,11 @@ def _show(domain: Domain) -> bool:
         if GeminiSettings in domain.settings.uses:
             _show_spend(domain)
     except PipelineFailure as failure:
-        click.echo(f"error: {failure}", err=True)
-        return False
-    return True
+        if str(failure) in failures:
+            click.echo("It can't be read either, for the same reason.")
+        else:
+            click.echo(f"error: {failure}", err=True)
+        failures.add(str(failure))
 
 
 def _show_spend(domain: Domain) -> None:

@@ -13,6 +13,7 @@ import pytest
 from cryptography.fernet import Fernet
 from psycopg.types.json import Jsonb
 
+from entity_pipeline.assembly import DOMAINS
 from entity_pipeline.core.gemini.models import DEFAULT_MODEL
 from entity_pipeline.domains.entities.partitions import FIRST_DAY
 from entity_pipeline_tests.cli.command import Command
@@ -21,6 +22,7 @@ from entity_pipeline_tests.databases import ClonedDatabase, DatabaseServer
 from entity_pipeline_tests.nightly import mostly_nightly
 from entity_pipeline_tests.standins import GeminiStandin
 
+KEYS = [domain.key for domain in DOMAINS]
 MONDAY = FIRST_DAY + timedelta(days=4)
 MADE_UP_PASSWORD = "s3cret-word"
 
@@ -194,7 +196,7 @@ def test_a_shared_row_that_is_off_stops_every_domain(command: Command, assets_db
     )
     assert command("settings", "enable", "gemini").out == "'gemini' is switched on.\n"
     assert command("settings", "enable", "nobody").failure == (
-        "There is no row of settings 'nobody': the rows are entities, gemini, instagram, notify."
+        f"There is no row of settings 'nobody': the rows are {', '.join(KEYS)}, gemini, instagram, notify."
     )
 
 
@@ -209,7 +211,10 @@ def test_a_shared_row_that_is_off_stops_every_domain(command: Command, assets_db
             (["concurrency=4", "cap=1"], "Nothing was changed: 'cap' is not a known setting."),
             (["concurrency=4", "daily_grounding_cap=-1"], "Nothing was changed: 'daily_grounding_cap' is -1"),
             (["gemini", "concurrency=4"], "Nothing was changed: 'concurrency' is not a known setting."),
-            (["gemini", "shares.captions=4"], "'shares' names 'captions', but the domains are entities."),
+            (
+                ["gemini", "shares.captions=4"],
+                f"'shares' names 'captions', but the domains are {', '.join(KEYS)}.",
+            ),
             (["notify", "backlog_hours=0"], "'backlog_hours' is 0 and must be more than 0."),
             (["notify.webhook=x"], "Nothing was changed: 'webhook' is not a known setting."),
             (["instagram_backfill_enabled=true"], "Nothing was changed: Instagram's terms forbid"),

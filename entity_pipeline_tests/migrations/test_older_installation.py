@@ -7,6 +7,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from entity_pipeline.assembly import DOMAINS
+from entity_pipeline.core.shared_settings import SHARED_ROWS
 from entity_pipeline.migrations import migrate
 from entity_pipeline_tests.databases import DatabaseServer
 from entity_pipeline_tests.migrations.older_installation import older_installation
@@ -123,19 +125,19 @@ def test_the_roll_up_can_upsert_beside_rows_of_another_shape(older: tuple[str, s
     assert rows == [("captions", 0), ("p", 2)]
 
 
-def test_our_row_is_switched_off_even_where_the_column_defaults_to_on(older: tuple[str, str]) -> None:
+def test_a_domains_row_is_switched_off_even_where_the_column_defaults_to_on(older: tuple[str, str]) -> None:
     migrate(*older)
     with psycopg.connect(older[0]) as connection:
         rows = connection.execute(
             "select platform, is_enabled, updated_by is null from pipeline_settings order by 1"
         ).fetchall()
-    assert rows == [
-        ("entity_enrichment", False, True),
-        ("gemini", True, True),
-        ("instagram", True, True),
-        ("notify", True, True),
-        ("pinterest", True, False),
-    ]
+    assert rows == sorted(
+        [
+            *((domain.row, False, True) for domain in DOMAINS),
+            *((shared.row, True, True) for shared in SHARED_ROWS),
+            ("pinterest", True, False),
+        ]
+    )
 
 
 def test_a_switch_that_a_person_set_before_the_migration_stays(older: tuple[str, str]) -> None:
