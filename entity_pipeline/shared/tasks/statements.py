@@ -29,6 +29,13 @@ on conflict (task_type, task_key) where {_OPEN} do nothing
 returning task_type, task_key, id
 """
 
+# One task, within a `FencedTrip`.
+CREATE_FENCED = """
+insert into {table} (task_type, task_key, priority, payload, max_attempts)
+select %(task_type)s, %(key)s, %(priority)s, %(payload)s::jsonb, %(max_attempts)s where {held}
+on conflict (task_type, task_key) where status in ('pending', 'running') do nothing
+"""
+
 FIND_OPEN = f"""
 with asked as (
   select * from unnest(%(types)s::text[], %(keys)s::text[], %(priorities)s::smallint[])

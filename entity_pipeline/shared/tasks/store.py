@@ -15,8 +15,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from entity_pipeline.core.jsonb import jsonb_text
-from entity_pipeline.core.text.plain_text import one_line
-from entity_pipeline.shared.tasks import statements
+from entity_pipeline.shared.tasks import endings, statements
 from entity_pipeline.shared.tasks.rules import (
     MOST_AT_ONCE,
     NewTask,
@@ -24,12 +23,10 @@ from entity_pipeline.shared.tasks.rules import (
     TaskQueue,
     TaskStatus,
     places_of_the_oldest,
-    wait_after,
 )
 
 # The outcome of a task that failed because it lost its worker again and again.
 WORKER_LOST = "worker_lost"
-_LONGEST_ERROR = 1_000
 # A task that blocked a new one may have ended before it could be read, and then the new one can be created.
 _CREATE_ROUNDS = 10
 _ABOVE_ALL = 2**63 - 1
@@ -131,28 +128,23 @@ class TaskStore:
 
     def finish(self, connection: Connection, task: Task, outcome: str | None = None) -> bool:
         """The task is done; `outcome` says how, where that is not self-evident. False: it was not held any more."""
-        return bool(self._write(connection, statements.FINISH, [task], {"outcome": outcome}))
+        return self._end(connection, [task], endings.finished(outcome)) != set()
 
     def fail(self, connection: Connection, task: Task, kind: str, error: str) -> TaskStatus | None:
         """An attempt failed. Returns what the task is now, pending or failed; None if it was not held any more."""
-        wait = wait_after(self.queue.policies[kind], task.attempts, task.max_attempts)
-        values = {"outcome": kind, "wait": wait, "error": _short(error)}
-        statement = statements.FAIL if wait is None else statements.RETRY
-        if not self._write(connection, statement, [task], values):
-            return None
-        return TaskStatus.FAILED if wait is None else TaskStatus.PENDING
+        ending = endings.failed(self.queue, task, kind, error)
+        return ending.status if self._end(connection, [task], ending) else None
 
     def put_off(self, connection: Connection, task: Task, until: datetime, because: str) -> bool:
         """Nothing was sent: the task is due again at `until`, and the attempt does not count."""
-        values = {"until": until, "error": _short(because)}
-        return bool(self._write(connection, statements.PUT_OFF, [task], values))
+        return self._end(connection, [task], endings.put_off(until, because)) != set()
 
     def release(self, connection: Connection, tasks: Sequence[Task]) -> set[int]:
         """Give tasks back at a clean stop: due at once, and the attempt does not count.
 
         A task that was taken back from a batch waits for that batch again.
         """
-        return self._write(connection, statements.RELEASE, tasks, {})
+        return self._end(connection, tasks, endings.released())
 
     def wait_for_batch(self, connection: Connection, tasks: Sequence[Task], batch_key: str) -> bool:
         """Hand the tasks over to an outside job; no worker holds them, and no recovery takes them.
@@ -220,6 +212,9 @@ class TaskStore:
         held = {"ids": [task.id for task in tasks], "fences": [task.fence for task in tasks]}
         return {row[0] for row in connection.execute(self._sql(statement), {**values, **held})}
 
+    def _end(self, connection: Connection, tasks: Sequence[Task], ending: endings.Ending) -> set[int]:
+        return self._write(connection, ending.statement, tasks, ending.values)
+
     def _tasks(self, connection: Connection, statement: str, values: Mapping[str, Any]) -> list[Task]:
         with connection.cursor(row_factory=dict_row) as cursor:
             rows = cursor.execute(self._sql(statement), values).fetchall()
@@ -227,7 +222,3 @@ class TaskStore:
 
     def _sql(self, statement: str) -> sql.Composed:
         return sql.SQL(statement).format(table=sql.Identifier(self.queue.table))
-
-
-def _short(text: str) -> str:
-    return one_line(text, _LONGEST_ERROR)
