@@ -20,4 +20,6 @@ class InstagramStandin(instagram_standin.InstagramStandin):
 
     def __init__(self, **options: Any) -> None:
         samples = samples_at(references(DOMAINS))
-        super().__init__((one for sample in samples for one in sample.instagram_accounts()), **options)
+        accounts = (one for sample in samples for one in sample.instagram_accounts())
+        tags = {tag: posts for sample in samples for tag, posts in sample.hashtags().items()}
+        super().__init__(accounts, tags, **options)

@@ -30,7 +30,9 @@ _UPLOAD = "/upload/v1beta/files"
 _ENDED = frozenset({"SUCCEEDED", "PARTIALLY_SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED"})
 _WITHOUT_RESULTS = frozenset({"FAILED", "CANCELLED", "EXPIRED"})
 
-Answer = Callable[[Mapping[str, Any], str], dict[str, Any]]
+# The result of a request is missing, comes twice, is cut off, comes beside one of another batch, or is an error.
+ODD_ROWS = frozenset({"missing_once", "doubled_once", "broken_once", "foreign_once", "error_once"})
+Answer = Callable[[Mapping[str, Any], str], tuple[str, dict[str, Any]]]
 
 
 @dataclass
@@ -78,7 +80,7 @@ class _Batch:
 
 
 class GeminiBatches:
-    """Files and batches; `answer` gives the reply to one request of a batch, `url` the server's own address."""
+    """Files and batches; `answer` gives one of `ODD_ROWS` (or nothing) and a reply, `url` the server's address."""
 
     def __init__(self, answer: Answer, url: Callable[[], str]) -> None:
         self._answer = answer
@@ -202,13 +204,17 @@ class GeminiBatches:
 
     def _work(self, batch: _Batch) -> None:
         """Answer every request of a batch, and bill what was answered, whether its result is found or not."""
-        bad, lines = self.bad_days.results, []
+        bad, broken = self.bad_days.results, b""
+        lines: list[dict[str, Any]] = []
         for nth, asked in enumerate(_requests(self._files[batch.file])):
             key = asked["key"]
             if "errors" in bad and nth % 3 == 0:
                 lines.append({"error": _ERRORS[nth // 3 % len(_ERRORS)], "key": key})
                 continue
-            body = self._answer(asked["request"], batch.model)
+            odd, body = self._answer(asked["request"], batch.model)
+            if odd == "error_once":
+                lines.append({"error": _ERRORS[1], "key": key})
+                continue
             usage = body["usageMetadata"]
             output = usage.get("candidatesTokenCount", 0) + usage.get("thoughtsTokenCount", 0)
             self.billed.append(Billed(batch.name, key, batch.model, usage["promptTokenCount"], output))
@@ -216,13 +222,20 @@ class GeminiBatches:
                 del body["usageMetadata"]
             if "separators" in bad:
                 body["note"] = "a\u2028b\u2029c\x85d"
-            lines.append({"response": body, "key": key})
+            line = {"response": body, "key": key}
+            if odd == "broken_once":
+                broken += json.dumps(line).encode()[:-20] + b"\n"
+            elif odd != "missing_once":
+                lines += [line, line] if odd == "doubled_once" else [line]
+            if odd == "foreign_once":
+                lines.append({**line, "key": "of another batch"})
         batch.lines = _spoilt(lines, bad)
         if "inline" not in bad:
             batch.results = f"files/batch-{uuid4().hex}"
             self._files[batch.results] = tempfile.TemporaryFile()  # noqa: SIM115  closed with the server
             for line in batch.lines:
                 self._files[batch.results].write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+            self._files[batch.results].write(broken)
             if "broken_lines" in bad:
                 self._files[batch.results].write(
                     b'{"response": {"cand\n\n[1, 2]\nnull\n\xff\xfe\n' + b"[" * 5_000 + b"\n"

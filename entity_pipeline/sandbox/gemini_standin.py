@@ -1,10 +1,11 @@
 """A local server that answers like the Gemini API over HTTP. The content of its answers comes from samples.
 
 A sample gives a subject one of these words to show an everyday oddity: ``overloaded_once`` (503, then a normal
-answer); ``safety``, ``prompt_blocked``, ``max_tokens`` (no text). With a chaos seed, quotas, errors, drops and delays
-come on top, and any known subject may meet one of those, one of ``recitation``, ``malformed_function_call``,
-``prohibited_content`` (finish reasons), or an odd answer (`gemini_errors.ODD_ANSWERS`), whose words come from its
-sample.
+answer); ``safety``, ``prompt_blocked``, ``max_tokens`` (no text); in a batch the words of `gemini_batches.ODD_ROWS`.
+A word that ends in ``_once`` holds for the first request about its subject. With a chaos seed, quotas, errors, drops
+and delays come on top, and any known subject may meet one of those, one of ``recitation``,
+``malformed_function_call``, ``prohibited_content`` (finish reasons), or an odd answer
+(`gemini_errors.ODD_ANSWERS`), whose words come from its sample.
 """
 
 import json
@@ -15,7 +16,7 @@ from typing import Any
 
 from entity_pipeline.core.gemini.models import MODELS
 from entity_pipeline.sandbox.gemini_answers import NOTHING_KNOWN, GeminiAnswers, GeminiSubject
-from entity_pipeline.sandbox.gemini_batches import GeminiBatches
+from entity_pipeline.sandbox.gemini_batches import ODD_ROWS, GeminiBatches
 from entity_pipeline.sandbox.gemini_errors import (
     ODD_ANSWERS,
     bad_key,
@@ -129,20 +130,21 @@ class GeminiStandin(StandinServer):
         )
         return replace(json_reply(reply), after_s=delay_s)
 
-    def _answer_in_batch(self, body: Mapping[str, Any], model: str) -> dict[str, Any]:
+    def _answer_in_batch(self, body: Mapping[str, Any], model: str) -> tuple[str, dict[str, Any]]:
+        """The word for what happens to the row of this answer, or empty, and the answer."""
         answers, subject = self._subject(body)
-        self._counts.seen(subject.name)
-        answer = (
-            answers.answer(subject.name, subject.behaviour, body) if answers is not None else NOTHING_KNOWN
-        )
-        return reply_body(
+        is_over = self._counts.seen(subject.name) > 1 and subject.behaviour.endswith("_once")
+        behaviour = "" if is_over else subject.behaviour
+        answer = answers.answer(subject.name, behaviour, body) if answers is not None else NOTHING_KNOWN
+        reply = reply_body(
             subject.name,
             self.successors.get(model, model),
-            subject.behaviour,
+            behaviour,
             answer,
             prompt_tokens=prompt_tokens(body, model),
             grounded=False,
         )
+        return behaviour if behaviour in ODD_ROWS else "", reply
 
     def _subject(self, body: Mapping[str, Any]) -> tuple[GeminiAnswers | None, GeminiSubject]:
         """The sample that answers, and the subject: a sample that has the subject, else one that knows the question."""

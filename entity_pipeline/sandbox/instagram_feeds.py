@@ -6,22 +6,23 @@ query, a bare "Not Found", a redirect to the home page.
 """
 
 import json
+import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
+from entity_pipeline.sandbox.instagram_highlights import highlights_of, stories_of, tray_entry
 from entity_pipeline.sandbox.instagram_media import (
     TAGS,
+    DescribedPost,
     SimulatedPost,
     as_on_the_grid,
-    highlight_ids,
     post_with,
     posts_of,
     short_user,
-    stories_of,
-    tray_entry,
 )
 from entity_pipeline.sandbox.instagram_profiles import CANARY, SimulatedAccount, page_user
+from entity_pipeline.sandbox.instagram_scripts import TopPosts
 from entity_pipeline.sandbox.loopback_http import Reply, Request, html_reply, json_reply
 
 CANARY_CODE = "C"
@@ -84,11 +85,18 @@ class InstagramFeeds:
     Args:
         by_pk: The accounts by their numbers, as they are at the time of the request.
         drawn: Counts a request for a subject and says which word of trouble it meets, if any.
+        tags: The top posts of the samples' hashtags; those of others are invented.
     """
 
-    def __init__(self, by_pk: Mapping[str, SimulatedAccount], drawn: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        by_pk: Mapping[str, SimulatedAccount],
+        drawn: Callable[[str], str],
+        tags: Mapping[str, TopPosts] | None = None,
+    ) -> None:
         self._by_pk = by_pk
         self._drawn = drawn
+        self._tags = {_folded(tag): posts for tag, posts in (tags or {}).items()}
         self._removed: set[str] = set()
 
     def remove_post(self, code: str) -> None:
@@ -96,8 +104,20 @@ class InstagramFeeds:
         self._removed.add(code)
 
     def shown(self, account: SimulatedAccount) -> list[SimulatedPost]:
-        """The posts that an account still has, newest first."""
-        return [post for post in posts_of(account) if post.code not in self._removed]
+        """The posts that an account still has, newest first; those of others that it is a co-author of among them."""
+        as_guest = [
+            post
+            for one in self._by_pk.values()
+            if one.script is not None
+            for post in posts_of(one)
+            if isinstance(post, DescribedPost) and account.username in post.script.coauthors
+        ]
+        posts = (
+            sorted([*posts_of(account), *as_guest], key=lambda post: -post.taken_at)
+            if as_guest
+            else posts_of(account)
+        )
+        return [post for post in posts if post.code not in self._removed]
 
     def newest(self, request: Request) -> Reply:
         """``/api/v1/feed/user/<pk>/``"""
@@ -106,7 +126,7 @@ class InstagramFeeds:
         def answer(account: SimulatedAccount) -> dict[str, Any]:
             posts = as_on_the_grid(self.shown(account))
             return {
-                "items": [post.media() for post in posts[:most]],
+                "items": [post.on_grid() for post in posts[:most]],
                 "more_available": len(posts) > most,
                 "user": short_user(account),
             }
@@ -131,9 +151,7 @@ class InstagramFeeds:
         return self._about(
             request,
             self._by_pk.get(_part(request, 4)),
-            lambda account: {
-                "user": page_user(account) | {"id": str(account.id), "media_count": len(self.shown(account))}
-            },
+            lambda account: {"user": self._user(account)},
             "user",
         )
 
@@ -142,7 +160,7 @@ class InstagramFeeds:
         return self._about(
             request,
             self._by_pk.get(_part(request, 4)),
-            lambda account: {"tray": [tray_entry(pk) for pk in highlight_ids(account)]},
+            lambda account: {"tray": [tray_entry(*one) for one in highlights_of(account).items()]},
             "tray",
         )
 
@@ -151,9 +169,13 @@ class InstagramFeeds:
         ids = request.query.get("reel_ids", [])
         if len(ids) > 5:
             return _REFUSALS["server_error"]
-        known = {f"highlight:{pk}" for account in self._by_pk.values() for pk in highlight_ids(account)}
+        known = {
+            f"highlight:{pk}": (pk, highlight)
+            for account in self._by_pk.values()
+            for pk, highlight in highlights_of(account).items()
+        }
         reels = {
-            one: {"title": "Simulated", "items": stories_of(int(one.removeprefix("highlight:")))}
+            one: {"title": known[one][1].title, "items": stories_of(*known[one])}
             for one in ids
             if one in known
         }
@@ -196,6 +218,11 @@ class InstagramFeeds:
 
         return self._about(request, self._by_pk.get(pk), answer, "data")
 
+    def _user(self, account: SimulatedAccount) -> dict[str, Any]:
+        user = page_user(account)
+        medias = len(self.shown(account)) if account.script is None else user["all_media_count"]
+        return user | {"id": str(account.id), "media_count": medias}
+
     def _about(
         self,
         request: Request,
@@ -228,6 +255,9 @@ class InstagramFeeds:
 
     def _tagged(self, tag: str) -> list[SimulatedPost]:
         """The newest posts with the tag; the real service is not exact about it either."""
+        if (scripted := self._tags.get(_folded(tag))) is not None:
+            by_name = {account.username: account for account in self._by_pk.values()}
+            return [posts_of(by_name[username])[place] for username, place in scripted]
         if tag not in TAGS:
             return []
         newest = [self.shown(account)[:3] for account in self._by_pk.values() if not account.behaviour]
@@ -240,6 +270,10 @@ class InstagramFeeds:
         mixed = {"layout_content": {"one_by_two_item": clips, "fill_items": medias[4:8]}}
         rest = {"layout_content": {"medias": [*medias[:3], *medias[8:]]}}
         return {"sections": [rest, mixed]}
+
+
+def _folded(tag: str) -> str:
+    return unicodedata.normalize("NFC", tag).casefold()
 
 
 def _next(more: bool) -> dict[str, Any]:

@@ -1,23 +1,24 @@
-"""The posts, reels and highlights that the Instagram stand-in shows for an account: invented, and the same each time.
+"""The posts and reels that the Instagram stand-in shows for an account: those of its script, or invented ones.
 
-An account posts at a steady rhythm of its own, so new posts appear as time passes. Some hide their likes, which real
-answers show as a placeholder of 3.
+An account without a script posts at a steady rhythm of its own, so new posts appear as time passes; they are the same
+each time. Some hide their likes, which real answers show as a placeholder of 3.
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from entity_pipeline.sandbox.instagram_profiles import SimulatedAccount, page_user
+from entity_pipeline.sandbox.instagram_profiles import SimulatedAccount, page_user, pk_of, post_picture_url
+from entity_pipeline.sandbox.instagram_scripts import ScriptedPost
 from entity_pipeline.sandbox.seeded import seeded_int
 
 SHOWN = 24  # posts that an account has
 TAGS = ("ootd", "seoulcafe", "서울맛집", "jeju", "skincare", "kfashion", "travel")
 _PK_EPOCH_MS = 1_314_220_021_721
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-_HIGHLIGHTS = 7
+_TYPES = {"photo": (1, "feed"), "album": (8, "carousel_container"), "reel": (2, "clips")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +87,73 @@ class SimulatedPost:
             "image_versions2": {"candidates": []},
         }
 
+    def on_grid(self) -> dict[str, Any]:
+        """The node of a timeline."""
+        return self.media()
 
-def posts_of(account: SimulatedAccount) -> list[SimulatedPost]:
+
+@dataclass(frozen=True, slots=True)
+class DescribedPost(SimulatedPost):
+    """A post of an account's script; `nth` is its place in it."""
+
+    script: ScriptedPost
+
+    @property
+    def is_reel(self) -> bool:
+        return self.script.kind == "reel"
+
+    @property
+    def is_pinned(self) -> bool:
+        return self.script.pinned
+
+    @property
+    def caption(self) -> str | None:
+        return self.script.caption
+
+    def media(self) -> dict[str, Any]:
+        """The node; plays are those of the reels tab."""
+        script, hides = self.script, self.script.likes is None
+        media_type, product_type = _TYPES[script.kind]
+        picture = str(post_picture_url(self.account, self.pk))
+        return SimulatedPost.media(self) | {
+            "media_type": media_type,
+            "product_type": product_type,
+            "like_count": script.hidden_as if hides else script.likes,
+            "like_and_view_counts_disabled": hides,
+            "comment_count": script.comments,
+            "play_count": script.plays,
+            "ig_play_count": script.plays,
+            "coauthor_producers": [_named(name) for name in script.coauthors],
+            "is_paid_partnership": script.paid,
+            "sponsor_tags": [{"sponsor": _named(name)} for name in script.sponsors] or None,
+            "usertags": {"in": [{"user": _named(name), "position": [0.5, 0.5]} for name in script.tagged]},
+            "location": {
+                "pk": seeded_int("place", script.place) % 10**9,
+                "name": script.place,
+                "lat": 1.5,
+                "lng": 2.5,
+            }
+            if script.place
+            else None,
+            "image_versions2": {"candidates": [{"url": picture, "width": 150, "height": 150}]},
+        }
+
+    def on_grid(self) -> dict[str, Any]:
+        """The node of a timeline, which may lack the plays."""
+        known = self.script.plays if self.script.plays_on_grid else None
+        return self.media() | {"play_count": known, "ig_play_count": known}
+
+
+def _named(username: str) -> dict[str, str]:
+    return {"pk": str(pk_of(username)), "username": username}
+
+
+def posts_of(account: SimulatedAccount) -> Sequence[SimulatedPost]:
     """The posts of an account, newest first."""
+    if account.script is not None:
+        return [
+            DescribedPost(account, nth, post.taken_at, post) for nth, post in enumerate(account.script.posts)
+        ]
     period_s, offset_s = _rhythm(account.id)
     newest = (int(time.time()) - offset_s) // period_s
     return [
@@ -104,7 +169,7 @@ def post_with(code: str, accounts: Iterable[SimulatedAccount]) -> SimulatedPost 
     taken_at = ((pk >> 23) + _PK_EPOCH_MS) // 1_000 + 60
     for account in accounts:
         period_s, offset_s = _rhythm(account.id)
-        if (taken_at - offset_s) % period_s == 0:
+        if account.script is not None or (taken_at - offset_s) % period_s == 0:
             found = [post for post in posts_of(account) if post.taken_at == taken_at and post.code == code]
             if found:
                 return found[0]
@@ -118,7 +183,7 @@ def _rhythm(account_id: int) -> tuple[int, int]:
     return period_s, seeded_int("offset", account_id) % period_s
 
 
-def as_on_the_grid(posts: list[SimulatedPost]) -> list[SimulatedPost]:
+def as_on_the_grid(posts: Sequence[SimulatedPost]) -> list[SimulatedPost]:
     """The posts as a profile shows them: pinned ones first."""
     return sorted(posts, key=lambda post: not post.is_pinned)
 
@@ -139,35 +204,3 @@ def short_user(account: SimulatedAccount) -> dict[str, Any]:
         name: user[name]
         for name in ("pk", "username", "full_name", "is_private", "is_verified", "profile_pic_url")
     }
-
-
-def highlight_ids(account: SimulatedAccount) -> Iterator[int]:
-    """The numbers of its highlights, from which `highlight_items` can tell them apart."""
-    for nth in range(seeded_int("highlights", account.id) % (_HIGHLIGHTS + 1)):
-        yield 17_900_000_000_000_000 + account.id % 10**11 * 10 + nth
-
-
-def tray_entry(pk: int) -> dict[str, Any]:
-    """One highlight in the tray."""
-    return {"id": f"highlight:{pk}", "title": f"Simulated {pk % 10}", "media_count": 1 + pk % 3}
-
-
-def stories_of(pk: int) -> list[dict[str, Any]]:
-    """The stories of a highlight, with a link and a mention in the new form."""
-    mention = {"account_id": "900", "username": "friend.madeup"}
-    return [
-        {
-            "pk": str(3_900_000_000_000_000_000 + pk % 10**12 * 10 + nth),
-            "taken_at": 1_780_000_000 + nth * 86_400,
-            "media_type": 1,
-            "story_bloks_stickers": [
-                {"bloks_sticker": {"bloks_sticker_type": "mention", "sticker_data": {"ig_mention": mention}}}
-            ],
-            "story_link_stickers": [
-                {"story_link": {"url": "https://l.instagram.com/?u=https%3A%2F%2Fshop.example%2Fa&e=AT"}}
-            ],
-            "story_locations": None,
-            "story_hashtags": None,
-        }
-        for nth in range(1 + pk % 3)
-    ]

@@ -11,11 +11,11 @@ _SIDE_PX = 150
 
 
 @lru_cache(maxsize=2_000)
-def tile(account: SimulatedAccount) -> bytes:
-    """A JPEG of 150 x 150 pixels, the same bytes each time for one account."""
+def tile(account: SimulatedAccount, of_post: str = "") -> bytes:
+    """A JPEG of 150 x 150 pixels, the same bytes each time for one account, or for one post of it by its number."""
     from PIL import Image, ImageDraw, ImageFont
 
-    red, green, blue = colorsys.hls_to_rgb(seeded_share("hue", account.username), 0.35, 0.6)
+    red, green, blue = colorsys.hls_to_rgb(seeded_share("hue", account.username + of_post), 0.35, 0.6)
     image = Image.new("RGB", (_SIDE_PX, _SIDE_PX), (int(red * 255), int(green * 255), int(blue * 255)))
     draw = ImageDraw.Draw(image)
     middle = _SIDE_PX // 2
@@ -23,7 +23,11 @@ def tile(account: SimulatedAccount) -> bytes:
         (middle, middle - 8), initials(account), fill="white", font=ImageFont.load_default(52), anchor="mm"
     )
     draw.text(
-        (middle, _SIDE_PX - 18), "simulated", fill="white", font=ImageFont.load_default(16), anchor="mm"
+        (middle, _SIDE_PX - 18),
+        of_post[-9:] or "simulated",
+        fill="white",
+        font=ImageFont.load_default(16),
+        anchor="mm",
     )
     out = io.BytesIO()
     image.save(out, "JPEG", quality=80)

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from entity_pipeline.sandbox.instagram_scripts import AccountScript
 from entity_pipeline.sandbox.seeded import seeded_int
 
 CANARY = "instagram"  # always exists, whatever happens to the others
@@ -28,6 +29,7 @@ class SimulatedAccount:
     is_business: bool = False
     behaviour: str = ""
     pk: int | None = None
+    script: AccountScript | None = None  # without one, posts and counts are invented
 
     @property
     def id(self) -> int:
@@ -69,15 +71,24 @@ def former_pk_of(username: str) -> int:
 
 def picture_url(account: SimulatedAccount, now: float | None = None) -> PictureUrl:
     """The signed URL of today's page; already expired for the behaviour ``picture_expired``."""
+    return _signed(account, f"/v/t51.2885-19/{account.id}_{account.username}_n.jpg", now)
+
+
+def post_picture_url(account: SimulatedAccount, pk: int) -> PictureUrl:
+    """The same of a post."""
+    return _signed(account, f"/v/t51.29350-15/{pk}_{account.username}_n.jpg")
+
+
+def _signed(account: SimulatedAccount, path: str, now: float | None = None) -> PictureUrl:
     day = int(now if now is not None else time.time()) // 86_400 * 86_400
     expires_at = day - 86_400 if account.behaviour == "picture_expired" else day + _PICTURE_LIFE_S
     host = f"scontent-sim{1 + seeded_int('host', account.username) % 3}-1.cdninstagram.com"
-    return PictureUrl(host, f"/v/t51.2885-19/{account.id}_{account.username}_n.jpg", expires_at)
+    return PictureUrl(host, path, expires_at)
 
 
 def page_user(account: SimulatedAccount) -> dict[str, Any]:
     """The `xig_user_by_username` object of a profile page. Its `id` is not the user id; `pk` is."""
-    website = account.website
+    website, script = account.website, account.script
     links = [{"title": "", "url": website, "link_type": "external"}] if website else []
     url = str(picture_url(account))
     return {
@@ -92,13 +103,23 @@ def page_user(account: SimulatedAccount) -> dict[str, Any]:
         "profile_pic_url": url,
         "hd_profile_pic_url_info": {"url": url},
         "is_private": account.behaviour == "private",
-        "is_verified": False,
+        "is_verified": script is not None and script.is_verified,
         "is_business": account.is_business,
-        "category": "Brand" if account.is_business else None,
-        "follower_count": 1_000 + seeded_int("followers", account.username) % 900_000,
-        "following_count": seeded_int("following", account.username) % 900,
-        "all_media_count": seeded_int("media", account.username) % 3_000,
+        "category": script.category if script is not None else "Brand" if account.is_business else None,
+        **_counts(account),
     }
+
+
+def _counts(account: SimulatedAccount) -> dict[str, int]:
+    script = account.script
+    if script is not None:
+        followers, following = script.followers, script.following
+        medias = len(script.posts) + script.older_posts
+    else:
+        followers = 1_000 + seeded_int("followers", account.username) % 900_000
+        following = seeded_int("following", account.username) % 900
+        medias = seeded_int("media", account.username) % 3_000
+    return {"follower_count": followers, "following_count": following, "all_media_count": medias}
 
 
 def legacy_user(account: SimulatedAccount) -> dict[str, Any]:

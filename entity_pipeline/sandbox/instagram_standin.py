@@ -10,7 +10,8 @@ without an account, without a pk or with a null bio.
 
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -32,6 +33,7 @@ from entity_pipeline.sandbox.instagram_profiles import (
     page_user,
     picture_url,
 )
+from entity_pipeline.sandbox.instagram_scripts import TopPosts
 from entity_pipeline.sandbox.loopback_http import Reply, Request, html_reply, json_reply
 from entity_pipeline.sandbox.seeded import seeded_share
 from entity_pipeline.sandbox.standin_server import StandinServer
@@ -40,7 +42,8 @@ _PICTURE_HOST = re.compile(r"[a-z0-9.-]+\.(cdninstagram\.com|fbcdn\.net)")
 _SITE_HOSTS = frozenset(
     {"www.instagram.com", "i.instagram.com", "instagram.com", "127.0.0.1", "localhost", ""}
 )
-_PICTURE_PATH = re.compile(r"/v/t51\.2885-19/\d+_([a-z0-9._]+)_n\.jpg")
+_PICTURE_FOLDERS = ("/v/t51.2885-19/", "/v/t51.29350-15/")  # of profiles, of posts
+_PICTURE_PATH = re.compile(r"/v/t51\.(?:2885-19|29350-15)/(\d+)_([a-z0-9._]+)_n\.jpg")
 _PLEASE_WAIT = "Please wait a few minutes before you try again."
 _CSRF_COOKIE = "csrftoken=simulated; Path=/; Secure; SameSite=Lax"
 
@@ -83,6 +86,7 @@ class InstagramStandin(StandinServer):
 
     Args:
         accounts: the profiles of the samples; of two with the same username the first counts.
+        tags: the top posts of the samples' hashtags.
         port: 0 takes a free one.
         latency_ms: delay of each answer.
         chaos: a seed switches random trouble on; the canary account is spared.
@@ -91,6 +95,7 @@ class InstagramStandin(StandinServer):
     def __init__(
         self,
         accounts: Iterable[SimulatedAccount] = (),
+        tags: Mapping[str, TopPosts] | None = None,
         *,
         port: int = 0,
         latency_ms: int = 20,
@@ -99,11 +104,12 @@ class InstagramStandin(StandinServer):
         super().__init__(port=port)
         self._latency_s = latency_ms / 1000
         self._chaos = chaos
+        self._asked: Counter[str] = Counter()  # pictures left out
         self._accounts = {CANARY: canary()}
         for account in accounts:
             self._accounts.setdefault(account.username, account)
         self._by_pk = {str(account.id): account for account in self._accounts.values()}
-        feeds = self.feeds = InstagramFeeds(self._by_pk, self._data_trouble)
+        feeds = self.feeds = InstagramFeeds(self._by_pk, self._data_trouble, tags)
         # The paths that a client may request; the first that matches answers.
         self._operations = (
             (re.compile(r"/api/v1/users/web_profile_info/"), self._web_profile_info),
@@ -133,7 +139,7 @@ class InstagramStandin(StandinServer):
 
     def _route(self, request: Request) -> Reply:
         if _PICTURE_HOST.fullmatch(request.host) or (
-            request.host in _SITE_HOSTS and request.path.startswith("/v/t51.2885-19/")
+            request.host in _SITE_HOSTS and request.path.startswith(_PICTURE_FOLDERS)
         ):
             return self._picture(request)
         if request.host not in _SITE_HOSTS:
@@ -151,7 +157,8 @@ class InstagramStandin(StandinServer):
         username = request.path.strip("/").lower()
         nth = self._counts.seen(username)
         account = self._accounts.get(username)
-        odd = self._drawn(_CHAOS, username, nth) or (account.behaviour if account else "not_found")
+        bad_day = self._bad_day(username)
+        odd = self._drawn(_CHAOS, username, nth) or bad_day or (account.behaviour if account else "not_found")
         match odd:
             case "not_found":
                 return html_reply(notice_page("Page not found • Instagram (simulated)"), 404)
@@ -204,8 +211,8 @@ class InstagramStandin(StandinServer):
 
     def _picture(self, request: Request) -> Reply:
         named = _PICTURE_PATH.fullmatch(request.path)
-        account = self._accounts.get(named[1]) if named else None
-        if account is None:
+        account = self._accounts.get(named[2]) if named else None
+        if named is None or account is None:
             return Reply(404, b"Not Found", "text/plain")
         nth = self._counts.seen(account.username)
         refusal = _signature_refusal(request, account)
@@ -218,10 +225,22 @@ class InstagramStandin(StandinServer):
             return Reply(503, b"Service Unavailable", "text/plain")
         if odd == "picture_is_html":
             return html_reply(notice_page("This is a page that says it is a picture"))
-        return Reply(200, tile(account), "image/jpeg", {"Cache-Control": "max-age=1209600, no-transform"})
+        of_post = named[1] if named[1] != str(account.id) else ""
+        return Reply(
+            200, tile(account, of_post), "image/jpeg", {"Cache-Control": "max-age=1209600, no-transform"}
+        )
 
     def _data_trouble(self, subject: str) -> str:
-        return self._drawn(DATA_CHAOS, subject, self._counts.seen(subject))
+        nth, bad_day = self._counts.seen(subject), self._bad_day(subject)
+        return self._drawn(DATA_CHAOS, subject, nth) or bad_day
+
+    def _bad_day(self, username: str) -> str:
+        """The word of its script for the next request about an account."""
+        account = self._accounts.get(username)
+        if account is None or account.script is None:
+            return ""
+        self._asked[username] += 1
+        return account.script.bad_day(self._asked[username])
 
     def _drawn(self, chaos: Sequence[tuple[str, float]], username: str, nth: int) -> str:
         if self._chaos is None or username == CANARY:

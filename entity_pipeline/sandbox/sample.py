@@ -17,6 +17,7 @@ from entity_pipeline.core.domain import Domain
 from entity_pipeline.core.ports import JobRunner
 from entity_pipeline.sandbox.gemini_answers import GeminiAnswers
 from entity_pipeline.sandbox.instagram_profiles import SimulatedAccount
+from entity_pipeline.sandbox.instagram_scripts import TopPosts
 
 # The demo's first cap on grounded requests: too small on purpose, so that "cap reached" occurs once.
 SMALL_CAP = 300
@@ -47,6 +48,10 @@ class Sample:
     def instagram_accounts(self) -> Iterable[SimulatedAccount]:
         """The profiles that the Instagram stand-in shows."""
         return ()
+
+    def hashtags(self) -> Mapping[str, TopPosts]:
+        """The top posts of hashtags, by tag without ``#``."""
+        return {}
 
     def load(self, demo: Demo) -> None:
         """Insert the made-up rows into both databases; on any later day it inserts nothing more."""

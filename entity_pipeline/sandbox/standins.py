@@ -34,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         instagram = InstagramStandin(
             (account for sample in samples for account in sample.instagram_accounts()),
+            {tag: posts for sample in samples for tag, posts in sample.hashtags().items()},
             port=options.instagram_port,
             latency_ms=options.latency_ms,
             chaos=options.chaos,
