@@ -12,6 +12,11 @@ from entity_pipeline.core.jsonb import json_items, json_object
 
 MAX_REPLY_CHARS = 100_000  # the output limit is about 1,000 tokens; anything near this is not an answer
 _MAX_PARTS = 1_000
+# Finish reasons of an answer that Gemini refused to give or to go on with.
+REFUSALS = frozenset(
+    "SAFETY RECITATION PROHIBITED_CONTENT BLOCKLIST SPII LANGUAGE IMAGE_SAFETY IMAGE_PROHIBITED_CONTENT "
+    "IMAGE_RECITATION".split()
+)
 
 
 @dataclass(frozen=True, slots=True)

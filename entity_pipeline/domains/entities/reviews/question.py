@@ -20,6 +20,7 @@ from entity_pipeline.core.gemini.outcomes import (
     StoredReply,
     Unanswered,
 )
+from entity_pipeline.core.gemini.prompt_file import Prompt
 from entity_pipeline.core.gemini.reply_body import ReplyBody, read_body
 from entity_pipeline.core.gemini.request import Request, Text, Tool
 from entity_pipeline.core.jsonb import json_object
@@ -205,7 +206,7 @@ def _known(account: Account) -> str:
 
 def _question(
     facts: Mapping[str, Any],
-    prompt: prompts.Prompt,
+    prompt: Prompt,
     model: str,
     tools: tuple[Tool, ...],
     bound_to: Mapping[str, str] | None = None,

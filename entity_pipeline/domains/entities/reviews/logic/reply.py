@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from entity_pipeline.core.gemini.reply_body import MAX_REPLY_CHARS, ReplyBody
+from entity_pipeline.core.gemini.reply_body import MAX_REPLY_CHARS, REFUSALS, ReplyBody
 from entity_pipeline.core.jsonb import json_object
 from entity_pipeline.core.text.handles import handle_or_none
 from entity_pipeline.core.text.json_block import agreed, blocks, candidates, load_object
@@ -63,10 +63,6 @@ class Unparseable:
 # A known fault of the model: the same question answers a minute later.
 EMPTY_REPLIES = frozenset({UnparseableReason.NO_TEXT})
 
-_REFUSALS = frozenset(
-    "SAFETY RECITATION PROHIBITED_CONTENT BLOCKLIST SPII LANGUAGE IMAGE_SAFETY IMAGE_PROHIBITED_CONTENT "
-    "IMAGE_RECITATION".split()
-)
 _COMPLETE = frozenset({"STOP", "FINISH_REASON_UNSPECIFIED"})
 _FUNCTION_CALLS = frozenset(
     "MALFORMED_FUNCTION_CALL UNEXPECTED_TOOL_CALL TOO_MANY_TOOL_CALLS MALFORMED_RESPONSE".split()
@@ -114,7 +110,7 @@ def _refused(reply: ReplyBody, finish: str) -> Unparseable | None:
         return _no(UnparseableReason.PROMPT_BLOCKED, f"Gemini refused the prompt: {_word(reply.blocked)}.")
     if not reply.has_candidate:
         return _no(UnparseableReason.NOT_A_REPLY, "The reply holds no candidate.")
-    if finish in _REFUSALS:
+    if finish in REFUSALS:
         return _no(UnparseableReason.REFUSED, f"Gemini stopped the answer: {finish}.")
     if finish in _FUNCTION_CALLS:
         return _no(UnparseableReason.MALFORMED, f"Gemini answered with a broken tool call: {finish}.")

@@ -5,13 +5,17 @@ The account's JSON object escapes braces as ``\\u007B`` and ``\\u007D``, so that
 """
 
 import json
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 from typing import Any
 
+from entity_pipeline.core.gemini.prompt_file import (
+    Prompt,
+    check_delimiter,
+    filled,
+    one_object,
+    read_prompt,
+    without,
+)
 from entity_pipeline.core.text.plain_text import one_line, visible
 
 REVIEW = "instagram_account_review"
@@ -22,36 +26,10 @@ _LIST_FACTS = {"external_urls": (5, 200), "post_captions": (3, 300)}  # texts ke
 _REPLY_HEAD = 2_000
 _REPLY_TAIL = 4_000
 
-_DELIMITER = re.compile(r"[0-9a-f]{32,64}")
-_FILE = re.compile(
-    r'---\nversion: "(?P<version>[^"\n]+)"\n---\n'
-    r"<!-- system -->\n(?P<system>.+)\n<!-- user -->\n(?P<user>.+)",
-    re.DOTALL,
-)
-_PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """A prompt: the system instruction, the user text, and the version of the file of both."""
-
-    system: str
-    text: str
-    version: str
-
-
-@cache
 def template(name: str) -> Prompt:
-    """The prompt file `name` with its placeholders unfilled.
-
-    Raises:
-        ValueError: the file lacks its version or one of its two parts.
-    """
-    source = resources.files(__name__).joinpath(f"{name}.md").read_text(encoding="utf-8")
-    match = _FILE.fullmatch(source.strip())
-    if match is None:
-        raise ValueError(f"Prompt file {name}.md needs a version line, then a system part and a user part.")
-    return Prompt(match["system"].strip(), match["user"].strip(), match["version"])
+    """The prompt file `name` with its placeholders unfilled."""
+    return read_prompt(__name__, name)
 
 
 def review_prompt(account_facts: Mapping[str, Any], delimiter: str) -> Prompt:
@@ -74,7 +52,7 @@ def repair_prompt(account_facts: Mapping[str, Any], previous_reply: str, delimit
     reply = previous_reply
     if len(reply) > _REPLY_HEAD + _REPLY_TAIL:
         reply = f"{reply[:_REPLY_HEAD]}\n[...]\n{reply[-_REPLY_TAIL:]}"
-    lines = (_without(visible(line), delimiter) for line in reply.splitlines())
+    lines = (without(visible(line), delimiter) for line in reply.splitlines())
     # As a JSON string, so that an object inside the reply is not an object in the prompt.
     encoded = json.dumps("\n".join(lines), ensure_ascii=False)
     return _filled(REPAIR, delimiter, {"account": account, "previous_reply": encoded})
@@ -86,17 +64,16 @@ def account_json(facts: Mapping[str, Any], delimiter: str) -> str:
     Raises:
         ValueError: the delimiter is not 32 to 64 lower-case hex digits.
     """
-    if _DELIMITER.fullmatch(delimiter) is None:
-        raise ValueError("The delimiter must be 32 to 64 lower-case hex digits; use secrets.token_hex(16).")
+    check_delimiter(delimiter)
     shown: dict[str, Any] = {}
     for key, limit in _TEXT_FACTS.items():
         value = facts.get(key)
-        if isinstance(value, str) and (text := _without(one_line(value, limit), delimiter)):
+        if isinstance(value, str) and (text := without(one_line(value, limit), delimiter)):
             shown[key] = text
     for key, (most, length) in _LIST_FACTS.items():
         texts = facts.get(key)
         if isinstance(texts, list | tuple):
-            cleaned = (_without(one_line(text, length), delimiter) for text in texts if isinstance(text, str))
+            cleaned = (without(one_line(text, length), delimiter) for text in texts if isinstance(text, str))
             if kept := [text for text in cleaned if text][:most]:
                 shown[key] = kept
     if isinstance(facts.get("is_verified"), bool):
@@ -104,19 +81,8 @@ def account_json(facts: Mapping[str, Any], delimiter: str) -> str:
     for key in ("follower_count", "tagged_in_posts"):
         if isinstance(facts.get(key), int) and not isinstance(facts[key], bool):
             shown[key] = facts[key]
-    encoded = json.dumps(shown, ensure_ascii=False)
-    inner = encoded[1:-1].replace("{", "\\u007B").replace("}", "\\u007D")
-    return "{" + inner + "}"
-
-
-def _without(text: str, delimiter: str) -> str:
-    while delimiter in text:
-        text = text.replace(delimiter, "")
-    return text
+    return one_object(shown)
 
 
 def _filled(name: str, delimiter: str, content: Mapping[str, str]) -> Prompt:
-    base = template(name)
-    values = {**content, "delimiter": delimiter}
-    # One pass, so that a placeholder written in a bio is not filled in turn.
-    return Prompt(base.system, _PLACEHOLDER.sub(lambda match: values[match[1]], base.text), base.version)
+    return filled(template(name), {**content, "delimiter": delimiter})
