@@ -1,0 +1,117 @@
+"""Write what was answered about blogs, and remove what is old."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from entity_pipeline.core.jsonb import jsonb_text
+from entity_pipeline.domains.influencers.insights.logic.waiting import Waiting
+from entity_pipeline.domains.influencers.models import TaskType
+
+# A blog that has become private, or is scraped again, keeps that state.
+_ACTIVE = "case scrape_status when 'analyzing' then 'active' else scrape_status end"
+
+_DESCRIBED = f"""
+update blogs set ai_insights = %(insights)s::jsonb, ai_confidence = %(confidence)s, ai_analyzed_at = clock_timestamp(),
+  insights_meta = jsonb_strip_nulls(jsonb_build_object('avatar_name', insights_meta -> 'avatar_name'))
+    || %(meta)s::jsonb,
+  scrape_status = {_ACTIVE}, updated_at = clock_timestamp()
+where id = %(blog)s
+"""
+_LAST = f"""
+update blogs set insights_meta = insights_meta || jsonb_build_object('last', %(last)s::jsonb),
+  scrape_status = case when %(is_over)s then {_ACTIVE} else scrape_status end, updated_at = clock_timestamp()
+where id = %(blog)s
+"""
+_ACTIVATE = """
+update blogs set scrape_status = 'active', updated_at = clock_timestamp()
+where id = %s and scrape_status = 'analyzing'
+"""
+# Their task ended without their stage, for example because its worker was lost too often.
+_STRANDED = """
+with stranded as (
+  select id from blogs b
+  where scrape_status = 'analyzing' and not exists (
+    select from scrape_tasks t where t.blog_id = b.id and t.status in ('pending', 'running')
+  )
+  order by id limit 1000 for update skip locked
+)
+update blogs b set scrape_status = 'active', updated_at = clock_timestamp() from stranded s where b.id = s.id
+"""
+_WAITING = """
+select count(*), min(due_at) from (
+  select due_at from scrape_tasks
+  where task_type = %(type)s and status = 'pending' and due_at <= clock_timestamp() order by due_at limit 1000
+) due
+"""
+_EXPIRED = """
+with old as (
+  select id from blogs where ai_analyzed_at < %(before)s order by ai_analyzed_at limit %(most)s for update skip locked
+), gone as (
+  delete from blog_categories c using old where c.blog_id = old.id
+)
+update blogs b set ai_insights = null, ai_confidence = null, ai_analyzed_at = null, insights_meta = '{}',
+  updated_at = clock_timestamp()
+from old where b.id = old.id returning b.id
+"""
+_GONE_SUBJECTS = """
+select distinct subject from gemini_usage_events e
+where pipeline = %(pipeline)s and step = %(step)s and subject is not null
+  and (reply is not null or request ?| '{system,parts,sealed}'::text[])
+  and not exists (select from blogs where id::text = e.subject)
+limit 1000
+"""
+_ABSENT = "select s.id from unnest(%s::text[]) as s(id) where not exists (select from blogs b where b.id::text = s.id)"
+
+
+def store_description(
+    connection: psycopg.Connection[Any],
+    blog: UUID,
+    insights: Mapping[str, Any],
+    confidence: float,
+    meta: Mapping[str, Any],
+) -> None:
+    """Replace the insights of a blog."""
+    values = {"insights": jsonb_text(insights), "meta": jsonb_text(meta), "blog": blog}
+    connection.execute(_DESCRIBED, values | {"confidence": round(confidence, 2)})
+
+
+def store_last(
+    connection: psycopg.Connection[Any], blog: UUID, last: Mapping[str, Any], *, is_over: bool
+) -> None:
+    """Note the last answer, which gave no insights; the former ones stay. `is_over`: it is not asked about again."""
+    connection.execute(_LAST, {"blog": blog, "last": jsonb_text(last), "is_over": is_over})
+
+
+def activate(connection: psycopg.Connection[Any], blog: UUID) -> None:
+    """The blog does not wait for insights any more."""
+    connection.execute(_ACTIVATE, [blog])
+
+
+def activate_stranded(connection: psycopg.Connection[Any]) -> int:
+    """Blogs that wait for insights although no task is open about them; returns their number."""
+    return connection.execute(_STRANDED).rowcount
+
+
+def waiting(connection: psycopg.Connection[Any]) -> Waiting:
+    """The due tasks, counted up to 1,000."""
+    row = connection.execute(_WAITING, {"type": TaskType.AI_ANALYSIS}).fetchone()
+    return Waiting(*row) if row is not None else Waiting(0, None)
+
+
+def remove_expired(connection: psycopg.Connection[Any], before: datetime, most: int) -> Sequence[UUID]:
+    """Remove insights that were made before then, with their categories; returns the blogs."""
+    return [row[0] for row in connection.execute(_EXPIRED, {"before": before, "most": most})]
+
+
+def gone_subjects(connection: psycopg.Connection[Any], pipeline: str, step: str) -> Sequence[str]:
+    """Up to 1,000 subjects in the ledger with texts, but without a blog: it was removed meanwhile."""
+    return [row[0] for row in connection.execute(_GONE_SUBJECTS, {"pipeline": pipeline, "step": step})]
+
+
+def without_blog(connection: psycopg.Connection[Any], subjects: Sequence[str]) -> Sequence[str]:
+    """Those of the subjects that have no blog."""
+    return [row[0] for row in connection.execute(_ABSENT, [list(subjects)])]

@@ -1,0 +1,52 @@
+"""Which pictures of waiting blogs are stored, and under which keys."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from entity_pipeline.domains.influencers.models import TaskType
+
+_WAITING_BLOGS = """
+select blog_id from scrape_tasks
+where task_type = %(type)s and status = 'pending' and due_at <= clock_timestamp()
+order by due_at, id limit %(most)s
+"""
+# Under the address it was fetched from: a later scrape may have found another picture.
+_POST_STORED = """
+update blog_posts set thumbnail_key = %(key)s
+where blog_id = %(blog)s and code = %(code)s and thumbnail_url = %(url)s and thumbnail_key is distinct from %(key)s
+"""
+_POST_GONE = """
+update blog_posts set thumbnail_url = null where blog_id = %(blog)s and code = %(code)s and thumbnail_url = %(url)s
+"""
+# Its name is noted whether it could be stored or not, so that it is fetched once.
+_AVATAR = """
+update blogs set avatar_key = coalesce(%(key)s, avatar_key),
+  insights_meta = insights_meta || jsonb_build_object('avatar_name', %(name)s::text)
+where id = %(blog)s and avatar_url = %(url)s
+  and (avatar_key, insights_meta ->> 'avatar_name')
+    is distinct from (coalesce(%(key)s, avatar_key), %(name)s::text)
+"""
+
+
+def waiting_blogs(connection: psycopg.Connection[Any], most: int) -> Sequence[UUID]:
+    """The blogs whose insights are due, the longest-waiting first."""
+    values = {"type": TaskType.AI_ANALYSIS, "most": most}
+    return [row[0] for row in connection.execute(_WAITING_BLOGS, values)]
+
+
+def note_thumbnail(
+    connection: psycopg.Connection[Any], blog: UUID, code: str, url: str, key: str | None
+) -> None:
+    """The picture of a post is stored under this key, or (None) will never be: its address is dead."""
+    statement = _POST_GONE if key is None else _POST_STORED
+    connection.execute(statement, {"blog": blog, "code": code, "url": url, "key": key})
+
+
+def note_avatar(
+    connection: psycopg.Connection[Any], blog: UUID, url: str, name: str, key: str | None
+) -> None:
+    """The avatar of this name is stored under this key, or (None) could not be, and the former one stays."""
+    connection.execute(_AVATAR, {"blog": blog, "url": url, "name": name, "key": key})
