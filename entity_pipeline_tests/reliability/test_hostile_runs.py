@@ -395,7 +395,7 @@ def test_every_hostile_page_and_picture_has_its_outcome_and_reviews_go_on(
             expected: dict[str, int] = {"stored": 2 + 1 - 1}
             for _, outcome in PICTURES.values():
                 expected[outcome] = expected.get(outcome, 0) + 1
-            pictures = table(installation.metadata("instagram_profiles", MONDAY), "pictures")
+            pictures = table(installation.observed("instagram_profiles", MONDAY), "pictures")
             assert {name: pictures.get(name) for name in expected} == expected
             done = {name: value["gemini_review"]["status"] for name, value in installation.accounts().items()}
             assert set(done.values()) == {"reviewed"}
@@ -488,9 +488,12 @@ def test_nonsensical_settings_hold_every_stage_with_the_reason_and_no_call(
             connection.execute(
                 "update pipeline_settings set settings = %s::jsonb where platform = %s", [settings, row]
             )
-        (reason,) = reasons(installation.run("intake_job", MONDAY, succeeds=False))
-        assert reason.startswith(f"The settings of '{row}' can't be used: ")
-        installation.run("enrichment_job", MONDAY, None, enrichment_config(10))
-        installation.run("linking_job", MONDAY)
+        for job, config in (
+            ("intake_job", {}),
+            ("enrichment_job", enrichment_config(10)),
+            ("linking_job", {}),
+        ):
+            (reason,) = reasons(installation.run(job, MONDAY, None, config, succeeds=False))
+            assert reason.startswith(f"The settings of '{row}' can't be used: ")
         assert installation.calls() == 0
         assert installation.green("gemini_reviews") == set()

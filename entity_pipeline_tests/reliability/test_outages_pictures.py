@@ -107,7 +107,7 @@ def test_a_refusing_store_holds_back_no_profile_and_gets_its_pictures_later(
             proxy.cut()
         bucket.status = trouble
         installation.run_all(MONDAY, TUESDAY)
-        pictures = table(installation.metadata("instagram_profiles", MONDAY), "pictures")
+        pictures = table(installation.observed("instagram_profiles", MONDAY), "pictures")
         told = [name.removeprefix("not_stored:") for name in pictures if name.startswith("not_stored:")]
         assert all(re.fullmatch(sentence, each) for each in told), told
         assert sum(pictures.values()) == len(undisturbed.rows["pictures"])

@@ -125,6 +125,12 @@ class Graph:
         assert materialization is not None
         return plain(materialization.metadata)
 
+    def observed(self, asset: str, day: date) -> dict[str, Any]:
+        """Values of the newest observation of a partition, which is not finished."""
+        return next(
+            plain(seen.metadata) for seen in self.observations(asset) if seen.partition == day.isoformat()
+        )
+
     def accounts(self) -> dict[str, dict[str, Any]]:
         """`metadata.entity_enrichment` by username."""
         with self.operation_db.connection() as connection:

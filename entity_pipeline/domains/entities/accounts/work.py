@@ -4,14 +4,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime
-from functools import partial
 from typing import Any
 
 import dagster as dg
 
 from entity_pipeline.core.patience import patiently, patiently_on
 from entity_pipeline.core.ports import Database
-from entity_pipeline.core.settings import Closed, SettingsAccess
+from entity_pipeline.core.settings import SettingsAccess
 from entity_pipeline.domains.entities.accounts.enrichment_queue import sweep
 from entity_pipeline.domains.entities.accounts.intake import take_in
 from entity_pipeline.domains.entities.accounts.queries.intake import (
@@ -23,15 +22,14 @@ from entity_pipeline.domains.entities.partitions import cohort_days, last_day
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.shared.reporting.metadata import refused_metadata, rows_table
 from entity_pipeline.shared.reporting.partitions import EMPTY_COHORT
+from entity_pipeline.shared.runs.gate import open_settings
 
 
 def take_in_accounts(
     context: dg.AssetExecutionContext, assets_db: Database, operation_db: Database, settings: SettingsAccess
 ) -> dg.MaterializeResult:
     """Bring the accounts tagged on the run's days into the operation database."""
-    gate = patiently(partial(settings.gate, EntitySettings))
-    if isinstance(gate, Closed):
-        raise dg.Failure(str(gate.reason), allow_retries=False)
+    open_settings(settings, EntitySettings)
     days = cohort_days(context.partition_keys)
     last = last_day(datetime.now(UTC))
     taken_in = patiently(lambda: _take_in(assets_db, operation_db, days, last))

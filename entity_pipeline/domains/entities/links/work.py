@@ -51,6 +51,7 @@ from entity_pipeline.shared.reporting.metadata import (
     rows_table,
 )
 from entity_pipeline.shared.reporting.partitions import green_when_finished
+from entity_pipeline.shared.runs.gate import open_settings
 
 # Testing a connection before it is lent costs a round trip, and so does loading the next accounts.
 _ON_ONE_CONNECTION = 50
@@ -66,6 +67,7 @@ def link_cohorts(
     settings: SettingsAccess,
 ) -> Iterator[dg.MaterializeResult]:
     """Decide the undecided accounts of the run's cohorts, and those that a refresh repeats."""
+    open_settings(settings, EntitySettings)
     cohorts, now = cohort_range(context.partition_keys), datetime.now(UTC)
     work = _LinkWork(
         run_id=context.run.run_id,

@@ -69,7 +69,10 @@ def instagram_profiles(
       other profile is.
     - **Off** unless `instagram_backfill_enabled` is set, and `terms_acknowledged` in the settings of `instagram`.
     - **Limits** of `windows` there apply across all domains and processes; the rest waits for a later run.
-    - **Always succeeds**: if Instagram fails, the reviews continue without these fields.
+    - **If Instagram refuses**, profiles are postponed, and the reviews continue without these fields.
+    - **A partition turns green** when no profile of the cohort waits, or the backfill is off. Until then it gets an
+      observation that says how many wait and why. A backfill over it ends as *Failed* although its runs succeed: that
+      means unfinished, and a later run continues.
     """
     from entity_pipeline.domains.entities.profiles.work import look_at_profiles
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -26,8 +26,8 @@ from entity_pipeline.domains.entities.accounts.queries.backlog import is_profile
 from entity_pipeline.domains.entities.accounts.queries.enrichment import (
     CohortRange,
     aged_profiles,
-    occupied_cohorts,
     pending_profiles,
+    pending_profiles_by_cohort,
     profile_samples,
     status_counts,
 )
@@ -42,7 +42,8 @@ from entity_pipeline.shared.reporting.metadata import (
     refused_metadata,
     rows_table,
 )
-from entity_pipeline.shared.reporting.partitions import EMPTY_COHORT, days_in_words
+from entity_pipeline.shared.reporting.partitions import green_when_finished
+from entity_pipeline.shared.runs.gate import open_settings
 
 STEP_LIMIT = timedelta(minutes=10)
 FACES = 12
@@ -64,6 +65,7 @@ def look_at_profiles(
     tracing: Tracing,
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """Fetch the due profiles of the run's cohorts, as long as Instagram and the settings allow it."""
+    is_wanted = open_settings(settings, EntitySettings).instagram_backfill_enabled
     cohorts = cohort_range(context.partition_keys)
     now = datetime.now(UTC)
     waiting = patiently_on(
@@ -88,7 +90,7 @@ def look_at_profiles(
             _aged(operation_db, assets_db, settings, cohorts, config.limit) if not looked.held_because else ()
         )
         again = _look(aged, settings, backfiller)
-    found = patiently_on(operation_db, lambda database: _found(database, cohorts))
+    found = patiently_on(operation_db, lambda database: _found(database, cohorts, is_wanted=is_wanted))
     if looked.held_because:
         context.log.warning(f"{looked.left} profiles are left for a later run: {looked.held_because}")
     yield from _report(context, looked, again, backfiller, found)
@@ -155,14 +157,16 @@ class _Found:
     """The state of all cohorts after the run."""
 
     statuses: Mapping[str, int]
-    occupied: frozenset[str]
+    pending: Mapping[date, int]
     samples: Sequence[Mapping[str, Any]]
 
 
-def _found(database: Any, cohorts: Any) -> _Found:
+def _found(database: Any, cohorts: CohortRange, *, is_wanted: bool) -> _Found:
+    """While the backfill is switched off, no profile is pending."""
+    pending = pending_profiles_by_cohort(database, cohorts)
     return _Found(
         status_counts(database, cohorts, "profile_backfill", "status"),
-        frozenset(day.isoformat() for day in occupied_cohorts(database, cohorts)),
+        pending if is_wanted else dict.fromkeys(pending, 0),
         profile_samples(database, cohorts),
     )
 
@@ -175,7 +179,6 @@ def _report(
         "profiles_left_for_later": looked.left,
     }
     metadata: dict[str, Any] = {
-        "run_covers": days_in_words(context.partition_keys),
         **counts,
         "held_because": looked.held_because or "nothing",
         "faces": _faces(found.samples),
@@ -188,8 +191,6 @@ def _report(
         "all_of_the_cohorts": counts_table(found.statuses, "status"),
         "sample": rows_table([_without_address(sample) for sample in found.samples]),
     }
-    for key in context.partition_keys:
-        context.add_asset_metadata(metadata if key in found.occupied else EMPTY_COHORT, partition_key=key)
     yield dg.AssetCheckResult(
         check_name=POOL_CHECK,
         passed=not looked.refused or bool(looked.outcomes),
@@ -197,7 +198,7 @@ def _report(
         description=looked.refused or "An account or a route was free.",
         metadata={"held_because": looked.refused or "nothing", **counts},
     )
-    yield dg.MaterializeResult()
+    yield from green_when_finished(context, "instagram_profiles", found.pending, metadata)
 
 
 def _faces(samples: Sequence[Mapping[str, Any]]) -> dg.MetadataValue:

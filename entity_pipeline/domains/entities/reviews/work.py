@@ -51,6 +51,7 @@ from entity_pipeline.shared.reporting.metadata import (
     rows_table,
 )
 from entity_pipeline.shared.reporting.partitions import green_when_finished
+from entity_pipeline.shared.runs.gate import open_settings
 from entity_pipeline.shared.runs.workers import Workers, gated_jobs
 
 STEP_LIMIT = timedelta(minutes=50)
@@ -68,6 +69,7 @@ def review_cohorts(
     tracing: Tracing,
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """Review the pending accounts of the run's cohorts, and those that a refresh repeats."""
+    open_settings(settings, EntitySettings)
     cohorts = cohort_range(context.partition_keys)
     now = datetime.now(UTC)
     candidates = _candidates(operation_db, cohorts, config, now)

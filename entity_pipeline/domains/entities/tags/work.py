@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import date
-from functools import partial
 from typing import Any
 
 import dagster as dg
 
 from entity_pipeline.core.patience import patiently, patiently_on
 from entity_pipeline.core.ports import Database
-from entity_pipeline.core.settings import Closed, SettingsAccess
+from entity_pipeline.core.settings import SettingsAccess
 from entity_pipeline.domains.entities.partitions import FIRST_DAY, cohort_days
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.domains.entities.tags.queries.raw_posts import count_without_a_day
@@ -26,15 +25,14 @@ from entity_pipeline.shared.reporting.metadata import (
     rows_table,
 )
 from entity_pipeline.shared.reporting.partitions import days_in_words
+from entity_pipeline.shared.runs.gate import open_settings
 
 
 def count_tags(
     context: dg.AssetExecutionContext, assets_db: Database, settings: SettingsAccess
 ) -> dg.MaterializeResult:
     """Count the tags of the run's days again."""
-    gate = patiently(partial(settings.gate, EntitySettings))
-    if isinstance(gate, Closed):
-        raise dg.Failure(str(gate.reason), allow_retries=False)
+    open_settings(settings, EntitySettings)
     days = cohort_days(context.partition_keys)
     recounts = patiently(lambda: _recount(assets_db, days))
     for recount, top in recounts:

@@ -19,6 +19,7 @@ from entity_pipeline_tests.domains.entities.graph import (
     MONDAY,
     TUESDAY,
     WEDNESDAY,
+    WIDE,
     Graph,
     graph,
     plain,
@@ -30,6 +31,10 @@ from entity_pipeline_tests.standins import GeminiStandin
 
 STAGES = ("tagged_usernames", "instagram_accounts", "instagram_profiles", "gemini_reviews", "catalog_links")
 DAYS = {day.isoformat() for day in (MONDAY, TUESDAY, WEDNESDAY)}
+# Of the small sample: the missing profile is looked for again before it is believed to be gone.
+FINISHED = {
+    asset: DAYS - ({MONDAY.isoformat()} if asset == "instagram_profiles" else set()) for asset in STAGES
+}
 
 
 @pytest.fixture
@@ -67,7 +72,8 @@ def test_tags_become_reviewed_and_linked_accounts(installation: Graph) -> None:
         "garbledreply.madeup": (tuesday, 1, "found", "failed", None),
         "uniqlo_jp": (tuesday, 1, "found", "reviewed", "created"),
     }
-    assert {asset: installation.green(asset) for asset in STAGES} == dict.fromkeys(STAGES, DAYS)
+    assert {asset: installation.green(asset) for asset in STAGES} == FINISHED
+    assert installation.observed("instagram_profiles", MONDAY)["pending"] == 1
     assert installation.gemini.requests["grounded"] == 6
     assert len(installation.pictures.objects) == 5
     with installation.operation_db.connection() as connection:
@@ -91,7 +97,7 @@ def test_days_may_come_in_any_order_and_a_cohort_never_moves(installation: Graph
         installation.run_all(day)
     prada = installation.accounts()["prada"]
     assert (prada["cohort"], prada["tagging"]["posts"]) == (TUESDAY.isoformat(), 4)
-    assert {asset: installation.green(asset) for asset in STAGES} == dict.fromkeys(STAGES, DAYS)
+    assert {asset: installation.green(asset) for asset in STAGES} == FINISHED
 
 
 def test_a_limit_takes_the_most_tagged_and_leaves_its_partitions_open(installation: Graph) -> None:
@@ -107,7 +113,8 @@ def test_a_limit_takes_the_most_tagged_and_leaves_its_partitions_open(installati
         TUESDAY.isoformat(): 2,
     }
     assert observed[MONDAY.isoformat()]["accounts_done"] == 2
-    assert installation.green("instagram_profiles") == DAYS
+    assert installation.green("instagram_profiles") == {WEDNESDAY.isoformat()}
+    assert installation.observed("instagram_profiles", TUESDAY)["pending"] == 2
 
 
 def test_one_finished_partition_of_a_range_turns_green_alone(installation: Graph) -> None:
@@ -190,23 +197,50 @@ def test_each_asset_asks_the_gate_itself_however_it_is_started(installation: Gra
     installation.post(MONDAY, "newbalance")
     installation.settings(enabled=False)
     before = installation.everything(), installation.calls()
-    result = installation.materialize(asset, day=MONDAY, succeeds=asset not in STAGES[:2])
-    assert reasons(result) == ([CLOSED] if asset in STAGES[:2] else [])
-    assert (installation.everything(), installation.calls()) == before
+    green = installation.green(asset)
+    result = installation.materialize(asset, day=MONDAY, succeeds=False)
+    assert reasons(result) == [CLOSED]
+    assert (installation.everything(), installation.calls(), installation.green(asset)) == (*before, green)
 
 
-def test_with_a_closed_gate_no_call_is_made_and_pending_partitions_stay_open(installation: Graph) -> None:
+def test_a_run_that_begins_with_a_closed_gate_fails_and_turns_no_partition_green(installation: Graph) -> None:
     small_sample(installation)
     installation.run("intake_job", MONDAY, WEDNESDAY)
     installation.settings(enabled=False)
-    installation.run("enrichment_job", MONDAY, WEDNESDAY, enrichment_config(10))
-    installation.run("linking_job", MONDAY, WEDNESDAY)
+    for job, config in (
+        ("enrichment_job", enrichment_config(10)),
+        ("enrichment_job", enrichment_config(10, dry_run=True)),
+        ("linking_job", {}),
+    ):
+        result = installation.run(job, MONDAY, WEDNESDAY, config, succeeds=False)
+        assert reasons(result) == [CLOSED]
     assert installation.calls() == 0
-    assert installation.green("instagram_profiles") == DAYS
-    assert installation.metadata("instagram_profiles", MONDAY)["held_because"] == CLOSED
-    assert installation.green("gemini_reviews") == {WEDNESDAY.isoformat()}
-    observed = installation.observations("gemini_reviews")[0]
-    assert plain(observed.metadata)["held_because"] == CLOSED
+    assert {asset: installation.green(asset) for asset in STAGES[2:]} == {
+        asset: set() for asset in STAGES[2:]
+    }
+
+
+def test_a_gate_that_closes_during_a_run_leaves_what_waits_open_and_says_why(
+    assets_db: ClonedDatabase, operation_db: ClonedDatabase
+) -> None:
+    with graph(assets_db, operation_db) as installation:
+        small_sample(installation)
+        installation.run("intake_job", MONDAY, WEDNESDAY)
+        with assets_db.connection() as connection:
+            connection.execute(
+                "create function switch_off() returns trigger language plpgsql as $$ begin "
+                "update pipeline_settings set is_enabled = false where platform = 'entity_enrichment'; "
+                "return new; end $$"
+            )
+            connection.execute(
+                "create trigger switch_off after insert on instagram_request_log "
+                "for each statement execute function switch_off()"
+            )
+        result = installation.run("enrichment_job", MONDAY, WEDNESDAY, enrichment_config(10), succeeds=False)
+        assert reasons(result) == [CLOSED]
+        assert installation.green("instagram_profiles") == {WEDNESDAY.isoformat()}
+        assert installation.observed("instagram_profiles", TUESDAY)["held_because"] == CLOSED
+        assert installation.green("gemini_reviews") == set()
 
 
 @pytest.mark.parametrize(
@@ -351,7 +385,7 @@ def test_a_key_that_gemini_refuses_stops_the_run_with_a_sentence(
             assert "Gemini refuses every request" in reason
             assert "check GEMINI_API_KEY" in reason
             assert standin.requests["by_status"] == {"400": 1}
-            assert installation.green("instagram_profiles") == {MONDAY.isoformat()}
+            assert installation.observed("instagram_profiles", MONDAY)["profiles_looked_at"] == 4
 
 
 def test_profiles_that_are_switched_off_do_not_hold_the_reviews(installation: Graph) -> None:
@@ -360,7 +394,31 @@ def test_profiles_that_are_switched_off_do_not_hold_the_reviews(installation: Gr
     installation.run_all(MONDAY, TUESDAY)
     assert installation.instagram.requests["total"] == 0
     assert "is switched off" in installation.metadata("instagram_profiles", MONDAY)["held_because"]
-    assert installation.green("catalog_links") == {MONDAY.isoformat(), TUESDAY.isoformat()}
+    for asset in ("instagram_profiles", "catalog_links"):
+        assert installation.green(asset) == {MONDAY.isoformat(), TUESDAY.isoformat()}
+
+
+@pytest.mark.parametrize("why", ["the windows are full", "a shared switch"])
+def test_postponed_profiles_keep_their_days_open_and_the_reviews_and_links_go_on(
+    installation: Graph, why: str
+) -> None:
+    small_sample(installation)
+    if why == "a shared switch":
+        with installation.assets_db.connection() as connection:
+            connection.execute("update pipeline_settings set is_enabled = false where platform = 'instagram'")
+    else:
+        installation.settings(instagram_windows={**WIDE, "per_day": 1})
+    installation.run("intake_job", MONDAY, WEDNESDAY)
+    run = installation.materialize(*STAGES[2:], day=MONDAY, last=WEDNESDAY)
+    assert not [event for event in run.all_events if event.is_step_skipped]
+    assert installation.green("instagram_profiles") == {WEDNESDAY.isoformat()}
+    seen = installation.observed("instagram_profiles", TUESDAY)
+    assert seen["pending"] == 2
+    assert seen["held_because"] != "nothing"
+    assert installation.green("catalog_links") == DAYS
+    installation.settings()
+    installation.run("enrichment_job", MONDAY, WEDNESDAY, enrichment_config(10))
+    assert installation.green("instagram_profiles") == FINISHED["instagram_profiles"]
 
 
 def test_an_unreachable_instagram_and_an_unreachable_store_do_not_hold_the_reviews(
@@ -371,7 +429,7 @@ def test_an_unreachable_instagram_and_an_unreachable_store_do_not_hold_the_revie
         small_sample(installation)
         installation.run("intake_job", MONDAY, TUESDAY)
         installation.run("enrichment_job", MONDAY, None, enrichment_config(10))
-        metadata = installation.metadata("instagram_profiles", MONDAY)
+        metadata = installation.observed("instagram_profiles", MONDAY)
         assert table(metadata, "pictures") == {"not_stored:No such bucket.": 1, "left_out:storage_is_down": 2}
         assert metadata["pictures_held_because"] == "No such bucket."
         installation.instagram.close()

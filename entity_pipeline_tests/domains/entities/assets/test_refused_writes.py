@@ -103,7 +103,7 @@ def test_one_that_refuses_every_write_of_one_account_stops_nothing_else(installa
     installation.run("linking_job", MONDAY, WEDNESDAY)
     assert links(installation) == {"prada": None, "timberland": "created", "uniqlo_jp": "created"}
     says = [{"account": "prada", "the database says": "ask Mina first"}]
-    profiles = installation.metadata("instagram_profiles", MONDAY)
+    profiles = installation.observed("instagram_profiles", MONDAY)
     assert profiles["refused_by_the_database"] == says
     [reviews] = [
         plain(item.metadata)

@@ -182,6 +182,15 @@ def occupied_cohorts(connection: Connection, cohorts: CohortRange) -> list[date]
     return [row[0] for row in connection.execute(sql.SQL(query), cohorts.parameters())]
 
 
+def pending_profiles_by_cohort(connection: Connection, cohorts: CohortRange) -> dict[date, int]:
+    """How many profiles have still to be looked at or are to be looked at again, by each cohort with accounts."""
+    query = f"""
+        select {COHORT}, (count(*) filter (where {_PROFILE_PENDING}))::int
+        from instagram_accounts where {_IN_COHORTS} group by 1 order by 1
+    """
+    return dict(connection.execute(sql.SQL(query), cohorts.parameters()).fetchall())
+
+
 def status_counts(
     connection: Connection, cohorts: CohortRange, stage: str, field: str, absent: str = "pending"
 ) -> dict[str, int]:
