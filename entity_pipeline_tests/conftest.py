@@ -35,6 +35,7 @@ _FOREIGN = (
     "INSTAGRAM_",
     "RCLONE_",
     "ADMIN_",
+    "SCRAPER_",
     "ALERT_",
 )
 for _name in list(os.environ):

@@ -16,6 +16,7 @@ from entity_pipeline.admin.figures import Figures
 from entity_pipeline.admin.guard import Guard
 from entity_pipeline.admin.installation import Installation
 from entity_pipeline.admin.metrics.endpoint import add_metrics
+from entity_pipeline.admin.own_api import OwnApi
 from entity_pipeline.admin.paths import API_PATH, STATIC_PATH
 from entity_pipeline.admin.problem_pages import problem_page
 from entity_pipeline.admin.problems import answer_problems
@@ -52,12 +53,23 @@ def create_app(
     app.include_router(home.router, include_in_schema=False)
     app.include_router(settings_pages.router, include_in_schema=False)
     app.include_router(api.router)
+    largest_bodies: dict[str, int] = {}
+    for domain in domains:
+        if domain.own_api is not None:
+            own: OwnApi = domain.own_api()(installation)
+            app.include_router(own.router)
+            largest_bodies |= own.largest_bodies
     app.include_router(settings_api.router)
     for mounted in shell.pages:
         app.include_router(domain_pages.pages_of(mounted), include_in_schema=False)
         app.include_router(domain_pages.api_of(mounted))
     app.mount(STATIC_PATH, StaticFiles(directory=str(files(SHELL) / "static")), "static")
-    app.add_middleware(Guard, hosts=configuration.hosts, picture_origin=configuration.picture_origin)
+    app.add_middleware(
+        Guard,
+        hosts=configuration.hosts,
+        picture_origin=configuration.picture_origin,
+        largest_bodies=largest_bodies,
+    )
     add_metrics(app, shell)
     return app
 

@@ -61,16 +61,21 @@ def configuration_of(
         ConfigurationFailure: the token is missing or short, or an address can't be used.
     """
     pictures = _address("R2_PUBLIC_BASE_URL", environment)
-    named = {name.strip().lower() for name in environment.get("ADMIN_HOSTS", "").split(",")} - {""}
     return AdminConfiguration(
         token=environment.get("ADMIN_TOKEN", "").strip(),
-        hosts=LOOPBACK_NAMES | named,
+        hosts=served_hosts(environment),
         picture_origin=None if pictures is None else origin(pictures),
         dagster_url=_shown(_address("DAGSTER_UI_URL", environment)) or dagster_url,
         edit_url=_shown(_address("ADMIN_EDIT_URL", environment)),
         behind_proxy=behind_proxy,
         user_header=environment.get("ADMIN_USER_HEADER", "").strip() or None,
     )
+
+
+def served_hosts(environment: Mapping[str, str] = os.environ) -> frozenset[str]:
+    """The names that a server answers to: those of loopback, and ADMIN_HOSTS."""
+    named = {name.strip().lower() for name in environment.get("ADMIN_HOSTS", "").split(",")} - {""}
+    return LOOPBACK_NAMES | named
 
 
 def check_bind(host: str, *, behind_proxy: bool) -> None:

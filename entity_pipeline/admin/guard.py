@@ -5,6 +5,7 @@ are a separate, sandboxed document in a frame (`SUGGESTIONS_POLICY`).
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -29,11 +30,22 @@ def content_policy(picture_origin: str | None) -> str:
 
 
 class Guard:
-    """ASGI middleware around the whole application."""
+    """ASGI middleware around the whole application.
 
-    def __init__(self, app: ASGIApp, *, hosts: frozenset[str], picture_origin: str | None) -> None:
+    `largest_bodies`, in bytes by path, holds instead of `LARGEST_BODY_BYTES` where a route takes more.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        hosts: frozenset[str],
+        picture_origin: str | None = None,
+        largest_bodies: Mapping[str, int] | None = None,
+    ) -> None:
         self._app = app
         self._hosts = hosts
+        self._largest_bodies = largest_bodies or {}
         self._policy = content_policy(picture_origin)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,11 +63,12 @@ class Guard:
         if _host_name(headers.get("host", "")) not in self._hosts:
             await _refuse(send_guarded, 421, "This name is not served here: add it to ADMIN_HOSTS.")
             return
+        most_bytes = self._largest_bodies.get(scope["path"], LARGEST_BODY_BYTES)
         length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length[:12]) > LARGEST_BODY_BYTES:
+        if not length.isdecimal() or int(length[:12]) > most_bytes:
             await _refuse(send_guarded, 413, "The request is too large.")
             return
-        await self._app(scope, _Bounded(receive), send_guarded)
+        await self._app(scope, _Bounded(receive, most_bytes), send_guarded)
 
     def _add_headers(self, scope: Scope, message: Message) -> None:
         headers = MutableHeaders(scope=message)
@@ -76,14 +89,15 @@ class Guard:
 class _Bounded:
     """Cuts off a body without a declared length where a declared one would have been refused."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, most_bytes: int) -> None:
         self._receive = receive
+        self._most_bytes = most_bytes
         self._read = 0
 
     async def __call__(self) -> Message:
         message = await self._receive()
         self._read += len(message.get("body", b""))
-        return message if self._read <= LARGEST_BODY_BYTES else {"type": "http.disconnect"}
+        return message if self._read <= self._most_bytes else {"type": "http.disconnect"}
 
 
 def _host_name(host: str) -> str:

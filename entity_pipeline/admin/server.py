@@ -1,14 +1,15 @@
-"""The page as a process: uvicorn on one address, with an access log that holds no query and no header.
+"""A web application as a process: uvicorn on one address, with an access log that holds no query and no header.
 
-When the process is asked to end, requests under way are finished first, for up to ten seconds.
+When the process is asked to end, requests under way are finished first.
 """
 
 import logging
 import socket
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from entity_pipeline.admin.app import create_app
@@ -17,7 +18,7 @@ from entity_pipeline.admin.installation import installation_of_environment
 from entity_pipeline.core.domain import Domain
 from entity_pipeline.core.failures import ConfigurationFailure
 
-STOP_WITHIN_S = 10
+_STOP_WITHIN_S = 10
 
 
 class _WithoutQuery(logging.Filter):
@@ -43,32 +44,50 @@ def serve(
     Raises:
         ConfigurationFailure: the address may not be served, or the port is taken.
     """
-    check_bind(host, behind_proxy=configuration.behind_proxy)
-    listening = _bound(host, port)
+    trusted = trusted_proxies if configuration.behind_proxy else None
     with (
-        listening,
+        bound(host, port, behind_proxy=configuration.behind_proxy) as listening,
         installation_of_environment(
             domains, dagster_url=configuration.dagster_url, edit_url=configuration.edit_url
         ) as installation,
     ):
         app = create_app(domains, installation, configuration)
-        logging.getLogger("uvicorn.access").addFilter(_WithoutQuery())
-        application: Any = app
-        if configuration.behind_proxy:
-            application = ProxyHeadersMiddleware(application, trusted_proxies)
-        server = uvicorn.Server(
-            uvicorn.Config(
-                application,
-                proxy_headers=False,
-                server_header=False,
-                date_header=True,
-                timeout_graceful_shutdown=STOP_WITHIN_S,
-                timeout_keep_alive=5,
-                limit_concurrency=100,
-                lifespan="off",
-            )
-        )
-        server.run(sockets=[listening])
+        run_app(app, listening, trusted_proxies=trusted, stop_within_s=_STOP_WITHIN_S)
+
+
+def run_app(
+    app: ASGIApp, listening: socket.socket, *, trusted_proxies: str | None, stop_within_s: int
+) -> None:
+    """Serve an application until SIGINT or SIGTERM; requests under way then have `stop_within_s` to end.
+
+    `trusted_proxies` are the addresses whose X-Forwarded-For is believed; None where no proxy stands in front.
+    """
+    logging.getLogger("uvicorn.access").addFilter(_WithoutQuery())
+    if trusted_proxies is not None:
+        app = ProxyHeadersMiddleware(app, trusted_proxies)  # type: ignore[arg-type,assignment]
+    config = uvicorn.Config(
+        app,
+        proxy_headers=False,
+        server_header=False,
+        date_header=True,
+        timeout_graceful_shutdown=stop_within_s,
+        timeout_keep_alive=5,
+        limit_concurrency=100,
+        lifespan="off",
+    )
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+@contextmanager
+def bound(host: str, port: int, *, behind_proxy: bool) -> Iterator[socket.socket]:
+    """A socket on this address, closed at the end of the block.
+
+    Raises:
+        ConfigurationFailure: the address may not be served, or the port is taken.
+    """
+    check_bind(host, behind_proxy=behind_proxy)
+    with _bound(host, port) as listening:
+        yield listening
 
 
 def _bound(host: str, port: int) -> socket.socket:

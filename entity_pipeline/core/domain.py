@@ -38,6 +38,7 @@ class Domain:
         trials: gives one write of each kind, which `doctor` tries and rolls back.
         alerts: gives its source of alerts, a `core.alerts.AlertSource`; None if it has no alerts.
         page: gives the function or class that makes its `admin.page.Page` for an installation; None without one.
+        own_api: gives the function that makes its `admin.own_api.OwnApi` for an installation; None without one.
         commands: gives its command group, a `cli.groups.DomainCommands`; None without one.
         sample: gives its data for the sandbox, a `sandbox.sample.Sample`; None without one. It must be a module-level
             function, because the stand-ins run in a process of their own and import it by name.
@@ -52,6 +53,7 @@ class Domain:
     trials: Callable[[], Sequence[Trial]] = _none
     alerts: Callable[[], Any] | None = None
     page: Callable[[], Any] | None = None
+    own_api: Callable[[], Any] | None = None
     commands: Callable[[], Any] | None = None
     sample: Callable[[], Any] | None = None
 

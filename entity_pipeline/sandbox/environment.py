@@ -37,6 +37,7 @@ _MAKE_KEY = {
     "GEMINI_REQUEST_KEYS": _fernet_key,
     "INSTAGRAM_SESSION_KEYS": _fernet_key,
     "ADMIN_TOKEN": lambda: secrets.token_urlsafe(32),
+    "SCRAPER_API_KEY": lambda: secrets.token_urlsafe(32),
 }
 
 

@@ -7,8 +7,8 @@ from psycopg import Connection
 from entity_pipeline.admin.installation import Installation
 from entity_pipeline.admin.metrics.part import Asking, Described, MetricsPart, Samples, by_value
 from entity_pipeline.core.ports import Database
+from entity_pipeline.shared.instagram_pool import POOL_STATES, pool_states
 
-POOL_STATES = ("active", "cooling", "needs_session", "disabled")
 ROUTE_STATES = ("active", "cooling", "disabled")
 
 FAMILIES: Mapping[str, Described] = {
@@ -29,13 +29,6 @@ def instagram_part(at: Installation) -> MetricsPart:
         }
 
     return MetricsPart(name="instagram", families=FAMILIES, read=read)
-
-
-def pool_states(connection: Connection) -> dict[str, int]:
-    """Accounts of the pool by state."""
-    return dict(
-        connection.execute("select state, count(*)::int from instagram_pool_accounts group by 1").fetchall()
-    )
 
 
 def route_states(connection: Connection) -> dict[str, int]:

@@ -15,10 +15,26 @@ def definitions() -> Any:
     return influencer_definitions()
 
 
+def own_api() -> Any:
+    """The API that feeds the queue."""
+    from entity_pipeline.domains.influencers.api.app import own_api as made
+
+    return made
+
+
+def commands() -> Any:
+    """The verbs of `entity-pipeline influencers`."""
+    from entity_pipeline.domains.influencers.commands.verbs import COMMANDS
+
+    return COMMANDS
+
+
 influencers = Domain(
     key=KEY,
     summary="Find, measure and describe bloggers on Instagram within the shared budget.",
     settings=InfluencerSettings,
     definitions=definitions,
     needs=NEEDS,
+    own_api=own_api,
+    commands=commands,
 )

@@ -218,12 +218,14 @@ select batch_key, count(*), min(started_at) from {table} where status = 'running
 group by 1 order by 3, 1
 """
 
+FIND = f"select {_COLUMNS} from {{table}} where id = any(%(ids)s::bigint[]) order by id"
+
 # By `-id`, because along the primary key the planner would step over the tasks of other states.
 PAGE = f"""
 select page.* from unnest(%(statuses)s::text[]) as s(of_status), {_TYPES}, lateral (
   select {_COLUMNS} from {{table}} t
   where t.status = s.of_status and t.task_type = k.task_type and -t.id > - %(before)s::bigint
-  order by -t.id limit %(most)s
+  order by -t.id limit %(most)s + %(offset)s
 ) page
-order by page.id desc limit %(most)s
+order by page.id desc limit %(most)s offset %(offset)s
 """

@@ -185,6 +185,10 @@ class TaskStore:
         """The outside jobs that tasks wait for, the longest-waiting first."""
         return [WaitingBatch(*row) for row in connection.execute(self._sql(statements.BATCHES)).fetchall()]
 
+    def find(self, connection: Connection, ids: Sequence[int]) -> list[Task]:
+        """The tasks with these ids that exist, by id."""
+        return self._tasks(connection, statements.FIND, {"ids": list(ids)})
+
     def page(
         self,
         connection: Connection,
@@ -192,9 +196,13 @@ class TaskStore:
         before: int = _ABOVE_ALL,
         statuses: Sequence[TaskStatus] = tuple(TaskStatus),
         types: Sequence[str] | None = None,
+        offset: int = 0,
     ) -> list[Task]:
-        """The newest tasks with an id below `before`, which is the last id of the page before."""
-        values = {"most": most, "before": before, "statuses": list(statuses)}
+        """The newest tasks with an id below `before`, which is the last id of the page before.
+
+        `offset` tasks are left out, each of which is read: for long ways use `before`.
+        """
+        values = {"most": most, "before": before, "statuses": list(statuses), "offset": offset}
         return self._tasks(connection, statements.PAGE, values | {"types": list(types or self.queue.types)})
 
     def _new_rows(self, tasks: Sequence[NewTask]) -> dict[str, list[Any]]:

@@ -9,12 +9,12 @@ from typing import Any
 import psycopg
 import pytest
 import schemathesis
-from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from psycopg.types.json import Jsonb
 from starlette.testclient import TestClient
 
 from entity_pipeline.admin.app import create_app
+from entity_pipeline.admin.installation import Installation
 from entity_pipeline.assembly import DOMAINS
 from entity_pipeline.core.audit import PAGE_ACTOR
 from entity_pipeline.domains.entities.settings import EntitySettings
@@ -23,6 +23,7 @@ from entity_pipeline.resources.postgres import PostgresResource
 from entity_pipeline_tests.admin.installations import (
     BEARER,
     CONFIGURATION,
+    TOKEN,
     api_of,
     insert_account,
     installation_of,
@@ -387,7 +388,12 @@ def test_a_cohort_is_a_day_and_nothing_else(api: TestClient, day: str) -> None:
     assert api.get("/api/v1/queue", params={"cohort": "2026-11-01"}).status_code == 200
 
 
-def test_no_made_up_request_ends_in_a_server_error(app: FastAPI, operation: Connection) -> None:
+def test_no_made_up_request_ends_in_a_server_error(
+    installation: Installation, operation: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The one token opens the APIs of all domains here.
+    monkeypatch.setenv("SCRAPER_API_KEY", TOKEN)
+    app = create_app(DOMAINS, installation, CONFIGURATION)
     insert_account(operation, "acme", {"gemini_review": {"status": "reviewed"}})
     schema = schemathesis.openapi.from_asgi("/api/v1/openapi.json", app, headers={"host": "127.0.0.1"})
     asked: list[int] = []
