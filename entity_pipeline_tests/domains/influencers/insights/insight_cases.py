@@ -122,7 +122,7 @@ def description(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class Answers:
-    """The sample of these tests. By username: `odd` has words of the stand-in, `texts` the texts of the next answers."""
+    """The sample of these tests. By username: `odd` has words of the stand-in, `texts` the next answers."""
 
     def __init__(self) -> None:
         self.odd: dict[str, str] = {}
