@@ -25,15 +25,13 @@ class FakeInstagram:
         self,
         profiles: Mapping[str, Ended | Sequence[Ended]] | None = None,
         pictures: Mapping[str, Result[Picture] | Deferred] | None = None,
-        answers: Mapping[Operation[Any], Result[Any] | Deferred] | None = None,
+        answers: Mapping[Operation[Any], Result[Any] | Deferred | Sequence[Result[Any] | Deferred]]
+        | None = None,
         meanwhile: Callable[[str], object] = lambda username: None,
     ) -> None:
-        self._profiles = {
-            name: [found] if isinstance(found, Result | Deferred) else list(found)
-            for name, found in (profiles or {}).items()
-        }
+        self._profiles = {name: _in_order(found) for name, found in (profiles or {}).items()}
         self._pictures = pictures or {}
-        self._answers = answers or {}
+        self._answers = {operation: _in_order(found) for operation, found in (answers or {}).items()}
         self._meanwhile = meanwhile
         self.sessions: list[tuple[str, str | None]] = []
         self.looked_at: list[str] = []
@@ -52,7 +50,10 @@ class FakeInstagram:
                 self.downloaded.append(url)
                 return self._pictures.get(url, Result(Finding.NOT_FOUND, detail="missing"))
         self.ran.append(operation)
-        return self._answers.get(operation, Result(Finding.NOT_FOUND, detail="HTTP 404", canary=True))
+        left = self._answers.get(operation, [])
+        if not left:
+            return Result(Finding.NOT_FOUND, detail="HTTP 404", canary=True)
+        return left.pop(0) if len(left) > 1 else left[0]
 
     def _look(self, username: str) -> Ended:
         self.looked_at.append(username)
@@ -61,3 +62,9 @@ class FakeInstagram:
         if not left:
             return Result(Finding.NOT_FOUND, detail="HTTP 404", source="anonymous:direct", canary=True)
         return left.pop(0) if len(left) > 1 else left[0]
+
+
+def _in_order(
+    found: Result[Any] | Deferred | Sequence[Result[Any] | Deferred],
+) -> list[Result[Any] | Deferred]:
+    return [found] if isinstance(found, Result | Deferred) else list(found)

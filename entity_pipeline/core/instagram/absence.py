@@ -48,3 +48,15 @@ def counting_absences(sightings: Sequence[Sighting]) -> list[int]:
         elif sighting.is_absence:
             counting.append(place)
     return counting
+
+
+def places_to_keep(sightings: Sequence[Sighting], most: int) -> list[int]:
+    """Places of the newest `most` sightings; the first absence that counts takes the place of the oldest of them.
+
+    The second absence is measured from the first, however many looks are in between.
+    """
+    newest = list(range(max(len(sightings) - most, 0), len(sightings)))
+    counting = counting_absences(sightings)
+    if counting and newest and counting[0] < newest[0]:
+        newest[0] = counting[0]
+    return newest

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from entity_pipeline.core.instagram.absence import Sighting, counting_absences, is_confirmed
+from entity_pipeline.core.instagram.absence import Sighting, counting_absences, is_confirmed, places_to_keep
 
 START = datetime(2026, 11, 20, tzinfo=UTC)
 
@@ -45,3 +45,11 @@ def test_an_absence_needs_two_confirmations(sightings: list[Sighting], confirmed
 
 def test_the_absences_that_count_are_named_by_place() -> None:
     assert counting_absences([gone(0), seen(1), gone(2), other(3), gone(4, None), gone(5)]) == [2, 5]
+
+
+def test_the_first_absence_that_counts_is_kept_however_many_looks_follow() -> None:
+    looks = [gone(0), *(other(hours) for hours in range(1, 6))]
+    assert places_to_keep(looks, 5) == [0, 2, 3, 4, 5]
+    assert places_to_keep([seen(0), *looks[1:]], 5) == [1, 2, 3, 4, 5]
+    assert places_to_keep(looks[:3], 5) == [0, 1, 2]
+    assert places_to_keep([], 5) == []

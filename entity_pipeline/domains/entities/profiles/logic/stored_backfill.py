@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, TypedDict, cast
 
-from entity_pipeline.core.instagram.absence import Sighting, counting_absences
+from entity_pipeline.core.instagram.absence import Sighting, places_to_keep
 from entity_pipeline.core.instagram.outcomes import Finding
 from entity_pipeline.core.jsonb import json_items, json_object
 
@@ -118,11 +118,7 @@ def sighting(entry: HistoryEntry) -> Sighting:
 
 def trimmed(history: Sequence[HistoryEntry]) -> list[HistoryEntry]:
     """The newest entries, always with the first absence that counts, because the second is measured from it."""
-    newest = list(history[-HISTORY:])
-    counting = counting_absences([sighting(entry) for entry in history])
-    if not counting or counting[0] >= len(history) - HISTORY:
-        return newest
-    return [history[counting[0]], *newest[1:]]
+    return [history[place] for place in places_to_keep([sighting(entry) for entry in history], HISTORY)]
 
 
 def _entries(raw: object) -> list[HistoryEntry]:
