@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 from entity_pipeline.core.instagram.highlights import HighlightsLook
 from entity_pipeline.core.instagram.newest_posts import NewestPosts
@@ -17,6 +18,7 @@ from entity_pipeline.domains.influencers.settings import InfluencerSettings
 from entity_pipeline.shared.runs.workers import Done
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.domains.influencers.scraping.blogger import (
+    BUSY,
     DESCRIBED,
     FOUND,
     HIGHLIGHTS,
@@ -29,6 +31,7 @@ from entity_pipeline_tests.domains.influencers.scraping.blogger import (
     answers,
     asked,
     blog,
+    claimed,
     items,
     post,
     posts_of,
@@ -188,3 +191,25 @@ def test_plays_once_known_stay_when_a_page_leaves_them_out(
     assert scrape(asked(assets), work(assets_db, again, settings)) == SCRAPED
     stored = posts_of(assets, blog(assets)["id"])
     assert [row["play_count"] for row in stored[::3]] == [5_000] * 7
+
+
+def test_a_scrape_that_goes_on_measures_the_same(assets_db: ClonedDatabase, assets: Connection) -> None:
+    posts = tuple(post(nth, play_count=None, likes_hidden=nth == 4) for nth in range(20))
+    reels = Result(Finding.FOUND, ReelsPage([Reel(one.pk, one.code, 7_000) for one in posts[::3]]))
+    found = answers(posts, ()) | {ReelsLook(PK, NAME): reels}
+
+    def measured() -> dict[str, Any]:
+        names = ("er", "er_reels", "er_trend", "posts_per_week", "metrics")
+        return {name: blog(assets)[name] for name in names}
+
+    scrape(asked(assets), work(assets_db, FakeInstagram({NAME: FOUND}, answers=found)))
+    at_once = measured()
+    assets.execute("truncate persons cascade")
+    scrape(
+        asked(assets),
+        work(assets_db, FakeInstagram({NAME: FOUND}, answers=found | {ReelsLook(PK, NAME): BUSY})),
+    )
+    assert blog(assets)["er"] is None
+    assert scrape(claimed(assets), work(assets_db, FakeInstagram(answers=found))) == SCRAPED
+    assert measured() == at_once
+    assert at_once["metrics"]["er_views"] is not None
