@@ -52,6 +52,11 @@ class InfluencerSettings(DomainSettings):
         "insights_retention_days": "Insights older than this are removed by the next daily run."
     }
 
+    @property
+    def insights_are_on(self) -> bool:
+        """Whether blogs may be described."""
+        return self.insights_enabled and self.insights_acknowledged
+
     def refused_beside(self, shared: Shared) -> Reason | None:
         """Why insights must stay off: no person has acknowledged what they are. None otherwise."""
         if self.insights_enabled and not self.insights_acknowledged:

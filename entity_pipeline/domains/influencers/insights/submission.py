@@ -75,7 +75,7 @@ class Submission:
 
     def run(self) -> None:
         """Fetch pictures, then submit while a batch is due."""
-        if not (self.settings.insights_enabled and self.settings.insights_acknowledged):
+        if not self.settings.insights_are_on:
             self._end_all(Outcome.INSIGHTS_DISABLED)
             return
         self._keep_pictures()

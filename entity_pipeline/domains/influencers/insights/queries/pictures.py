@@ -13,6 +13,21 @@ select blog_id from scrape_tasks
 where task_type = %(type)s and status = 'pending' and due_at <= clock_timestamp()
 order by due_at, id limit %(most)s
 """
+_TO_FETCH = """
+select exists (
+  select from scrape_tasks t join blogs b on b.id = t.blog_id
+  where t.task_type = %(type)s and t.status = 'pending' and t.due_at <= clock_timestamp() and (
+    (b.avatar_url is not null and b.insights_meta ->> 'avatar_name' is null)
+    or exists (
+      select from (
+        select thumbnail_url, thumbnail_key from blog_posts p where p.blog_id = b.id
+        order by taken_at desc, platform_id desc limit %(most)s
+      ) newest
+      where thumbnail_url is not null and thumbnail_key is null
+    )
+  )
+)
+"""
 # Under the address it was fetched from: a later scrape may have found another picture.
 _POST_STORED = """
 update blog_posts set thumbnail_key = %(key)s
@@ -35,6 +50,12 @@ def waiting_blogs(connection: psycopg.Connection[Any], most: int) -> Sequence[UU
     """The blogs whose insights are due, the longest-waiting first."""
     values = {"type": TaskType.AI_ANALYSIS, "most": most}
     return [row[0] for row in connection.execute(_WAITING_BLOGS, values)]
+
+
+def has_pictures_to_fetch(connection: psycopg.Connection[Any], most: int) -> bool:
+    """Whether a waiting blog lacks one of the pictures of its `most` newest posts, or its avatar."""
+    row = connection.execute(_TO_FETCH, {"type": TaskType.AI_ANALYSIS, "most": most}).fetchone()
+    return row is not None and row[0] is True
 
 
 def note_thumbnail(
