@@ -182,7 +182,9 @@ def test_a_tick_runs_only_what_has_something_to_do(
 def test_a_tick_waits_for_the_run_before(assets_db: ClonedDatabase, instance: dg.DagsterInstance) -> None:
     settings = switch(assets_db)
     made = three(assets_db)
-    job = build_definitions(dict.fromkeys(resources_of_environment(), "unused")).resolve_job_def(jobs.submit_job.name)
+    job = build_definitions(dict.fromkeys(resources_of_environment(), "unused")).resolve_job_def(
+        jobs.submit_job.name
+    )
     instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
     assert (
         said(ticks(made, settings, instance))["insights_submit"] == "A run of this job is queued or running."
