@@ -1,7 +1,7 @@
 """A settings row as a form. Its fields and bounds come from the row's model, so the form can't allow another value.
 
-Only changed values are stored: a field that shows a default and is left alone stays a default. Lists and mappings have
-no field; the command changes them.
+Only changed values are stored: a field that shows a default and is left alone stays a default. A list of texts is one
+field, with commas. Other lists and mappings have no field (`without_field`); the page names the command for each.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,13 +11,15 @@ from typing import Any, Literal
 
 from entity_pipeline.core.settings import SettingsModel
 
-Kind = Literal["whole", "number", "choice", "switch"]
+Kind = Literal["whole", "number", "choice", "switch", "texts"]
 _KINDS: Mapping[str, Kind] = {"integer": "whole", "number": "number", "boolean": "switch"}
+LONGEST_TEXT = 200
 
 
 @dataclass(frozen=True, slots=True)
 class SettingField:
-    """One setting: a number from `least` to `most`, one of `choices`, or a switch (``"true"``, ``"false"``).
+    """One setting: a number from `least` to `most`, one of `choices`, a switch (``"true"``, ``"false"``), or texts of
+    at most `most` characters each.
 
     `name` is its dotted path. `default` is None where the default is to have no value.
     """
@@ -48,7 +50,13 @@ class SettingField:
             if given not in self.choices:
                 raise ValueError("settings.choose")
             return given == "true" if self.kind == "switch" else given
-        return self._number(given)
+        return self._texts(given) if self.kind == "texts" else self._number(given)
+
+    def _texts(self, given: str) -> list[str] | None:
+        found = [text for text in (part.strip() for part in given.split(",")) if text]
+        if any(len(text) > self.most for text in found):
+            raise ValueError("settings.too_long")
+        return list(dict.fromkeys(found)) or None
 
     def _number(self, given: str) -> float:
         try:
@@ -76,7 +84,18 @@ class Filled:
 def fields_of(model: type[SettingsModel]) -> tuple[SettingField, ...]:
     """The fields in the order of the model."""
     schema = model.model_json_schema()
-    return tuple(_fields(schema, schema, model().model_dump(mode="json")))
+    return tuple(_fields(schema, model().model_dump(mode="json")))
+
+
+@cache
+def without_field(model: type[SettingsModel]) -> tuple[str, ...]:
+    """The settings that the form can't change, by dotted path, without those that only a migration sets."""
+    schema = model.model_json_schema()
+    return tuple(
+        name
+        for name, raw in _leaves(schema, schema)
+        if _kind(_resolved(raw, schema)) is None and not raw.get("is_internal")
+    )
 
 
 def value_of(settings: Mapping[str, Any], name: str) -> Any:
@@ -93,6 +112,8 @@ def as_typed(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, list):
+        return ", ".join(value)
     return f"{value:.10g}" if isinstance(value, int | float) else str(value)
 
 
@@ -128,27 +149,41 @@ def _put(settings: dict[str, Any], name: str, value: Any) -> None:
     settings[last] = value
 
 
-def _fields(
-    described: Mapping[str, Any], schema: Mapping[str, Any], defaults: Mapping[str, Any], prefix: str = ""
-) -> Iterator[SettingField]:
+def _leaves(
+    described: Mapping[str, Any], schema: Mapping[str, Any], prefix: str = ""
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for key, raw in described["properties"].items():
-        one, name = _resolved(raw, schema), f"{prefix}{key}"
+        one = _resolved(raw, schema)
         if "properties" in one:
-            yield from _fields(one, schema, defaults, f"{name}.")
-        elif not raw.get("is_internal") and (kind := _kind(one)) is not None:
-            yield SettingField(
-                name=name,
-                kind=kind,
-                least=one.get("minimum", one.get("exclusiveMinimum", 0)),
-                most=one.get("maximum", 0),
-                choices=("true", "false") if kind == "switch" else tuple(one.get("enum", ())),
-                default=value_of(defaults, name),
-                excludes_least="exclusiveMinimum" in one,
-            )
+            yield from _leaves(one, schema, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", raw
+
+
+def _fields(schema: Mapping[str, Any], defaults: Mapping[str, Any]) -> Iterator[SettingField]:
+    for name, raw in _leaves(schema, schema):
+        one = _resolved(raw, schema)
+        kind = _kind(one)
+        if kind is None or raw.get("is_internal"):
+            continue
+        yield SettingField(
+            name=name,
+            kind=kind,
+            least=one.get("minimum", one.get("exclusiveMinimum", 0)),
+            most=one["items"].get("maxLength", LONGEST_TEXT) if kind == "texts" else one.get("maximum", 0),
+            choices=("true", "false") if kind == "switch" else tuple(one.get("enum", ())),
+            default=value_of(defaults, name),
+            excludes_least="exclusiveMinimum" in one,
+        )
 
 
 def _kind(described: Mapping[str, Any]) -> Kind | None:
-    return "choice" if "enum" in described else _KINDS.get(described.get("type", ""))
+    if "enum" in described:
+        return "choice"
+    if described.get("type") == "array":
+        items = described.get("items", {})
+        return "texts" if items.get("type") == "string" and "enum" not in items else None
+    return _KINDS.get(described.get("type", ""))
 
 
 def _resolved(described: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -4,6 +4,8 @@ An invalid value is reported beside its field. If another person changed the row
 both values are shown.
 """
 
+import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,7 +21,14 @@ from entity_pipeline.admin.paths import SETTINGS_PATH
 from entity_pipeline.admin.scheduler import SwitchFigures, switch_values
 from entity_pipeline.admin.screen import Screen, SignedIn
 from entity_pipeline.admin.setting_rows import SettingsPlace, place_at, settings_places
-from entity_pipeline.admin.settings_form import Filled, fields_of, read_settings_form, typed_values
+from entity_pipeline.admin.settings_form import (
+    Filled,
+    fields_of,
+    read_settings_form,
+    typed_values,
+    value_of,
+    without_field,
+)
 from entity_pipeline.admin.shell import MountedPage
 from entity_pipeline.core.failures import InputRejected
 from entity_pipeline.core.notifications import NotifySettings
@@ -141,4 +150,16 @@ def _show(screen: Screen, place: SettingsPlace, status: int, form: _Form) -> Res
     values: dict[str, Any] = {"place": place, "fields": fields_of(place.model), "form": form}
     if place.mounted is None:
         values["switch"] = SwitchFigures(**switch_values(screen.shell.installation, place.model))
+    values["by_command"] = _by_command(screen, place)
     return screen.show("settings.html", status, **values)
+
+
+def _by_command(screen: Screen, place: SettingsPlace) -> list[tuple[str, str]]:
+    """The settings without a field, each with the command that stores its current value."""
+    stored = readable(place.model, screen.shell.installation.settings.row(place.model))
+    values = stored.model_dump(mode="json")
+    found = []
+    for name in without_field(place.model):
+        assignment = f"{name}={json.dumps(value_of(values, name), ensure_ascii=False)}"
+        found.append((name, f"entity-pipeline settings set {place.name} {shlex.quote(assignment)}"))
+    return found

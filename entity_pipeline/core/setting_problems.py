@@ -19,6 +19,8 @@ _EXPECTED = {
     "less_than_equal": "expected.at_most",
     "literal_error": "expected.choice",
     "string_type": "expected.text",
+    "string_too_short": "expected.longer",
+    "string_too_long": "expected.shorter",
     "dict_type": "expected.object",
     "model_type": "expected.object",
     "list_type": "expected.list",

@@ -4,7 +4,13 @@ from typing import Any
 
 import pytest
 
-from entity_pipeline.admin.settings_form import fields_of, read_settings_form, typed_values, value_of
+from entity_pipeline.admin.settings_form import (
+    fields_of,
+    read_settings_form,
+    typed_values,
+    value_of,
+    without_field,
+)
 from entity_pipeline.assembly import DOMAINS
 from entity_pipeline.core.gemini.settings import GeminiSettings
 from entity_pipeline.core.instagram.settings import InstagramSettings
@@ -26,6 +32,7 @@ BAD: list[tuple[Model, str, str, str]] = [
     (GeminiSettings, "daily_spend_usd", "1_0", "settings.number"),
     (GeminiSettings, "monthly_spend_usd", "-1", "settings.between"),
     (GeminiSettings, "paid_grounding", "yes", "settings.choose"),
+    (GeminiSettings, "accept_models", "a, " + "b" * 101, "settings.too_long"),
     (InstagramSettings, "windows.per_hour", "0", "settings.between"),
     (NotifySettings, "cap_near_share", "0", "settings.above"),
     (NotifySettings, "cap_near_share", "1.1", "settings.above"),
@@ -57,6 +64,8 @@ GOOD: list[tuple[Model, dict[str, str], dict[str, Any]]] = [
     (GeminiSettings, {"daily_grounding_cap": "900"}, {"daily_grounding_cap": 900}),
     (GeminiSettings, {"daily_grounding_cap": ""}, {"daily_grounding_cap": None}),
     (GeminiSettings, {"paid_grounding": "true"}, {"paid_grounding": True}),
+    (GeminiSettings, {"accept_models": " a,b , ,a"}, {"accept_models": ["a", "b"]}),
+    (GeminiSettings, {"ungrounded_pipelines": "captions"}, {"ungrounded_pipelines": ["captions"]}),
     (GeminiSettings, {"monthly_spend_usd": "20"}, {"monthly_spend_usd": 20.0}),
     (InstagramSettings, {"windows.per_hour": "9"}, {"windows": {"per_hour": 9}}),
     (EntitySettings, {"thresholds.brand": " 0.8 "}, {"thresholds": {"brand": 0.8}}),
@@ -89,6 +98,12 @@ EVERY_FIELD = [(model, field) for model in EVERY_ROW for field in fields_of(mode
     ("model", "field"), EVERY_FIELD, ids=[f"{model.row} {field.name}" for model, field in EVERY_FIELD]
 )
 def test_the_bounds_of_the_form_are_those_of_the_settings(model: Model, field: Any) -> None:
+    if field.kind == "texts":
+        letters = ["a" * int(field.most + more) for more in (0, 1)]
+        assert parse(model, stored(field.name, [letters[0]]))
+        with pytest.raises(ValueError, match="must"):
+            parse(model, stored(field.name, [letters[1]]))
+        return
     if field.choices:
         assert [parse(model, stored(field.name, field.read(choice))) for choice in field.choices]
         return
@@ -100,6 +115,31 @@ def test_the_bounds_of_the_form_are_those_of_the_settings(model: Model, field: A
     for value in beyond:
         with pytest.raises(ValueError, match="must be"):
             parse(model, stored(field.name, number(value)))
+
+
+def leaves(values: dict[str, Any], model: Model, prefix: str = "") -> set[str]:
+    """The dotted paths of all values; a mapping of free keys is one."""
+    found: set[str] = set()
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        is_free = name in without_field(model)
+        found |= leaves(value, model, f"{name}.") if isinstance(value, dict) and not is_free else {name}
+    return found
+
+
+@pytest.mark.parametrize("model", EVERY_ROW, ids=lambda model: model.row)
+def test_every_setting_has_a_field_or_is_named_with_its_command(model: Model) -> None:
+    with_field = {field.name for field in fields_of(model)}
+    named = set(without_field(model))
+    assert with_field.isdisjoint(named)
+    assert leaves(model().model_dump(mode="json"), model) - {"shared_rows"} == with_field | named
+
+
+def test_an_emptied_list_goes_back_to_its_default() -> None:
+    shown = typed_values(GeminiSettings, GeminiSettings(accept_models=["a", "b"]))
+    assert shown["accept_models"] == "a, b"
+    filled = read_settings_form(GeminiSettings, {**shown, "accept_models": " , "}, shown)
+    assert filled.settings == {"accept_models": None}
 
 
 def test_a_setting_that_only_a_migration_sets_has_no_field() -> None:

@@ -13,7 +13,7 @@ from entity_pipeline.admin.home_parts import home_parts
 from entity_pipeline.admin.installation import Installation
 from entity_pipeline.admin.parts import every_part
 from entity_pipeline.admin.setting_rows import settings_places
-from entity_pipeline.admin.settings_form import fields_of
+from entity_pipeline.admin.settings_form import fields_of, without_field
 from entity_pipeline.admin.shell import Shell
 from entity_pipeline.admin.texts import (
     LANGUAGES,
@@ -67,7 +67,8 @@ def test_every_part_setting_and_row_has_its_texts(shell: Shell, language: Langua
     for place in settings_places(shell):
         t = texts_of(language, place.mounted.page.package if place.mounted else None)
         prefix = "setting." if place.mounted else f"setting.{place.name}."
-        wanted = [f"{prefix}{field.name}{more}" for field in fields_of(place.model) for more in ("", ".hint")]
+        names = [field.name for field in fields_of(place.model)] + list(without_field(place.model))
+        wanted = [f"{prefix}{name}{more}" for name in names for more in ("", ".hint")]
         wanted += [] if place.mounted else [f"row.{place.name}", f"row.{place.name}.about"]
         missing += [f"{place.name} {key}" for key in wanted if t.known(key) is None]
     assert missing == []

@@ -351,7 +351,7 @@ def test_cohorts_in_flight_are_never_planned(
     assert asked_for(tick.schedule()) == days((THURSDAY, THURSDAY))
     running(tick.instance, "enrichment_job", THURSDAY, status=status)
     assert tick.schedule().skip_message == (
-        "Only cohorts that are already being worked on have accounts waiting for a review."
+        "A run is at work. No account of any other cohort waits for a review."
     )
 
 

@@ -1,5 +1,6 @@
 """What the schedule would launch now, from its own planner (`accounts/backlog.py`). Launches nothing."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from pydantic import Field
@@ -14,12 +15,14 @@ from entity_pipeline.domains.entities import KEY
 from entity_pipeline.domains.entities.accounts.backlog import Backlog, wanted_by_a_tick
 from entity_pipeline.domains.entities.accounts.logic.plan import HoldOff, Launch
 from entity_pipeline.domains.entities.cohorts import every_cohort
-from entity_pipeline.domains.entities.jobs import ENRICHMENT, RUNS
+from entity_pipeline.domains.entities.jobs import ENRICHMENT, INTAKE, RUNS
+from entity_pipeline.domains.entities.reasons import because
 from entity_pipeline.domains.entities.reviews.question import STEP
 from entity_pipeline.domains.entities.settings import EntitySettings
 
 SCHEDULE = "enrichment_schedule"
 _TICK = timedelta(minutes=15)
+_NO_REVIEW_WAITS = ("plan.nothing_waits", "plan.instagram_rests")
 
 
 class PlannedCohort(Shown):
@@ -41,10 +44,11 @@ def scheduler_figures(at: Installation) -> SchedulerFigures:
     """The current figures."""
     now = datetime.now(UTC)
     dagster = of_domain(at.dagster.figures(), at.automation, KEY)
-    in_flight: frozenset[date] | None = None
-    if dagster.away is None:
-        in_flight = at.dagster.asked(lambda instance: frozenset(RUNS.in_flight(instance, ENRICHMENT)))
-    decision = decision_now(at, in_flight or frozenset(), now)
+    in_flight = _in_flight(at, ENRICHMENT) if dagster.away is None else frozenset()
+    decision = decision_now(at, in_flight, now)
+    is_idle = isinstance(decision, HoldOff) and decision.reason.key in _NO_REVIEW_WAITS
+    if is_idle and dagster.away is None and _in_flight(at, INTAKE):
+        decision = HoldOff(because("plan.taking_in"))
     limits = decision.limits if isinstance(decision, Launch) else {}
     if isinstance(decision, HoldOff):
         dagster = _worded(dagster, decision.reason)
@@ -56,6 +60,12 @@ def scheduler_figures(at: Installation) -> SchedulerFigures:
         dagster=dagster,
         as_of=now,
     )
+
+
+def _in_flight(at: Installation, assets: Sequence[str]) -> frozenset[date]:
+    """The days of runs over these assets, whoever began them: automation, a person in the UI or the command."""
+    days = at.dagster.asked(lambda instance: frozenset(RUNS.in_flight(instance, assets)))
+    return days or frozenset()
 
 
 def _worded(dagster: DagsterFigures, reason: Reason) -> DagsterFigures:

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
+import dagster as dg
 import psycopg
 import pytest
 import schemathesis
@@ -14,21 +15,26 @@ from psycopg.types.json import Jsonb
 from starlette.testclient import TestClient
 
 from entity_pipeline.admin.app import create_app
+from entity_pipeline.admin.dagster_records import DagsterRecords
 from entity_pipeline.admin.installation import Installation
 from entity_pipeline.assembly import DOMAINS
 from entity_pipeline.core.audit import PAGE_ACTOR
+from entity_pipeline.domains.entities.page.scheduler import scheduler_figures
 from entity_pipeline.domains.entities.settings import EntitySettings
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.postgres import PostgresResource
+from entity_pipeline.shared.runs.tags import range_tags
 from entity_pipeline_tests.admin.installations import (
     BEARER,
     CONFIGURATION,
     TOKEN,
     api_of,
+    automation,
     insert_account,
     installation_of,
 )
 from entity_pipeline_tests.databases import ClonedDatabase
+from entity_pipeline_tests.settings_rows import put_rows
 
 Connection = psycopg.Connection[Any]
 NEEDS_TOKEN = [
@@ -106,6 +112,30 @@ def test_no_change_is_made_that_the_audit_log_can_not_record(away: TestClient, a
         False,
         seen[0],
     )
+
+
+@pytest.mark.parametrize(
+    ("job", "said"),
+    [
+        ("enrichment_job", "A run is at work. No account of any other cohort waits for a review."),
+        ("intake_job", "A run is taking in posts. No account waits for a review yet."),
+        ("linking_job", "No account waits for a review."),
+    ],
+)
+def test_a_run_of_the_command_is_not_overlooked_while_no_account_waits(
+    assets_db: ClonedDatabase, operation_db: ClonedDatabase, assets: Connection, job: str, said: str
+) -> None:
+    put_rows(assets, on=True)
+    with dg.instance_for_test() as instance:
+        # Like a run of the command, it has no code location.
+        instance.create_run_for_job(
+            job_def=dg.GraphDefinition(name=job).to_job(),
+            status=dg.DagsterRunStatus.STARTED,
+            tags=range_tags("2026-11-01", "2026-11-02"),
+        )
+        dagster = DagsterRecords(None, lambda: instance, automation())
+        found = scheduler_figures(installation_of(assets_db, operation_db, dagster=dagster))
+    assert str(found.waits_because) == said
 
 
 def test_the_switch_is_written_with_its_author_and_recorded(

@@ -295,6 +295,28 @@ def test_the_switch_is_written_with_its_author_and_confirmed(
     assert "Switched on." in person.get(answer.headers["location"]).text
 
 
+@pytest.mark.parametrize(("language", "bounds"), [("en", "From 0 to 1,000,000."), ("ko", "0~1,000,000.")])
+def test_a_settings_form_says_its_bounds_before_an_error_and_names_the_command_for_the_rest(
+    person: TestClient, language: str, bounds: str
+) -> None:
+    page = unescape(person.get(f"/admin/settings/gemini?lang={language}").text)
+    assert bounds in page
+    assert "entity-pipeline settings set gemini 'shares={}'" in page
+    own = unescape(person.get(f"{SETTINGS}?lang={language}").text)
+    assert 'name="instagram_backfill_enabled"' in own
+    assert "entity-pipeline settings set entities 'calibration={}'" in own
+
+
+def test_lists_of_a_shared_row_are_saved_by_the_form(person: TestClient, assets: Connection) -> None:
+    page = person.get("/admin/settings/gemini?lang=en").text
+    sent = {**form_of(page), "accept_models": "gemini-a, gemini-b", "ungrounded_pipelines": "captions"}
+    assert person.post("/admin/settings/gemini", data=sent).status_code in (200, 303)
+    stored = assets.execute("select settings from pipeline_settings where platform = 'gemini'").fetchone()
+    assert stored is not None
+    assert stored[0]["accept_models"] == ["gemini-a", "gemini-b"]
+    assert stored[0]["ungrounded_pipelines"] == ["captions"]
+
+
 def test_the_alerts_have_a_switch_that_says_what_it_stops(person: TestClient, assets: Connection) -> None:
     page = person.get("/admin/settings/notify?lang=en").text
     answer = person.post("/admin/settings/notify/switch", data=hidden(page))
