@@ -80,6 +80,7 @@ def measure(posts: Sequence[PostFigures], followers: int | None, at: datetime) -
     metrics = {
         "version": METRICS_VERSION,
         "at": utc_text(at),
+        "followers": followers,
         "window_days": [YOUNGEST.days, OLDEST.days],
         "page": [str(post.pk) for post in posts],
         "n": len(counted),

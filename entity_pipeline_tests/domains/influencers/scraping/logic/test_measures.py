@@ -181,6 +181,7 @@ def test_the_measures_say_what_they_rest_on() -> None:
     assert {name: value for name, value in found.metrics.items() if name not in ("why", "page")} == {
         "version": METRICS_VERSION,
         "at": "2026-11-30T12:00:00+00:00",
+        "followers": 1_000,
         "window_days": [2, 90],
         "n": 5,
         "n_reels": 0,

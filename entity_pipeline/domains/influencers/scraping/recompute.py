@@ -1,0 +1,49 @@
+"""Measures taken again from stored posts, without any request, after a change of the formulas."""
+
+from collections.abc import Callable
+from functools import partial
+from uuid import UUID
+
+from entity_pipeline.core.clock import read_utc
+from entity_pipeline.core.patience import patiently_on
+from entity_pipeline.core.ports import Database
+from entity_pipeline.domains.influencers.scraping.logic.measures import Measures, measure
+from entity_pipeline.domains.influencers.scraping.queries.outdated import (
+    Made,
+    OutdatedBlog,
+    outdated_blogs,
+    write_measures,
+)
+
+PART = 200
+
+
+def recompute(
+    database: Database, made: Made | None = None, may_go_on: Callable[[], bool] = lambda: True
+) -> int:
+    """Take the measures again where they come from a former version; returns of how many blogs.
+
+    They are of the time of the scrape, with the followers of then. With `made`, only blogs with a scrape whose task
+    was made in this span. Every part is stored by itself, so a run that ends early loses none.
+
+    Raises:
+        DatabaseUnavailable: the database stays away.
+    """
+    written, after = 0, UUID(int=0)
+    while may_go_on():
+        part = patiently_on(database, partial(outdated_blogs, most=PART, after=after, made=made))
+        if not part:
+            break
+        measured = [(blog, measures) for blog in part if (measures := _measured(blog)) is not None]
+        if measured:
+            written += patiently_on(database, partial(write_measures, measured=measured))
+        after = part[-1].id
+    return written
+
+
+def _measured(blog: OutdatedBlog) -> Measures | None:
+    """None where the stored form can't be read; the next scrape replaces it."""
+    at, followers = read_utc(blog.metrics.get("at")), blog.metrics.get("followers")
+    if at is None:
+        return None
+    return measure(blog.posts, followers if isinstance(followers, int) else None, at)
