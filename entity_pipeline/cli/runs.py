@@ -14,7 +14,7 @@ import psutil
 from entity_pipeline.cli.services import innermost
 from entity_pipeline.core.failures import ConfigurationFailure, PipelineFailure
 from entity_pipeline.resources.dagster_address import mistake_in
-from entity_pipeline.shared.runs.tags import range_tags
+from entity_pipeline.shared.runs.tags import LAUNCHED_BY_TAG, range_tags
 
 PROCESS_TAG = ".dagster/process"  # hidden in the UI
 _UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
@@ -70,7 +70,7 @@ class Runner:
             PipelineFailure: what stopped it, as a sentence.
             KeyboardInterrupt: Ctrl-C; requests in progress have finished.
         """
-        tags = {PROCESS_TAG: _this_process()}
+        tags = {PROCESS_TAG: _this_process(), LAUNCHED_BY_TAG: "command"}
         if days is not None:
             tags |= range_tags(days[0].isoformat(), days[1].isoformat())
         quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}

@@ -1,7 +1,7 @@
 import dagster as dg
 import pytest
 
-from entity_pipeline.cli.runs import RunFailed, _as_failure
+from entity_pipeline.cli.runs import RunFailed, Runner, _as_failure
 from entity_pipeline.core.failures import ConfigurationFailure, DatabaseUnavailable, PipelineFailure
 
 CLOSED = ConfigurationFailure("The pipeline is switched off.")
@@ -57,3 +57,14 @@ def test_a_blocking_check_is_named() -> None:
         "enrichment_job stopped: 1 blocking asset check failed with ERROR severity: reviews: model_is_right. "
         "Run `entity-pipeline doctor` to see why, and see docs/runbook.md."
     )
+
+
+def test_a_run_says_that_the_command_launched_it() -> None:
+    @dg.asset
+    def accounts() -> None: ...
+
+    job = dg.define_asset_job("intake_job", selection=[accounts])
+    with dg.DagsterInstance.ephemeral() as instance:
+        Runner(instance, dg.Definitions([accounts], jobs=[job])).run("intake_job")
+        (run,) = instance.get_runs()
+    assert run.tags["entity_pipeline/launched_by"] == "command"

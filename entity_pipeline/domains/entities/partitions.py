@@ -5,7 +5,7 @@ The first partition includes its day and all earlier ones, so that nothing old i
 
 import os
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
@@ -16,6 +16,9 @@ FIRST_DAY = first_day(os.environ, default=date(2026, 10, 1))
 daily_partitions = dg.DailyPartitionsDefinition(
     start_date=FIRST_DAY.isoformat(), timezone="UTC", end_offset=1
 )
+
+# Dagster asks how long ago any partition was last finished. New days come daily, and a backlog may be a week old.
+FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=7), warn_window=timedelta(days=3))
 
 
 def last_day(now: datetime) -> date:

@@ -6,6 +6,9 @@ DOMAIN_TAG = "entity_pipeline/domain"
 SHARED = "shared"
 """The tag's value for runs that belong to no domain, such as the roll-up of the Gemini ledger."""
 
+LAUNCHED_BY_TAG = "entity_pipeline/launched_by"
+"""Set on runs of the command. Dagster itself tags the runs of a schedule, a sensor and a backfill."""
+
 _RANGE_START, _RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 

@@ -8,7 +8,7 @@ import dagster as dg
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import SettingsAccess
 from entity_pipeline.domains.entities import KEY
-from entity_pipeline.domains.entities.partitions import daily_partitions
+from entity_pipeline.domains.entities.partitions import FRESHNESS, daily_partitions
 from entity_pipeline.domains.entities.tables import database_of, table_metadata
 from entity_pipeline.domains.entities.tags.asset import tagged_usernames
 from entity_pipeline.shared.reporting.tables import OWNERS
@@ -24,6 +24,7 @@ from entity_pipeline.shared.reporting.tables import OWNERS
     tags={"database": database_of("instagram_accounts")},
     partitions_def=daily_partitions,
     backfill_policy=dg.BackfillPolicy.single_run(),
+    freshness_policy=FRESHNESS,
 )
 def instagram_accounts(
     context: dg.AssetExecutionContext,

@@ -12,7 +12,7 @@ from pydantic import Field
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import SettingsAccess
 from entity_pipeline.domains.entities import KEY
-from entity_pipeline.domains.entities.partitions import daily_partitions
+from entity_pipeline.domains.entities.partitions import FRESHNESS, daily_partitions
 from entity_pipeline.domains.entities.reviews.asset import gemini_reviews
 from entity_pipeline.domains.entities.tables import database_of, table_metadata
 from entity_pipeline.shared.reporting.tables import OWNERS
@@ -40,6 +40,7 @@ class LinkConfig(dg.Config):
     tags={"database": database_of("catalog_links")},
     partitions_def=daily_partitions,
     backfill_policy=dg.BackfillPolicy.single_run(),
+    freshness_policy=FRESHNESS,
 )
 def catalog_links(
     context: dg.AssetExecutionContext,

@@ -63,7 +63,7 @@ def scheduler_figures(at: Installation) -> SchedulerFigures:
 
 
 def _in_flight(at: Installation, assets: Sequence[str]) -> frozenset[date]:
-    """The days of runs over these assets, whoever began them: automation, a person in the UI or the command."""
+    """The days of runs over these assets, also of those that a person or the command launched."""
     days = at.dagster.asked(lambda instance: frozenset(RUNS.in_flight(instance, assets)))
     return days or frozenset()
 

@@ -15,7 +15,7 @@ from entity_pipeline.core.settings import SettingsAccess
 from entity_pipeline.core.tracing import Tracing
 from entity_pipeline.domains.entities import KEY
 from entity_pipeline.domains.entities.accounts.asset import instagram_accounts
-from entity_pipeline.domains.entities.partitions import daily_partitions
+from entity_pipeline.domains.entities.partitions import FRESHNESS, daily_partitions
 from entity_pipeline.domains.entities.tables import database_of, table_metadata
 from entity_pipeline.shared.reporting.tables import OWNERS
 from entity_pipeline.shared.runs.tags import pool
@@ -41,6 +41,7 @@ class ProfileConfig(dg.Config):
     tags={"database": database_of("instagram_profiles")},
     partitions_def=daily_partitions,
     backfill_policy=dg.BackfillPolicy.single_run(),
+    freshness_policy=FRESHNESS,
     pool=pool(KEY, "instagram"),
     check_specs=[
         dg.AssetCheckSpec(

@@ -14,7 +14,7 @@ from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import SettingsAccess
 from entity_pipeline.core.tracing import Tracing
 from entity_pipeline.domains.entities import KEY
-from entity_pipeline.domains.entities.partitions import daily_partitions
+from entity_pipeline.domains.entities.partitions import FRESHNESS, daily_partitions
 from entity_pipeline.domains.entities.profiles.asset import instagram_profiles
 from entity_pipeline.domains.entities.tables import database_of, table_metadata
 from entity_pipeline.shared.reporting.tables import OWNERS
@@ -60,6 +60,7 @@ class ReviewConfig(dg.Config):
     tags={"database": database_of("gemini_reviews")},
     partitions_def=daily_partitions,
     backfill_policy=dg.BackfillPolicy.single_run(),
+    freshness_policy=FRESHNESS,
     pool=pool(KEY, "gemini"),
     check_specs=[
         dg.AssetCheckSpec(

@@ -5,7 +5,7 @@ import dagster as dg
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import SettingsAccess
 from entity_pipeline.domains.entities import KEY
-from entity_pipeline.domains.entities.partitions import daily_partitions
+from entity_pipeline.domains.entities.partitions import FRESHNESS, daily_partitions
 from entity_pipeline.domains.entities.tables import database_of, table_metadata
 from entity_pipeline.domains.entities.tags.raw_posts import raw_posts
 from entity_pipeline.shared.reporting.tables import OWNERS
@@ -21,6 +21,7 @@ from entity_pipeline.shared.reporting.tables import OWNERS
     tags={"database": database_of("tagged_usernames")},
     partitions_def=daily_partitions,
     backfill_policy=dg.BackfillPolicy.single_run(),
+    freshness_policy=FRESHNESS,
 )
 def tagged_usernames(
     context: dg.AssetExecutionContext,

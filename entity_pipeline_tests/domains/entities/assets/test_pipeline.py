@@ -14,6 +14,7 @@ from entity_pipeline.domains.entities.jobs import enrichment_config
 from entity_pipeline.domains.entities.partitions import FIRST_DAY, last_day
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.postgres import PostgresResource
+from entity_pipeline.shared.runs.tags import range_tags
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.domains.entities.graph import (
     MONDAY,
@@ -534,6 +535,33 @@ def test_the_graph_has_exactly_the_assets_of_the_design() -> None:
         "gemini_spend_daily": {"gemini_reviews"},
         "gemini_quota": {"gemini_spend_daily"},
     }
+
+
+def test_every_asset_that_runs_says_when_it_is_stale(installation: Graph) -> None:
+    graph_of_assets = installation.definitions.resolve_asset_graph()
+    keys = [dg.AssetKey(name) for name in (*STAGES, "enrichment_queue")]
+    policies = {key.to_user_string(): graph_of_assets.get(key).freshness_policy for key in keys}
+    assert None not in policies.values(), policies
+
+
+def test_a_check_has_no_partition_in_a_run_over_a_range_of_days() -> None:
+    """Why no check here has partitions; see docs/decisions/0018."""
+    days = dg.DailyPartitionsDefinition("2026-11-01")
+
+    @dg.asset(partitions_def=days, backfill_policy=dg.BackfillPolicy.single_run())
+    def reviews() -> None: ...
+
+    @dg.asset_check(asset=reviews, partitions_def=days)
+    def is_fine() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=True)
+
+    job = dg.Definitions([reviews], asset_checks=[is_fine]).resolve_implicit_global_asset_job_def()
+    found = []
+    with dg.DagsterInstance.ephemeral() as instance:
+        for how in ({"partition_key": "2026-11-02"}, {"tags": range_tags("2026-11-02", "2026-11-04")}):
+            result = job.execute_in_process(instance=instance, **how)  # type: ignore[arg-type]
+            found.append([check.partition for check in result.get_asset_check_evaluations()])
+    assert found == [["2026-11-02"], [None]]
 
 
 @pytest.mark.parametrize("name", sorted(DESIGNED))
