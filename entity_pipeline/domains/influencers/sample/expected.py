@@ -148,7 +148,7 @@ def _not_scraped() -> dict[str, ExpectedBlog]:
         "never.seen.madeup": ("pending", None),
     }
     found = {name: ExpectedBlog(name, status, outcome) for name, (status, outcome) in ends.items()}
-    # The username that is stored stays, because nobody knows another one.
+    # The stored username stays, because no other one is known.
     [gone] = [blogger for blogger in bloggers().values() if blogger.former and blogger.instagram]
     assert gone.former is not None
     return {
