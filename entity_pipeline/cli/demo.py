@@ -110,7 +110,7 @@ def _switch_on_once(store: Any, rows: Mapping[type[SettingsModel], Mapping[str, 
     """Store the sandbox's own settings, unless a person has changed them since."""
     for model, settings in rows.items():
         row = store.row(model)
-        if row is None or row.updated_by == "migration":
+        if row is None or row.updated_by in (None, "migration"):
             edit = edit_of(model, list(assignments_of(settings)), is_enabled=True)
             store.change(model, edit, DEMO, row.updated_at if row is not None else None)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from entity_pipeline.domains.influencers.insights.jobs import insights_config
 from entity_pipeline.domains.influencers.models import TaskType
 from entity_pipeline.domains.influencers.queue.requests import ask_for_blogs
 from entity_pipeline.domains.influencers.sample.checks import problems_of
@@ -19,7 +20,7 @@ from entity_pipeline.domains.influencers.sample.truth import beginning
 from entity_pipeline.sandbox.instagram_pool import add_pool_accounts
 from entity_pipeline.sandbox.sample import Demo, requests_seen
 
-POOL = tuple(f"seat{number}.madeup" for number in range(1, 9))
+POOL = tuple(f"seat{number}.madeup" for number in range(1, 13))
 _SCRAPES = [TaskType.FULL_SCRAPE, TaskType.DISCOVER]
 _MOST_ROUNDS = 20
 _KNOWN = "select username from blogs where username = any (%s)"
@@ -48,19 +49,20 @@ class InfluencerDemo:
         self._figures: Figures | None = None
 
     def load(self) -> None:
-        """Insert the blogs that were scraped long ago."""
+        """Insert the blogs that were scraped long ago, and accounts for the pool, which every domain then uses."""
+        add_pool_accounts(self._database, POOL)
         insert_stored(self._database, datetime.now(UTC))
 
     def run(self) -> None:
         """Run every stage and print the table."""
         seen_before, began_at = requests_seen(os.environ["INSTAGRAM_BASE_URL"]), self._one(_NOW)
-        add_pool_accounts(self._database, POOL)
         self._name_bloggers()
         if not self._one(_DISCOVERED):
             self._run("influencers_discover_weekly_job")
         self._run("influencers_schedule_updates_job")
         self._until_done(_SCRAPES, lambda: self._run("influencers_queue_job"))
         self._until_done([TaskType.AI_ANALYSIS], self._describe)
+        self._run("spend_job")
         self._figures = read_figures(self._demo, seen_before, began_at)
         print_figures(self._demo.console, self._figures, self._day)
 
@@ -85,11 +87,11 @@ class InfluencerDemo:
         )
 
     def _describe(self) -> None:
-        self._run("influencers_insights_job")
+        self._run("influencers_insights_submit_job", insights_config("submit"))
         for _ in range(_MOST_ROUNDS):
             if not self._one(_WAITING):
                 return
-            self._run("influencers_poll_batches_job")
+            self._run("influencers_poll_batches_job", insights_config("collect"))
 
     def _until_done(self, types: list[TaskType], work: Callable[[], None]) -> None:
         for _ in range(_MOST_ROUNDS):
@@ -112,5 +114,5 @@ class InfluencerDemo:
         with self._database.connection() as connection:
             return connection.execute(query, values).fetchone()[0]
 
-    def _run(self, job: str) -> None:
-        self._demo.runner.run(job)
+    def _run(self, job: str, config: dict[str, Any] | None = None) -> None:
+        self._demo.runner.run(job, config=config)

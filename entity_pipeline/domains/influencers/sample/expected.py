@@ -19,9 +19,8 @@ from entity_pipeline.sandbox.instagram_scripts import ScriptedPost
 PAGE = 20  # posts of a scrape
 _HIGHLIGHTS_OF_A_REQUEST = 5
 _REFUSES = "safety"
-_NEVER_READABLE = "unreadable"
-# Words with which the first answer is lost, so that the blog is asked about again.
-_LOST_ONCE = frozenset({"missing_once", "doubled_once", "broken_once", "error_once", "unreadable_once"})
+_UNREADABLE = "unreadable"  # each time, or once
+_LOST_ONCE = frozenset({"missing_once", "doubled_once", "broken_once"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +75,13 @@ def expected_discoveries() -> Mapping[str, Mapping[str, int]]:
 
 
 def expected_questions() -> Counter[str]:
-    """How the requests to Gemini end, counted: described, refused, unreadable, and lost (asked again)."""
+    """The rows of the ledger by state: answered ones are ``settled``, readable or not; of lost answers it is not known
+    what they said (``unknown``), and an error costs nothing (``failed``)."""
     counted: Counter[str] = Counter()
     for blogger in _scraped():
-        if blogger.gemini == _REFUSES:
-            counted["refused"] += 1
-        elif blogger.gemini == _NEVER_READABLE:
-            counted["unreadable"] += 2
-        else:
-            counted["described"] += 1
-            counted["lost"] += blogger.gemini in _LOST_ONCE
+        counted["settled"] += 2 if blogger.gemini.startswith(_UNREADABLE) else 1
+        counted["unknown"] += blogger.gemini in _LOST_ONCE
+        counted["failed"] += blogger.gemini == "error_once"
     return counted
 
 
@@ -122,8 +118,8 @@ def _blog(blogger: Blogger, day: datetime) -> ExpectedBlog:
     page = page_of(blogger, day)
     counted = [post for post in page if _is_in_window(post, day) and post.likes is not None]
     reels = [post for post in counted if post.kind == "reel"]
-    described = blogger.gemini not in (_REFUSES, _NEVER_READABLE)
-    insights = {_REFUSES: "refused", _NEVER_READABLE: "unreadable"}.get(blogger.gemini, "described")
+    described = blogger.gemini not in (_REFUSES, _UNREADABLE)
+    insights = {_REFUSES: "refused", _UNREADABLE: "unreadable"}.get(blogger.gemini, "described")
     return ExpectedBlog(
         blogger.username,
         "active",

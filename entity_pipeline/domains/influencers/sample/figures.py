@@ -43,9 +43,7 @@ left join lateral (
 _TASKS = "select task_type, status, coalesce(outcome, ''), count(*) from scrape_tasks group by 1, 2, 3"
 _DISCOVERIES = "select hashtag, posts, people, known, refused, added from hashtag_discoveries"
 _LOGGED = "select count(*) from instagram_request_log where domain = %s and requested_at >= %s"
-_LEDGER = """
-select id::text, state, coalesce(cost_usd, 0) from gemini_usage_events where pipeline = %s and sent_at is not null
-"""
+_LEDGER = "select id::text, state, coalesce(cost_usd, 0) from gemini_usage_events where pipeline = %s"
 
 
 @dataclass(frozen=True)

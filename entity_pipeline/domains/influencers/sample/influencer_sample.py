@@ -24,6 +24,7 @@ class InfluencerSample(Sample):
         "discover_hashtags": list(HASHTAGS.values()),
         "insights_acknowledged": True,
         "insights_enabled": True,
+        "insights_pictures": 4,
         "insights_wait_hours": 0,
     }
     gemini = InfluencerAnswers()
@@ -37,7 +38,7 @@ class InfluencerSample(Sample):
         return top_posts()
 
     def load(self, demo: Demo) -> None:
-        """Insert the blogs that were scraped long ago."""
+        """Insert the blogs that were scraped long ago, and accounts for the pool."""
         from entity_pipeline.domains.influencers.sample.demo import InfluencerDemo
 
         self._demo = InfluencerDemo(demo)

@@ -51,7 +51,7 @@ def test_a_scrape_of_20_posts_and_7_highlights_takes_5_requests_where_40_are_usu
 
 def test_every_blog_is_counted_once() -> None:
     assert expected_statuses(DAY) == Counter(active=55, deleted=2, private=1, pending=1)
-    assert expected_questions() == Counter(described=53, lost=5, unreadable=2, refused=1)
+    assert expected_questions() == Counter(settled=57, unknown=3, failed=1)
 
 
 def test_people_in_a_hashtag_are_known_refused_or_added() -> None:
