@@ -20,7 +20,8 @@ SHORTEST_TOKEN = 16
 class AdminConfiguration:
     """What a server of the page needs to know.
 
-    `hosts` are the names it answers to (without port); `picture_origin` is where stored pictures are public;
+    `hosts` are the names it answers to (without port); `picture_base` is the address below which stored pictures are
+    public, `picture_origin` its origin;
     `behind_proxy` says that a proxy provides TLS and the outer address. `user_header` is the header in which that
     proxy names the signed-in user; empty means that no header is trusted.
     """
@@ -32,6 +33,7 @@ class AdminConfiguration:
     edit_url: str | None = None
     behind_proxy: bool = False
     user_header: str | None = None
+    picture_base: str | None = None
 
     def __post_init__(self) -> None:
         if not self.token:
@@ -65,6 +67,7 @@ def configuration_of(
         token=environment.get("ADMIN_TOKEN", "").strip(),
         hosts=served_hosts(environment),
         picture_origin=None if pictures is None else origin(pictures),
+        picture_base=_shown(pictures),
         dagster_url=_shown(_address("DAGSTER_UI_URL", environment)) or dagster_url,
         edit_url=_shown(_address("ADMIN_EDIT_URL", environment)),
         behind_proxy=behind_proxy,

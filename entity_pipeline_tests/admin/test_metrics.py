@@ -128,7 +128,7 @@ def test_the_figures_are_the_ledgers_to_the_unit(
     spent = {labels[1:]: cost for labels, cost in found.items() if labels[0] == "spend_today_usd"}
     assert sum(spent.values()) == pytest.approx(float(quota.spent_usd), abs=1e-9)
     assert spent == {
-        **{("entities", model): 0 for model in MODELS},
+        **{(domain.key, model): 0 for domain in DOMAINS for model in MODELS},
         ("entities", MODEL): pytest.approx(17 * 0.012345 + 0.5),
         ("other", "other"): 1.25,
     }

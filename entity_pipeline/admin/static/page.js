@@ -47,7 +47,8 @@
   body.addEventListener("htmx:configRequest", function (event) {
     const sent = event.detail.parameters;
     for (const [name, value] of Array.from(sent.entries())) {
-      if (value === "" || (name === "sort" && value === "most_tagged")) sent.delete(name);
+      const field = document.getElementById(name);
+      if (value === "" || (field && field.dataset.default === value)) sent.delete(name);
     }
   });
 
@@ -85,8 +86,11 @@
   if (filters && window.matchMedia("(max-width: 62rem)").matches) filters.open = false;
 
   /* An address with a filter is about the list: begin there, unless the address says where. */
-  const list = document.getElementById("queue");
-  const isFiltered = Array.from(address.searchParams.keys()).some(function (name) { return name !== "lang" && name !== "done"; });
+  const list = filters && filters.closest("section");
+  const isFiltered = Array.from(address.searchParams.keys()).some(function (name) {
+    const field = filters && filters.closest("form").elements.namedItem(name);
+    return name === "cursor" || (field && field.type !== "hidden");
+  });
   if (list && isFiltered && !location.hash) list.scrollIntoView();
 
   /* On a phone a chosen filter closes the filters, so that its result is seen. */

@@ -1,8 +1,11 @@
 """The registration of the domain `influencers`. Heavy modules are imported inside the functions."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from entity_pipeline.core.domain import Domain
+from entity_pipeline.core.alerts import AlertSource
+from entity_pipeline.core.domain import Domain, HealthCheck
+from entity_pipeline.core.trials import Trial
 from entity_pipeline.domains.influencers import KEY
 from entity_pipeline.domains.influencers.schema import NEEDS
 from entity_pipeline.domains.influencers.settings import InfluencerSettings
@@ -29,6 +32,34 @@ def commands() -> Any:
     return COMMANDS
 
 
+def health() -> Sequence[HealthCheck]:
+    """The checks for `doctor`."""
+    from entity_pipeline.domains.influencers.health import CHECKS
+
+    return CHECKS
+
+
+def trials() -> Sequence[Trial]:
+    """One write of each kind, for `doctor`."""
+    from entity_pipeline.domains.influencers.trials import TRIALS
+
+    return TRIALS
+
+
+def alerts() -> AlertSource:
+    """The source of alerts."""
+    from entity_pipeline.domains.influencers.alerts import influencer_alerts
+
+    return influencer_alerts
+
+
+def page() -> Any:
+    """The administration page."""
+    from entity_pipeline.domains.influencers.page.page import InfluencersPage
+
+    return InfluencersPage
+
+
 influencers = Domain(
     key=KEY,
     summary="Find, measure and describe bloggers on Instagram within the shared budget.",
@@ -37,4 +68,8 @@ influencers = Domain(
     needs=NEEDS,
     own_api=own_api,
     commands=commands,
+    page=page,
+    health=health,
+    trials=trials,
+    alerts=alerts,
 )

@@ -14,13 +14,15 @@ NEEDS = SchemaNeeds(
         ),
         "blogs": our_table(
             "uuid: id person_id; text: platform username full_name biography avatar_url avatar_key business_category "
-            "external_url er_trend scrape_status source; int: platform_id follower_count following_count media_count; "
-            "bool: is_verified is_business; numeric: er er_reels posts_per_week ai_confidence; "
+            "external_url er_trend scrape_status source search_text; "
+            "int: platform_id follower_count following_count media_count; bool: is_verified is_business; "
+            "numeric: er er_reels posts_per_week ai_confidence; "
             "jsonb: metrics sightings ai_insights insights_meta; timestamptz: scraped_at ai_analyzed_at; "
             + _TIMES,
             privileges=_ALL,
             keys=(("id",), ("platform", "username")),
             indexes=("blogs_platform_id", "blogs_person", "blogs_listed", "blogs_due", "blogs_described"),
+            made_there=frozenset({"search_text"}),
         ),
         "blog_posts": our_table(
             "uuid: blog_id; text: code caption_text media_type product_type thumbnail_url thumbnail_key location_name; "

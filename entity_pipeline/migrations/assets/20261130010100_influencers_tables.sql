@@ -42,6 +42,7 @@ create table if not exists public.blogs (
     ai_analyzed_at timestamptz,
     insights_meta jsonb not null default '{}',
     source text not null default 'manual',
+    search_text text generated always as (lower(username || ' ' || left(coalesce(full_name, ''), 80))) stored,
     created_at timestamptz not null default clock_timestamp(),
     updated_at timestamptz not null default clock_timestamp(),
     unique (platform, username)
@@ -53,9 +54,12 @@ comment on column public.blogs.metrics is 'What the measures rest on: posts coun
 comment on column public.blogs.sightings is 'The last looks that did not find it, or found it again, oldest first.';
 comment on column public.blogs.insights_meta is 'Of the insights: model, versions of prompt and schema, input hash, usage event, evidence by field.';
 comment on column public.blogs.source is 'Who named it: manual, api, or discover:<hashtag>.';
+comment on column public.blogs.search_text is 'What the list of blogs is searched by.';
 create unique index if not exists blogs_platform_id on public.blogs (platform, platform_id) where platform_id is not null;
 create index if not exists blogs_person on public.blogs (person_id);
-create index if not exists blogs_listed on public.blogs (scrape_status, follower_count desc nulls last, id);
+-- Holds all that the list of blogs is filtered and ordered by, so that any order reads this index alone.
+create index if not exists blogs_listed on public.blogs (scrape_status, follower_count desc nulls last, id)
+    include (er, er_reels, er_trend, posts_per_week, source, search_text, scraped_at, created_at);
 create index if not exists blogs_due on public.blogs (scraped_at) where scrape_status in ('active', 'analyzing', 'private');
 create index if not exists blogs_described on public.blogs (ai_analyzed_at) where ai_analyzed_at is not null;
 create index if not exists blogs_avatar on public.blogs (avatar_key) where avatar_key is not null;
@@ -130,7 +134,7 @@ create table if not exists public.blog_categories (
 );
 alter table public.blog_categories enable row level security;
 alter table public.blog_categories replica identity using index blog_categories_blog_id_category_id_key;
-create index if not exists blog_categories_category on public.blog_categories (category_id);
+create index if not exists blog_categories_category on public.blog_categories (category_id, blog_id);
 
 -- English, Russian, Kazakh and Korean; compared without case, with dashes and the like as spaces.
 insert into public.categories (code, name, aliases)

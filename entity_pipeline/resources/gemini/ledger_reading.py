@@ -114,6 +114,43 @@ def recent_replies(database: Database, model: str, since: datetime) -> RecentRep
     )
 
 
+_BATCHES = f"""
+select b.name, b.step, b.model, b.state, b.requests, b.created_at, b.submitted_at, b.ended_at, b.outcome,
+  b.error ->> 'message' as error, paid.cost_usd, paid.settled
+from gemini_batches b cross join lateral (
+  select coalesce(sum(cost_usd) filter (where state <> 'released'), 0)::numeric as cost_usd,
+    count(*) filter (where state = 'settled')::int as settled
+  from {EVENTS} where batch_name = b.name
+) paid
+where b.pipeline = %(pipeline)s order by b.created_at desc, b.name limit %(limit)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchEntry:
+    """A batch of requests. `cost_usd` in USD, the greatest cost of requests that are open; `settled` are answered."""
+
+    name: str
+    step: str
+    model: str
+    state: str
+    requests: int
+    created_at: datetime
+    submitted_at: datetime | None
+    ended_at: datetime | None
+    outcome: str | None
+    error: str | None
+    cost_usd: Decimal
+    settled: int
+
+
+def batches_of(database: Database, pipeline: str, limit: int) -> list[BatchEntry]:
+    """The batches of a pipeline, newest first."""
+    with database.connection() as connection:
+        values = {"pipeline": pipeline, "limit": limit}
+        return list(connection.cursor(row_factory=class_row(BatchEntry)).execute(_BATCHES, values))
+
+
 _REQUESTS = f"""
 select coalesce(pipeline, '') as pipeline, coalesce(model, '') as model, state, grounded,
   count(*)::int as requests, coalesce(sum(cost_usd), 0) as cost_usd

@@ -18,7 +18,7 @@ select pg_advisory_xact_lock(hashtextextended('entity_pipeline.gemini_ledger', 0
 # The ledger for the statements of other modules, in the types they expect: some installations have float costs.
 EVENTS = """(select id, created_at, quota_day, pipeline, step, model, state, grounded, subject, search_queries,
   prompt_tokens, cached_tokens, output_tokens, thoughts_tokens, tool_tokens, cost_usd::numeric as cost_usd,
-  latency_ms, error, metadata from gemini_usage_events) as events"""
+  latency_ms, error, metadata, batch_name from gemini_usage_events) as events"""
 
 _MODEL = (
     "models => %(models)s::jsonb, of_model => %(model)s, of_pipeline => %(pipeline)s, of_domain => %(domain)s"

@@ -58,3 +58,28 @@ def pool_usage(database: Database) -> PoolUsage:
         by_domain = dict(connection.execute(_BY_DOMAIN).fetchall())
     assert row is not None
     return PoolUsage(*(*row, by_domain))
+
+
+_OF_DOMAIN = f"""{_WAYS}
+select coalesce(l.operation, '') as operation, count(*)::int as requests,
+  count(*) filter (where l.outcome <> 'ok')::int as refused
+from ways join instagram_request_log l
+  on l.route = ways.name and l.requested_at > clock_timestamp() - interval '1 day'
+where l.domain = %s
+group by 1 order by 2 desc, 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class OperationUsage:
+    """Requests of one operation; `refused` are those that ended otherwise than well for the account that asked."""
+
+    operation: str
+    requests: int
+    refused: int
+
+
+def operations_of(database: Database, domain: str) -> list[OperationUsage]:
+    """The requests of a domain in the last 24 hours by operation, the most frequent first."""
+    with database.connection() as connection:
+        return [OperationUsage(*row) for row in connection.execute(_OF_DOMAIN.encode(), [domain])]

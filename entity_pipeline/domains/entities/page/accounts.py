@@ -13,6 +13,7 @@ from psycopg import Connection
 from pydantic import ValidationError
 
 from entity_pipeline.admin.installation import Installation
+from entity_pipeline.admin.stored_values import instant, share, text, texts, whole
 from entity_pipeline.core.jsonb import json_object
 from entity_pipeline.core.run_address import run_address
 from entity_pipeline.core.text.handles import handle_or_none
@@ -38,7 +39,6 @@ from entity_pipeline.domains.entities.page.queries.account import (
 )
 from entity_pipeline.domains.entities.page.queue import is_unproven, shown_cohort
 from entity_pipeline.domains.entities.page.queue_values import Count
-from entity_pipeline.domains.entities.page.stored import instant, share, text, texts, whole
 from entity_pipeline.domains.entities.settings import Thresholds
 
 MOST_ROWS = 100

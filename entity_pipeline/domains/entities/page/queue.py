@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 
 from psycopg import Connection
 
+from entity_pipeline.admin.stored_values import instant, share, whole
 from entity_pipeline.admin.texts import catalogue
 from entity_pipeline.core.failures import ConfigurationFailure
 from entity_pipeline.domains.entities.accounts.enrichment_queue import LIST_IS_LATE
@@ -30,7 +31,6 @@ from entity_pipeline.domains.entities.page.queue_values import (
     QueueQuery,
     QueueRow,
 )
-from entity_pipeline.domains.entities.page.stored import instant, share, whole
 from entity_pipeline.domains.entities.partitions import FIRST_DAY, last_day
 
 LIST_IS_HIDDEN = (

@@ -1,35 +1,21 @@
-"""Cursors of the list: where a page begins. A cursor is valid for one query only.
+"""Cursors of the list of accounts; their form is that of `admin/cursors.py`."""
 
-A cursor is not signed, because a forged one gives only a page that could be requested anyway, or `UnknownCursor`.
-"""
-
-import base64
-import binascii
-import hashlib
-import json
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from entity_pipeline.core.failures import InputRejected
+from entity_pipeline.admin.cursors import UnknownCursor, fingerprint, pack_cursor, unpack_cursor
 from entity_pipeline.domains.entities.accounts.queries.queue import Place, key_types
 from entity_pipeline.domains.entities.page.queue_values import QueueQuery
+
+__all__ = ["UnknownCursor", "cursor_of", "place_of", "read_key"]
 
 _MOST_POSTS = 1_000_000_000
 
 
-class UnknownCursor(InputRejected):
-    """The cursor is from another query, or was never issued."""
-
-    def __init__(self) -> None:
-        super().__init__("This cursor does not belong to this list: start again from the first page.")
-
-
 def cursor_of(query: QueueQuery, key: Any, *, backwards: bool) -> str:
     """A cursor to the page after, or before, an account's sort values."""
-    stored = [_fingerprint(query), int(backwards), *key]
-    text = json.dumps(stored, ensure_ascii=False, separators=(",", ":"), default=str)
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    return pack_cursor(_fingerprint(query), key, backwards=backwards)
 
 
 def place_of(query: QueueQuery) -> Place | None:
@@ -40,14 +26,8 @@ def place_of(query: QueueQuery) -> Place | None:
     """
     if query.cursor is None:
         return None
-    try:
-        padded = query.cursor + "=" * (-len(query.cursor) % 4)
-        stored = json.loads(base64.b64decode(padded.encode(), altchars=b"-_", validate=True))
-    except (ValueError, binascii.Error, RecursionError):
-        raise UnknownCursor from None
-    if not isinstance(stored, list) or stored[:1] != [_fingerprint(query)] or stored[1:2] not in ([0], [1]):
-        raise UnknownCursor
-    return Place(read_key(query, stored[2:]), backwards=stored[1] == 1)
+    values, backwards = unpack_cursor(query.cursor, _fingerprint(query))
+    return Place(read_key(query, values), backwards=backwards)
 
 
 def read_key(query: QueueQuery, values: list[Any]) -> list[Any]:
@@ -62,8 +42,7 @@ def read_key(query: QueueQuery, values: list[Any]) -> list[Any]:
 
 
 def _fingerprint(query: QueueQuery) -> str:
-    what = query.model_dump_json(exclude={"cursor", "limit"})
-    return hashlib.sha256(what.encode()).hexdigest()[:12]
+    return fingerprint(query.model_dump_json(exclude={"cursor", "limit"}))
 
 
 def _read_int(value: Any) -> int:

@@ -21,7 +21,7 @@ from entity_pipeline.shared.tasks.rules import MOST_AT_ONCE, NewTask
 
 
 class Answer(StrEnum):
-    """What became of one name or hashtag."""
+    """The answer for one name or hashtag."""
 
     MADE = "made"  # there is a new task
     WAS_THERE = "was_there"  # a task for it is pending or running

@@ -1,4 +1,4 @@
-"""Single values of an account's metadata, which may be any JSON because models, Instagram and people write it."""
+"""Single values of stored JSON, which may be anything because models, Instagram and people write it."""
 
 from datetime import UTC, datetime
 

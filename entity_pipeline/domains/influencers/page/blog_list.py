@@ -1,0 +1,117 @@
+"""The list of blogs: its pages and its counts, over `queries/blogs.py`."""
+
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection
+
+from entity_pipeline.admin.cursors import UnknownCursor, fingerprint, pack_cursor, unpack_cursor
+from entity_pipeline.domains.influencers.models import ScrapeStatus
+from entity_pipeline.domains.influencers.page.list_values import (
+    NONE,
+    BlogCounts,
+    BlogPage,
+    BlogQuery,
+    BlogRow,
+)
+from entity_pipeline.domains.influencers.page.queries.blogs import (
+    BlogFilter,
+    Entry,
+    ListedBlog,
+    blog_counts,
+    blog_entries,
+    category_ids,
+    listed_blogs,
+)
+
+_NO_CATEGORY = -1  # no row has it
+
+
+def blog_page(connection: Connection[Any], query: BlogQuery) -> BlogPage:
+    """One page; a blog that is deleted meanwhile is left out.
+
+    Raises:
+        UnknownCursor: the cursor belongs to another query.
+    """
+    place = _place_of(query)
+    filters = _filter_of(connection, query)
+    entries = blog_entries(connection, filters, query.sort.value, place, query.limit + 1)
+    backwards = place is not None and place[1]
+    has_more = len(entries) > query.limit
+    if has_more:
+        entries = entries[1:] if backwards else entries[:-1]
+    has_next, has_previous = (True, has_more) if backwards else (has_more, place is not None)
+    if not entries:
+        return BlogPage(rows=[], next_cursor=None, previous_cursor=None)
+    rows = listed_blogs(connection, [entry.id for entry in entries])
+    return BlogPage(
+        rows=[_row(row) for row in rows],
+        next_cursor=_cursor_of(query, entries[-1], backwards=False) if has_next else None,
+        previous_cursor=_cursor_of(query, entries[0], backwards=True) if has_previous else None,
+    )
+
+
+def read_blog_counts(connection: Connection[Any]) -> BlogCounts:
+    """The counts over all blogs."""
+    statuses, categories, sources = blog_counts(connection)
+    return BlogCounts(
+        total=sum(statuses.values()),
+        statuses={status: statuses.get(status, 0) for status in ScrapeStatus},
+        categories=categories,
+        sources=sources,
+    )
+
+
+def _row(row: ListedBlog) -> BlogRow:
+    return BlogRow(
+        id=row.id,
+        username=row.username,
+        full_name=row.full_name,
+        status=ScrapeStatus(row.status),
+        followers=row.followers,
+        er=row.er,
+        er_reels=row.er_reels,
+        trend=row.trend,
+        posts_per_week=row.posts_per_week,
+        categories=row.categories,
+        source=row.source,
+        scraped_at=row.scraped_at,
+    )
+
+
+def _filter_of(connection: Connection[Any], query: BlogQuery) -> BlogFilter:
+    search = "".join(letter for letter in query.search or "" if letter.isprintable()).strip()
+    category = None
+    if query.category == NONE:
+        category = 0
+    elif query.category is not None:
+        category = category_ids(connection).get(query.category, _NO_CATEGORY)
+    return BlogFilter(
+        status=query.status,
+        category=category,
+        source=query.source,
+        search=search.removeprefix("@").lower() or None,
+    )
+
+
+def _cursor_of(query: BlogQuery, entry: Entry, *, backwards: bool) -> str:
+    return pack_cursor(_mark(query), [entry.key, entry.id], backwards=backwards)
+
+
+def _place_of(query: BlogQuery) -> tuple[Entry, bool] | None:
+    if query.cursor is None:
+        return None
+    values, backwards = unpack_cursor(query.cursor, _mark(query))
+    try:
+        key, blog_id = values
+        entry = Entry(Decimal(key), UUID(blog_id))
+    except (ValueError, TypeError, AttributeError, InvalidOperation):
+        raise UnknownCursor from None
+    if not entry.key.is_finite():
+        raise UnknownCursor
+    return entry, backwards
+
+
+def _mark(query: BlogQuery) -> str:
+    return fingerprint(query.model_dump_json(exclude={"cursor", "limit"}))
