@@ -19,6 +19,7 @@ from entity_pipeline.cli.progress import review_progress
 from entity_pipeline.cli.quota import print_quota
 from entity_pipeline.cli.services import services
 from entity_pipeline.cli.settings import assign, who
+from entity_pipeline.cli.simulated import simulated_sentence
 from entity_pipeline.core.failures import ConfigurationFailure, InputRejected
 from entity_pipeline.core.gemini.access import stand_in_host
 from entity_pipeline.core.settings import Closed, SettingsAccess, parse
@@ -28,7 +29,6 @@ from entity_pipeline.domains.entities.commands.evaluation_report import (
     print_comparison,
     print_evaluation,
     print_list,
-    simulated_sentence,
 )
 from entity_pipeline.domains.entities.evaluation.labelled_reviewer import (
     LabelledReviewer,

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from entity_pipeline.cli.simulated import simulated_sentence
 from entity_pipeline.domains.entities.evaluation.logic.comparison import Comparison, compare
 from entity_pipeline.domains.entities.evaluation.logic.figures import CATALOG_TYPES, TYPES
 from entity_pipeline.domains.entities.evaluation.queries.evaluations import Evaluation, NewEvaluation
@@ -18,11 +19,6 @@ from entity_pipeline.domains.entities.evaluation.queries.evaluations import Eval
 _BAR = 20  # characters for the whole of a share
 _DIFFERENCES_SHOWN = 40
 _SAID = ("artist", "brand", "group", "other", "unknown", "none")
-
-
-def simulated_sentence(host: str) -> str:
-    """The remark beside figures from replies that did not come from Google."""
-    return f"Answers come from {escape(host)}, not from Google: the figures are simulated."
 
 
 def print_evaluation(console: Console, evaluation: NewEvaluation | Evaluation, number: UUID) -> None:

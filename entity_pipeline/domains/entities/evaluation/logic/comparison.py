@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from entity_pipeline.domains.entities.evaluation.logic.figures import TYPES, Share
+from entity_pipeline.core.proportions import Share
+from entity_pipeline.domains.entities.evaluation.logic.figures import TYPES
 from entity_pipeline.domains.entities.evaluation.logic.judging import NOT_COVERED
 from entity_pipeline.domains.entities.evaluation.logic.statistics import sign_test
 

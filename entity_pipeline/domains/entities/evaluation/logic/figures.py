@@ -5,12 +5,11 @@ A failed reply counts against the recall. An account that the model was not aske
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from entity_pipeline.core.proportions import Share
 from entity_pipeline.domains.entities.evaluation.logic.judging import Judged
-from entity_pipeline.domains.entities.evaluation.logic.statistics import wilson_lower
 from entity_pipeline.domains.entities.language.same_name import normalise_name
 from entity_pipeline.domains.entities.models import AccountType
 from entity_pipeline.domains.entities.settings import EntitySettings
@@ -25,24 +24,6 @@ def threshold_of(account_type: AccountType, settings: EntitySettings) -> float:
     """The settings' threshold of a type that has a place in the catalog."""
     value: float = getattr(settings.thresholds, account_type.value)
     return value
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """`right` of `total`; `at_least` is the share that this proves with 95 % certainty."""
-
-    right: int
-    total: int
-
-    @property
-    def share(self) -> float | None:
-        """None if the total is 0."""
-        return self.right / self.total if self.total else None
-
-    @property
-    def at_least(self) -> float:
-        """Wilson's lower bound."""
-        return wilson_lower(self.right, self.total)
 
 
 def precision_of_written(judged: Iterable[Judged], account_type: AccountType, threshold: float) -> Share:

@@ -10,11 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from entity_pipeline.domains.entities.evaluation.logic.figures import (
-    CATALOG_TYPES,
-    Share,
-    precision_of_written,
-)
+from entity_pipeline.core.proportions import Share
+from entity_pipeline.domains.entities.evaluation.logic.figures import CATALOG_TYPES, precision_of_written
 from entity_pipeline.domains.entities.evaluation.logic.judging import LabelledAnswer, judge
 from entity_pipeline.domains.entities.evaluation.logic.statistics import (
     calibration_points,

@@ -16,9 +16,9 @@ from uuid import UUID
 from entity_pipeline.core.failures import InputRejected
 from entity_pipeline.core.gemini.reply_body import read_body
 from entity_pipeline.core.jsonb import json_object, json_text
+from entity_pipeline.core.proportions import wilson_lower
 from entity_pipeline.core.text.handles import handle_or_none
 from entity_pipeline.domains.entities.evaluation.logic.judging import verdict_of
-from entity_pipeline.domains.entities.evaluation.logic.statistics import wilson_lower
 from entity_pipeline.domains.entities.links.logic.decide import decide
 from entity_pipeline.domains.entities.links.logic.decisions import (
     Attach,

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import psycopg
 
-from entity_pipeline.core.jsonb import jsonb_text
+from entity_pipeline.core.jsonb import json_object, jsonb_text
 from entity_pipeline.domains.influencers.insights.logic.waiting import Waiting
 from entity_pipeline.domains.influencers.models import TaskType
 
@@ -57,6 +57,13 @@ update blogs b set ai_insights = null, ai_confidence = null, ai_analyzed_at = nu
   updated_at = clock_timestamp()
 from old where b.id = old.id returning b.id
 """
+_PENDING = """
+select blog_id from scrape_tasks where task_type = %(type)s and status = 'pending' order by due_at, id limit %(most)s
+"""
+_DESCRIPTIONS = """
+select username, ai_insights, insights_meta -> 'evidence' from blogs
+where username = any(%s::text[]) and ai_insights is not null
+"""
 _GONE_SUBJECTS = """
 select distinct subject from gemini_usage_events e
 where pipeline = %(pipeline)s and step = %(step)s and subject is not null
@@ -100,6 +107,19 @@ def waiting(connection: psycopg.Connection[Any]) -> Waiting:
     """The due tasks, counted up to 1,000."""
     row = connection.execute(_WAITING, {"type": TaskType.AI_ANALYSIS}).fetchone()
     return Waiting(*row) if row is not None else Waiting(0, None)
+
+
+def pending_blogs(connection: psycopg.Connection[Any], most: int = 10_000) -> Sequence[UUID]:
+    """The blogs of all tasks that wait, due or not, at most `most`."""
+    return [row[0] for row in connection.execute(_PENDING, {"type": TaskType.AI_ANALYSIS, "most": most})]
+
+
+def descriptions(
+    connection: psycopg.Connection[Any], usernames: Sequence[str]
+) -> dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """The stored insights and their evidence, by username; blogs without insights are left out."""
+    rows = connection.execute(_DESCRIPTIONS, [list(usernames)])
+    return {row[0]: (json_object(row[1]), json_object(row[2])) for row in rows}
 
 
 def remove_expired(connection: psycopg.Connection[Any], before: datetime, most: int) -> Sequence[UUID]:

@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from entity_pipeline.core.proportions import wilson_interval, wilson_lower
 from entity_pipeline.domains.entities.evaluation.logic.statistics import (
     ScoreBlock,
     calibration_points,
     isotonic,
     needed_without_fault,
     sign_test,
-    wilson_lower,
 )
 from entity_pipeline.domains.entities.reviews.logic.calibration import mapped
 
@@ -31,6 +31,16 @@ CASES = st.lists(st.tuples(st.sampled_from([0.2, 0.5, 0.7, 0.9, 0.95, 0.99]), st
 )
 def test_the_lower_bound_is_that_of_the_literature(right: int, total: int, z: float, expected: float) -> None:
     assert wilson_lower(right, total, z) == pytest.approx(expected, abs=5e-5)
+
+
+@pytest.mark.parametrize(
+    ("right", "total", "expected"),
+    [(81, 263, (0.2553, 0.3662)), (15, 148, (0.0624, 0.1605)), (0, 20, (0.0, 0.1611)), (0, 0, (0.0, 1.0))],
+)
+def test_both_bounds_are_those_of_the_literature(
+    right: int, total: int, expected: tuple[float, float]
+) -> None:
+    assert wilson_interval(right, total) == pytest.approx(expected, abs=5e-5)
 
 
 @pytest.mark.parametrize(("precision", "needed"), [(0.9, 25), (0.95, 52), (0.98, 133), (0.99, 268)])
