@@ -37,7 +37,10 @@ _GIVE_UP_AFTER = 3  # failed uploads in a run
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A picture that belongs to a question: of the post with the code `of`, or the avatar."""
+    """A picture that belongs to a question: of the post with the code `of`, or the avatar.
+
+    `url` is None where nothing is to be fetched, `key` where nothing is stored.
+    """
 
     of: str
     url: str | None
@@ -46,17 +49,25 @@ class Wanted:
     @property
     def name(self) -> str:
         """The address without its host and signature, which change although the picture doesn't."""
-        try:
-            return urlsplit(self.url or "").path[-300:]
-        except ValueError:
-            return ""
+        return _name(self.url)
 
 
 def wanted(blog: BlogFacts, most: int) -> list[Wanted]:
     """The avatar, then the pictures of the newest posts; at most `most`."""
-    found = [Wanted(AVATAR, blog.avatar_url, blog.avatar_key)]
-    found += [Wanted(post.code, post.thumbnail_url, post.thumbnail_key) for post in blog.posts]
+    was_tried = json_text(blog.insights_meta.get("avatar_name")) == _name(blog.avatar_url)
+    found = [Wanted(AVATAR, None if was_tried else blog.avatar_url, blog.avatar_key)]
+    found += [
+        Wanted(post.code, None if post.thumbnail_key else post.thumbnail_url, post.thumbnail_key)
+        for post in blog.posts
+    ]
     return [one for one in found if one.url or one.key][:most]
+
+
+def _name(url: str | None) -> str:
+    try:
+        return urlsplit(url or "").path[-300:]
+    except ValueError:
+        return ""
 
 
 @dataclass
@@ -76,13 +87,8 @@ class PictureKeeper:
         for one in wanted(blog, most):
             if self.held_because:
                 return
-            if one.url and self._is_missing(blog, one):
+            if one.url:
                 self._keep_one(blog, one, one.url)
-
-    def _is_missing(self, blog: BlogFacts, one: Wanted) -> bool:
-        if one.of == AVATAR:
-            return json_text(blog.insights_meta.get("avatar_name")) != one.name
-        return one.key is None
 
     def _keep_one(self, blog: BlogFacts, one: Wanted, url: str) -> None:
         ended = self.session.run(PictureDownload(url), self.deadline)
