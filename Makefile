@@ -92,6 +92,7 @@ bench: install
 	$(BIN)/python -W ignore benchmarks/startup.py $(if $(SHORT),--short)
 	$(BIN)/python -W ignore benchmarks/ledger_cost.py $(if $(SHORT),200)
 	$(BIN)/python -W ignore benchmarks/task_claims.py $(if $(SHORT),--short)
+	$(BIN)/python -W ignore benchmarks/influencer_scrape.py $(if $(SHORT),--short)
 	$(BIN)/python -W ignore benchmarks/gemini_batch.py $(if $(SHORT),100)
 	$(BIN)/python -W ignore benchmarks/admin_queue.py $(if $(SHORT),50000)
 

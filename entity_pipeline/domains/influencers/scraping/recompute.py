@@ -24,7 +24,7 @@ def recompute(
     """Take the measures again where they come from a former version; returns of how many blogs.
 
     They are of the time of the scrape, with the followers of then. With `made`, only blogs with a scrape whose task
-    was made in this span. Every part is stored by itself, so a run that ends early loses none.
+    was made in this span. A run that ends early keeps the parts that it has written.
 
     Raises:
         DatabaseUnavailable: the database stays away.

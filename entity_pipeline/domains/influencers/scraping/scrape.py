@@ -48,6 +48,7 @@ from entity_pipeline.domains.influencers.scraping.logic.steps import (
 from entity_pipeline.domains.influencers.scraping.queries import blog as blogs
 from entity_pipeline.domains.influencers.scraping.queries import posts as feeds
 from entity_pipeline.domains.influencers.scraping.queries.same_person import ask_moved
+from entity_pipeline.shared.database.refusals import is_refusal, said_by
 from entity_pipeline.shared.database.round_trip import RoundTripAnswer
 from entity_pipeline.shared.runs.workers import Done
 from entity_pipeline.shared.tasks import endings
@@ -67,7 +68,14 @@ def scrape(task: Task, work: Work) -> Ended:
     Raises:
         DatabaseUnavailable: the database stays away; the task's lease runs out.
     """
-    return Scrape(Attempt(task, work)).run()
+    attempt = Attempt(task, work)
+    try:
+        return Scrape(attempt).run()
+    except psycopg.Error as error:
+        if not is_refusal(error):
+            raise
+        # Rows beyond what a column holds, or against a rule that was added. The run's other tasks go on.
+        return attempt.fail(Failure.ERROR, f"The database refuses the rows: {said_by(error)}")
 
 
 class Scrape:

@@ -34,6 +34,7 @@ from entity_pipeline.domains.influencers.queue.store import STORE
 from entity_pipeline.domains.influencers.queue.work_item import Work
 from entity_pipeline.domains.influencers.settings import InfluencerSettings
 from entity_pipeline.shared.tasks.rules import Task
+from entity_pipeline_tests.fakes.instagram import FakeInstagram
 
 Connection = psycopg.Connection[Any]
 
@@ -169,3 +170,15 @@ def task_now(connection: Connection, task: Task) -> Mapping[str, Any]:
 
 def posts_of(connection: Connection, blog_id: UUID) -> list[dict[str, Any]]:
     return rows(connection, "select * from blog_posts where blog_id = %s order by taken_at desc", blog_id)
+
+
+def shown(profile: Result[InstagramProfile] | Deferred, found: Answers | None = None) -> FakeInstagram:
+    """An Instagram that shows this under her name."""
+    return FakeInstagram({NAME: profile}, answers=found if found is not None else answers())
+
+
+def state(assets: Connection, task: Task) -> tuple[str, str, str | None]:
+    """The blog's state, the task's, and its outcome."""
+    row = task_now(assets, task)
+    [status] = rows(assets, "select scrape_status from blogs where id = %s", row["blog_id"])
+    return status["scrape_status"], row["status"], row["outcome"]
