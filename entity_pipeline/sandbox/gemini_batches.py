@@ -14,6 +14,7 @@ from threading import RLock
 from typing import IO, Any
 from uuid import uuid4
 
+from entity_pipeline.sandbox.gemini_batch_values import BadDays, Billed
 from entity_pipeline.sandbox.gemini_errors import (
     file_is_gone,
     invalid_argument,
@@ -26,6 +27,7 @@ from entity_pipeline.sandbox.loopback_http import Reply, Request, json_reply
 _CREATE = re.compile(r"/v1beta/models/([^/:]+):batchGenerateContent")
 _BATCH = re.compile(r"/v1beta/(batches/[^/:]+)(:cancel)?")
 _DOWNLOAD = re.compile(r"/v1beta/(files/[^/:]+):download")
+_FILE = re.compile(r"/v1beta/(files/[^/:]+)")
 _UPLOAD = "/upload/v1beta/files"
 _ENDED = frozenset({"SUCCEEDED", "PARTIALLY_SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED"})
 _WITHOUT_RESULTS = frozenset({"FAILED", "CANCELLED", "EXPIRED"})
@@ -33,37 +35,6 @@ _WITHOUT_RESULTS = frozenset({"FAILED", "CANCELLED", "EXPIRED"})
 # The result of a request is missing, comes twice, is cut off, comes beside one of another batch, or is an error.
 ODD_ROWS = frozenset({"missing_once", "doubled_once", "broken_once", "foreign_once", "error_once"})
 Answer = Callable[[Mapping[str, Any], str], tuple[str, dict[str, Any]]]
-
-
-@dataclass
-class BadDays:
-    """What goes wrong, and for how long.
-
-    `create` and `upload` are used up in order, a word per request. Of `create`, those that end in ``_made`` make the
-    batch first (``overloaded_made``, ``dropped_made``, ``empty_made``, ``twice_made``), and the others don't
-    (``invalid``, and those of `gemini_errors.trouble`). Of `upload`: ``mime``, ``piece``, ``no_file``, ``dropped``.
-    `results` may hold ``half_missing``, ``doubled``, ``foreign``, ``broken_lines``, ``separators``, ``errors``,
-    ``no_usage``, ``inline``, ``gone`` and ``cut``.
-    """
-
-    create: list[str] = field(default_factory=list)
-    upload: list[str] = field(default_factory=list)
-    results: set[str] = field(default_factory=set)
-    looks_until_ended: int = 1
-    ends_as: str = "SUCCEEDED"
-    prefix: str = "BATCH_STATE_"
-    page_size: int = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Billed:
-    """The tokens of one answer in a batch, by the key of its request; `output` includes thinking."""
-
-    batch: str
-    key: str
-    model: str
-    prompt: int
-    output: int
 
 
 @dataclass
@@ -87,6 +58,8 @@ class GeminiBatches:
         self._url = url
         self._lock = RLock()
         self._files: dict[str, IO[bytes]] = {}
+        # Of the uploads; results have no name of their own and are not listed.
+        self._names_of_files: dict[str, str] = {}
         self._batches: dict[str, _Batch] = {}
         self.bad_days = BadDays()
         self.billed: list[Billed] = []
@@ -95,6 +68,11 @@ class GeminiBatches:
     def display_names(self) -> list[str]:
         """The display name of each batch that was made, oldest first."""
         return [batch.display_name for batch in self._batches.values()]
+
+    @property
+    def uploads(self) -> list[str]:
+        """The display name of each uploaded file that was not deleted, oldest first."""
+        return list(self._names_of_files.values())
 
     def reply(self, request: Request) -> Reply | None:
         """The reply to a request about files or batches; None if it is about something else."""
@@ -107,6 +85,10 @@ class GeminiBatches:
                 return self._list(request)
             if (found := _BATCH.fullmatch(request.path)) is not None:
                 return self._one(found[1], cancels=bool(found[2]))
+            if request.path == "/v1beta/files":
+                return self._list_files(request)
+            if request.method == "DELETE" and (found := _FILE.fullmatch(request.path)) is not None:
+                return self._delete_file(found[1])
             if (found := _DOWNLOAD.fullmatch(request.path)) is not None:
                 return self._download(found[1])
         return None
@@ -126,6 +108,8 @@ class GeminiBatches:
                 return unsupported_mime_type(request.headers.get("x-goog-upload-header-content-type", ""))
             name = f"files/{uuid4().hex[:12]}"
             self._files[name] = tempfile.TemporaryFile()  # noqa: SIM115  closed with the server
+            described = json.loads(request.body or b"{}").get("file", {})
+            self._names_of_files[name] = described.get("display_name") or described.get("displayName") or ""
             return Reply(
                 200, b"{}", headers={"X-Goog-Upload-URL": f"{self._url()}{_UPLOAD}?upload_id={name}"}
             )
@@ -174,6 +158,22 @@ class GeminiBatches:
         if start + size < len(newest):
             page["nextPageToken"] = str(start + size)
         return json_reply(page if page["operations"] else {})
+
+    def _list_files(self, request: Request) -> Reply:
+        size = self.bad_days.page_size
+        start = int(next(iter(request.query.get("pageToken", [])), "") or 0)
+        newest = list(reversed(self._names_of_files.items()))
+        shown = [{"name": name, "displayName": shown} for name, shown in newest[start : start + size]]
+        page: dict[str, Any] = {"files": shown} if shown else {}
+        if start + size < len(newest):
+            page["nextPageToken"] = str(start + size)
+        return json_reply(page)
+
+    def _delete_file(self, name: str) -> Reply:
+        if self._names_of_files.pop(name, None) is None:
+            return file_is_gone(name)
+        self._files.pop(name).close()
+        return json_reply({})
 
     def _one(self, name: str, *, cancels: bool) -> Reply:
         batch = self._batches.get(name)

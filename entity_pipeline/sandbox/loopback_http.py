@@ -163,7 +163,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(reply.body)
         self.wfile.flush()
 
-    do_GET = do_POST = do_PUT = do_HEAD = _answer  # noqa: N815  the names BaseHTTPRequestHandler looks up
+    do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = _answer  # noqa: N815  the names BaseHTTPRequestHandler looks up
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the base class names it
         """Print nothing: the stand-in counts the requests."""

@@ -71,8 +71,9 @@ def shared_needs(row: str) -> SchemaNeeds:
                 keys=(("username",),),
             ),
             "instagram_request_log": our_table(
-                "uuid: id; text: account_key route host domain operation target outcome; timestamptz: requested_at",
-                updated=frozenset({"outcome"}),
+                "uuid: id; text: account_key route host domain operation target username outcome; "
+                "timestamptz: requested_at",
+                updated=frozenset({"outcome", "target", "username"}),
             ),
         },
         operation={"admin_audit_log": _audit_log(row)},

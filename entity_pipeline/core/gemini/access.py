@@ -93,6 +93,16 @@ class GeminiBatches(Protocol):
     def answers(self, name: str) -> "Iterator[tuple[str, Answered | NotAnswered]]":
         """The outcome of each request of a batch with its subject, as the ledger has it."""
 
+    def delete_inputs(self, names: "Sequence[str]") -> int:
+        """Delete what was uploaded for batches that have ended, as far as Google still has it; returns the files.
+
+        Results can't be deleted; Google removes them after a time of its own.
+
+        Raises:
+            ConfigurationFailure: Gemini refuses the key, or there is none.
+            TransientFailure: Gemini can't be reached, or did not take all of it.
+        """
+
     def open_batches(self, step: "Step") -> "Sequence[str]":
         """The names of the batches of a step that have not ended here, oldest first: what there is to collect."""
 

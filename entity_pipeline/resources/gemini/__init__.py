@@ -98,6 +98,12 @@ class GeminiResource(dg.ConfigurableResource):
         """See `core.gemini.access.GeminiBatches.answers`."""
         return self._batches().answers(name)
 
+    def delete_inputs(self, names: "Sequence[str]") -> int:
+        """See `core.gemini.access.GeminiBatches.delete_inputs`."""
+        from entity_pipeline.resources.gemini.batch_files import delete_inputs
+
+        return delete_inputs(self._batches().client, names, self.model_name)
+
     def open_batches(self, step: "Step") -> "list[str]":
         """See `core.gemini.access.GeminiBatches.open_batches`."""
         from entity_pipeline.resources.gemini.batch_ledger import BatchLedger

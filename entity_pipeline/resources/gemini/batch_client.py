@@ -98,10 +98,30 @@ class BatchClient:
 
     def pages(self) -> Iterator[Exchange]:
         """All batches of the project, a raw page at a time; after anything but a `Body` the list is not whole."""
+
+        def page(token: str | None) -> Any:
+            config = self._types.ListBatchJobsConfig(page_size=_PAGE, page_token=token)
+            return self._client.batches.list(config=config)
+
+        return self._pages(page)
+
+    def file_pages(self) -> Iterator[Exchange]:
+        """All uploaded files of the project, in the same way. Files of results are not among them."""
+
+        def page(token: str | None) -> Any:
+            config = self._types.ListFilesConfig(page_size=_PAGE, page_token=token)
+            return self._client.files.list(config=config)
+
+        return self._pages(page)
+
+    def delete_file(self, file_name: str) -> Exchange:
+        """Delete an uploaded file."""
+        return self._exchange(lambda: self._client.files.delete(name=file_name), CREATE_LIMIT_S)
+
+    def _pages(self, page: Callable[[str | None], Any]) -> Iterator[Exchange]:
         token: str | None = None
         for _ in range(_MOST_PAGES):
-            config = self._types.ListBatchJobsConfig(page_size=_PAGE, page_token=token)
-            exchange = self._exchange(partial(self._client.batches.list, config=config), CREATE_LIMIT_S)
+            exchange = self._exchange(partial(page, token), CREATE_LIMIT_S)
             yield exchange
             token = json_text(exchange.body.get("nextPageToken")) if isinstance(exchange, Body) else None
             if not token:

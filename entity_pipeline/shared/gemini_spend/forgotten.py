@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 
 from entity_pipeline.core.gemini.call import Step
+from entity_pipeline.core.jsonb import jsonb_text
 
 MOST_AT_ONCE = 1_000
 
@@ -38,6 +39,22 @@ with texts as (
 )
 {_BLANK}
 """  # noqa: S608
+# Settling is refused from then on. What they may have cost stays counted.
+_CLOSE = """
+update gemini_usage_events set state = 'settled', state_changed_at = clock_timestamp(), error = %(said)s::jsonb
+where pipeline = %(pipeline)s and step = %(step)s and subject = any(%(subjects)s::text[])
+  and state in ('reserved', 'sent', 'unknown')
+"""
+_SAID = jsonb_text({"kind": "forgotten", "message": "its texts were removed before an answer came"})
+
+
+def close_subjects(connection: psycopg.Connection[Any], step: Step, subjects: Sequence[str]) -> int:
+    """End the requests about these subjects that are under way: an answer that arrives later is not stored.
+
+    Their greatest cost stays counted. Returns their number.
+    """
+    values = {"pipeline": step.pipeline, "step": step.name, "subjects": list(subjects), "said": _SAID}
+    return connection.execute(_CLOSE, values).rowcount
 
 
 def forget_subjects(connection: psycopg.Connection[Any], step: Step, subjects: Sequence[str]) -> int:

@@ -5,17 +5,15 @@ under its name only when it is complete. The list is not a snapshot: an account 
 may be missing or appear twice, as on the page.
 """
 
-import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any
 
 import click
 from pydantic import ValidationError
 
+from entity_pipeline.cli.export_file import Form, form_of, opened
 from entity_pipeline.cli.services import database as named_database
 from entity_pipeline.core.failures import ConfigurationFailure, InputRejected
 from entity_pipeline.core.ports import Database
@@ -25,9 +23,6 @@ from entity_pipeline.domains.entities.models import AccountRole, AccountType
 from entity_pipeline.domains.entities.page.exports import csv_chunks, export_rows
 from entity_pipeline.domains.entities.page.queue import LIST_IS_HIDDEN, known_reasons
 from entity_pipeline.domains.entities.page.queue_values import NONE, ExportRow, QueueQuery, QueueSort
-
-Form = Literal["csv", "jsonl"]
-_ENDINGS: Mapping[str, Form] = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 
 
 def export(file: Path | None, form: Form | None, filters: Mapping[str, Any]) -> None:
@@ -50,7 +45,7 @@ def export(file: Path | None, form: Form | None, filters: Mapping[str, Any]) -> 
         if not first:
             _check_seen(assets_db)
         counted.put_back(first)
-        with _opened(file) as out:
+        with opened(file) as out:
             for chunk in (
                 csv_chunks(counted, for_spreadsheets=file is not None)
                 if chosen == "csv"
@@ -105,18 +100,6 @@ def _check_reason(assets_db: Database, reason: str) -> None:
         raise InputRejected(f"Nothing was exported: no account is held or failed for '{reason}'{hint}")
 
 
-def form_of(file: Path | None) -> Form:
-    """CSV for standard output, and the form named by the ending of a file. Raises `InputRejected` for other endings."""
-    if file is None:
-        return "csv"
-    known = _ENDINGS.get(file.suffix.lower())
-    if known is None:
-        raise InputRejected(
-            f"{file.name} ends neither in .csv nor in .jsonl: add --format csv or --format jsonl."
-        )
-    return known
-
-
 def jsonl_chunks(batches: Iterator[list[ExportRow]]) -> Iterator[bytes]:
     """The rows as JSON, one per line, in UTF-8."""
     for rows in batches:
@@ -146,32 +129,3 @@ def _check_seen(assets_db: Database) -> None:
     with assets_db.connection() as connection:
         if read_sweep(connection) is None:
             raise ConfigurationFailure(LIST_IS_HIDDEN)
-
-
-@contextmanager
-def _opened(file: Path | None) -> Iterator[BinaryIO]:
-    if file is None:
-        with _standard_output() as out:
-            yield out
-        return
-    unfinished = file.with_name(f"{file.name}.unfinished-{os.getpid()}")
-    try:
-        with open(unfinished, "xb") as out:
-            yield out
-        os.replace(unfinished, file)
-    except OSError as error:
-        raise InputRejected(f"{file} can't be written ({error.strerror}).") from None
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-@contextmanager
-def _standard_output() -> Iterator[BinaryIO]:
-    """Standard output, whose reader may stop early: `export | head` is not a failure."""
-    out: Any = sys.stdout.buffer
-    try:
-        yield out
-        out.flush()
-    except BrokenPipeError:
-        # Python flushes once more at its end, and would report the closed pipe.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,13 +1,11 @@
 """The list as a file: CSV for spreadsheets, or one JSON array, in batches."""
 
-import csv
-import io
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any
 
 from entity_pipeline.admin.ledger_rows import subject_costs
 from entity_pipeline.core.ports import Database
+from entity_pipeline.core.text.csv_cells import BYTE_ORDER_MARK, cell_of, csv_bytes
 from entity_pipeline.core.text.handles import handle_or_none
 from entity_pipeline.domains.entities.accounts.queries.queue import Place, queue_entries
 from entity_pipeline.domains.entities.page.queue import filter_of, rows_of
@@ -17,8 +15,6 @@ from entity_pipeline.domains.entities.reviews.question import STEP
 
 EXPORT_BATCH = 1_000
 NOTHING_USD = Decimal(0)
-# A spreadsheet executes a cell that begins with one of these.
-_FORMULA = ("=", "+", "-", "@", "|", "＝", "＋", "－", "＠")
 
 
 def export_rows(assets_db: Database, operation_db: Database, query: QueueQuery) -> Iterator[list[ExportRow]]:
@@ -51,9 +47,9 @@ def _with_costs(assets_db: Database, rows: list[QueueRow]) -> list[ExportRow]:
 
 def csv_chunks(batches: Iterator[list[ExportRow]], *, for_spreadsheets: bool = True) -> Iterator[bytes]:
     """The rows as CSV in UTF-8; the header line comes first, for spreadsheets after a byte order mark."""
-    head = ("\ufeff" if for_spreadsheets else "").encode() + _csv([list(ExportRow.model_fields)])
+    head = (BYTE_ORDER_MARK if for_spreadsheets else b"") + csv_bytes([list(ExportRow.model_fields)])
     for rows in batches:
-        yield head + _csv(
+        yield head + csv_bytes(
             [[cell_of(value) for value in row.model_dump(mode="json").values()] for row in rows]
         )
         head = b""
@@ -67,19 +63,3 @@ def json_chunks(batches: Iterator[list[ExportRow]]) -> Iterator[bytes]:
             yield separator + row.model_dump_json().encode()
             separator = b",\n"
     yield b"[]\n" if separator == b"[\n" else b"\n]\n"
-
-
-def _csv(rows: list[list[Any]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\r\n").writerows(rows)
-    return text.getvalue().encode()
-
-
-def cell_of(value: Any) -> Any:
-    """The value for CSV: an apostrophe turns a text that a spreadsheet would execute as a formula into plain text.
-
-    A text that begins with an apostrophe gets one more, so that removing one restores every text.
-    """
-    text = " ".join(value) if isinstance(value, list) else value
-    is_guarded = isinstance(text, str) and (text.lstrip().startswith(_FORMULA) or text.startswith("'"))
-    return f"'{text}" if is_guarded else text

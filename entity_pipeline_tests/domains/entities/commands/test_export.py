@@ -13,10 +13,11 @@ from typing import Any
 import psycopg
 import pytest
 
+from entity_pipeline.cli.export_file import form_of
 from entity_pipeline.core.failures import ConfigurationFailure, DatabaseUnavailable, InputRejected
+from entity_pipeline.core.text.csv_cells import cell_of
 from entity_pipeline.domains.entities.accounts.enrichment_queue import sweep_all
-from entity_pipeline.domains.entities.commands.export import export, form_of, jsonl_chunks, query_of
-from entity_pipeline.domains.entities.page import exports
+from entity_pipeline.domains.entities.commands.export import export, jsonl_chunks, query_of
 from entity_pipeline.domains.entities.page.exports import csv_chunks, export_rows
 from entity_pipeline.domains.entities.page.queue_values import ExportRow, QueueQuery
 from entity_pipeline_tests.admin.installations import insert_account
@@ -137,7 +138,7 @@ def test_a_row_has_the_handle_its_address_the_run_and_the_cost(
 
 @pytest.mark.parametrize("text", ["=1", "'=1", "''", "'t Hooft", "plain", " @x", "-1", ""])
 def test_removing_one_apostrophe_restores_every_text(text: str) -> None:
-    cell = exports.cell_of(text)
+    cell = cell_of(text)
     assert cell.removeprefix("'") == text
     assert not cell.lstrip().startswith(("=", "@", "-"))
 

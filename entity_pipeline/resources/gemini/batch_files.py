@@ -1,0 +1,44 @@
+"""The input files of batches at Google. Each has the name of its batch as its display name, and lives for 48 hours."""
+
+from collections.abc import Sequence
+
+from entity_pipeline.core.failures import TransientFailure
+from entity_pipeline.core.jsonb import json_object, json_text
+from entity_pipeline.resources.gemini.batch_client import BatchClient
+from entity_pipeline.resources.gemini.client import Body, Exchange
+from entity_pipeline.resources.gemini.errors import GeminiError, unavailable
+
+# Another process may have deleted the file, or its time is over; a file of another project looks the same.
+_GONE_CODES = (403, 404)
+
+
+def delete_inputs(client: BatchClient, names: Sequence[str], model: str) -> int:
+    """See `core.gemini.access.GeminiBatches.delete_inputs`."""
+    files = [name for name, display_name in _files(client, model) if display_name in set(names)]
+    for name in files:
+        exchange = client.delete_file(name)
+        if isinstance(exchange, GeminiError) and exchange.code in _GONE_CODES:
+            continue
+        _body(exchange, model)
+    return len(files)
+
+
+def _files(client: BatchClient, model: str) -> list[tuple[str, str]]:
+    found = []
+    for exchange in client.file_pages():
+        for item in _body(exchange, model).body.get("files") or ():
+            file = json_object(item)
+            name, display_name = json_text(file.get("name")), json_text(file.get("displayName"))
+            if name and display_name:
+                found.append((name, display_name))
+    return found
+
+
+def _body(exchange: Exchange, model: str) -> Body:
+    if isinstance(exchange, Body):
+        return exchange
+    if isinstance(exchange, GeminiError) and (failure := unavailable(exchange, model)) is not None:
+        raise failure
+    raise TransientFailure(
+        f"Files at Gemini could not be listed or deleted ({exchange.message}): try again later."
+    )
