@@ -43,7 +43,7 @@ class FakeGeminiBatches:
 
     A batch ends at the look number `looks`, or when it was cancelled, and is then `ends_as`; at `overdue_from` looks it
     is overdue. `refuses` are returned by `submit` in order (None lets one through), `left_out` by subject for ever.
-    `submitted` holds the calls of each batch, `cancelled` the names in order.
+    `submitted` holds the calls of each batch, `cancelled` the names in order, `deleted` those whose input is gone.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class FakeGeminiBatches:
         self._cancelled: set[str] = set()
         self.submitted: list[list[Call]] = []
         self.cancelled: list[str] = []
+        self.deleted: list[str] = []
 
     def submit(self, calls: Sequence[Call], *, run_id: str) -> BatchTicket | NotAnswered:
         refusal = self._refuses.pop(0) if self._refuses else None
@@ -123,6 +124,11 @@ class FakeGeminiBatches:
 
     def answers(self, name: str) -> Iterator[tuple[str, Answered | NotAnswered]]:
         yield from self._named(name).answers.items()
+
+    def delete_inputs(self, names: Sequence[str]) -> int:
+        found = [name for name in names if name in self._batches and name not in self.deleted]
+        self.deleted += found
+        return len(found)
 
     def open_batches(self, step: Step) -> Sequence[str]:
         return [

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 
-from entity_pipeline.core.failures import ModelUnavailable
+from entity_pipeline.core.failures import ModelUnavailable, TransientFailure
 from entity_pipeline.core.gemini.batch import BatchEnded, BatchOutcome, BatchTicket, BatchWaits
 from entity_pipeline.core.gemini.outcomes import Answered, NotAnswered, Unanswered
 from entity_pipeline.core.gemini.request import Text, Tool
@@ -517,3 +517,23 @@ def test_the_days_figures_count_what_a_batch_holds(assets_db: ClonedDatabase, bo
     held, _ = figures(assets_db)
     assert gemini.quota().spent_usd == held > 0
     assert Ledger(assets_db).sweep() == 0
+
+
+def test_the_inputs_of_ended_batches_are_deleted_by_their_names_and_no_other_file(both: Both) -> None:
+    gemini, standin = both
+    standin.batches.bad_days.page_size = 2
+    names = [submitted(gemini, [call_about(f"one.{nth}")]) for nth in range(5)]
+    for name in names:
+        ended(gemini, name)
+    assert standin.batches.uploads == names
+    assert gemini.delete_inputs([names[0], names[3], "a batch of another project"]) == 2
+    assert standin.batches.uploads == [names[1], names[2], names[4]]
+    assert gemini.delete_inputs(names[:1]) == 0
+    assert outcomes(gemini, names[0]) == {"answered": 1}, "what was collected stays"
+
+
+def test_files_at_a_gemini_that_is_away_are_a_passing_failure(both: Both) -> None:
+    gemini, standin = both
+    standin.close()
+    with pytest.raises(TransientFailure, match="try again later"):
+        gemini.delete_inputs(["a batch"])

@@ -5,7 +5,7 @@ appear twice.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -55,12 +55,12 @@ def export(file: Path | None, form: Form | None, filters: Mapping[str, Any]) -> 
             _check_category(assets_db, category)
         rows = 0
         with opened(file) as out:
-            for batch in _batches(assets_db, wanted):
+            head: bytes | None = BYTE_ORDER_MARK if file is not None else b""
+            for columns, batch in _batches(assets_db, wanted):
                 if chosen == "csv":
-                    if not rows:
-                        out.write(
-                            (BYTE_ORDER_MARK if file is not None else b"") + csv_bytes([list(batch[0])])
-                        )
+                    if head is not None:
+                        out.write(head + csv_bytes([columns]))
+                        head = None
                     out.write(csv_bytes([[cell_of(_cell(value)) for value in row.values()] for row in batch]))
                 else:
                     out.write(b"".join(json.dumps(row, default=_plain).encode() + b"\n" for row in batch))
@@ -68,14 +68,17 @@ def export(file: Path | None, form: Form | None, filters: Mapping[str, Any]) -> 
     click.echo(f"{rows:,} blogs written{f' to {file}' if file else ''}.", err=True)
 
 
-def _batches(database: Database, filters: Mapping[str, Any]) -> Iterator[list[dict[str, Any]]]:
+def _batches(
+    database: Database, filters: Mapping[str, Any]
+) -> Iterator[tuple[Sequence[str], list[dict[str, Any]]]]:
+    """The columns and rows of each batch; the last one may be empty."""
     after = ""
     while True:
         values = {**filters, "platform": PLATFORM, "after": after, "most": _BATCH}
         with database.connection() as connection:
-            rows = connection.cursor(row_factory=dict_row).execute(_ROWS, values).fetchall()
-        if rows:
-            yield rows
+            cursor = connection.cursor(row_factory=dict_row).execute(_ROWS, values)
+            rows = cursor.fetchall()
+        yield [column.name for column in cursor.description or ()], rows
         if len(rows) < _BATCH:
             return
         after = rows[-1]["username"]
