@@ -17,6 +17,7 @@ from entity_pipeline.core.gemini.batch import (
     BatchState,
     BatchTicket,
     BatchWaits,
+    DeletedInputs,
     content_hash,
 )
 from entity_pipeline.core.gemini.call import Call, Step
@@ -125,10 +126,11 @@ class FakeGeminiBatches:
     def answers(self, name: str) -> Iterator[tuple[str, Answered | NotAnswered]]:
         yield from self._named(name).answers.items()
 
-    def delete_inputs(self, names: Sequence[str]) -> int:
-        found = [name for name in names if name in self._batches and name not in self.deleted]
+    def delete_inputs(self, step: Step, subjects: Sequence[str]) -> DeletedInputs:
+        about = [one for one in self._batches.values() if set(one.calls) & set(subjects)]
+        found = [one.name for one in about if one.ended is not None and one.name not in self.deleted]
         self.deleted += found
-        return len(found)
+        return DeletedInputs(len(found), [one.name for one in about if one.ended is None])
 
     def open_batches(self, step: Step) -> Sequence[str]:
         return [

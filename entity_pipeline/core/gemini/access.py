@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from entity_pipeline.core.gemini.batch import BatchEnded, BatchTicket, BatchWaits
+    from entity_pipeline.core.gemini.batch import BatchEnded, BatchTicket, BatchWaits, DeletedInputs
     from entity_pipeline.core.gemini.call import Call, Step
     from entity_pipeline.core.gemini.outcomes import Answered, NotAnswered
     from entity_pipeline.core.gemini.quota import QuotaStatus
@@ -93,14 +93,16 @@ class GeminiBatches(Protocol):
     def answers(self, name: str) -> "Iterator[tuple[str, Answered | NotAnswered]]":
         """The outcome of each request of a batch with its subject, as the ledger has it."""
 
-    def delete_inputs(self, names: "Sequence[str]") -> int:
-        """Delete what was uploaded for batches that have ended, as far as Google still has it; returns the files.
+    def delete_inputs(self, step: "Step", subjects: "Sequence[str]") -> "DeletedInputs":
+        """Delete what was uploaded about these subjects, as far as Google still has it and the batch has ended.
 
-        Results can't be deleted; Google removes them after a time of its own.
+        A file has the requests of a whole batch, so that of an open one stays. Results can't be deleted; Google
+        removes them after a time of its own.
 
         Raises:
             ConfigurationFailure: Gemini refuses the key, or there is none.
             TransientFailure: Gemini can't be reached, or did not take all of it.
+            DatabaseUnavailable: the ledger can't be reached.
         """
 
     def open_batches(self, step: "Step") -> "Sequence[str]":

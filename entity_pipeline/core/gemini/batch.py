@@ -82,6 +82,14 @@ class BatchWaits:
 
 
 @dataclass(frozen=True, slots=True)
+class DeletedInputs:
+    """How many uploaded files were deleted at Google, and the open batches whose file stays."""
+
+    files: int
+    under_way: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class BatchEnded:
     """Every request has its outcome in the ledger; `requests` are counted by the ledger's states."""
 

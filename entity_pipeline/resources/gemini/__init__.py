@@ -14,7 +14,7 @@ from entity_pipeline.resources.postgres import PostgresResource
 
 if TYPE_CHECKING:
     from entity_pipeline.core.gemini.access import RecentReplies
-    from entity_pipeline.core.gemini.batch import BatchEnded, BatchTicket, BatchWaits
+    from entity_pipeline.core.gemini.batch import BatchEnded, BatchTicket, BatchWaits, DeletedInputs
     from entity_pipeline.core.gemini.call import Call, EventId, Step
     from entity_pipeline.core.gemini.outcomes import Answered, NotAnswered
     from entity_pipeline.core.gemini.quota import QuotaStatus
@@ -98,11 +98,13 @@ class GeminiResource(dg.ConfigurableResource):
         """See `core.gemini.access.GeminiBatches.answers`."""
         return self._batches().answers(name)
 
-    def delete_inputs(self, names: "Sequence[str]") -> int:
+    def delete_inputs(self, step: "Step", subjects: "Sequence[str]") -> "DeletedInputs":
         """See `core.gemini.access.GeminiBatches.delete_inputs`."""
         from entity_pipeline.resources.gemini.batch_files import delete_inputs
+        from entity_pipeline.resources.gemini.batch_ledger import BatchLedger
 
-        return delete_inputs(self._batches().client, names, self.model_name)
+        ledger = BatchLedger(self.assets_db)
+        return delete_inputs(ledger, lambda: self._batches().client, step, subjects, self.model_name)
 
     def open_batches(self, step: "Step") -> "list[str]":
         """See `core.gemini.access.GeminiBatches.open_batches`."""

@@ -1,10 +1,14 @@
 """The input files of batches at Google. Each has the name of its batch as its display name, and lives for 48 hours."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from entity_pipeline.core.failures import TransientFailure
+from entity_pipeline.core.gemini.batch import DeletedInputs
+from entity_pipeline.core.gemini.call import Step
 from entity_pipeline.core.jsonb import json_object, json_text
+from entity_pipeline.core.patience import patiently
 from entity_pipeline.resources.gemini.batch_client import BatchClient
+from entity_pipeline.resources.gemini.batch_ledger import BatchLedger
 from entity_pipeline.resources.gemini.client import Body, Exchange
 from entity_pipeline.resources.gemini.errors import GeminiError, unavailable
 
@@ -12,15 +16,27 @@ from entity_pipeline.resources.gemini.errors import GeminiError, unavailable
 _GONE_CODES = (403, 404)
 
 
-def delete_inputs(client: BatchClient, names: Sequence[str], model: str) -> int:
-    """See `core.gemini.access.GeminiBatches.delete_inputs`."""
-    files = [name for name, display_name in _files(client, model) if display_name in set(names)]
+def delete_inputs(
+    ledger: BatchLedger,
+    connected: Callable[[], BatchClient],
+    step: Step,
+    subjects: Sequence[str],
+    model: str,
+) -> DeletedInputs:
+    """See `core.gemini.access.GeminiBatches.delete_inputs`. Connects only if there is something to delete."""
+    batches = patiently(lambda: ledger.batches_about(step, subjects))
+    under_way = [name for name, is_open in batches if is_open]
+    ended = {name for name, is_open in batches if not is_open}
+    if not ended:
+        return DeletedInputs(0, under_way)
+    client = connected()
+    files = [name for name, shown in _files(client, model) if shown in ended]
     for name in files:
         exchange = client.delete_file(name)
         if isinstance(exchange, GeminiError) and exchange.code in _GONE_CODES:
             continue
         _body(exchange, model)
-    return len(files)
+    return DeletedInputs(len(files), under_way)
 
 
 def _files(client: BatchClient, model: str) -> list[tuple[str, str]]:

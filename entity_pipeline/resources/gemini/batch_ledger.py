@@ -183,6 +183,12 @@ class BatchLedger:
         with self._database.connection() as connection:
             return [row[0] for row in connection.execute(batch_sql.OPEN_BATCHES, [step.pipeline, step.name])]
 
+    def batches_about(self, step: Step, subjects: Sequence[str]) -> list[tuple[str, bool]]:
+        """The batches of the last 48 hours with a request about one of the subjects, and whether each is open."""
+        with self._database.connection() as connection:
+            values = [step.pipeline, step.name, list(subjects)]
+            return [(row[0], row[1]) for row in connection.execute(batch_sql.BATCHES_ABOUT, values)]
+
     def counts(self, name: str) -> dict[str, int]:
         """The number of its requests by state."""
         with self._database.connection() as connection:

@@ -132,6 +132,15 @@ OPEN_BATCHES = """
 select name from gemini_batches where pipeline = %s and step = %s and state <> 'ended' order by created_at, name
 """
 
+# Uploaded files live for 48 hours.
+BATCHES_ABOUT = """
+select distinct b.name, b.state <> 'ended' as is_open
+from gemini_usage_events e join gemini_batches b on b.name = e.batch_name
+where e.pipeline = %s and e.step = %s and e.subject = any(%s::text[])
+  and b.created_at > clock_timestamp() - interval '48 hours'
+order by 1
+"""
+
 SUBJECTS = "select subject, id::text from gemini_usage_events where batch_name = %s and state <> 'released'"
 
 COUNTS = "select state, count(*)::int from gemini_usage_events where batch_name = %s group by state"

@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from entity_pipeline.core.failures import ModelUnavailable, TransientFailure
-from entity_pipeline.core.gemini.batch import BatchEnded, BatchOutcome, BatchTicket, BatchWaits
+from entity_pipeline.core.gemini.batch import BatchEnded, BatchOutcome, BatchTicket, BatchWaits, DeletedInputs
 from entity_pipeline.core.gemini.outcomes import Answered, NotAnswered, Unanswered
 from entity_pipeline.core.gemini.request import Text, Tool
 from entity_pipeline.resources.gemini import GeminiResource
@@ -526,14 +526,19 @@ def test_the_inputs_of_ended_batches_are_deleted_by_their_names_and_no_other_fil
     for name in names:
         ended(gemini, name)
     assert standin.batches.uploads == names
-    assert gemini.delete_inputs([names[0], names[3], "a batch of another project"]) == 2
+    assert gemini.delete_inputs(STEP, ["one.0", "one.3", "another"]) == DeletedInputs(2, [])
     assert standin.batches.uploads == [names[1], names[2], names[4]]
-    assert gemini.delete_inputs(names[:1]) == 0
+    assert gemini.delete_inputs(STEP, ["one.0"]) == DeletedInputs(0, [])
+    assert gemini.delete_inputs(replace(STEP, name="other"), ["one.1"]) == DeletedInputs(0, [])
+    waiting = submitted(gemini, calls_about(3, version="2"))
+    assert gemini.delete_inputs(STEP, ["one.1"]) == DeletedInputs(1, [waiting])
+    assert standin.batches.uploads == [names[2], names[4], waiting]
     assert outcomes(gemini, names[0]) == {"answered": 1}, "what was collected stays"
 
 
 def test_files_at_a_gemini_that_is_away_are_a_passing_failure(both: Both) -> None:
     gemini, standin = both
+    ended(gemini, submitted(gemini, calls_about(1)))
     standin.close()
     with pytest.raises(TransientFailure, match="try again later"):
-        gemini.delete_inputs(["a batch"])
+        gemini.delete_inputs(STEP, ["one.0"])

@@ -93,16 +93,18 @@ def _report(erased: Erased) -> list[str]:
         f"Blanked: the texts of {_number(erased.requests, 'request', 'requests')} to Gemini, the targets of "
         f"{_number(erased.log, 'request', 'requests')} to Instagram. Counts and costs stay.",
     ]
-    if erased.files:
-        lines.append(f"Deleted at Google: {_number(erased.files, 'input file', 'input files')} of batches.")
-    if erased.files_problem:
+    if erased.inputs.files:
         lines.append(
-            f"Input files at Google could not be deleted; Google deletes them within 48 hours: {erased.files_problem}"
+            f"Deleted at Google: {_number(erased.inputs.files, 'input file', 'input files')} of batches."
         )
-    if erased.under_way:
+    if erased.inputs_problem:
         lines.append(
-            f"Under way at Google: {', '.join(erased.under_way)}. It holds other people too, so it goes on; Google "
-            "deletes its input within 48 hours, and the answer about this person is not stored."
+            f"Input files at Google could not be deleted; Google deletes them within 48 hours: {erased.inputs_problem}"
+        )
+    if erased.inputs.under_way:
+        lines.append(
+            f"Under way at Google: {', '.join(erased.inputs.under_way)}. It holds other people too, so it goes on; "
+            "Google deletes its input within 48 hours, and the answer about this person is not stored."
         )
     lines.append(
         "Files of results at Google can't be deleted by anyone; they expire there. Kept here: hashes of the username "

@@ -7,14 +7,14 @@ about the person, mentions among it, is their content and stays.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from psycopg import Connection
 
-from entity_pipeline.core.failures import PipelineFailure
+from entity_pipeline.core.failures import DatabaseUnavailable, PipelineFailure
 from entity_pipeline.core.gemini.access import GeminiBatches
+from entity_pipeline.core.gemini.batch import DeletedInputs
 from entity_pipeline.core.instagram.picture import PictureDownload
 from entity_pipeline.core.objects import ObjectStore
 from entity_pipeline.core.patience import patiently_on
@@ -26,8 +26,7 @@ from entity_pipeline.domains.influencers.insights import STEP
 from entity_pipeline.domains.influencers.models import PLATFORM
 from entity_pipeline.shared.gemini_spend.forgotten import close_subjects, forget_subjects
 
-# Google deletes an uploaded file after that time.
-FILES_LIVE = timedelta(hours=48)
+NO_INPUTS = DeletedInputs(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +46,16 @@ class Erased:
         pictures: stored pictures.
         requests: requests to Gemini whose texts were removed.
         log: requests to Instagram whose target was removed.
-        files: input files that were deleted at Google.
-        under_way: batches that Gemini is working on; their files stay until Google deletes them.
-        files_problem: why files at Google could not be deleted, as a sentence; empty if they were.
+        inputs: input files that were deleted at Google, and batches under way, whose files Google deletes itself.
+        inputs_problem: why files at Google could not be deleted, as a sentence; empty if they were.
     """
 
     rows: Mapping[str, int]
     pictures: int = 0
     requests: int = 0
     log: int = 0
-    files: int = 0
-    under_way: Sequence[str] = ()
-    files_problem: str = ""
+    inputs: DeletedInputs = NO_INPUTS
+    inputs_problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,31 +82,26 @@ class Eraser:
         ]
         ids = [blog.blog_id for blog in blogs]
         patiently_on(self.database, lambda db: _keep_out(db, known, ids, who))
-        files, under_way, problem = self._remove_files(ids)
+        inputs, problem = self._remove_files(ids)
         gone: set[str] = set()
         while True:
             removed = patiently_on(self.database, lambda db: _remove_rows(db, known, blogs, gone))
             if isinstance(removed, Erased):
-                return Erased(
-                    removed.rows, len(gone), removed.requests, removed.log, files, under_way, problem
-                )
+                return Erased(removed.rows, len(gone), removed.requests, removed.log, inputs, problem)
             for key in removed:
                 self.store.delete(key)
                 gone.add(key)
 
-    def _remove_files(self, ids: Sequence[UUID]) -> tuple[int, Sequence[str], str]:
-        since = datetime.now(UTC) - FILES_LIVE
-        subjects = [str(id_) for id_ in ids]
-        batches = patiently_on(
-            self.database,
-            lambda db: person.recent_batches(db, STEP.pipeline, STEP.name, subjects, since),
-        )
-        under_way = [name for name, is_open in batches if is_open]
-        ended = [name for name, is_open in batches if not is_open]
+    def _remove_files(self, ids: Sequence[UUID]) -> tuple[DeletedInputs, str]:
+        """What was deleted at Google; or nothing, and why."""
+        if not ids:
+            return NO_INPUTS, ""
         try:
-            return (self.gemini.delete_inputs(ended) if ended else 0), under_way, ""
+            return self.gemini.delete_inputs(STEP, [str(id_) for id_ in ids]), ""
+        except DatabaseUnavailable:
+            raise
         except PipelineFailure as failure:
-            return 0, under_way, str(failure)
+            return NO_INPUTS, str(failure)
 
 
 def take_in_again(connection: Connection[Any], usernames: Sequence[str]) -> None:

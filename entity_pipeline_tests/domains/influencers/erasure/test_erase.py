@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 
 from entity_pipeline.core.failures import TransientFailure
+from entity_pipeline.core.gemini.batch import DeletedInputs
 from entity_pipeline.core.ports import Database
 from entity_pipeline.domains.influencers.erasure.erase import Eraser, Target, take_in_again
 from entity_pipeline.domains.influencers.models import TaskType
@@ -217,8 +218,7 @@ def test_a_batch_under_way_goes_on_and_its_answer_about_the_person_is_not_stored
         [batch] = at.submit().batches
         held = one(assets_db, "select max(cost_usd) from gemini_usage_events")
         erased = erase(assets_db, at.store, Target("trace.one"), at.gemini)
-        assert erased.under_way == [batch]
-        assert erased.files == 0
+        assert erased.inputs == DeletedInputs(0, [batch])
         assert at.standin.batches.uploads == [batch]
         at.collect()
         assert {name: task[0] for name, task in at.tasks().items()} == {"stays.a": "done", "stays.b": "done"}
@@ -236,10 +236,10 @@ def test_a_batch_under_way_goes_on_and_its_answer_about_the_person_is_not_stored
 
 def _files_go_once_the_batch_has_ended(at: World, batch: str) -> None:
     erased = erase(at.database, at.store, Target("stays.a"), at.gemini)
-    assert (erased.files, erased.under_way, erased.files_problem) == (1, [], "")
+    assert (erased.inputs, erased.inputs_problem) == (DeletedInputs(1, []), "")
     assert at.standin.batches.uploads == []
     again = erase(at.database, at.store, Target("stays.b"), at.gemini)
-    assert (again.files, again.files_problem) == (0, "")
+    assert (again.inputs, again.inputs_problem) == (DeletedInputs(0, []), "")
 
 
 def test_gemini_out_of_reach_does_not_hold_an_erasure_up(assets_db: ClonedDatabase) -> None:
@@ -250,7 +250,7 @@ def test_gemini_out_of_reach_does_not_hold_an_erasure_up(assets_db: ClonedDataba
         at.collect()
         at.standin.close()
         erased = erase(assets_db, at.store, Target("trace.one"), at.gemini)
-        assert "try again later" in erased.files_problem
+        assert "try again later" in erased.inputs_problem
         assert one(assets_db, "select count(*) from blogs") == 2
 
 

@@ -78,13 +78,6 @@ update scrape_tasks set steps = jsonb_set(steps #- array['looks', %(pk)s::text],
 where task_type = 'discover' and status in ('pending', 'failed') and steps -> 'people' @> to_jsonb(%(pk)s::bigint)
 """
 _REMOVE = "delete from persons where id = any(%(persons)s)"
-# What was sent in the last days may still lie at Google.
-_BATCHES = """
-select distinct b.name, b.state <> 'ended' as is_open
-from gemini_usage_events e join gemini_batches b on b.name = e.batch_name
-where e.pipeline = %(pipeline)s and e.step = %(step)s and e.subject = any(%(subjects)s) and b.created_at > %(since)s
-order by b.name
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +148,3 @@ def leave_searches(connection: Connection[Any], pks: Iterable[int]) -> None:
 def remove(connection: Connection[Any], persons: Iterable[UUID]) -> None:
     """Remove the people, and with them their blogs and all that belongs to these."""
     connection.execute(_REMOVE, {"persons": sorted(set(persons))})
-
-
-def recent_batches(
-    connection: Connection[Any], pipeline: str, step: str, subjects: Sequence[str], since: datetime
-) -> list[tuple[str, bool]]:
-    """The batches made since then with a request about one of these, and whether each is open."""
-    values = {"pipeline": pipeline, "step": step, "subjects": list(subjects), "since": since}
-    return [(row[0], row[1]) for row in connection.execute(_BATCHES, values)]
