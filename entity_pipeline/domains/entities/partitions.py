@@ -5,25 +5,20 @@ The first partition includes its day and all earlier ones, so that nothing old i
 
 import os
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import dagster as dg
 
-from entity_pipeline.shared.runs.partitions import first_day
+from entity_pipeline.shared.runs.partitions import daily_partitions_from, first_day, last_day
 
-FIRST_DAY = first_day(os.environ, default=date(2026, 10, 1))
+__all__ = ["FIRST_DAY", "FRESHNESS", "cohort_days", "daily_partitions", "last_day"]
 
-daily_partitions = dg.DailyPartitionsDefinition(
-    start_date=FIRST_DAY.isoformat(), timezone="UTC", end_offset=1
-)
+FIRST_DAY = first_day(os.environ)
+
+daily_partitions = daily_partitions_from(FIRST_DAY)
 
 # Dagster asks how long ago any partition was last finished. New days come daily, and a backlog may be a week old.
 FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=7), warn_window=timedelta(days=3))
-
-
-def last_day(now: datetime) -> date:
-    """The newest partition: the UTC day of `now`."""
-    return now.astimezone(UTC).date()
 
 
 def cohort_days(partition_keys: Sequence[str]) -> list[date]:

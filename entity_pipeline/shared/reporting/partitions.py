@@ -3,7 +3,7 @@
 What counts as pending belongs to each stage.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -31,31 +31,48 @@ def green_when_finished(
     Later steps run either way: an unfinished day delays neither the other days nor its own finished accounts.
     """
     keys = list(context.partition_keys)
-    unfinished = [key for key in keys if pending.get(date.fromisoformat(key), 0)]
-    for key in keys:
+    left = {key: count for key in keys if (count := pending.get(date.fromisoformat(key), 0))}
+
+    def details(key: str) -> Mapping[str, Any]:
         day = date.fromisoformat(key)
-        details = (
-            {"pending": pending[day], "run_covers": days_in_words(keys), **metadata}
-            if day in pending
-            else EMPTY_COHORT
-        )
-        if not unfinished:
-            context.add_asset_metadata(details, partition_key=key)
-        elif key in unfinished:
-            context.log_event(dg.AssetObservation(asset, partition=key, metadata=details))
-        else:
-            context.log_event(dg.AssetMaterialization(asset, partition=key, metadata=details))
-    if not unfinished:
-        yield dg.MaterializeResult()
-    else:
+        if day not in pending:
+            return EMPTY_COHORT
+        return {"pending": pending[day], "run_covers": days_in_words(keys), **metadata}
+
+    yield from end_partitions(context, [asset], left, details, "pending accounts")
+
+
+def end_partitions(
+    context: dg.AssetExecutionContext,
+    assets: Sequence[str],
+    left: Mapping[str, int],
+    details: Callable[[str], Mapping[str, Any]],
+    what: str,
+) -> Iterator[dg.MaterializeResult]:
+    """Record a materialisation of each asset for each partition of the run, and an observation for those in `left`.
+
+    `left` has the number of what is left, such as "pending accounts", by partition; `details` gives the metadata of a
+    partition. `assets` are all assets of the step.
+    """
+    keys = list(context.partition_keys)
+    for asset in assets:
+        for key in keys:
+            if not left:
+                context.add_asset_metadata(details(key), asset_key=asset, partition_key=key)
+            elif key in left:
+                context.log_event(dg.AssetObservation(asset, partition=key, metadata=details(key)))
+            else:
+                context.log_event(dg.AssetMaterialization(asset, partition=key, metadata=details(key)))
+    if left:
         context.log.warning(
-            f"{len(unfinished)} of {len(keys)} partitions still have pending accounts and stay open: "
-            + ", ".join(f"{key} ({pending[date.fromisoformat(key)]})" for key in unfinished[:10])
+            f"{len(left)} of {len(keys)} partitions still have {what} and stay open: "
+            + ", ".join(f"{key} ({count})" for key, count in list(left.items())[:10])
         )
-        yield _end_of_step()
+    for asset in assets:
+        yield _end_of_step(asset) if left else dg.MaterializeResult(asset_key=asset)
 
 
-def _end_of_step() -> dg.MaterializeResult:
+def _end_of_step(asset: str) -> dg.MaterializeResult:
     """A result that lets the next steps of the run begin and records no materialisation.
 
     One ordinary result turns every partition of a run green, and without a result Dagster skips the later steps.
@@ -63,4 +80,6 @@ def _end_of_step() -> dg.MaterializeResult:
     events_for_asset`), but offers no public form of it. The key is imported and not repeated here, so that with a
     release of Dagster without it a step fails before its work begins and can't turn unfinished days green.
     """
-    return dg.MaterializeResult(metadata={SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True})
+    return dg.MaterializeResult(
+        asset_key=asset, metadata={SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True}
+    )

@@ -35,6 +35,14 @@ class DomainRuns:
         """Days of the queued and running runs that cover one of the assets; `here` as in `our_runs`."""
         return self._days(instance, assets, dg.RunsFilter(statuses=IN_FLIGHT), here)
 
+    def any_in_flight(
+        self, instance: dg.DagsterInstance, assets: Sequence[str], here: AbstractSet[str] | None = None
+    ) -> bool:
+        """Whether a queued or running run covers one of the assets, of whatever days; `here` as in `our_runs`."""
+        keys = {dg.AssetKey(asset) for asset in assets}
+        runs = our_runs(instance, dg.RunsFilter(statuses=IN_FLIGHT), here)
+        return any(keys & self._assets(run) for run in runs)
+
     def unfinished(
         self,
         instance: dg.DagsterInstance,

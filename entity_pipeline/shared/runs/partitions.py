@@ -1,14 +1,20 @@
-"""The first day of the daily partitions, from the environment."""
+"""Daily partitions by UTC day: the first day, from the environment, and the newest.
+
+What belongs to a day is decided by each domain; the first partition includes all earlier days.
+"""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 
+import dagster as dg
+
 from entity_pipeline.core.failures import ConfigurationFailure
 
 _VARIABLE = "ENTITY_PIPELINE_FIRST_DAY"
+DEFAULT_FIRST_DAY = date(2026, 10, 1)
 
 
-def first_day(environment: Mapping[str, str], default: date) -> date:
+def first_day(environment: Mapping[str, str], default: date = DEFAULT_FIRST_DAY) -> date:
     """The first partition: the day of `ENTITY_PIPELINE_FIRST_DAY`, or the default where it is not set.
 
     Raises:
@@ -28,3 +34,13 @@ def first_day(environment: Mapping[str, str], default: date) -> date:
     if day > datetime.now(UTC).date():
         raise ConfigurationFailure(f"{_VARIABLE} is {day}, a day in the future: no partition would exist.")
     return day
+
+
+def daily_partitions_from(day: date) -> dg.DailyPartitionsDefinition:
+    """One partition for each UTC day from this one to today, the current day included."""
+    return dg.DailyPartitionsDefinition(start_date=day.isoformat(), timezone="UTC", end_offset=1)
+
+
+def last_day(now: datetime) -> date:
+    """The newest partition: the UTC day of `now`."""
+    return now.astimezone(UTC).date()

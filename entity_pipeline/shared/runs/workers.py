@@ -19,7 +19,7 @@ from typing import TypeVar
 import dagster as dg
 
 from entity_pipeline.core.patience import patiently
-from entity_pipeline.core.settings import Closed, S, SettingsAccess
+from entity_pipeline.core.settings import Closed, S, SettingsAccess, SettingsModel
 
 # This many jobs in a row without an answer mean that the outside system is down, not that the jobs are at fault.
 OUTAGE_AFTER = 10
@@ -78,8 +78,12 @@ def gated_jobs(
     *,
     stop: Event,
     deadline: datetime,
+    beside: Sequence[type[SettingsModel]] = (),
 ) -> list[Job]:
-    """A job for each item. It asks the gate first, so that a change during a run takes effect with the next job."""
+    """A job for each item. It asks the gate first, so that a change during a run takes effect with the next job.
+
+    The gates of the rows `beside` must be open too.
+    """
 
     def job(item: Item) -> Result:
         if stop.is_set():
@@ -87,6 +91,10 @@ def gated_jobs(
         gate = patiently(partial(settings.gate, model), sleep=stop.wait)
         if isinstance(gate, Closed):
             return Stopped(str(gate.reason))
+        for other in beside:
+            shared = patiently(partial(settings.gate, other), sleep=stop.wait)
+            if isinstance(shared, Closed):
+                return Stopped(str(shared.reason))
         if datetime.now(UTC) >= deadline:
             return Stopped("The step's time is up; the next run continues.")
         return work(item, gate.settings)
@@ -95,7 +103,7 @@ def gated_jobs(
 
 
 class Workers:
-    """Runs the jobs of a run. `outcomes` and `held_because` say how it ended; `stop` is set when it ends."""
+    """Runs the jobs of a run. `outcomes`, `held_because` and `retry_at` say how it ended; `stop` is set then."""
 
     def __init__(self, stop: Event, concurrency: int, words: Words) -> None:
         self._stop = stop
@@ -106,6 +114,7 @@ class Workers:
         self._finished: SimpleQueue[_Worker] = SimpleQueue()
         self.outcomes: Counter[str] = Counter()
         self.held_because = ""
+        self.retry_at: datetime | None = None
 
     def work_through(self, jobs: Sequence[Job]) -> None:
         """Run the jobs in order until all are done or one says to stop.
@@ -195,7 +204,8 @@ class Workers:
             else:
                 self._is_drained = True
             until = f" Next try: {result.retry_at:%Y-%m-%d %H:%M} UTC." if result.retry_at else ""
-            self.held_because = self.held_because or f"{result.because}{until}"
+            if not self.held_because:
+                self.held_because, self.retry_at = f"{result.because}{until}", result.retry_at
             return
         self.outcomes[result.outcome] += 1
         self._unavailable_in_a_row = self._unavailable_in_a_row + 1 if result.unavailable else 0

@@ -53,6 +53,21 @@ select task_type, task_key, t.id from asked join {{table}} t using (task_type, t
 # How many tasks that others are taking at this moment a claim passes over; with more of them it gets fewer.
 _PASSED_OVER = 200
 
+# The end of a claim: takes what `picked` holds, and returns it with what the same claim holds already.
+_CLAIMED = f"""claimed as (
+  update {{table}} t
+  set status = 'running', lease_owner = %(claim)s, lease_until = (select at from clock) + %(lease)s, fence = fence + 1,
+    attempts = attempts + 1, started_at = (select at from clock), next_retry_at = null, deferred_until = null
+  from picked where t.id = picked.id
+  returning picked.nth, t.*
+)
+select {_COLUMNS} from (
+  select nth, {_COLUMNS} from claimed
+  union all
+  select 0, {_COLUMNS} from {{table}} where id in (select id from held)
+) as all_of_them order by nth, id
+"""
+
 # Candidates are looked at without a lock and then locked one by one in their order, until the places are full: a task
 # that is locked is taken. Tasks that are not due yet are never stepped over, because within a type and a priority the
 # index is in the order of `due_at`. Both rely on nested loops whose inner side refers to the outer one, so a lower
@@ -95,18 +110,30 @@ oldest as (
     for update skip locked
   ) free
   limit (select n from places)
-), claimed as (
-  update {{table}} t
-  set status = 'running', lease_owner = %(claim)s, lease_until = (select at from clock) + %(lease)s, fence = fence + 1,
-    attempts = attempts + 1, started_at = (select at from clock), next_retry_at = null, deferred_until = null
-  from picked where t.id = picked.id
-  returning picked.nth, t.*
-)
-select {_COLUMNS} from (
-  select nth, {_COLUMNS} from claimed
-  union all
-  select 0, {_COLUMNS} from {{table}} where id in (select id from held)
-) as all_of_them order by nth, id
+), {_CLAIMED}
+"""
+
+# Along an index over `created_at` of open tasks, which the domain makes: the tasks of a few days cost as much as there
+# are of them, however large the table is.
+CLAIM_MADE = f"""
+with clock as materialized (select clock_timestamp() as at),
+held as (select id from {{table}} where lease_owner = %(claim)s),
+places as (select case when exists (select from held) then 0 else %(most)s end as n),
+candidates as materialized (
+  select id, row_number() over () as nth from (
+    select id from {{table}}
+    where {_OPEN} and created_at >= %(since)s and created_at < %(until)s
+      and case status when 'pending' then due_at <= (select at from clock) and task_type = any (%(types)s) end
+    order by created_at limit %(most)s + {_PASSED_OVER}
+  ) due
+), picked as (
+  select free.id, candidates.nth from candidates, lateral (
+    select id from {{table}}
+    where id = candidates.id and case status when 'pending' then due_at <= (select at from clock) end
+    for update skip locked
+  ) free
+  limit (select n from places)
+), {_CLAIMED}
 """
 
 TAKE_BACK = f"""
@@ -200,6 +227,18 @@ set losses = losses + 1, attempts = attempts - 1, {_FREE},
   completed_at = case when losses + 1 < %(most_losses)s then null else clock_timestamp() end
 from lost where t.id = lost.id
 returning {", ".join(f"t.{field.name}" for field in fields(Task))}
+"""
+
+# Along the same index as `CLAIM_MADE`.
+OPEN_BY_DAY = f"""
+select (created_at at time zone 'UTC')::date, count(*) from {{table}}
+where {_OPEN} and created_at >= %(since)s and created_at < %(until)s and task_type = any (%(types)s)
+group by 1 order by 1
+"""
+
+LAPSED = """
+select count(*) from {table}
+where lease_owner is not null and batch_key is null and lease_until <= (select clock_timestamp())
 """
 
 COUNTS = "select task_type, status, count(*) from {table} group by 1, 2 order by 1, 2"

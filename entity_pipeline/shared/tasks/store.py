@@ -6,7 +6,7 @@ them. To store results with a task, begin a transaction, note the step, and writ
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from random import random
 from typing import Any, NamedTuple
 
@@ -118,6 +118,23 @@ class TaskStore:
         values = {"claim": claim, "most": most, "oldest": oldest, "types": list(types or self.queue.types)}
         return self._tasks(connection, statements.CLAIM, values | {"lease": self.queue.lease})
 
+    def claim_made(
+        self,
+        connection: Connection,
+        claim: str,
+        most: int,
+        made: tuple[datetime, datetime],
+        types: Sequence[str] | None = None,
+    ) -> list[Task]:
+        """Like `claim`, of the tasks that were made from the first instant to before the second; the oldest first.
+
+        For work on chosen days, where priorities would only change the order. The table needs an index over
+        `created_at` of the tasks that are pending or running.
+        """
+        values = {"claim": claim, "most": most, "since": made[0], "until": made[1]}
+        values |= {"types": list(types or self.queue.types), "lease": self.queue.lease}
+        return self._tasks(connection, statements.CLAIM_MADE, values)
+
     def extend(self, connection: Connection, tasks: Sequence[Task]) -> set[int]:
         """A sign of life: their leases begin again. Returns the ids of those that are still held."""
         return self._write(connection, statements.EXTEND, tasks, {"lease": self.queue.lease})
@@ -170,6 +187,18 @@ class TaskStore:
         """
         values = {"most": most, "most_losses": self.queue.most_losses, "outcome": WORKER_LOST}
         return self._tasks(connection, statements.RECOVER, values)
+
+    def lapsed(self, connection: Connection) -> int:
+        """How many tasks `recover` would take up now."""
+        [row] = connection.execute(self._sql(statements.LAPSED)).fetchall()
+        return int(row[0])
+
+    def open_by_day(
+        self, connection: Connection, made: tuple[datetime, datetime], types: Sequence[str] | None = None
+    ) -> dict[date, int]:
+        """How many tasks that were made in this span (see `claim_made`) are pending or running, by UTC day."""
+        values = {"since": made[0], "until": made[1], "types": list(types or self.queue.types)}
+        return dict(connection.execute(self._sql(statements.OPEN_BY_DAY), values).fetchall())
 
     def counts(self, connection: Connection) -> list[TaskCount]:
         """How many tasks there are of each type and state."""

@@ -29,6 +29,7 @@ class Outcome(StrEnum):
     NOTHING_TO_DESCRIBE = "nothing_to_describe"
     UNCHANGED = "unchanged"  # the stored insights rest on the same input
     ERASED = "erased"
+    NO_POSTS = "no_posts"  # a hashtag that Instagram shows nothing under
 
 
 def _minutes(*waits: int) -> RetryPolicy:
@@ -45,3 +46,6 @@ POLICIES: Mapping[str, RetryPolicy] = {
 }
 
 QUEUE = TaskQueue(table="scrape_tasks", types=tuple(TaskType), policies=POLICIES)
+
+# What runs of the queue claim; insights are asked for in batches.
+WORKED_BY_RUNS = (TaskType.FULL_SCRAPE, TaskType.DISCOVER)

@@ -10,6 +10,7 @@ import pytest
 from entity_pipeline.core.failures import ConfigurationFailure
 from entity_pipeline.core.gemini.models import DEFAULT_MODEL
 from entity_pipeline.definitions import build_definitions
+from entity_pipeline.domains.entities.domain import entities
 from entity_pipeline.domains.entities.jobs import enrichment_config
 from entity_pipeline.domains.entities.partitions import FIRST_DAY, last_day
 from entity_pipeline.resources.gemini import GeminiResource
@@ -518,7 +519,7 @@ DESIGNED = {*STAGES, "raw_posts", "enrichment_queue", "gemini_spend_daily", "gem
 
 
 def test_the_graph_has_exactly_the_assets_of_the_design() -> None:
-    asset_graph = build_definitions().resolve_asset_graph()
+    asset_graph = build_definitions(domains=[entities]).resolve_asset_graph()
     assert {key.to_user_string() for key in asset_graph.get_all_asset_keys()} == DESIGNED
     parents = {
         key.to_user_string(): {parent.to_user_string() for parent in asset_graph.get(key).parent_keys}
@@ -566,7 +567,7 @@ def test_a_check_has_no_partition_in_a_run_over_a_range_of_days() -> None:
 
 @pytest.mark.parametrize("name", sorted(DESIGNED))
 def test_every_asset_names_its_owner_and_its_kind(name: str) -> None:
-    node = build_definitions().resolve_asset_graph().get(dg.AssetKey(name))
+    node = build_definitions(domains=[entities]).resolve_asset_graph().get(dg.AssetKey(name))
     assert node.owners
     assert node.kinds
     assert node.group_name == ("gemini" if name in ("gemini_spend_daily", "gemini_quota") else "entities")
@@ -577,7 +578,7 @@ def test_every_asset_names_its_owner_and_its_kind(name: str) -> None:
 
 
 def test_every_sensor_and_schedule_is_there_and_running() -> None:
-    repository = build_definitions().get_repository_def()
+    repository = build_definitions(domains=[entities]).get_repository_def()
     assert {sensor.name for sensor in repository.sensor_defs} == {
         "new_posts_sensor",
         "catalog_links_sensor",

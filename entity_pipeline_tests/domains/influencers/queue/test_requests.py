@@ -146,7 +146,8 @@ def test_a_person_is_found_by_id_before_username_and_never_under_another_persons
         found = find_or_add(assets, [Named("ada", 1), Named("bea", 2)], "discover:seoul")
     with assets.transaction():
         again = find_or_add(assets, [Named("ada_new", 1), Named("bea", 3), Named("cho")], "discover:busan")
-    assert again["ada_new"] == found["ada"]
+    assert again["ada_new"].blog_id == found["ada"].blog_id is not None
+    assert (found["ada"].is_new, again["ada_new"].is_new, again["cho"].is_new) == (True, False, True)
     assert again["bea"].blog_id is None
     assert not again["bea"].is_erased
     assert again["cho"].blog_id is not None

@@ -27,9 +27,11 @@ with a as ({_ASKED}), added as (
   select gen_random_uuid(), %(platform)s, username, platform_id, %(source)s from a
   where not {_IS_ERASED} order by username
   on conflict do nothing
-  returning person_id
+  returning person_id, username
+), people as (
+  insert into persons (id) select person_id from added
 )
-insert into persons (id) select person_id from added
+select username from added
 """
 _FIND = f"""
 with a as ({_ASKED})
@@ -54,6 +56,7 @@ class FoundBlog:
     """The blog of a named person; `blog_id` is None if the person is erased, or another person's blog has the name."""
 
     blog_id: UUID | None
+    is_new: bool
     is_erased: bool
 
 
@@ -72,10 +75,14 @@ def find_or_add(connection: Connection[Any], people: Sequence[Named], source: st
     }
     trip = RoundTrip(connection)
     trip.add(_LOCK)
-    trip.add(_ADD, values)
+    added = trip.ask(_ADD, values, lambda rows: {row["username"] for row in rows})
     found = trip.ask(_FIND, values, lambda rows: rows)
     trip.go()
     return {
-        row["username"]: FoundBlog(None if row["is_erased"] else row["blog_id"], row["is_erased"])
+        row["username"]: FoundBlog(
+            None if row["is_erased"] else row["blog_id"],
+            row["username"] in added.value,
+            row["is_erased"],
+        )
         for row in found.value
     }

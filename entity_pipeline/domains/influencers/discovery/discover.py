@@ -1,0 +1,157 @@
+"""The task `discover`: the people who post under a hashtag become blogs, if they are public and large enough.
+
+One request for each page, and one for each person who is neither known nor erased. Every answer is noted in the steps
+of the task before the next request, a person who is taken in together with the blog and its task: after a crash
+nothing is asked again except what had no answer yet.
+"""
+
+from dataclasses import asdict
+from typing import Any
+
+import psycopg
+from psycopg import Connection
+
+from entity_pipeline.core.instagram.hashtag_top import HashtagMore, HashtagPage, HashtagTop
+from entity_pipeline.core.instagram.operations import Operation
+from entity_pipeline.core.instagram.outcomes import Finding
+from entity_pipeline.core.instagram.profile import InstagramProfile, ProfileById
+from entity_pipeline.core.instagram.results import Deferred, Result
+from entity_pipeline.core.patience import patiently_on
+from entity_pipeline.core.text.handles import handle_or_none
+from entity_pipeline.domains.influencers.discovery.logic.progress import (
+    Progress,
+    Seen,
+    counts,
+    progress_of,
+    steps_of,
+)
+from entity_pipeline.domains.influencers.discovery.logic.verdicts import verdict
+from entity_pipeline.domains.influencers.discovery.queries.discoveries import add_discovery, known_people
+from entity_pipeline.domains.influencers.models import Priority, TaskType
+from entity_pipeline.domains.influencers.queue.asking import ask, give_back, put_off
+from entity_pipeline.domains.influencers.queue.queries.new_blogs import Named, find_or_add
+from entity_pipeline.domains.influencers.queue.tasks import Failure, Outcome
+from entity_pipeline.domains.influencers.queue.work_item import Work
+from entity_pipeline.shared.runs.workers import Done, Stopped
+from entity_pipeline.shared.tasks.rules import NewTask, Task
+
+LOST = Done("taken_over")
+
+
+def discover(task: Task, work: Work) -> Done | Stopped:
+    """Work on one task to its end, or as far as Instagram allows."""
+    return _Discovery(task, work).go()
+
+
+class _Discovery:
+    """One task at work."""
+
+    def __init__(self, task: Task, work: Work) -> None:
+        self._task = task
+        self._work = work
+        self._progress = progress_of(task.steps)
+
+    def go(self) -> Done | Stopped:
+        """Pages first, then people."""
+        wanted = self._work.settings.discover_posts
+        while self._progress.wants_page(wanted):
+            ended = self._page(wanted)
+            if ended is not None:
+                return ended
+        people = list(self._progress.people)
+        known, erased = patiently_on(self._work.database, lambda connection: known_people(connection, people))
+        for pk in erased - self._progress.looks.keys():
+            self._progress = self._progress.with_look(pk, Seen.ERASED)
+        for pk in self._progress.new_people(known):
+            ended = self._person(pk)
+            if ended is not None:
+                return ended
+        return self._finish(None if self._progress.posts else Outcome.NO_POSTS)
+
+    def _page(self, wanted: int) -> Done | Stopped | None:
+        tag, cursor = self._task.task_key, self._progress.cursor
+        operation: Operation[HashtagPage] = HashtagTop(tag) if cursor is None else HashtagMore(tag, cursor)
+        answer = ask(operation, self._work)
+        if not isinstance(answer, Result):
+            return self._not_asked(answer)
+        if answer.value is not None:
+            return self._note(self._progress.with_page(answer.value, wanted))
+        if answer.finding is Finding.NOT_FOUND and answer.canary:
+            return self._finish(Outcome.NO_POSTS)
+        if answer.finding in (Finding.UNANSWERED, Finding.NOT_FOUND) and answer.source:
+            return self._fail(Failure.ALL_COOLING, answer)
+        return self._fail(Failure.ERROR, answer)
+
+    def _person(self, pk: int) -> Done | Stopped | None:
+        answer = ask(ProfileById(pk), self._work)
+        if not isinstance(answer, Result):
+            return self._not_asked(answer)
+        seen = verdict(answer, self._work.settings)
+        if seen is None:
+            return self._fail(Failure.ALL_COOLING, answer)
+        if seen is not Seen.ADDED or answer.value is None:
+            return self._note(self._progress.with_look(pk, seen))
+        profile = answer.value
+        progress = patiently_on(
+            self._work.database, lambda connection: self._take_in(connection, pk, profile)
+        )
+        if progress is None:
+            return LOST
+        self._progress = progress
+        return None
+
+    def _take_in(self, connection: Connection[Any], pk: int, profile: InstagramProfile) -> Progress | None:
+        """Person, blog, task and note in one transaction; None if the task is not held any more."""
+        username = handle_or_none(profile.username)
+        with connection.transaction() as transaction:
+            seen = Seen.UNREADABLE
+            if username is not None:
+                found = find_or_add(connection, [Named(username, pk)], f"discover:{self._task.task_key}")
+                seen, blog = Seen.ADDED, found[username]
+                if blog.is_erased:
+                    seen = Seen.ERASED
+                elif not blog.is_new:
+                    seen = Seen.KNOWN
+                else:
+                    new = NewTask(TaskType.FULL_SCRAPE, str(blog.blog_id), Priority.DISCOVERED)
+                    self._work.store.create(connection, [new])
+            progress = self._progress.with_look(pk, seen)
+            is_held = self._work.store.note_steps(connection, self._task, steps_of(progress))
+            if not is_held:
+                raise psycopg.Rollback(transaction)
+        return progress if is_held else None
+
+    def _note(self, progress: Progress) -> Done | None:
+        def note(connection: Connection[Any]) -> bool:
+            return self._work.store.note_steps(connection, self._task, steps_of(progress))
+
+        if not patiently_on(self._work.database, note):
+            return LOST
+        self._progress = progress
+        return None
+
+    def _finish(self, outcome: Outcome | None) -> Done:
+        """The row of the discovery and the end of the task, whose steps then name no person."""
+        found = counts(self._progress)
+        steps = {**steps_of(Progress(self._progress.pages)), **asdict(found)}
+
+        def write(connection: Connection[Any]) -> bool:
+            with connection.transaction():
+                if self._work.store.note_steps(connection, self._task, steps):
+                    add_discovery(connection, self._task.task_key, found)
+                return self._work.store.finish(connection, self._task, outcome)
+
+        return Done(outcome or "discovered") if patiently_on(self._work.database, write) else LOST
+
+    def _fail(self, kind: Failure, answer: Result[Any]) -> Done:
+        said = f"{answer.word}: {answer.detail}" if answer.detail else answer.word
+        patiently_on(
+            self._work.database,
+            lambda connection: self._work.store.fail(connection, self._task, kind, said),
+        )
+        return Done(kind)
+
+    def _not_asked(self, answer: Deferred | None) -> Done | Stopped:
+        return (
+            give_back(self._task, self._work) if answer is None else put_off(self._task, self._work, answer)
+        )
