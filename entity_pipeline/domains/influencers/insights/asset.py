@@ -1,5 +1,6 @@
 """`ai_insights`, what a model says about blogs, and `blog_categories`. What a run does is in `work.py`."""
 
+from datetime import timedelta
 from typing import Literal
 
 import dagster as dg
@@ -16,6 +17,8 @@ from entity_pipeline.shared.reporting.tables import OWNERS, table_metadata
 from entity_pipeline.shared.runs.tags import pool
 
 Work = Literal["collect_and_submit", "submit", "collect", "retry_stale", "remove_old"]
+# The retention run works on both every day.
+DAILY = dg.FreshnessPolicy.time_window(warn_window=timedelta(hours=26), fail_window=timedelta(days=3))
 _INSIGHTS = (
     ("ai_insights", "jsonb", "life situation, lifestyle, content, commercial, audience, confidence, notes"),
     ("ai_confidence", "numeric", "0 to 1, by the model"),
@@ -55,6 +58,7 @@ class InsightsConfig(dg.Config):
     metadata=table_metadata("assets.public.blogs", _INSIGHTS),
     tags={"database": "assets"},
     pool=pool(KEY, "gemini"),
+    freshness_policy=DAILY,
 )
 def ai_insights(
     context: dg.AssetExecutionContext,
@@ -89,6 +93,7 @@ def ai_insights(
     deps=[ai_insights],
     metadata=table_metadata("assets.public.blog_categories", _CATEGORIES),
     tags={"database": "assets"},
+    freshness_policy=DAILY,
 )
 def blog_categories(assets_db: dg.ResourceParam[Database]) -> dg.MaterializeResult:
     """The categories of described blogs, matched from the stored topics by name or alias; never invented.

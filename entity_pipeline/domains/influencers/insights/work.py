@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from threading import Event
 from typing import Any
 
@@ -14,9 +13,8 @@ from entity_pipeline.core.gemini.access import GeminiBatches
 from entity_pipeline.core.gemini.batch import BatchWaits
 from entity_pipeline.core.instagram.access import InstagramAccess
 from entity_pipeline.core.objects import ObjectStore
-from entity_pipeline.core.patience import patiently
 from entity_pipeline.core.ports import Database
-from entity_pipeline.core.settings import Closed, SettingsAccess
+from entity_pipeline.core.settings import SettingsAccess
 from entity_pipeline.domains.influencers import KEY
 from entity_pipeline.domains.influencers.insights.asset import Work
 from entity_pipeline.domains.influencers.insights.collection import Collection
@@ -26,6 +24,7 @@ from entity_pipeline.domains.influencers.insights.retention import remove_old
 from entity_pipeline.domains.influencers.insights.submission import Submission
 from entity_pipeline.domains.influencers.settings import InfluencerSettings
 from entity_pipeline.shared.reporting.metadata import counts_table, rows_table
+from entity_pipeline.shared.runs.gate import open_settings
 
 _PARTS: Mapping[Work, Sequence[Work]] = {"collect_and_submit": ("collect", "submit")}
 Warn = Callable[[str], object]
@@ -45,16 +44,16 @@ class InsightsRun:
     limit: timedelta = STEP_LIMIT
 
     def work(self, work: Work, warn: Warn) -> dg.MaterializeResult:
-        """Do the work, part by part; each part asks the gate first."""
+        """Do the work, part by part; each part asks the gate first.
+
+        Raises:
+            dagster.Failure: the domain is switched off, or its settings can't be used.
+        """
         metadata: Metadata = {}
         deadline = datetime.now(UTC) + self.limit
         for part in _PARTS.get(work, (work,)):
-            gate = patiently(partial(self.settings.gate, InfluencerSettings))
-            if isinstance(gate, Closed):
-                warn(f"Stopped: {gate.reason}")
-                metadata["held_because"] = str(gate.reason)
-                break
-            metadata |= self._part(part, gate.settings, deadline, warn)
+            settings = open_settings(self.settings, InfluencerSettings)
+            metadata |= self._part(part, settings, deadline, warn)
         return dg.MaterializeResult(metadata=metadata)
 
     def _part(self, part: Work, settings: InfluencerSettings, deadline: datetime, warn: Warn) -> Metadata:

@@ -119,11 +119,13 @@ def test_an_overdue_batch_is_warned_of_and_cancelled_by_the_stale_job_only(asset
     assert "batch-1 is overdue" in said[0]
 
 
-def test_a_domain_that_is_off_does_nothing(assets_db: ClonedDatabase, instance: dg.DagsterInstance) -> None:
+def test_a_run_of_a_domain_that_is_off_fails_and_no_tick_asks_for_one(
+    assets_db: ClonedDatabase, instance: dg.DagsterInstance
+) -> None:
     made, settings = three(assets_db), switch(assets_db, on=False)
     for job in jobs.jobs:
-        metadata = run_job(made, settings, job.name, instance)
-        assert "switched off" in metadata["held_because"]
+        with pytest.raises(dg.Failure, match="switched off"):
+            run_job(made, settings, job.name, instance)
     assert made.gemini.submitted == []
     for ticked in ticks(made, settings, instance).values():
         assert isinstance(ticked, dg.SkipReason)

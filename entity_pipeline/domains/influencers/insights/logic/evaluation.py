@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from entity_pipeline.core.jsonb import json_object, read_json
+from entity_pipeline.core.jsonb import json_object, json_text, read_json
 from entity_pipeline.core.proportions import Share
 from entity_pipeline.core.text.handles import handle_or_none
 from entity_pipeline.domains.influencers.insights.logic.ai_insights import GROUPS, is_list, said
@@ -158,7 +158,7 @@ def _blog(line: str) -> LabelledBlog | str:
         fields = json_object(read_json(line))
     except ValueError:
         return "it is not JSON"
-    handle = handle_or_none(str(fields.get("username")))
+    handle = handle_or_none(json_text(fields.get("username")) or "")
     if handle is None:
         return "it has no valid username"
     labels, posts = json_object(fields.get("labels")), json_object(fields.get("posts"))
