@@ -82,7 +82,8 @@ TARGET :=
 fuzz: install
 	$(BIN)/python -m entity_pipeline_tests.fuzz $(TARGET) -max_total_time=60
 
-# One after the other, because two at once would disturb each other. The last two fail if a claim or a page takes too long.
+# One after the other, because two at once would disturb each other. Some fail if a claim or a page takes too long, or a
+# scrape too many requests.
 SHORT :=
 bench: install
 	$(BIN)/python -W ignore benchmarks/intake.py $(if $(SHORT),--short)
@@ -95,6 +96,7 @@ bench: install
 	$(BIN)/python -W ignore benchmarks/influencer_scrape.py $(if $(SHORT),--short)
 	$(BIN)/python -W ignore benchmarks/gemini_batch.py $(if $(SHORT),100)
 	$(BIN)/python -W ignore benchmarks/admin_queue.py $(if $(SHORT),50000)
+	$(BIN)/python -W ignore benchmarks/scrape_requests.py $(if $(SHORT),60)
 
 install: $(VENV)/.installed
 
