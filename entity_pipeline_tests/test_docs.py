@@ -27,6 +27,7 @@ from entity_pipeline.domains.entities.links.logic.holds import HoldReason
 from entity_pipeline.domains.entities.partitions import FIRST_DAY
 from entity_pipeline.domains.entities.reviews.question import STEP
 from entity_pipeline.domains.entities.settings import EntitySettings
+from entity_pipeline.domains.influencers.settings import InfluencerSettings
 from entity_pipeline.shared.alerts import sources
 from entity_pipeline_tests.needs import TABLES
 
@@ -190,7 +191,7 @@ def test_the_readme_configures_every_variable() -> None:
     assert configured == variables
 
 
-@pytest.mark.parametrize("model", [EntitySettings, GeminiSettings, InstagramSettings])
+@pytest.mark.parametrize("model", [EntitySettings, InfluencerSettings, GeminiSettings, InstagramSettings])
 def test_the_settings_tables_have_every_key_with_its_default(model: type[SettingsModel]) -> None:
     _, _, its_own = _section(README, "### Settings").partition(f"**`{model.name}`**")
     table = its_own.strip().split("\n\n")[1]
