@@ -60,6 +60,13 @@ def page() -> Any:
     return InfluencersPage
 
 
+def sample() -> Any:
+    """The made-up bloggers for the sandbox."""
+    from entity_pipeline.domains.influencers.sample.influencer_sample import InfluencerSample
+
+    return InfluencerSample()
+
+
 influencers = Domain(
     key=KEY,
     summary="Find, measure and describe bloggers on Instagram within the shared budget.",
@@ -72,4 +79,5 @@ influencers = Domain(
     health=health,
     trials=trials,
     alerts=alerts,
+    sample=sample,
 )
