@@ -51,7 +51,12 @@ class Leases:
                 self._at_work.pop(task.id, None)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        try:
+            self._thread.start()
+        except BaseException:  # a signal, which arrives anywhere
+            self._ended.set()
+            self._give_back()
+            raise
         return self
 
     def __exit__(
@@ -62,6 +67,9 @@ class Leases:
     ) -> None:
         self._ended.set()
         self._thread.join(_LAST_BEAT_S)
+        self._give_back()
+
+    def _give_back(self) -> None:
         with self._lock:
             never_begun = list(self._waiting.values())
             self._waiting.clear()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import Any
@@ -85,9 +85,9 @@ class Ground:
         return asked.blog_id
 
     def claim(self, most: int = 1, name: str = "a claim", types: Sequence[str] | None = None) -> list[Task]:
-        """Take due tasks."""
+        """Take due tasks, strictly by priority."""
         with self.database.connection() as connection:
-            return STORE.claim(connection, name, most, types)
+            return replace(STORE, draw=lambda: 0.0).claim(connection, name, most, types)
 
     def work(self, lost: Event | None = None, **settings: Any) -> Work:
         """What a handler gets."""

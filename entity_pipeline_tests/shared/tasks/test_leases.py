@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -151,3 +152,19 @@ def test_a_run_that_is_stopped_gives_back_what_it_has_not_begun(
     assert (hangs.status, hangs.attempts, hangs.lease_owner) == (TaskStatus.RUNNING, 1, "the run")
     assert {(task.status, task.attempts) for task in tasks.values()} == {(TaskStatus.PENDING, 0)}
     assert sorted(keys(claimed(queue, "the next run", 9))) == sorted(tasks)
+
+
+def test_a_signal_while_the_leases_begin_gives_everything_back(
+    queue_db: ClonedDatabase, queue: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(thread: threading.Thread) -> None:
+        raise KeyboardInterrupt
+
+    put(queue, "ada", "bea")
+    tasks = claimed(queue, "a", 2)
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt), Leases(STORE, queue_db, tasks):
+        pytest.fail("it has begun")
+    assert {(task.status, task.attempts) for task in (now(queue, one.id) for one in tasks)} == {
+        (TaskStatus.PENDING, 0)
+    }

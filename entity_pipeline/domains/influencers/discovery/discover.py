@@ -32,6 +32,7 @@ from entity_pipeline.domains.influencers.queue.asking import ask, give_back, put
 from entity_pipeline.domains.influencers.queue.queries.new_blogs import Named, find_or_add
 from entity_pipeline.domains.influencers.queue.tasks import Failure, Outcome
 from entity_pipeline.domains.influencers.queue.work_item import Work
+from entity_pipeline.domains.influencers.scraping.logic.profile_verdict import is_refusal
 from entity_pipeline.shared.runs.workers import Done, Stopped
 from entity_pipeline.shared.tasks.rules import NewTask, Task
 
@@ -78,9 +79,7 @@ class _Discovery:
             return self._note(self._progress.with_page(answer.value, wanted))
         if answer.finding is Finding.NOT_FOUND and answer.canary:
             return self._finish(Outcome.NO_POSTS)
-        if answer.finding in (Finding.UNANSWERED, Finding.NOT_FOUND) and answer.source:
-            return self._fail(Failure.ALL_COOLING, answer)
-        return self._fail(Failure.ERROR, answer)
+        return self._fail(answer)
 
     def _person(self, pk: int) -> Done | Stopped | None:
         answer = ask(ProfileById(pk), self._work)
@@ -88,7 +87,7 @@ class _Discovery:
             return self._not_asked(answer)
         seen = verdict(answer, self._work.settings)
         if seen is None:
-            return self._fail(Failure.ALL_COOLING, answer)
+            return self._fail(answer)
         if seen is not Seen.ADDED or answer.value is None:
             return self._note(self._progress.with_look(pk, seen))
         profile = answer.value
@@ -143,13 +142,16 @@ class _Discovery:
 
         return Done(outcome or "discovered") if patiently_on(self._work.database, write) else LOST
 
-    def _fail(self, kind: Failure, answer: Result[Any]) -> Done:
+    def _fail(self, answer: Result[Any]) -> Done:
+        """ "Not found" by a seat that does not find its canary either is a refusal too."""
+        is_blocked = answer.finding is Finding.NOT_FOUND and answer.canary is False
+        kind = Failure.ALL_COOLING if is_refusal(answer) or is_blocked else Failure.ERROR
         said = f"{answer.word}: {answer.detail}" if answer.detail else answer.word
         patiently_on(
             self._work.database,
             lambda connection: self._work.store.fail(connection, self._task, kind, said),
         )
-        return Done(kind)
+        return Done(kind, unavailable=answer.finding is Finding.UNANSWERED)
 
     def _not_asked(self, answer: Deferred | None) -> Done | Stopped:
         return (

@@ -4,10 +4,10 @@ from datetime import timedelta
 from typing import TypeVar
 
 from entity_pipeline.core.instagram.operations import Operation
-from entity_pipeline.core.instagram.outcomes import Finding
 from entity_pipeline.core.instagram.results import Deferred, Result
 from entity_pipeline.core.patience import patiently_on
 from entity_pipeline.domains.influencers.queue.work_item import Work
+from entity_pipeline.domains.influencers.scraping.logic.profile_verdict import is_refusal
 from entity_pipeline.shared.runs.workers import Stopped
 from entity_pipeline.shared.tasks.rules import Task
 
@@ -21,8 +21,8 @@ R = TypeVar("R")
 def ask(operation: Operation[R], work: Work) -> Result[R] | Deferred | None:
     """The answer of the first seat that gets one, of at most `MOST_SEATS`.
 
-    Each refusal cools its seat, so the next attempt has another. Returns a result that is UNANSWERED when every seat
-    was refused, or no further one is free; Deferred when nothing was sent at all; None when the run ends.
+    Each refusal cools its seat, so the next attempt has another. Returns the last refusal when every seat was refused,
+    or no further one is free; Deferred when nothing was sent at all; None when the run ends.
     """
     last: Result[R] | None = None
     for _ in range(MOST_SEATS):
@@ -31,7 +31,7 @@ def ask(operation: Operation[R], work: Work) -> Result[R] | Deferred | None:
         ended = work.session.run(operation, work.deadline)
         if isinstance(ended, Deferred):
             return last or ended
-        if ended.finding is not Finding.UNANSWERED:
+        if not is_refusal(ended):
             return ended
         last = ended
     return last

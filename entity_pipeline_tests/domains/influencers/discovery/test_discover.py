@@ -164,7 +164,7 @@ def test_when_every_seat_is_refused_the_attempt_fails_and_waits(assets_db: Clone
     with ground(assets_db, walled, {"seoul": [("ada", 0), ("bea", 0)]}, seats=5) as made:
         made.put(NewTask(TaskType.DISCOVER, "seoul", 10))
         task = hashtag(made)
-        assert discover(task, made.work()) == Done("all_accounts_cooling")
+        assert discover(task, made.work()) == Done("all_accounts_cooling", unavailable=True)
         assert made.requests().count(("profile_by_id", "101")) == 3
         assert ("profile_by_id", "102") not in made.requests()
         [waits] = made.tasks()
