@@ -2,3 +2,6 @@
 
 `scrape.py` works on one task; the rules are in `logic/` and the SQL in `queries/`. Pictures are not fetched here.
 """
+
+METRICS_VERSION = 1
+"""The version of the formulas in `logic/measures.py`, which grows with every change of one."""

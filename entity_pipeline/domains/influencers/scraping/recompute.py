@@ -1,6 +1,5 @@
 """Measures taken again from stored posts, without any request, after a change of the formulas."""
 
-from collections.abc import Callable
 from functools import partial
 from uuid import UUID
 
@@ -9,7 +8,6 @@ from entity_pipeline.core.patience import patiently_on
 from entity_pipeline.core.ports import Database
 from entity_pipeline.domains.influencers.scraping.logic.measures import Measures, measure
 from entity_pipeline.domains.influencers.scraping.queries.outdated import (
-    Made,
     OutdatedBlog,
     outdated_blogs,
     write_measures,
@@ -18,22 +16,17 @@ from entity_pipeline.domains.influencers.scraping.queries.outdated import (
 PART = 200
 
 
-def recompute(
-    database: Database, made: Made | None = None, may_go_on: Callable[[], bool] = lambda: True
-) -> int:
+def recompute(database: Database) -> int:
     """Take the measures again where they come from a former version; returns of how many blogs.
 
-    They are of the time of the scrape, with the followers of then. With `made`, only blogs with a scrape whose task
-    was made in this span. A run that ends early keeps the parts that it has written.
+    They are of the time of the scrape, with the followers of then. Each part is one read and one write, and a run that
+    ends early keeps those that it has written.
 
     Raises:
         DatabaseUnavailable: the database stays away.
     """
     written, after = 0, UUID(int=0)
-    while may_go_on():
-        part = patiently_on(database, partial(outdated_blogs, most=PART, after=after, made=made))
-        if not part:
-            break
+    while part := patiently_on(database, partial(outdated_blogs, most=PART, after=after)):
         measured = [(blog, measures) for blog in part if (measures := _measured(blog)) is not None]
         if measured:
             written += patiently_on(database, partial(write_measures, measured=measured))

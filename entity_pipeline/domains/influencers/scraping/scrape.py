@@ -274,10 +274,9 @@ class Scrape:
     def _finish(self, trip: FencedTrip) -> None:
         """The blog waits for its insights, for which there is a task then; or all is done."""
         blog_id, settings = self._attempt.blog.id, self._settings
-        is_described = settings.insights_enabled and settings.insights_acknowledged
-        status = ScrapeStatus.ANALYZING if is_described else ScrapeStatus.ACTIVE
+        status = ScrapeStatus.ANALYZING if settings.insights_are_on else ScrapeStatus.ACTIVE
         blogs.set_scraped(trip, blog_id, status)
-        if is_described:
+        if settings.insights_are_on:
             trip.create(NewTask(TaskType.AI_ANALYSIS, str(blog_id), Priority.ANALYSIS))
         trip.end(endings.finished())
 

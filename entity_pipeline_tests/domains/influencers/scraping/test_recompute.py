@@ -1,17 +1,22 @@
 """Measures taken again after a change of the formulas."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import dagster as dg
 import pytest
 
+from entity_pipeline.core.settings import Open
 from entity_pipeline.domains.influencers.scraping import recompute as recomputing
+from entity_pipeline.domains.influencers.scraping.asset import blog_metrics
 from entity_pipeline.domains.influencers.scraping.recompute import recompute
 from entity_pipeline.domains.influencers.scraping.scrape import scrape
+from entity_pipeline.domains.influencers.scraping.work import former_measures
+from entity_pipeline.domains.influencers.settings import InfluencerSettings
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.domains.influencers.scraping.blogger import (
     FOUND,
     NAME,
+    POSTS,
     Connection,
     answers,
     asked,
@@ -20,6 +25,7 @@ from entity_pipeline_tests.domains.influencers.scraping.blogger import (
     work,
 )
 from entity_pipeline_tests.fakes.instagram import FakeInstagram
+from entity_pipeline_tests.fakes.settings import FakeSettings
 
 MEASURES = ("er", "er_reels", "er_trend", "posts_per_week", "metrics")
 _OLDER = "update blogs set er = 1, er_trend = null, metrics = jsonb_set(metrics, '{version}', '0') where username = %s"
@@ -77,15 +83,6 @@ def test_a_scrape_in_the_meantime_wins(
     assert measures(assets)["er"] == 1
 
 
-def test_only_blogs_of_the_days_that_are_asked_for(
-    assets_db: ClonedDatabase, assets: Connection, measured: dict[str, Any]
-) -> None:
-    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    assert recompute(assets_db, (today - timedelta(days=2), today - timedelta(days=1))) == 0
-    assert recompute(assets_db, (today - timedelta(days=1), today + timedelta(days=1))) == 1
-    assert measures(assets) == measured
-
-
 def test_many_blogs_are_taken_in_parts(
     assets_db: ClonedDatabase, assets: Connection, measured: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,8 +98,39 @@ def test_many_blogs_are_taken_in_parts(
     assert recompute(assets_db) == 0
 
 
-def test_a_run_may_end_between_two_parts(
+def test_a_run_of_the_asset_says_what_it_did(
     assets_db: ClonedDatabase, assets: Connection, measured: dict[str, Any]
 ) -> None:
-    assert recompute(assets_db, may_go_on=lambda: False) == 0
-    assert measures(assets) != measured
+    result = dg.materialize([blog_metrics], resources={"assets_db": assets_db})
+    [done] = result.asset_materializations_for_node("blog_metrics")
+    assert done.metadata["measured_again"].value == 1
+    assert done.metadata["missing_measures"].value == "none"
+    assert measures(assets) == measured
+
+
+def test_a_run_of_the_asset_counts_why_measures_are_missing(
+    assets_db: ClonedDatabase, assets: Connection
+) -> None:
+    few = answers(POSTS[:3], ())
+    scrape(asked(assets), work(assets_db, FakeInstagram({NAME: FOUND}, answers=few)))
+    result = dg.materialize([blog_metrics], resources={"assets_db": assets_db})
+    [done] = result.asset_materializations_for_node("blog_metrics")
+    missing = done.metadata["missing_measures"].value
+    assert isinstance(missing, list)
+    assert [record.data["measure and reason"] for record in missing] == [
+        "er: too_few_posts",
+        "er_reels: too_few_posts",
+        "er_trend: too_few_posts",
+        "er_views: too_few_posts",
+    ]
+
+
+def test_the_schedule_runs_only_for_measures_of_a_former_version(
+    assets_db: ClonedDatabase, assets: Connection, measured: dict[str, Any]
+) -> None:
+    on = FakeSettings(Open(InfluencerSettings()))
+    assert isinstance(former_measures(assets_db, on), dg.RunRequest)
+    recompute(assets_db)
+    skipped = former_measures(assets_db, on)
+    assert isinstance(skipped, dg.SkipReason)
+    assert skipped.skip_message == "All measures come from the present formulas."

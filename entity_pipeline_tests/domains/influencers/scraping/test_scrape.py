@@ -185,7 +185,7 @@ def test_plays_once_known_stay_when_a_page_leaves_them_out(
 ) -> None:
     settings = InfluencerSettings(highlights_enabled=False)
     scrape(asked(assets), work(assets_db, FakeInstagram({NAME: FOUND}, answers=answers()), settings))
-    without = answers(tuple(post(nth, play_count=None) for nth in range(20)))
+    without = answers(tuple(post(nth, play_count=None, like_count=1) for nth in range(20)))
     empty = Result(Finding.FOUND, ReelsPage(()))
     again = FakeInstagram({NAME: FOUND}, answers=without | {ReelsLook(PK, NAME): empty})
     assert scrape(asked(assets), work(assets_db, again, settings)) == SCRAPED

@@ -14,8 +14,8 @@ from typing import Any
 
 from entity_pipeline.core.clock import utc_text, whole_second
 from entity_pipeline.domains.influencers.models import Trend
+from entity_pipeline.domains.influencers.scraping import METRICS_VERSION
 
-METRICS_VERSION = 1
 # The first days still bring likes, and older posts speak of a former audience.
 YOUNGEST, OLDEST = timedelta(days=2), timedelta(days=90)
 LEAST_POSTS, LEAST_OF_A_HALF = 5, 4

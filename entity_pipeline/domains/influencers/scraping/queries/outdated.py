@@ -2,29 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from psycopg import Connection
 
 from entity_pipeline.core.jsonb import jsonb_text
-from entity_pipeline.domains.influencers.models import TaskType
-from entity_pipeline.domains.influencers.scraping.logic.measures import (
-    METRICS_VERSION,
-    Measures,
-    PostFigures,
-)
+from entity_pipeline.domains.influencers.scraping import METRICS_VERSION
+from entity_pipeline.domains.influencers.scraping.logic.measures import Measures, PostFigures
 from entity_pipeline.domains.influencers.scraping.logic.post_rows import REEL
 from entity_pipeline.domains.influencers.scraping.queries.blog import measure_columns
 from entity_pipeline.shared.database.round_trip import RoundTrip
 
 _BLOGS = """
 select b.id, b.metrics from blogs b
-where b.id > %(after)s and b.metrics ? 'page' and b.metrics -> 'version' <> %(version)s::text::jsonb
-  and (%(since)s::timestamptz is null or exists (
-    select from scrape_tasks t where t.blog_id = b.id and t.task_type = %(scrape)s
-      and t.created_at >= %(since)s and t.created_at < %(until)s))
+where b.id > %(after)s and b.metrics ?& array['page', 'at']
+  and b.metrics -> 'version' <> %(version)s::text::jsonb
 order by b.id limit %(most)s
 """
 _POSTS = f"""
@@ -44,8 +37,13 @@ from jsonb_to_recordset(%(rows)s::jsonb) as r(id uuid, er numeric, er_reels nume
   posts_per_week numeric, metrics jsonb, former jsonb)
 where b.id = r.id and b.metrics = r.former
 """
+_MISSING = """
+select format('%s: %s', name, why), count(*)
+from blogs, jsonb_each_text(case jsonb_typeof(metrics -> 'why') when 'object' then metrics -> 'why' else '{}' end)
+  as w(name, why)
+group by 1
+"""
 _BEFORE_ALL = UUID(int=0)
-Made = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +55,9 @@ class OutdatedBlog:
     posts: Sequence[PostFigures]
 
 
-def outdated_blogs(
-    connection: Connection[Any], most: int, after: UUID | None = None, made: Made | None = None
-) -> list[OutdatedBlog]:
-    """Up to `most` blogs in the order of their ids, from the one after `after`; one round trip.
-
-    With `made`, those with a scrape whose task was made from the first instant to before the second.
-    """
-    values = {
-        "after": after or _BEFORE_ALL,
-        "version": METRICS_VERSION,
-        "since": made[0] if made else None,
-        "until": made[1] if made else None,
-        "scrape": TaskType.FULL_SCRAPE,
-        "most": most,
-        "reel": REEL,
-    }
+def outdated_blogs(connection: Connection[Any], most: int, after: UUID = _BEFORE_ALL) -> list[OutdatedBlog]:
+    """Up to `most` blogs in the order of their ids, from the one after `after`; one round trip."""
+    values = {"after": after, "version": METRICS_VERSION, "most": most, "reel": REEL}
     trip = RoundTrip(connection)
     blogs = trip.ask(_BLOGS, values, lambda rows: rows)
     posts = trip.ask(_POSTS, values, lambda rows: rows)
@@ -83,6 +68,11 @@ def outdated_blogs(
         if blog_id in pages:
             pages[blog_id].append(PostFigures(**row))
     return [OutdatedBlog(row["id"], row["metrics"], pages[row["id"]]) for row in blogs.value]
+
+
+def missing_measures(connection: Connection[Any]) -> dict[str, int]:
+    """How many blogs lack a measure, by ``"measure: reason"``."""
+    return dict(connection.execute(_MISSING).fetchall())
 
 
 def write_measures(connection: Connection[Any], measured: Sequence[tuple[OutdatedBlog, Measures]]) -> int:

@@ -10,12 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entity_pipeline.domains.influencers.scraping.logic.measures import (
-    METRICS_VERSION,
-    Measures,
-    PostFigures,
-    measure,
-)
+from entity_pipeline.domains.influencers.scraping import METRICS_VERSION
+from entity_pipeline.domains.influencers.scraping.logic.measures import Measures, PostFigures, measure
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 _PKS = count(1)
