@@ -17,6 +17,7 @@ from entity_pipeline.domains.influencers.queue.days import ASSETS_OF_TYPE, open_
 from entity_pipeline.domains.influencers.queue.queries.due_blogs import due_blogs
 from entity_pipeline.domains.influencers.queue.requests import ask_for_hashtags
 from entity_pipeline.domains.influencers.queue.store import STORE
+from entity_pipeline.domains.influencers.scraping.queries.stranded import restore_stranded
 from entity_pipeline.domains.influencers.settings import InfluencerSettings
 from entity_pipeline.shared.runs.gate import open_settings
 from entity_pipeline.shared.tasks.rules import MOST_AT_ONCE, NewTask, TaskStatus
@@ -25,13 +26,14 @@ _FIRST_TASK = "select created_at from scrape_tasks order by id limit 1"
 
 
 def recover(context: dg.OpExecutionContext, assets_db: Database) -> None:
-    """Put back every task whose lease lapsed; one that lost its worker too often fails."""
+    """Put back every task whose lease lapsed; one that lost its worker too often fails, and frees its blog."""
     put_back = failed = 0
     while tasks := patiently_on(assets_db, STORE.recover):
         gone = sum(task.status is TaskStatus.FAILED for task in tasks)
         put_back, failed = put_back + len(tasks) - gone, failed + gone
     context.log.info(f"{put_back} lost tasks were put back; {failed} lost their worker too often and failed.")
-    context.add_output_metadata({"put_back": put_back, "failed": failed})
+    stranded = patiently_on(assets_db, restore_stranded)
+    context.add_output_metadata({"put_back": put_back, "failed": failed, "blogs_restored": stranded})
 
 
 def make_update_tasks(context: dg.OpExecutionContext, assets_db: Database, settings: SettingsAccess) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from entity_pipeline.core.instagram.highlights import HighlightsLook, HighlightTray
 from entity_pipeline.core.instagram.outcomes import Finding
 from entity_pipeline.core.instagram.results import Result
+from entity_pipeline.domains.influencers.jobs import recover_tasks_job
 from entity_pipeline.domains.influencers.queue.requests import ask_for_blogs
 from entity_pipeline.domains.influencers.queue.store import STORE
 from entity_pipeline.domains.influencers.queue.work_item import Work
@@ -133,7 +134,24 @@ def test_a_blog_whose_workers_were_all_lost_is_not_left_as_being_scraped(
         "update scrape_tasks set lease_until = clock_timestamp() - interval '1 ms', losses = 2 "
         "where lease_owner is not null"
     )
-    STORE.recover(assets)
-    assert restore_stranded(assets) == 2
+    assert recover_tasks_job.execute_in_process(resources={"assets_db": assets_db}).success
+    assert restore_stranded(assets) == 0
     assert state(assets, known) == ("active", "failed", "worker_lost")
     assert state(assets, never) == ("failed", "failed", "worker_lost")
+
+
+def test_a_blog_has_its_state_of_before_again_even_after_a_lost_worker(
+    assets_db: ClonedDatabase, assets: Connection, known: Task
+) -> None:
+    assets.execute("update blogs set scrape_status = 'private'")
+    lost = work(assets_db, shown(FOUND))
+    lost.lost.set()
+    assert scrape(known, lost) == Done("lost")
+    assert blog(assets)["scrape_status"] == "scraping"
+    assets.execute(
+        "update scrape_tasks set lease_until = clock_timestamp() - interval '1 ms' where status = 'running'"
+    )
+    STORE.recover(assets)
+    again = claimed(assets, "again")
+    scrape(again, work(assets_db, shown(BUSY)))
+    assert state(assets, again) == ("private", "pending", None)

@@ -116,8 +116,8 @@ def test_a_run_of_the_asset_counts_why_measures_are_missing(
     result = dg.materialize([blog_metrics], resources={"assets_db": assets_db})
     [done] = result.asset_materializations_for_node("blog_metrics")
     missing = done.metadata["missing_measures"].value
-    assert isinstance(missing, list)
-    assert [record.data["measure and reason"] for record in missing] == [
+    assert isinstance(missing, dg.TableMetadataValue)
+    assert [record.data["measure and reason"] for record in missing.records] == [
         "er: too_few_posts",
         "er_reels: too_few_posts",
         "er_trend: too_few_posts",
