@@ -36,12 +36,23 @@ select taken_at, code, media_type, like_count, likes_hidden, comment_count, play
 from blog_posts where blog_id = %s order by taken_at desc, platform_id desc limit 10
 """
 _TASKS = "select id from scrape_tasks where blog_id = %s order by id desc limit 5"
+# Everything, for a person who asks what is stored.
+_ALL = """
+select to_jsonb(b) || jsonb_build_object(
+  'person', (select to_jsonb(p) from persons p where p.id = b.person_id),
+  'categories', (select jsonb_agg(to_jsonb(bc) || jsonb_build_object('name', c.name) order by c.name)
+                 from blog_categories bc join categories c on c.id = bc.category_id where bc.blog_id = b.id),
+  'posts', (select jsonb_agg(to_jsonb(p) order by p.taken_at desc) from blog_posts p where p.blog_id = b.id),
+  'highlights', (select jsonb_agg(to_jsonb(h) order by h.platform_id) from blog_highlights h where h.blog_id = b.id),
+  'tasks', (select jsonb_agg(to_jsonb(t) order by t.id) from scrape_tasks t where t.blog_id = b.id))
+from blogs b where b.id = %s
+"""
 _APART = ("id", "ai_insights")
 _LONGEST = 300
 
 
-def show(name: str) -> None:
-    """Print the blog, its newest posts and its last tasks.
+def show(name: str, *, as_json: bool) -> None:
+    """Print the blog, its newest posts and its last tasks; or all rows about it as JSON.
 
     Raises:
         InputRejected: the name is not a username, or nothing is stored about it.
@@ -58,6 +69,10 @@ def show(name: str) -> None:
                 if is_out
                 else f"Nothing is stored about {username}: `entity-pipeline influencers scrape {username}`."
             )
+        if as_json:
+            [everything] = connection.execute(_ALL, [blog["id"]]).fetchone()
+            click.echo(json.dumps(everything, indent=2))
+            return
         posts = connection.cursor(row_factory=dict_row).execute(_POSTS, [blog["id"]]).fetchall()
         ids = [row[0] for row in connection.execute(_TASKS, [blog["id"]])]
         tasks = shown(connection, STORE.find(connection, ids))

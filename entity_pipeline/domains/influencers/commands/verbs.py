@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from entity_pipeline.cli.groups import DomainCommands, Verb
+from entity_pipeline.cli.groups import Cost, DomainCommands, Verb
 from entity_pipeline.cli.shell import with_databases
 from entity_pipeline.domains.influencers.models import Priority, ScrapeStatus, TaskType
 from entity_pipeline.shared.tasks.rules import TaskStatus
@@ -63,12 +63,13 @@ def tasks(status: str | None, kind: str | None, limit: int) -> None:
 
 @click.command()
 @click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="All rows about the person, as JSON.")
 @with_databases
-def show(name: str) -> None:
+def show(name: str, as_json: bool) -> None:
     """Show what is stored about a person."""
     from entity_pipeline.domains.influencers.commands.show import show as print_person
 
-    print_person(name)
+    print_person(name, as_json=as_json)
 
 
 @click.command()
@@ -157,7 +158,10 @@ COMMANDS = DomainCommands(
         Verb("show", f"{_HERE}.verbs:show", "Show what is stored about a person."),
         Verb("export", f"{_HERE}.verbs:export", "Write the blogs with their measures and insights."),
         Verb(
-            "insights", f"{_HERE}.verbs:insights", "Ask about blogs that wait, and store what was answered."
+            "insights",
+            f"{_HERE}.verbs:insights",
+            "Ask about blogs that wait, and store what was answered.",
+            Cost.GEMINI | Cost.INSTAGRAM,
         ),
         Verb("evaluate", f"{_HERE}.verbs:evaluate", "Measure stored insights against labelled blogs."),
         Verb("erase", f"{_HERE}.verbs:erase", "Remove a person everywhere, and keep the person out."),

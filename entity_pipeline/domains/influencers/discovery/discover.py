@@ -34,7 +34,7 @@ from entity_pipeline.domains.influencers.queue.tasks import Failure, Outcome
 from entity_pipeline.domains.influencers.queue.work_item import Work
 from entity_pipeline.domains.influencers.scraping.logic.profile_verdict import is_refusal
 from entity_pipeline.shared.runs.workers import Done, Stopped
-from entity_pipeline.shared.tasks.rules import NewTask, Task
+from entity_pipeline.shared.tasks.rules import NewTask, Task, wait_after
 
 LOST = Done("taken_over")
 
@@ -131,8 +131,7 @@ class _Discovery:
 
     def _finish(self, outcome: Outcome | None) -> Done:
         """The row of the discovery and the end of the task, whose steps then name no person."""
-        found = counts(self._progress)
-        steps = {**steps_of(Progress(self._progress.pages)), **asdict(found)}
+        found, steps = counts(self._progress), self._summary()
 
         def write(connection: Connection[Any]) -> bool:
             with connection.transaction():
@@ -143,15 +142,28 @@ class _Discovery:
         return Done(outcome or "discovered") if patiently_on(self._work.database, write) else LOST
 
     def _fail(self, answer: Result[Any]) -> Done:
-        """ "Not found" by a seat that does not find its canary either is a refusal too."""
+        """The end of the attempt. After the last one the steps name no one either.
+
+        "Not found" by a seat that does not find its canary either is a refusal too.
+        """
         is_blocked = answer.finding is Finding.NOT_FOUND and answer.canary is False
         kind = Failure.ALL_COOLING if is_refusal(answer) or is_blocked else Failure.ERROR
         said = f"{answer.word}: {answer.detail}" if answer.detail else answer.word
-        patiently_on(
-            self._work.database,
-            lambda connection: self._work.store.fail(connection, self._task, kind, said),
-        )
+        task, store = self._task, self._work.store
+        is_last = wait_after(store.queue.policies[kind], task.attempts, task.max_attempts) is None
+
+        def write(connection: Connection[Any]) -> None:
+            with connection.transaction():
+                if is_last:
+                    store.note_steps(connection, task, self._summary())
+                store.fail(connection, task, kind, said)
+
+        patiently_on(self._work.database, write)
         return Done(kind, unavailable=answer.finding is Finding.UNANSWERED)
+
+    def _summary(self) -> dict[str, Any]:
+        """Steps with counts and without ids."""
+        return {**steps_of(Progress(self._progress.pages)), **asdict(counts(self._progress))}
 
     def _not_asked(self, answer: Deferred | None) -> Done | Stopped:
         return (

@@ -5,7 +5,7 @@ question they are copied to a folder first, so that a batch is neither held in m
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -27,7 +27,11 @@ from entity_pipeline.core.objects import ObjectStore
 from entity_pipeline.core.patience import patiently_on
 from entity_pipeline.core.ports import Database
 from entity_pipeline.domains.influencers.insights.logic.blog_facts import BlogFacts
-from entity_pipeline.domains.influencers.insights.queries.pictures import note_avatar, note_thumbnail
+from entity_pipeline.domains.influencers.insights.queries.pictures import (
+    note_avatar,
+    note_thumbnail,
+    unused_pictures,
+)
 from entity_pipeline.domains.influencers.insights.reencode import CONTENT_TYPE, reencoded
 
 PREFIX = "influencers/pictures"
@@ -128,6 +132,16 @@ class PictureKeeper:
             patiently_on(self.database, lambda db: note_avatar(db, blog.id, url, one.name, key))
         else:
             patiently_on(self.database, lambda db: note_thumbnail(db, blog.id, one.of, url, key))
+        if key is not None:
+            self._discard_unused([key, one.key or key])
+
+    def _discard_unused(self, keys: Sequence[str]) -> None:
+        """No row leads to a replaced avatar, nor to a picture whose blog was erased while it was stored."""
+        for key in patiently_on(self.database, lambda db: unused_pictures(db, keys)):
+            try:
+                self.store.delete(key)
+            except PipelineFailure as failure:
+                self.outcomes[f"not_deleted:{failure}"] += 1
 
 
 @dataclass(frozen=True)

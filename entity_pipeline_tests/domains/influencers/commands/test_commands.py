@@ -114,6 +114,20 @@ def test_a_person_is_shown_without_anything_that_a_terminal_obeys(
         assert text in shown.output
 
 
+def test_a_person_who_asks_gets_every_row_as_json(run: Run, assets_db: ClonedDatabase) -> None:
+    add_traces(assets_db, add_person(assets_db, NAME, PK, "Trace", keys=OWN_KEYS))
+    result = run("show", NAME, "--json")
+    assert result.exception is None
+    found = json.loads(result.output)
+    assert (found["username"], found["platform_id"], found["biography"]) == (NAME, PK, "Trace bio")
+    assert found["person"]["full_name"] == "Trace p"
+    assert len(found["posts"]) == 3
+    assert [one["title"] for one in found["highlights"]] == ["Trace title"]
+    assert [one["name"] for one in found["categories"]] == ["Food"]
+    assert len(found["tasks"]) == 2
+    assert found["insights_meta"] == {"evidence": "Trace"}
+
+
 def test_show_says_what_to_do_about_a_person_who_is_not_there(run: Run) -> None:
     assert "entity-pipeline influencers scrape ada" in failure_of(run("show", "ada"))
     assert "is not an Instagram username" in failure_of(run("show", "a b"))

@@ -176,6 +176,17 @@ def test_when_every_seat_is_refused_the_attempt_fails_and_waits(assets_db: Clone
         assert waits.error_message is not None
 
 
+def test_after_its_last_attempt_a_task_names_no_one_any_more(assets_db: ClonedDatabase) -> None:
+    walled = [blogger("ada", pk=101, behaviour="wall"), blogger("bea", pk=102)]
+    with ground(assets_db, walled, {"seoul": [("ada", 0), ("bea", 0)]}, seats=5) as made:
+        made.put(NewTask(TaskType.DISCOVER, "seoul", 10, max_attempts=1))
+        discover(hashtag(made), made.work())
+        [failed] = made.tasks()
+        assert failed.status is TaskStatus.FAILED
+        assert (failed.steps["people"], failed.steps["looks"]) == (2, {})
+        assert "101" not in str(failed.steps)
+
+
 def test_a_stop_gives_the_task_back_with_what_it_has(seoul: Ground) -> None:
     task = hashtag(seoul)
     work = seoul.work()

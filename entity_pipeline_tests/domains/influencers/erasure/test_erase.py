@@ -14,6 +14,7 @@ from entity_pipeline.domains.influencers.models import TaskType
 from entity_pipeline.domains.influencers.queue.requests import Answer, ask_for_blogs
 from entity_pipeline.domains.influencers.queue.store import STORE
 from entity_pipeline.domains.influencers.queue.tasks import Outcome
+from entity_pipeline.shared.tasks.rules import NewTask
 from entity_pipeline_tests.databases import ClonedDatabase, DatabaseServer
 from entity_pipeline_tests.domains.influencers.erasure.people import (
     NAME,
@@ -284,3 +285,13 @@ def test_a_second_erasure_under_a_new_name_is_the_same_person(assets_db: ClonedD
     with assets_db.connection() as connection:
         take_in_again(connection, ["new.name"])
         assert ask_for_blogs(connection, ["old.name"])[0].answer is Answer.MADE
+
+
+def test_the_number_of_people_of_an_ended_search_is_not_taken_for_a_person(assets_db: ClonedDatabase) -> None:
+    with assets_db.connection() as connection:
+        STORE.create(connection, [NewTask(TaskType.DISCOVER, "ootd", 10)])
+        connection.execute(
+            """update scrape_tasks set status = 'failed', steps = '{"people": 7, "looks": {}}'"""
+        )
+    erase(assets_db, Bucket(), Target(None, 7))
+    assert one(assets_db, "select steps from scrape_tasks") == {"people": 7, "looks": {}}

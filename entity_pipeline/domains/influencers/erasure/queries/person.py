@@ -69,13 +69,14 @@ _LOG = """
 update instagram_request_log set target = null, username = null
 where target = any(%(names)s) or username = any(%(names)s) or string_to_array(target, ',') && %(names)s
 """
-# A search that is done holds no ids; one at work notes them again until it is.
+# A search that has ended holds a number in place of the ids; one at work notes them again until then.
 _SEARCHES = """
 update scrape_tasks set steps = jsonb_set(steps #- array['looks', %(pk)s::text], '{people}', (
   select coalesce(jsonb_agg(pk), '[]') from jsonb_array_elements(steps -> 'people') as pk
   where pk <> to_jsonb(%(pk)s::bigint)
 ))
-where task_type = 'discover' and status in ('pending', 'failed') and steps -> 'people' @> to_jsonb(%(pk)s::bigint)
+where task_type = 'discover' and status in ('pending', 'failed') and jsonb_typeof(steps -> 'people') = 'array'
+  and steps -> 'people' @> to_jsonb(%(pk)s::bigint)
 """
 _REMOVE = "delete from persons where id = any(%(persons)s)"
 

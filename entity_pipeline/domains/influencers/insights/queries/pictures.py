@@ -44,6 +44,16 @@ where id = %(blog)s and avatar_url = %(url)s
   and (avatar_key, insights_meta ->> 'avatar_name')
     is distinct from (coalesce(%(key)s, avatar_key), %(name)s::text)
 """
+_UNUSED = """
+select distinct key from unnest(%s::text[]) as one(key)
+where not exists (select from blogs where avatar_key = key)
+  and not exists (select from blog_posts where thumbnail_key = key)
+"""
+
+
+def unused_pictures(connection: psycopg.Connection[Any], keys: Sequence[str]) -> Sequence[str]:
+    """Those of the stored pictures that no row has."""
+    return [row[0] for row in connection.execute(_UNUSED, [list(keys)])]
 
 
 def waiting_blogs(connection: psycopg.Connection[Any], most: int) -> Sequence[UUID]:
