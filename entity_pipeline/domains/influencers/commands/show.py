@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
+import click
 from psycopg import Connection
 from psycopg.rows import dict_row
 from rich.console import Console
