@@ -28,15 +28,15 @@ from entity_pipeline.domains.influencers.discovery.logic.progress import (
 from entity_pipeline.domains.influencers.discovery.logic.verdicts import verdict
 from entity_pipeline.domains.influencers.discovery.queries.discoveries import add_discovery, known_people
 from entity_pipeline.domains.influencers.models import Priority, TaskType
-from entity_pipeline.domains.influencers.queue.asking import ask, give_back, put_off
+from entity_pipeline.domains.influencers.queue.asking import LOST, ask, give_back, put_off
 from entity_pipeline.domains.influencers.queue.queries.new_blogs import Named, find_or_add
 from entity_pipeline.domains.influencers.queue.tasks import Failure, Outcome
 from entity_pipeline.domains.influencers.queue.work_item import Work
 from entity_pipeline.domains.influencers.scraping.logic.profile_verdict import is_refusal
 from entity_pipeline.shared.runs.workers import Done, Stopped
-from entity_pipeline.shared.tasks.rules import NewTask, Task, wait_after
-
-LOST = Done("taken_over")
+from entity_pipeline.shared.tasks import endings
+from entity_pipeline.shared.tasks.fenced_trip import FencedTrip
+from entity_pipeline.shared.tasks.rules import NewTask, Task, TaskStatus
 
 
 def discover(task: Task, work: Work) -> Done | Stopped:
@@ -149,16 +149,18 @@ class _Discovery:
         is_blocked = answer.finding is Finding.NOT_FOUND and answer.canary is False
         kind = Failure.ALL_COOLING if is_refusal(answer) or is_blocked else Failure.ERROR
         said = f"{answer.word}: {answer.detail}" if answer.detail else answer.word
-        task, store = self._task, self._work.store
-        is_last = wait_after(store.queue.policies[kind], task.attempts, task.max_attempts) is None
+        ending = endings.failed(self._work.store.queue, self._task, kind, said)
+        # A task that is not tried again names no person either.
+        is_final = ending.status is TaskStatus.FAILED
+        steps = self._summary() if is_final else {}
 
-        def write(connection: Connection[Any]) -> None:
-            with connection.transaction():
-                if is_last:
-                    store.note_steps(connection, task, self._summary())
-                store.fail(connection, task, kind, said)
+        def write(connection: Connection[Any]) -> bool:
+            trip = FencedTrip(self._work.store, connection, self._task, steps)
+            trip.end(ending)
+            return trip.go()
 
-        patiently_on(self._work.database, write)
+        if not patiently_on(self._work.database, write):
+            return LOST
         return Done(kind, unavailable=answer.finding is Finding.UNANSWERED)
 
     def _summary(self) -> dict[str, Any]:

@@ -8,10 +8,12 @@ from entity_pipeline.core.instagram.results import Deferred, Result
 from entity_pipeline.core.patience import patiently_on
 from entity_pipeline.domains.influencers.queue.work_item import Work
 from entity_pipeline.domains.influencers.scraping.logic.profile_verdict import is_refusal
-from entity_pipeline.shared.runs.workers import Stopped
+from entity_pipeline.shared.runs.workers import Done, Stopped
 from entity_pipeline.shared.tasks.rules import Task
 
 MOST_SEATS = 3
+# Another worker has the task, and what this one would write is refused.
+LOST = Done("lost")
 # When a deferral names no time.
 _LATER = timedelta(minutes=5)
 
@@ -45,11 +47,14 @@ def put_off(task: Task, work: Work, deferred: Deferred) -> Stopped:
     return Stopped(because, deferred.next_at, at_once=False)
 
 
-def give_back(task: Task, work: Work) -> Stopped:
-    """The run ends before the task does: it is due again at once, and the next run goes on where it is."""
-    patiently_on(work.database, lambda connection: work.store.release(connection, [task]))
+def give_back(task: Task, work: Work) -> Done | Stopped:
+    """The run ends before the task does: it is due again at once, and the next run goes on where it is.
+
+    LOST if it is only this task that may not go on, because another worker has it.
+    """
     if work.lost.is_set():
-        return Stopped("Another worker has taken over the task.")
+        return LOST
+    patiently_on(work.database, lambda connection: work.store.release(connection, [task]))
     return Stopped(
         "The run is stopping." if work.stop.is_set() else "The step's time is up; the next run continues."
     )

@@ -174,6 +174,15 @@ def test_when_every_seat_is_refused_the_attempt_fails_and_waits(assets_db: Clone
             True,
         )
         assert waits.error_message is not None
+        assert waits.steps["people"] == [101, 102]
+        for _ in range(2):
+            made.wake()
+            made.rest_is_over()
+            assert discover(hashtag(made), made.work()) == Done("all_accounts_cooling", unavailable=True)
+        [ended] = made.tasks()
+        assert (ended.status, ended.outcome) == (TaskStatus.FAILED, "all_accounts_cooling")
+        # It is not tried again, and what it holds outlives an erasure.
+        assert ended.steps["people"] == []
 
 
 def test_after_its_last_attempt_a_task_names_no_one_any_more(assets_db: ClonedDatabase) -> None:
@@ -200,9 +209,18 @@ def test_a_stop_gives_the_task_back_with_what_it_has(seoul: Ground) -> None:
 def test_a_task_that_another_worker_has_is_left_alone(seoul: Ground) -> None:
     task = hashtag(seoul)
     seoul.lose_workers()
-    assert discover(task, seoul.work()) == Done("taken_over")
+    assert discover(task, seoul.work()) == Done("lost")
     assert taken_in(seoul) == discoveries(seoul) == []
     assert not seoul.rows("select from persons p where not exists (select from blogs where person_id = p.id)")
+
+
+def test_a_task_that_is_known_to_be_lost_asks_for_nothing_and_lets_the_run_go_on(seoul: Ground) -> None:
+    task = hashtag(seoul)
+    lost = Event()
+    lost.set()
+    assert discover(task, seoul.work(lost)) == Done("lost")
+    assert seoul.requests() == []
+    assert [one.status for one in seoul.tasks()] == [TaskStatus.RUNNING]
 
 
 class StoppingSession:

@@ -5,8 +5,10 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
+from entity_pipeline.domains.influencers.jobs import SCRAPED
 from entity_pipeline.domains.influencers.models import TaskType
 from entity_pipeline.domains.influencers.partitions import FIRST_DAY
+from entity_pipeline.domains.influencers.queue.held import HELD_TAG
 from entity_pipeline.shared.tasks.rules import NewTask, TaskStatus
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.domains.entities.graph import reasons
@@ -81,6 +83,42 @@ def test_a_chosen_day_with_tasks_left_stays_open_with_the_reason_and_other_days_
     assert seen["tasks_left"] == 1
     assert "Every account of the pool" in seen["held_because"]
     assert not any(event.is_step_failure for event in result.all_events)
+
+
+def test_one_run_turns_a_chosen_day_of_blogs_green_with_its_posts_and_highlights(queue: Graph) -> None:
+    queue.ground.blog("ada")
+    queue.made_on(at(MONDAY))
+    queue.ground.blog("bea")
+    queue.made_on(at(TUESDAY))
+    queue.materialize(*SCRAPED, first=MONDAY)
+    assert queue.ground.rows("select username, scrape_status from blogs order by 1") == [
+        ("ada", "active"),
+        ("bea", "pending"),
+    ]
+    assert [queue.green(asset) for asset in SCRAPED] == [{MONDAY}] * 3
+    queue.ground.instagram(changed(OPEN, per_hour=1))
+    queue.materialize(*SCRAPED, first=MONDAY, last=TUESDAY)
+    assert [queue.green(asset) for asset in SCRAPED] == [{MONDAY}] * 3
+    assert [queue.observation(asset)["tasks_left"] for asset in SCRAPED] == [1] * 3
+    queue.ground.instagram()
+    queue.ground.wake()
+    queue.run()
+    assert [queue.green(asset) for asset in SCRAPED] == [{MONDAY, TUESDAY}] * 3
+
+
+def test_a_run_without_budget_ends_in_words_and_tells_the_sensor_when_to_look_again(queue: Graph) -> None:
+    queue.ground.instagram(changed(OPEN, per_hour=1))
+    result = queue.run()
+    [run] = queue.instance.get_runs()
+    assert datetime.fromisoformat(run.tags[HELD_TAG]) > datetime.now(UTC)
+    held = [
+        event.step_output_data.metadata["held_because"].value
+        for event in result.all_events
+        if event.is_successful_output
+    ]
+    assert held[0].startswith("Every account of the pool")
+    assert "Next try" in held[0]
+    assert {(task.status, task.attempts) for task in queue.ground.tasks()} == {(TaskStatus.PENDING, 0)}
 
 
 def test_the_first_partition_has_the_tasks_of_earlier_days(queue: Graph) -> None:
