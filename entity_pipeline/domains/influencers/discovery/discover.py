@@ -165,7 +165,7 @@ class _Discovery:
 
     def _summary(self) -> dict[str, Any]:
         """Steps with counts and without ids."""
-        return {**steps_of(Progress(self._progress.pages)), **asdict(counts(self._progress))}
+        return {**steps_of(Progress(self._progress.pages)), "found": asdict(counts(self._progress))}
 
     def _not_asked(self, answer: Deferred | None) -> Done | Stopped:
         return (
