@@ -43,7 +43,18 @@ REQUIREMENTS = [
     *(f"000-N{number:02}" for number in range(1, 8)),
     *(f"000-A{number:02}" for number in range(1, 34)),
     *(f"000-I{number:02}" for number in range(1, 13)),
-    *(f"Z{number:02}" for number in (*range(1, 11), 36)),
+    *(f"004-S{number:02}" for number in range(1, 8)),
+    *(f"004-C{number:02}" for number in range(1, 10)),
+    *(f"004-R{number:02}" for number in range(1, 22)),
+    *(f"004-L{number:02}" for number in range(1, 6)),
+    *(f"004-F{number:02}" for number in range(1, 16)),
+    *(f"004-T{number:02}" for number in range(1, 7)),
+    *(f"004-K{number:02}" for number in range(1, 6)),
+    *(f"004-E{number:02}" for number in range(1, 7)),
+    *(f"004-T{number:02}" for number in range(7, 21)),
+    *(f"004-F{number:02}" for number in range(16, 29)),
+    *(f"004-O{number:02}" for number in range(1, 11)),
+    *(f"Z{number:02}" for number in (*range(1, 11), *range(28, 37))),
 ]
 
 _FENCED = re.compile(r"^```\w*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
