@@ -79,6 +79,18 @@ def of_domain(figures: DagsterFigures, automation: Automation, key: str) -> Dags
     )
 
 
+def worded(figures: DagsterFigures, reason: Reason | None) -> DagsterFigures:
+    """The figures with the reason as a value where a tick says its sentence.
+
+    A schedule has no cursor to keep the value in, as sensors have (`shared/runs/skips.py`).
+    """
+    ticks = [
+        tick.model_copy(update={"said": reason}) if reason is not None and tick.said == str(reason) else tick
+        for tick in figures.ticks
+    ]
+    return figures.model_copy(update={"ticks": ticks})
+
+
 def _ticks(instance: dg.DagsterInstance) -> list[Tick]:
     """The newest tick of each, schedules first. A name that moved to another code location has several states."""
     newest: dict[str, tuple[bool, Tick]] = {}

@@ -21,8 +21,6 @@ from entity_pipeline.admin.settings_pages import settings_of
 from entity_pipeline.admin.shell import MountedPage
 from entity_pipeline.core.settings_change import StaleSettings, edit_of
 
-DONE = ("on", "off", "saved", "nothing")
-
 
 def pages_of(mounted: MountedPage) -> APIRouter:
     """The routes below the page's path; the shell's own come first."""
@@ -89,14 +87,14 @@ def _page(screen: Screen, status: int = 200, conflict: Mapping[str, Any] | None 
     parts = screen.mounted.page.parts()
     if (alone := part_for(parts, screen.element)) is not None:
         return screen.answer(drawn_parts(screen, [alone])[alone.key])
-    done = screen.query.get("done")
+    done = screen.query.get("done", "")
     return screen.show(
         "domain.html",
         status,
         parts=parts,
         drawn=drawn_parts(screen, parts),
         conflict=conflict,
-        done=done if done in DONE else None,
+        done=done if screen.texts.known(f"done.{done}") else None,
     )
 
 

@@ -19,11 +19,15 @@ from entity_pipeline.core.gemini.settings import GeminiSettings
 from entity_pipeline.core.settings import Open, SettingsRow, Version
 from entity_pipeline.core.settings_change import Assignment, edit_of
 from entity_pipeline.domains.entities.settings import EntitySettings
+from entity_pipeline.domains.influencers.page.figures import InfluencerFigures
+from entity_pipeline.domains.influencers.page.list_values import TaskQuery
+from entity_pipeline.domains.influencers.queue.requests import Answer
 from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.postgres import PostgresResource
 from entity_pipeline.resources.schema_check import missing_schema
 from entity_pipeline.resources.settings_store import SettingsStore
 from entity_pipeline_tests import needs
+from entity_pipeline_tests.admin.installations import installation_of
 from entity_pipeline_tests.cli.command import Command
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.domains.entities.graph import MONDAY, TUESDAY, WEDNESDAY, graph
@@ -63,6 +67,19 @@ ROWS: dict[Kind, dict[str, str]] = {
         "values ('ours', 'sealed')",
         "instagram_request_log": "insert into instagram_request_log (account_key, route, host, requested_at) "
         "values ('session:ours', 'direct', 'h', now())",
+        "persons": f"insert into persons (id) values ('{SOMEBODY}')",
+        "blogs": f"insert into blogs (id, person_id, username) values ('{SOMEBODY}', '{SOMEBODY}', 'somebody')",
+        "blog_posts": "insert into blog_posts (blog_id, platform_id, code, taken_at) "
+        f"values ('{SOMEBODY}', 1, 'C0de', now())",
+        "blog_highlights": f"insert into blog_highlights (blog_id, platform_id) values ('{SOMEBODY}', 1)",
+        "blog_categories": "insert into blog_categories (blog_id, category_id) "
+        f"select '{SOMEBODY}', min(id) from categories",
+        "erased_people": "insert into erased_people (platform, subject_hash, erased_by) "
+        "values ('instagram', 'h', 'cli')",
+        "hashtag_discoveries": "insert into hashtag_discoveries (hashtag, posts, people, known, refused, added) "
+        "values ('food', 1, 1, 0, 0, 1)",
+        "scrape_tasks": "insert into scrape_tasks (task_type, task_key, priority, max_attempts) "
+        f"values ('full_scrape', '{SOMEBODY}', 1, 4)",
     },
     "operation": {
         "artists": f"insert into artists (id, name_en) values ('{SOMEBODY}', 'Somebody')",
@@ -310,6 +327,12 @@ REFUSED: list[tuple[Kind, Role, str]] = [
             "delete from gemini_usage_events",
             "update gemini_spend_daily set cost_usd = 0",
             "delete from tagged_usernames",
+            "delete from blogs",
+            "update blogs set username = 'other'",
+            "update scrape_tasks set status = 'done'",
+            "delete from scrape_tasks",
+            "update erased_people set subject_hash = 'other'",
+            "delete from erased_people",
             SETTINGS_OF_OTHERS,
             "delete from pipeline_settings",
         )
@@ -403,6 +426,23 @@ def test_the_role_of_the_page_reads_what_it_shows_and_makes_its_one_change_with_
     assert isinstance(gate, Open)
     gemini = GeminiResource(assets_db=database, api_key="any")
     assert gemini.quota().cap == 7
+
+
+def test_the_role_of_the_page_shows_the_influencers_and_asks_for_blogs(
+    filled: dict[Kind, ClonedDatabase], roles: Roles
+) -> None:
+    del filled
+    assets = PostgresResource(url=roles.url("assets", PAGE))
+    figures = InfluencerFigures(installation_of(assets, PostgresResource(url=roles.url("operation", PAGE))))
+    assert figures.blog_counts().total == 1
+    assert [row.subject for row in figures.task_page(TaskQuery()).rows] == ["somebody"]
+    found = figures.blog("somebody")
+    assert found is not None
+    assert [len(found.posts), len(found.highlights), len(found.tasks), found.ledger] == [1, 1, 1, []]
+    assert figures.money().batches == []
+    assert figures.budget().used == 0
+    answers = figures.ask(["somebody", "new.name"], ["food"])
+    assert answers.counted == {Answer.WAS_THERE: 1, Answer.MADE: 2}
 
 
 def version(row: SettingsRow | None) -> Version | None:
@@ -528,7 +568,8 @@ def test_a_policy_that_shows_rows_and_skips_a_write_is_named(
     if command == "update":
         with filled[kind].connection() as connection:
             connection.execute(sql.SQL("set role {}").format(sql.Identifier(anyone)))
-            column = next(iter(needs.TABLES[kind][table].columns))
+            described = needs.TABLES[kind][table]
+            column = next(name for name in described.columns if name not in described.made_there)
             skipped = sql.SQL("update {} set {} = {}").format(*map(sql.Identifier, (table, column, column)))
             count = connection.execute(skipped).rowcount
             connection.execute("reset role")
@@ -551,8 +592,9 @@ def test_a_member_that_undo_could_not_see_is_named(filled: dict[Kind, ClonedData
 @pytest.mark.parametrize(
     ("condition", "fine"),
     [
-        ("platform in ('entity_enrichment', 'gemini', 'instagram', 'notify')", True),
+        ("platform in ('entity_enrichment', 'influencers', 'gemini', 'instagram', 'notify')", True),
         ("platform <> 'another'", True),
+        ("platform in ('entity_enrichment', 'gemini', 'instagram', 'notify')", False),
         ("platform = 'entity_enrichment'", False),
         ("platform <> 'gemini'", False),
         ("is_enabled", False),
@@ -570,7 +612,7 @@ def test_a_condition_is_fine_when_it_is_true_of_our_own_rows(
 def test_a_policy_that_hides_other_pipelines_requests_from_the_cap_is_named(
     filled: dict[Kind, ClonedDatabase], anyone: str
 ) -> None:
-    policy = "create policy p on {table} using (pipeline = 'entity_enrichment');"
+    policy = "create policy p on {table} using (pipeline in ('entity_enrichment', 'influencers'));"
     prepare(filled["assets"], policy, "gemini_usage_events", anyone)
     [sentence] = said_of(filled, "assets", "gemini_usage_events", anyone)
     assert "select is limited by the condition of policy p" in sentence

@@ -40,7 +40,10 @@ NEEDS = SchemaNeeds(
             keys=(("blog_id", "platform_id"),),
         ),
         "categories": our_table(
-            "int: id; text: code name; text[]: aliases", privileges=("select",), keys=(("code",), ("name",))
+            "int: id; text: code name; text[]: aliases",
+            privileges=("select",),
+            keys=(("code",), ("name",)),
+            made_there=frozenset({"id"}),
         ),
         "blog_categories": our_table(
             "uuid: blog_id; int: category_id; bool: is_primary",

@@ -12,6 +12,11 @@ from psycopg import Connection
 
 from entity_pipeline.core.instagram.profile import InstagramProfile
 from entity_pipeline.core.trials import TRIAL_HANDLE, Trial
+from entity_pipeline.domains.influencers.discovery.logic.progress import Counts
+from entity_pipeline.domains.influencers.discovery.queries.discoveries import add_discovery
+from entity_pipeline.domains.influencers.erasure.logic.tombstones import hashes
+from entity_pipeline.domains.influencers.erasure.queries.person import remove
+from entity_pipeline.domains.influencers.erasure.queries.tombstones import keep_out
 from entity_pipeline.domains.influencers.insights import STEP
 from entity_pipeline.domains.influencers.insights.logic.categories import Matched
 from entity_pipeline.domains.influencers.insights.queries.categories import (
@@ -111,6 +116,18 @@ def _categories(connection: Connection[Any]) -> None:
     replace_categories(connection, {blog_id: Matched(found, ())})
 
 
+def _search(connection: Connection[Any]) -> None:
+    add_discovery(connection, TRIAL_HANDLE, Counts(posts=1, people=1, known=0, refused=0, added=1))
+
+
+def _erasure(connection: Connection[Any]) -> None:
+    blog_id, _ = _asked(connection)
+    keep_out(connection, hashes(_NUMBER, TRIAL_HANDLE), "doctor")
+    person = connection.execute("select person_id from blogs where id = %s", [blog_id]).fetchone()
+    assert person is not None
+    remove(connection, person)
+
+
 def _post() -> PostRow:
     return PostRow(
         platform_id=_NUMBER,
@@ -147,5 +164,7 @@ TRIALS = (
     Trial("assets", "blog_highlights", "a highlight", _highlights),
     Trial("assets", "blogs", "the insights of a blog", _insights),
     Trial("assets", "blog_categories", "the categories of a blog", _categories),
+    Trial("assets", "hashtag_discoveries", "a search for a hashtag", _search),
+    Trial("assets", "erased_people", "the removal of a person", _erasure),
     *ledger_trials(STEP),
 )

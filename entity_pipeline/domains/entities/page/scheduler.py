@@ -5,11 +5,10 @@ from datetime import UTC, date, datetime, timedelta
 
 from pydantic import Field
 
-from entity_pipeline.admin.dagster_figures import DagsterFigures, of_domain
+from entity_pipeline.admin.dagster_figures import of_domain, worded
 from entity_pipeline.admin.installation import Installation
 from entity_pipeline.admin.scheduler import AutomationFigures, switch_values
 from entity_pipeline.admin.shown import Sentence, Shown
-from entity_pipeline.core.reasons import Reason
 from entity_pipeline.core.settings import Closed
 from entity_pipeline.domains.entities import KEY
 from entity_pipeline.domains.entities.accounts.backlog import Backlog, wanted_by_a_tick
@@ -51,7 +50,7 @@ def scheduler_figures(at: Installation) -> SchedulerFigures:
         decision = HoldOff(because("plan.taking_in"))
     limits = decision.limits if isinstance(decision, Launch) else {}
     if isinstance(decision, HoldOff):
-        dagster = _worded(dagster, decision.reason)
+        dagster = worded(dagster, decision.reason)
     return SchedulerFigures(
         **switch_values(at, EntitySettings),
         plan=[PlannedCohort(cohort=day, accounts=count) for day, count in limits.items()],
@@ -66,20 +65,6 @@ def _in_flight(at: Installation, assets: Sequence[str]) -> frozenset[date]:
     """The days of runs over these assets, also of those that a person or the command launched."""
     days = at.dagster.asked(lambda instance: frozenset(RUNS.in_flight(instance, assets)))
     return days or frozenset()
-
-
-def _worded(dagster: DagsterFigures, reason: Reason) -> DagsterFigures:
-    """The figures with the reason of the schedule's last tick as a value, if it equals the current reason.
-
-    A schedule has no cursor to keep the value in, as sensors have (`shared/runs/skips.py`).
-    """
-    ticks = [
-        tick.model_copy(update={"said": reason})
-        if tick.name == SCHEDULE and tick.said == str(reason)
-        else tick
-        for tick in dagster.ticks
-    ]
-    return dagster.model_copy(update={"ticks": ticks})
 
 
 def decision_now(at: Installation, in_flight: frozenset[date], now: datetime) -> Launch | HoldOff:

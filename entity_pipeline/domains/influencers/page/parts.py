@@ -1,4 +1,4 @@
-"""The parts of the influencers' page: scheduler, tasks by state, budget, batches with money, and the two lists."""
+"""The parts of the influencers' page: scheduler, tasks by state, budget, batches with money, and two lists."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -94,16 +94,16 @@ def influencer_parts(figures: InfluencerFigures) -> Sequence[PagePart]:
             refresh_s=15,
         ),
         PagePart(
-            key="money",
-            title="money",
-            template="influencers/money.html",
-            read=lambda _: figures.money(),
-        ),
-        PagePart(
             key="budget",
             title="budget",
             template="influencers/budget.html",
             read=lambda _: figures.budget(),
+        ),
+        PagePart(
+            key="money",
+            title="money",
+            template="influencers/money.html",
+            read=lambda _: figures.money(),
         ),
         PagePart(
             key="blogs",

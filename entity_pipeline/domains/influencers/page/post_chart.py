@@ -11,7 +11,7 @@ from typing import Literal
 
 from entity_pipeline.domains.influencers.page.blog_values import PostFigures
 
-_MARGIN = 1.5  # percent, so that no mark is cut off
+_LEFT, _RIGHT = 8.0, 1.5  # percent: room for the numbers of the scale, and no mark is cut off
 _TOP = 8.0
 Kind = Literal["post", "reel", "unknown"]
 
@@ -53,7 +53,7 @@ def post_chart(posts: Sequence[PostFigures]) -> PostChart | None:
 
     dots = [
         Dot(
-            x=round(_MARGIN + (100 - 2 * _MARGIN) * (post.taken_at - first).total_seconds() / span_s, 2),
+            x=round(_LEFT + (100 - _LEFT - _RIGHT) * (post.taken_at - first).total_seconds() / span_s, 2),
             y=height(post.engagement or 0),
             kind="unknown" if post.engagement is None else "reel" if post.is_reel else "post",
             post=post,

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from pydantic import Field
 
-from entity_pipeline.admin.dagster_figures import of_domain
+from entity_pipeline.admin.dagster_figures import of_domain, worded
 from entity_pipeline.admin.installation import Installation
 from entity_pipeline.admin.scheduler import AutomationFigures, switch_values
 from entity_pipeline.domains.influencers import KEY
@@ -26,11 +26,13 @@ def scheduler_figures(at: Installation, tasks: TaskFigures) -> SchedulerFigures:
     """The current figures; `tasks` may be some seconds old."""
     with at.assets_db.connection() as connection:
         due = next_due(connection, QUEUE.types)
+    switch = switch_values(at, InfluencerSettings)
+    dagster = of_domain(at.dagster.figures(), at.automation, KEY)
     return SchedulerFigures(
-        **switch_values(at, InfluencerSettings),
+        **switch,
         waiting=tasks.waiting(),
         running=tasks.of_status("running"),
         next_due_at=due,
-        dagster=of_domain(at.dagster.figures(), at.automation, KEY),
+        dagster=worded(dagster, switch["closed_because"]),
         as_of=datetime.now(UTC),
     )
