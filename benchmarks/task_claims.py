@@ -49,6 +49,7 @@ NAMES = (
     f"claim of {CLAIM} made on a day",
     "claim of a day, none due",
     "open tasks by day",
+    "which of 12 days are open",
 )
 STORE = TaskStore(TaskQueue("errands", ("fetch", "describe"), {"error": RetryPolicy([timedelta(minutes=5)])}))
 # As a domain with partitions by day has it.
@@ -135,6 +136,8 @@ def _measure_days(connection: psycopg.Connection[Any], times: dict[str, Times], 
         for task in tasks:
             STORE.finish(connection, task)
     several(times["open tasks by day"], 5, lambda _: STORE.open_by_day(connection, (EVER, row[0])))
+    days = [(until - timedelta(days=n + 1), until - timedelta(days=n)) for n in range(12)]
+    several(times["which of 12 days are open"], 20, lambda _: STORE.with_open(connection, days))
     connection.execute(
         "update errands set next_retry_at = now() + interval '1 hour' "
         "where status = 'pending' and created_at >= %s and created_at < %s",

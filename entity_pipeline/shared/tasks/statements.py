@@ -229,11 +229,21 @@ from lost where t.id = lost.id
 returning {", ".join(f"t.{field.name}" for field in fields(Task))}
 """
 
-# Along the same index as `CLAIM_MADE`.
+# Both along the same index as `CLAIM_MADE`.
 OPEN_BY_DAY = f"""
 select (created_at at time zone 'UTC')::date, count(*) from {{table}}
 where {_OPEN} and created_at >= %(since)s and created_at < %(until)s and task_type = any (%(types)s)
 group by 1 order by 1
+"""
+
+SPANS_WITH_OPEN = f"""
+select nth - 1
+from unnest(%(since)s::timestamptz[], %(until)s::timestamptz[]) with ordinality as span(since, until, nth)
+where exists (
+  select from {{table}}
+  where {_OPEN} and created_at >= span.since and created_at < span.until and task_type = any (%(types)s)
+)
+order by nth
 """
 
 LAPSED = """

@@ -200,6 +200,18 @@ class TaskStore:
         values = {"since": made[0], "until": made[1], "types": list(types or self.queue.types)}
         return dict(connection.execute(self._sql(statements.OPEN_BY_DAY), values).fetchall())
 
+    def with_open(
+        self,
+        connection: Connection,
+        spans: Sequence[tuple[datetime, datetime]],
+        types: Sequence[str] | None = None,
+    ) -> list[bool]:
+        """Whether a task that was made in each span is pending or running; quick however many there are."""
+        since, until = [span[0] for span in spans], [span[1] for span in spans]
+        values = {"since": since, "until": until, "types": list(types or self.queue.types)}
+        found = {row[0] for row in connection.execute(self._sql(statements.SPANS_WITH_OPEN), values)}
+        return [nth in found for nth in range(len(spans))]
+
     def counts(self, connection: Connection) -> list[TaskCount]:
         """How many tasks there are of each type and state."""
         rows = connection.execute(self._sql(statements.COUNTS)).fetchall()

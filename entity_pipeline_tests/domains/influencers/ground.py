@@ -119,12 +119,6 @@ class Ground:
         with self.database.connection() as connection:
             connection.execute("update scrape_tasks set deferred_until = null, next_retry_at = null")
 
-    def rest_is_over(self) -> None:
-        """Let every account and route of the pool be free again."""
-        with self.database.connection() as connection:
-            connection.execute("update instagram_pool_accounts set state = 'active', cooling_until = null")
-            connection.execute("update instagram_routes set state = 'active', cooling_until = null")
-
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """The rows of a query."""
         with self.database.connection() as connection:

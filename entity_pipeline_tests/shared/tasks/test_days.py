@@ -100,6 +100,10 @@ def test_open_tasks_are_counted_by_the_utc_day_on_which_they_were_made(queue: Co
     queue.execute("set timezone to 'Asia/Seoul'")
     assert STORE.open_by_day(queue, span, ["fetch"]) == {date(2026, 11, 2): 2, date(2026, 11, 4): 1}
     assert STORE.open_by_day(queue, span) == {date(2026, 11, 2): 3, date(2026, 11, 4): 1}
+    days = [(MONDAY + n * DAY, MONDAY + (n + 1) * DAY) for n in (2, 1, 0)]
+    assert STORE.with_open(queue, days) == [True, False, True]
+    assert STORE.with_open(queue, days, ["describe"]) == [False, False, True]
+    assert STORE.with_open(queue, []) == []
 
 
 def test_lapsed_are_those_that_recovery_would_take_up(queue: Connection) -> None:

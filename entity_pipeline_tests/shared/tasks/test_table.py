@@ -1,6 +1,7 @@
 """The table that a domain's migration makes: its needs, its checks, and indexes that keep a large queue quick."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -106,7 +107,13 @@ def test_the_oldest_due_and_a_page_are_found_without_reading_all(queue: Connecti
     queue.execute(_MANY)
     queue.execute("vacuum analyze errands")
     assert _pages(queue, sql_of_the_queue.OLDEST_DUE, {"types": list(QUEUE.types)}) < 200
-    page = {"types": list(QUEUE.types), "statuses": ["pending", "running"], "before": 40_000, "most": 50}
+    page = {
+        "types": list(QUEUE.types),
+        "statuses": ["pending", "running"],
+        "before": 40_000,
+        "most": 50,
+        "offset": 0,
+    }
     assert _pages(queue, sql_of_the_queue.PAGE, page) < 300
 
 
@@ -126,3 +133,26 @@ def test_what_is_missing_of_the_table_is_named(queue: Connection) -> None:
     found = " ".join(map(str, missing_schema(queue, queue, needs)))
     assert "errands_due" in found
     assert "errands.steps" in found
+
+
+# A task every minute over 41 days, of which one in three has ended.
+_DAYS = """
+insert into errands (task_type, task_key, priority, max_attempts, created_at, status, completed_at)
+select 'fetch', 'name-' || n, 5, 4, timestamptz '2026-10-01 00:00Z' + n * interval '1 minute',
+  case when n % 3 = 0 then 'done' else 'pending' end, case when n % 3 = 0 then clock_timestamp() end
+from generate_series(0, 60000) n
+"""
+_OPEN_BY_DAY = "create index on errands (created_at) where status in ('pending', 'running')"
+
+
+@pytest.mark.parametrize("is_analysed", [True, False])
+def test_a_claim_of_a_day_and_its_open_tasks_read_that_day_only(queue: Connection, is_analysed: bool) -> None:
+    queue.execute(_OPEN_BY_DAY)
+    queue.execute(_DAYS)
+    if is_analysed:
+        queue.execute("vacuum analyze errands")
+    day = {"since": datetime(2026, 10, 20, tzinfo=UTC), "until": datetime(2026, 10, 21, tzinfo=UTC)}
+    values = day | {"claim": "me", "most": 10, "types": ["fetch"], "lease": QUEUE.lease}
+    assert _pages(queue, sql_of_the_queue.CLAIM_MADE, values) < 600
+    assert len(queue.execute("select from errands where lease_owner = 'me'").fetchall()) == 10
+    assert _pages(queue, sql_of_the_queue.OPEN_BY_DAY, day | {"types": ["fetch"]}) < 300

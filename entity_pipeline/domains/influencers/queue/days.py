@@ -35,15 +35,19 @@ def open_tasks(connection: Connection[Any], task_type: TaskType, first: date, la
     return counts
 
 
+def without_open(connection: Connection[Any], task_type: TaskType, days: Sequence[date]) -> list[date]:
+    """Those of these partitions in which every task of the type has ended."""
+    with_open = STORE.with_open(connection, [span_of(day, day) for day in days], [task_type])
+    return [day for day, is_open in zip(days, with_open, strict=True) if not is_open]
+
+
 def ended_days(database: Database, tasks: Sequence[Task]) -> Iterator[tuple[TaskType, date]]:
     """The partitions of these tasks, by type, in which every task has ended."""
     for task_type in ASSETS_OF_TYPE:
         days = sorted({day_of(task.created_at) for task in tasks if task.task_type == task_type})
         if days:
-            counts = patiently_on(
-                database, partial(open_tasks, task_type=task_type, first=days[0], last=days[-1])
-            )
-            yield from ((task_type, day) for day in days if not counts.get(day))
+            ended = patiently_on(database, partial(without_open, task_type=task_type, days=days))
+            yield from ((task_type, day) for day in ended)
 
 
 def report_ended(

@@ -13,7 +13,7 @@ from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import SettingsAccess
 from entity_pipeline.domains.influencers.models import Priority, TaskType
 from entity_pipeline.domains.influencers.partitions import day_of
-from entity_pipeline.domains.influencers.queue.days import ASSETS_OF_TYPE, open_tasks, report_ended
+from entity_pipeline.domains.influencers.queue.days import ASSETS_OF_TYPE, report_ended, without_open
 from entity_pipeline.domains.influencers.queue.queries.due_blogs import due_blogs
 from entity_pipeline.domains.influencers.queue.requests import ask_for_hashtags
 from entity_pipeline.domains.influencers.queue.store import STORE
@@ -84,7 +84,5 @@ def _missed_days(instance: dg.DagsterInstance, assets_db: Database) -> Iterator[
         )
         missing = [day for day in past if day.isoformat() not in green]
         if missing:
-            counts = patiently_on(
-                assets_db, partial(open_tasks, task_type=task_type, first=missing[0], last=missing[-1])
-            )
-            yield from ((task_type, day) for day in missing if not counts.get(day))
+            ended = patiently_on(assets_db, partial(without_open, task_type=task_type, days=missing))
+            yield from ((task_type, day) for day in ended)
