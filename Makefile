@@ -95,6 +95,7 @@ bench: install
 	$(BIN)/python -W ignore benchmarks/task_claims.py $(if $(SHORT),--short)
 	$(BIN)/python -W ignore benchmarks/influencer_scrape.py $(if $(SHORT),--short)
 	$(BIN)/python -W ignore benchmarks/gemini_batch.py $(if $(SHORT),100)
+	$(BIN)/python -W ignore benchmarks/insights.py $(if $(SHORT),40)
 	$(BIN)/python -W ignore benchmarks/admin_queue.py $(if $(SHORT),50000)
 	$(BIN)/python -W ignore benchmarks/scrape_requests.py $(if $(SHORT),60)
 

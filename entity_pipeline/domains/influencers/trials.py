@@ -105,8 +105,10 @@ def _highlights(connection: Connection[Any]) -> None:
 
 
 def _insights(connection: Connection[Any]) -> None:
-    blog_id, _ = _asked(connection)
-    store_description(connection, blog_id, {"confidence": 0.5}, 0.5, {"doctor": TRIAL_HANDLE})
+    blog_id, task = _held(connection)
+    trip = FencedTrip(STORE, connection, task)
+    store_description(trip, blog_id, {"confidence": 0.5}, 0.5, {"doctor": TRIAL_HANDLE})
+    trip.go()
 
 
 def _categories(connection: Connection[Any]) -> None:

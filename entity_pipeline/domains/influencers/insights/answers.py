@@ -1,10 +1,10 @@
-"""What an answer, or none, does to a task and its blog: one transaction each, under the task's fence.
+"""What an answer, or none, does to a task and its blog: one round trip each, under the task's fence.
 
 Everything here may be repeated: a task that has ended, or that another worker holds, changes nothing.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -20,7 +20,7 @@ from entity_pipeline.core.ports import Database
 from entity_pipeline.domains.influencers.insights.logic.blog_facts import BlogFacts, sources_of
 from entity_pipeline.domains.influencers.insights.logic.categories import CategoryNames, match_categories
 from entity_pipeline.domains.influencers.insights.logic.evidence import Supported
-from entity_pipeline.domains.influencers.insights.logic.reading import Refused, Unreadable, read_answer
+from entity_pipeline.domains.influencers.insights.logic.reading import Refused, read_answer
 from entity_pipeline.domains.influencers.insights.logic.record import (
     LastOutcome,
     last_answer,
@@ -29,7 +29,7 @@ from entity_pipeline.domains.influencers.insights.logic.record import (
 )
 from entity_pipeline.domains.influencers.insights.logic.waiting import Treatment, again_at, treatment
 from entity_pipeline.domains.influencers.insights.queries.blog_facts import load_blogs
-from entity_pipeline.domains.influencers.insights.queries.categories import replace_categories
+from entity_pipeline.domains.influencers.insights.queries.categories import store_categories
 from entity_pipeline.domains.influencers.insights.queries.insights import (
     activate,
     store_description,
@@ -38,6 +38,8 @@ from entity_pipeline.domains.influencers.insights.queries.insights import (
 from entity_pipeline.domains.influencers.insights.question import ASKED, WITHOUT_PICTURES
 from entity_pipeline.domains.influencers.queue.store import STORE
 from entity_pipeline.domains.influencers.queue.tasks import Failure, Outcome
+from entity_pipeline.shared.tasks import endings
+from entity_pipeline.shared.tasks.fenced_trip import FencedTrip
 from entity_pipeline.shared.tasks.rules import Task, TaskStatus
 
 Connection = psycopg.Connection[Any]
@@ -83,15 +85,15 @@ class AnswerWriter:
 
     def finish(self, task: Task, outcome: Outcome) -> None:
         """The task needs no answer; its blog is active."""
-
-        def write(connection: Connection) -> str:
-            with connection.transaction():
-                if not STORE.finish(connection, task, outcome):
-                    return LOST
-                activate(connection, blog_id(task))
-            return str(outcome)
-
-        self._count(write)
+        self._count(
+            lambda connection: self._end(
+                connection,
+                task,
+                endings.finished(outcome),
+                str(outcome),
+                lambda trip: activate(trip, blog_id(task)),
+            )
+        )
 
     def _store(self, connection: Connection, task: Task, reply: StoredReply) -> str:
         blog = load_blogs(connection, [blog_id(task)]).get(blog_id(task))
@@ -99,50 +101,61 @@ class AnswerWriter:
             return LOST
         sources = sources_of(blog, sent_posts(task.steps.get(ASKED), reply))
         found = read_answer(reply.body, blog.key, sources)
-        with connection.transaction():
-            if isinstance(found, Supported):
-                return self._described(connection, task, blog, reply, found)
-            if isinstance(found, Refused):
-                if not STORE.finish(connection, task, Outcome.REFUSED):
-                    return LOST
-                last = last_answer(LastOutcome.REFUSED, reply, self.clock(), found.detail)
-                store_last(connection, blog.id, last, is_over=True)
-                return str(Outcome.REFUSED)
-            return self._unreadable(connection, task, blog, reply, found)
+        if isinstance(found, Supported):
+            return self._described(connection, task, blog, reply, found)
+        if isinstance(found, Refused):
+            ending, outcome, word = (
+                endings.finished(Outcome.REFUSED),
+                LastOutcome.REFUSED,
+                str(Outcome.REFUSED),
+            )
+        else:
+            ending = endings.failed(STORE.queue, task, Failure.UNREADABLE, found.detail)
+            outcome, word = LastOutcome.UNREADABLE, f"unreadable:{found.fault}"
+        last = last_answer(outcome, reply, self.clock(), found.detail)
+        is_over = ending.status is not TaskStatus.PENDING
+        return self._end(
+            connection, task, ending, word, lambda trip: store_last(trip, blog.id, last, is_over=is_over)
+        )
 
     def _described(
         self, connection: Connection, task: Task, blog: BlogFacts, reply: StoredReply, found: Supported
     ) -> str:
-        if not STORE.finish(connection, task):
-            return LOST
         content = found.insights.content
         matched = match_categories(content.primary_topic, content.secondary_topics, self.names)
         meta = meta_of(task.steps.get(ASKED), reply, found, matched.unmatched, self.clock())
         insights = found.insights.model_dump(mode="json")
-        store_description(connection, blog.id, insights, found.insights.confidence, meta)
-        replace_categories(connection, {blog.id: matched})
-        return DESCRIBED
 
-    def _unreadable(
-        self, connection: Connection, task: Task, blog: BlogFacts, reply: StoredReply, found: Unreadable
-    ) -> str:
-        status = STORE.fail(connection, task, Failure.UNREADABLE, found.detail)
-        if status is None:
-            return LOST
-        last = last_answer(LastOutcome.UNREADABLE, reply, self.clock(), found.detail)
-        store_last(connection, blog.id, last, is_over=status is TaskStatus.FAILED)
-        return f"unreadable:{found.fault}"
+        def write(trip: FencedTrip) -> None:
+            store_description(trip, blog.id, insights, found.insights.confidence, meta)
+            store_categories(trip, blog.id, matched)
+
+        return self._end(connection, task, endings.finished(), DESCRIBED, write)
 
     def _fail(self, connection: Connection, task: Task, kind: Failure, why: str, refused: bool) -> str:
-        with connection.transaction():
-            if refused:
-                STORE.note_steps(connection, task, {WITHOUT_PICTURES: True})
-            status = STORE.fail(connection, task, kind, why)
-            if status is None:
-                return LOST
-            if status is TaskStatus.FAILED:
-                activate(connection, blog_id(task))
-        return f"no_answer:{status}"
+        ending = endings.failed(STORE.queue, task, kind, why)
+
+        def write(trip: FencedTrip) -> None:
+            if ending.status is TaskStatus.FAILED:
+                activate(trip, blog_id(task))
+
+        steps = {WITHOUT_PICTURES: True} if refused else {}
+        return self._end(connection, task, ending, f"no_answer:{ending.status}", write, steps)
+
+    def _end(
+        self,
+        connection: Connection,
+        task: Task,
+        ending: endings.Ending,
+        word: str,
+        write: Callable[[FencedTrip], None],
+        steps: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Write and give the task back in one round trip; the word for the counts."""
+        trip = FencedTrip(STORE, connection, task, steps)
+        write(trip)
+        trip.end(ending)
+        return word if trip.go() else LOST
 
     def _count(self, write: Callable[[Connection], str]) -> None:
         self.outcomes[patiently_on(self.database, write)] += 1

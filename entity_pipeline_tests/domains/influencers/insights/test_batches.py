@@ -145,6 +145,8 @@ def test_pictures_are_stored_small_once_and_sent(made: World) -> None:
     assert made.blog("anna")["meta"]["pictures"] == 2
     assert made.blog("anna")["meta"]["avatar_name"] == "/anna.jpg"
     assert made.blog("boris")["meta"]["pictures"] == 0
+    [anna] = made.rows("select id from blogs where username = 'anna'")
+    want_insights(made.database, anna[0])
     again = made.submission()
     again._keep_pictures()
     assert again.pictures.outcomes == {}

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 import psycopg
@@ -10,25 +10,26 @@ import psycopg
 from entity_pipeline.core.jsonb import json_object, jsonb_text
 from entity_pipeline.domains.influencers.insights.logic.waiting import Waiting
 from entity_pipeline.domains.influencers.models import TaskType
+from entity_pipeline.shared.tasks.fenced_trip import FencedTrip
 
 # A blog that has become private, or is scraped again, keeps that state.
-_ACTIVE = "case scrape_status when 'analyzing' then 'active' else scrape_status end"
+_ACTIVE: LiteralString = "case scrape_status when 'analyzing' then 'active' else scrape_status end"
 
-_DESCRIBED = f"""
+_DESCRIBED: LiteralString = f"""
 update blogs set ai_insights = %(insights)s::jsonb, ai_confidence = %(confidence)s, ai_analyzed_at = clock_timestamp(),
   insights_meta = jsonb_strip_nulls(jsonb_build_object('avatar_name', insights_meta -> 'avatar_name'))
     || %(meta)s::jsonb,
   scrape_status = {_ACTIVE}, updated_at = clock_timestamp()
-where id = %(blog)s
+where id = %(blog)s and {{held}}
 """
-_LAST = f"""
+_LAST: LiteralString = f"""
 update blogs set insights_meta = insights_meta || jsonb_build_object('last', %(last)s::jsonb),
   scrape_status = case when %(is_over)s then {_ACTIVE} else scrape_status end, updated_at = clock_timestamp()
-where id = %(blog)s
+where id = %(blog)s and {{held}}
 """
-_ACTIVATE = """
+_ACTIVATE: LiteralString = """
 update blogs set scrape_status = 'active', updated_at = clock_timestamp()
-where id = %s and scrape_status = 'analyzing'
+where id = %(blog)s and scrape_status = 'analyzing' and {held}
 """
 # Their task ended without their stage, for example because its worker was lost too often.
 _STRANDED = """
@@ -75,27 +76,21 @@ _ABSENT = "select s.id from unnest(%s::text[]) as s(id) where not exists (select
 
 
 def store_description(
-    connection: psycopg.Connection[Any],
-    blog: UUID,
-    insights: Mapping[str, Any],
-    confidence: float,
-    meta: Mapping[str, Any],
+    trip: FencedTrip, blog: UUID, insights: Mapping[str, Any], confidence: float, meta: Mapping[str, Any]
 ) -> None:
     """Replace the insights of a blog."""
     values = {"insights": jsonb_text(insights), "meta": jsonb_text(meta), "blog": blog}
-    connection.execute(_DESCRIBED, values | {"confidence": round(confidence, 2)})
+    trip.add(_DESCRIBED, values | {"confidence": round(confidence, 2)})
 
 
-def store_last(
-    connection: psycopg.Connection[Any], blog: UUID, last: Mapping[str, Any], *, is_over: bool
-) -> None:
+def store_last(trip: FencedTrip, blog: UUID, last: Mapping[str, Any], *, is_over: bool) -> None:
     """Note the last answer, which gave no insights; the former ones stay. `is_over`: it is not asked about again."""
-    connection.execute(_LAST, {"blog": blog, "last": jsonb_text(last), "is_over": is_over})
+    trip.add(_LAST, {"blog": blog, "last": jsonb_text(last), "is_over": is_over})
 
 
-def activate(connection: psycopg.Connection[Any], blog: UUID) -> None:
+def activate(trip: FencedTrip, blog: UUID) -> None:
     """The blog does not wait for insights any more."""
-    connection.execute(_ACTIVATE, [blog])
+    trip.add(_ACTIVATE, {"blog": blog})
 
 
 def activate_stranded(connection: psycopg.Connection[Any]) -> int:
