@@ -8,7 +8,7 @@ from entity_pipeline.admin.installation import Installation
 from entity_pipeline.admin.metrics.part import MetricsPart
 from entity_pipeline.admin.page import Backlog, Page
 from entity_pipeline.admin.parts import PagePart
-from entity_pipeline.domains.influencers.page import routes
+from entity_pipeline.domains.influencers.page import api, routes
 from entity_pipeline.domains.influencers.page.addresses import PAGE_PATH
 from entity_pipeline.domains.influencers.page.figures import InfluencerFigures
 from entity_pipeline.domains.influencers.page.metrics import tasks_part
@@ -36,6 +36,10 @@ class InfluencersPage(Page):
     def routes(self) -> APIRouter:
         """Routes of a blog and of what people ask for."""
         return routes.router
+
+    def api(self) -> APIRouter:
+        """API routes of the figures."""
+        return api.router
 
     def metrics(self) -> Sequence[MetricsPart]:
         """Metrics: tasks by type and state, blogs by state, open batches."""
