@@ -19,6 +19,8 @@ CLIENTS = {
     "entity_pipeline.resources.instagram.session",
     "entity_pipeline.resources.schema_check",
     "entity_pipeline.domains.entities.links.logic.decide",
+    "entity_pipeline.domains.influencers.queue.run",
+    "entity_pipeline.domains.influencers.queue.store",
 }
 
 
@@ -42,6 +44,7 @@ def loaded() -> frozenset[str]:
 
 def test_it_loads_without_any_variable_an_sdk_or_a_driver(loaded: frozenset[str]) -> None:
     assert "entity_pipeline.domains.entities.reviews.asset" in loaded
+    assert "entity_pipeline.domains.influencers.queue.asset" in loaded
     assert SDKS_AND_DRIVERS & loaded == set()
 
 

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from entity_pipeline.core.instagram.operations import Operation
+from entity_pipeline.core.instagram.profile import ProfileById
 from entity_pipeline.core.instagram.results import Deferred, Result
 from entity_pipeline.core.ports import Database
 from entity_pipeline.domains.influencers.discovery.discover import discover
@@ -207,6 +208,17 @@ def test_a_task_that_another_worker_has_is_left_alone(seoul: Ground) -> None:
     assert not seoul.rows("select from persons p where not exists (select from blogs where person_id = p.id)")
 
 
+def test_a_person_is_not_taken_in_for_a_task_that_was_lost_during_the_look(seoul: Ground) -> None:
+    work = seoul.work()
+    losing = LosingSession(work.session, seoul, ProfileById(101))
+    assert discover(hashtag(seoul), replace(work, session=losing)) == Done("lost")
+    assert taken_in(seoul) == []
+    assert seoul.rows("select username from blogs") == [("gil",)]
+    assert len(seoul.rows("select from persons")) == 1
+    assert discover(hashtag(seoul), seoul.work()) == Done("discovered")
+    assert taken_in(seoul) == ADDED
+
+
 def test_a_task_that_is_known_to_be_lost_asks_for_nothing_and_lets_the_run_go_on(seoul: Ground) -> None:
     task = hashtag(seoul)
     lost = Event()
@@ -214,6 +226,21 @@ def test_a_task_that_is_known_to_be_lost_asks_for_nothing_and_lets_the_run_go_on
     assert discover(task, seoul.work(lost)) == Done("lost")
     assert seoul.requests() == []
     assert [one.status for one in seoul.tasks()] == [TaskStatus.RUNNING]
+
+
+class LosingSession:
+    """The lease runs out during one request."""
+
+    def __init__(self, session: Any, made: Ground, during: Operation[Any]) -> None:
+        self._session = session
+        self._made = made
+        self._during = during
+
+    def run(self, operation: Operation[Any], deadline: datetime) -> Result[Any] | Deferred:
+        if operation == self._during:
+            self._made.lose_workers()
+        ended: Result[Any] | Deferred = self._session.run(operation, deadline)
+        return ended
 
 
 class StoppingSession:
