@@ -99,8 +99,9 @@ class InfluencerDemo:
                 moved = self._move_clock(types)
                 if not moved:
                     return
+                waiting = "task waits" if moved == 1 else "tasks wait"
                 self._demo.console.print(
-                    f"{moved} tasks wait some minutes for their next attempt; the demo moves their clock."
+                    f"{moved} {waiting} some minutes for the next attempt; the demo moves the clock."
                 )
             work()
 

@@ -107,7 +107,7 @@ def print_figures(console: Console, figures: Figures, day: datetime) -> None:
     unknown = sum(cost for state, cost in figures.ledger.values() if state == "unknown")
     console.print(
         f"Requests to Instagram since the command began: {figures.requests}. Scraping {len(scraped)} blogs once takes "
-        f"{ours}, and {naive} by Instaloader's documented methods ({naive / ours:.1f} times as many)."
+        f"{ours}, and {naive:,} by Instaloader's documented methods ({naive / ours:.1f} times as many)."
     )
     console.print(
         f"Gemini's batches: {settled:.6f} USD for answers, as billed; {unknown:.6f} USD are held for results that were "
