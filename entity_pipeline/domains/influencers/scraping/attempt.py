@@ -16,6 +16,7 @@ from entity_pipeline.core.instagram.outcomes import Finding
 from entity_pipeline.core.instagram.results import Deferred, Result
 from entity_pipeline.core.patience import patiently_on
 from entity_pipeline.domains.influencers.models import ScrapeStatus
+from entity_pipeline.domains.influencers.queue.asking import LOST, ask
 from entity_pipeline.domains.influencers.queue.tasks import Failure
 from entity_pipeline.domains.influencers.queue.work_item import Work
 from entity_pipeline.domains.influencers.scraping.logic.profile_verdict import is_refusal
@@ -31,9 +32,7 @@ T = TypeVar("T")
 Ended = Done | Stopped
 Write = Callable[[FencedTrip], object]
 
-LOST = Done("lost")
-MOST_SEATS = 3
-_RETRY = timedelta(minutes=5)
+_LATER = timedelta(minutes=5)  # when a deferral names no time
 
 
 def nothing(_: FencedTrip) -> None:
@@ -68,18 +67,12 @@ class Attempt:
 
         Refused by every seat, an optional request does not fail the task in its last attempt: the refusal is returned.
         """
-        refused: Result[R] | None = None
-        for _ in range(MOST_SEATS):
-            if not self.work.may_ask:
-                return self._interrupted()
-            ended = self.work.session.run(operation, self.work.deadline)
-            if isinstance(ended, Deferred):
-                return self._put_off(ended) if refused is None else self._refused(refused, ended, is_optional)
-            if not is_refusal(ended):
-                return ended
-            refused = ended
-        assert refused is not None
-        return self._refused(refused, None, is_optional)
+        answer = ask(operation, self.work)
+        if answer is None:
+            return self._interrupted()
+        if isinstance(answer, Deferred):
+            return self._put_off(answer)
+        return self._refused(answer, is_optional) if is_refusal(answer) else answer
 
     def store(self, note: Mapping[str, Any], write: Write) -> bool:
         """Write, and note the steps as stored. False: the task is lost."""
@@ -139,17 +132,15 @@ class Attempt:
         return self.give_back(ending, Done("put_off"))
 
     def _put_off(self, deferred: Deferred) -> Ended:
-        until, because = deferred.next_at or self.work.clock() + _RETRY, str(deferred.reason)
+        until, because = deferred.next_at or self.work.clock() + _LATER, str(deferred.reason)
         return self.give_back(endings.put_off(until, because), Stopped(because, until, at_once=False))
 
-    def _refused(self, refused: Result[R], then: Deferred | None, is_optional: bool) -> Result[R] | Ended:
+    def _refused(self, refused: Result[R], is_optional: bool) -> Result[R] | Ended:
         sentence = f"Every account that could ask was refused: {_said(refused)}"
         ending = self._failed(Failure.ALL_COOLING, sentence)
         if is_optional and ending.status is TaskStatus.FAILED:
             return refused
-        if then is None:
-            return self.give_back(ending, Done(Failure.ALL_COOLING, unavailable=True))
-        return self.give_back(ending, Stopped(str(then.reason), then.next_at, at_once=False))
+        return self.give_back(ending, Done(Failure.ALL_COOLING, unavailable=True))
 
     def _interrupted(self) -> Ended:
         if self.work.lost.is_set():

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from entity_pipeline.core.instagram.newest_posts import NewestPosts
 from entity_pipeline.core.instagram.outcomes import Finding
 from entity_pipeline.core.instagram.profile import ProfileById
 from entity_pipeline.core.instagram.results import Result
@@ -17,6 +18,7 @@ from entity_pipeline.shared.runs.workers import Done
 from entity_pipeline.shared.tasks.rules import Task
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.domains.influencers.scraping.blogger import (
+    BUSY,
     DRIFT,
     FOUND,
     NOT_THERE,
@@ -114,6 +116,16 @@ def test_a_blog_that_is_a_known_person_under_a_new_name_becomes_that_persons(
     ]
     assert rows(assets, "select count(*) from persons") == [{"count": 1}]
     assert (task_now(assets, task)["blog_id"], task_now(assets, task)["status"]) == (old, "done")
+
+
+def test_that_persons_blog_keeps_its_own_state_when_the_scrape_is_put_off(
+    assets_db: ClonedDatabase, assets: Connection, known: Task
+) -> None:
+    STORE.finish(assets, known)
+    task = asked(assets, "new.name")
+    instagram = FakeInstagram({"new.name": RENAMED}, answers={NewestPosts(PK, 20): BUSY})
+    scrape(task, work(assets_db, instagram))
+    assert state(assets, task) == ("active", "pending", None)
 
 
 def test_while_the_known_person_has_a_task_the_other_one_waits(

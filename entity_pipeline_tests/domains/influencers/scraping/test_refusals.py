@@ -68,13 +68,10 @@ def test_the_third_attempt_with_all_accounts_cooling_is_final(
     assert state(assets, task) == ("failed", "failed", "all_accounts_cooling")
 
 
-def test_no_free_account_after_a_refusal_is_an_attempt_and_stops_the_run(
-    assets_db: ClonedDatabase, assets: Connection
-) -> None:
+def test_no_free_account_after_a_refusal_is_an_attempt(assets_db: ClonedDatabase, assets: Connection) -> None:
     task = asked(assets)
     instagram = FakeInstagram({NAME: [LIMITED, BUSY]})
-    ended = scrape(task, work(assets_db, instagram))
-    assert ended == Stopped("All accounts are resting.", BUSY.next_at, at_once=False)
+    assert scrape(task, work(assets_db, instagram)) == Done("all_accounts_cooling", unavailable=True)
     assert task_now(assets, task)["attempts"] == 1
     assert state(assets, task) == ("pending", "pending", None)
 
