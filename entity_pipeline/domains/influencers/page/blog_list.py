@@ -1,5 +1,7 @@
 """The list of blogs: its pages and its counts, over `queries/blogs.py`."""
 
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from uuid import UUID
@@ -16,8 +18,10 @@ from entity_pipeline.domains.influencers.page.list_values import (
     BlogRow,
 )
 from entity_pipeline.domains.influencers.page.queries.blogs import (
+    ORDERS,
     BlogFilter,
     Entry,
+    KeyType,
     ListedBlog,
     blog_counts,
     blog_entries,
@@ -26,6 +30,7 @@ from entity_pipeline.domains.influencers.page.queries.blogs import (
 )
 
 _NO_CATEGORY = -1  # no row has it
+_MOST = 10**18
 
 
 def blog_page(connection: Connection[Any], query: BlogQuery) -> BlogPage:
@@ -105,12 +110,29 @@ def _place_of(query: BlogQuery) -> tuple[Entry, bool] | None:
     values, backwards = unpack_cursor(query.cursor, _mark(query))
     try:
         key, blog_id = values
-        entry = Entry(Decimal(key), UUID(blog_id))
-    except (ValueError, TypeError, AttributeError, InvalidOperation):
+        return Entry(_READ[ORDERS[query.sort.value][1]](key), UUID(blog_id)), backwards
+    except (ValueError, TypeError, AttributeError, OverflowError, InvalidOperation):
         raise UnknownCursor from None
-    if not entry.key.is_finite():
-        raise UnknownCursor
-    return entry, backwards
+
+
+def _number(key: Any) -> Decimal:
+    found = Decimal(key)
+    if not found.is_finite() or abs(found) > _MOST:
+        raise ValueError
+    return found
+
+
+def _whole(key: Any) -> int:
+    if type(key) is not int or abs(key) > _MOST:
+        raise ValueError
+    return key
+
+
+_READ: Mapping[KeyType, Callable[[Any], Any]] = {
+    "bigint": _whole,
+    "numeric": _number,
+    "timestamptz": lambda key: datetime.fromisoformat(key).astimezone(UTC),
+}
 
 
 def _mark(query: BlogQuery) -> str:

@@ -1,31 +1,37 @@
 """The list of blogs: a page of it, and its counts.
 
 Filters and orders read only the index `blogs_listed`, so the columns of the page's rows are looked up afterwards. All
-orders are descending by one number, with the id where two are equal.
+orders are descending by one value, with the id where two are equal.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from psycopg import Connection, sql
 from psycopg.rows import class_row
 
+KeyType = Literal["bigint", "numeric", "timestamptz"]
 _FOLLOWERS = "coalesce(follower_count, -1)"
-ORDERS: Mapping[str, str] = {
-    "followers": _FOLLOWERS,
-    "er": "coalesce(er, -1)",
-    "er_reels": "coalesce(er_reels, -1)",
-    "trend": f"coalesce(array_position('{{declining,stable,growing}}', er_trend), 0) * 1e12 + {_FOLLOWERS}",
-    "posts_per_week": "coalesce(posts_per_week, -1)",
-    "newest": "extract(epoch from created_at)",
-    "scraped": "coalesce(extract(epoch from scraped_at), -1)",
+# Each order and its type; whole numbers and times are compared faster than numerics.
+ORDERS: Mapping[str, tuple[str, KeyType]] = {
+    "followers": (_FOLLOWERS, "bigint"),
+    "er": ("coalesce(er, -1)", "numeric"),
+    "er_reels": ("coalesce(er_reels, -1)", "numeric"),
+    "trend": (
+        f"(case er_trend when 'growing' then 3 when 'stable' then 2 when 'declining' then 1 else 0 end)::bigint "
+        f"* 1000000000000 + {_FOLLOWERS}",
+        "bigint",
+    ),
+    "posts_per_week": ("coalesce(posts_per_week, -1)", "numeric"),
+    "newest": ("created_at", "timestamptz"),
+    "scraped": ("coalesce(scraped_at, 'epoch')", "timestamptz"),
 }
 
 _PAGE = """
-select {order}::numeric as key, id from blogs b
+select {order} as key, id from blogs b
 where {conditions}
 order by 1 {direction}, 2 {direction} limit %(limit)s
 """
@@ -56,9 +62,9 @@ _MOST_SOURCES = 50
 
 
 class Entry(NamedTuple):
-    """A blog of a page and its sort value."""
+    """A blog of a page and its sort value, whose type is that of the order."""
 
-    key: Decimal
+    key: Any
     id: UUID
 
 
@@ -99,17 +105,18 @@ def blog_entries(
 ) -> list[Entry]:
     """Up to `limit` blogs after the place, or before it where its second part is true; always in the list's order."""
     backwards = place is not None and place[1]
+    expression, kind = ORDERS[order]
     conditions, values = _conditions(filters)
     if place is not None:
         sign = sql.SQL(">" if backwards else "<")
         conditions.append(
-            sql.SQL("({order}::numeric, id) {sign} (%(key)s, %(after)s)").format(
-                order=sql.SQL(ORDERS[order]), sign=sign
+            sql.SQL("({order}, id) {sign} (%(key)s::{kind}, %(after)s)").format(
+                order=sql.SQL(expression), sign=sign, kind=sql.SQL(kind)
             )
         )
         values |= {"key": place[0].key, "after": place[0].id}
     query = sql.SQL(_PAGE).format(
-        order=sql.SQL(ORDERS[order]),
+        order=sql.SQL(expression),
         conditions=sql.SQL(" and ").join(conditions) if conditions else sql.SQL("true"),
         direction=sql.SQL("asc" if backwards else "desc"),
     )
