@@ -15,10 +15,12 @@ from cryptography.fernet import Fernet
 from psycopg import sql
 
 from entity_pipeline.core.audit import PAGE_ACTOR, Actor
+from entity_pipeline.core.gemini.call import Step
 from entity_pipeline.core.gemini.settings import GeminiSettings
 from entity_pipeline.core.settings import Open, SettingsRow, Version
 from entity_pipeline.core.settings_change import Assignment, edit_of
 from entity_pipeline.domains.entities.settings import EntitySettings
+from entity_pipeline.domains.influencers.insights import STEP
 from entity_pipeline.domains.influencers.page.figures import InfluencerFigures
 from entity_pipeline.domains.influencers.page.list_values import TaskQuery
 from entity_pipeline.domains.influencers.queue.requests import Answer
@@ -26,6 +28,7 @@ from entity_pipeline.resources.gemini import GeminiResource
 from entity_pipeline.resources.postgres import PostgresResource
 from entity_pipeline.resources.schema_check import missing_schema
 from entity_pipeline.resources.settings_store import SettingsStore
+from entity_pipeline.shared.gemini_spend.forgotten import forget_subjects
 from entity_pipeline_tests import needs
 from entity_pipeline_tests.admin.installations import installation_of
 from entity_pipeline_tests.cli.command import Command
@@ -443,6 +446,24 @@ def test_the_role_of_the_page_shows_the_influencers_and_asks_for_blogs(
     assert figures.budget().used == 0
     answers = figures.ask(["somebody", "new.name"], ["food"])
     assert answers.counted == {Answer.WAS_THERE: 1, Answer.MADE: 2}
+
+
+def test_the_role_of_the_pipeline_forgets_texts_of_the_influencers_and_of_no_other_pipeline(
+    filled: dict[Kind, ClonedDatabase], roles: Roles
+) -> None:
+    theirs = Step("entities", "entity_enrichment", STEP.name)
+    with filled["assets"].connection() as owner:
+        for step in (STEP, theirs):
+            owner.execute(
+                "insert into gemini_usage_events (pipeline, step, model, grounded, state, subject, reply) "
+                "values (%s, %s, 'gemini-2.5-flash', false, 'settled', 's', '{}')",
+                [step.pipeline, step.name],
+            )
+    with connected(roles.url("assets", PIPELINE)) as connection:
+        assert forget_subjects(connection, theirs, ["s"]) == 0
+        assert forget_subjects(connection, STEP, ["s"]) == 1
+    kept = "select pipeline from gemini_usage_events where subject = 's' and reply is not null"
+    assert rows(filled["assets"], kept) == [(theirs.pipeline,)]
 
 
 def version(row: SettingsRow | None) -> Version | None:
