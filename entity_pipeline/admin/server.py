@@ -4,9 +4,12 @@ When the process is asked to end, requests under way are finished first.
 """
 
 import logging
+import os
 import socket
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -19,6 +22,7 @@ from entity_pipeline.core.domain import Domain
 from entity_pipeline.core.failures import ConfigurationFailure
 
 _STOP_WITHIN_S = 10
+_LEAVE_AFTER_S = 2  # beyond the time that requests under way have to end
 
 
 class _WithoutQuery(logging.Filter):
@@ -75,7 +79,22 @@ def run_app(
         limit_concurrency=100,
         lifespan="off",
     )
-    uvicorn.Server(config).run(sockets=[listening])
+    _Server(config, stop_within_s + _LEAVE_AFTER_S).run(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    """Ends even if a handler's thread never does, for example because its statement waits for a lock."""
+
+    def __init__(self, config: uvicorn.Config, leave_after_s: float) -> None:
+        super().__init__(config)
+        self._leaving = threading.Timer(leave_after_s, os._exit, [1])
+        self._leaving.daemon = True
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop, and leave if that takes too long."""
+        if not self.should_exit:
+            self._leaving.start()
+        super().handle_exit(sig, frame)
 
 
 @contextmanager

@@ -187,27 +187,29 @@ def test_between_the_two_transactions_no_worker_gets_on_either(assets_db: Cloned
 
 
 def test_it_waits_for_a_worker_who_is_just_writing_and_removes_that_too(assets_db: ClonedDatabase) -> None:
-    blog = fill(assets_db)
+    blog, bucket = fill(assets_db), Bucket()
     with assets_db.connection() as connection:
         [task, _] = [
             task for task in STORE.claim(connection, "a run", 10, BLOG_TASKS) if task.task_key == str(blog)
         ]
         with connection.transaction():
             assert STORE.note_steps(connection, task, {"profile": 1})
-            erasing = threading.Thread(target=erase, args=(assets_db, Bucket()))
+            erasing = threading.Thread(target=erase, args=(assets_db, bucket))
             erasing.start()
             with assets_db.connection() as other:
                 while not other.execute("select from pg_locks where not granted").fetchall():
                     pass
             connection.execute(
-                "insert into blog_posts (blog_id, platform_id, code, caption_text, taken_at) "
-                "values (%s, 77, 'TraceCode9', 'Trace late', now())",
+                "insert into blog_posts (blog_id, platform_id, code, caption_text, thumbnail_key, taken_at) "
+                "values (%s, 77, 'TraceCode9', 'Trace late', 'late.jpg', now())",
                 [blog],
             )
+            bucket.objects["late.jpg"] = (b"", "image/jpeg")
             connection.execute("update blogs set biography = 'Trace late' where id = %s", [blog])
         erasing.join(30)
     assert not erasing.is_alive()
     assert traces(assets_db) == []
+    assert "late.jpg" not in bucket.objects
 
 
 def test_a_batch_under_way_goes_on_and_its_answer_about_the_person_is_not_stored(
