@@ -70,7 +70,7 @@ def test_every_container_of_ours_is_read_only_without_rights_bounded_and_stops_a
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["init"] is True
     assert service["environment"]["TINI_KILL_PROCESS_GROUP"] == "1"
-    assert service["logging"]["options"] == {"max-size": "10m", "max-file": "5"}
+    assert service["logging"]["options"] == {"max-size": "50m", "max-file": "3"}
     assert "mem_limit" in service
 
 
