@@ -194,8 +194,9 @@ def test_plays_once_known_stay_when_a_page_leaves_them_out(
 
 
 def test_a_scrape_that_goes_on_measures_the_same(assets_db: ClonedDatabase, assets: Connection) -> None:
-    posts = tuple(post(nth, play_count=None, likes_hidden=nth == 4) for nth in range(20))
-    reels = Result(Finding.FOUND, ReelsPage([Reel(one.pk, one.code, 7_000) for one in posts[::3]]))
+    # The page is not in the order in which a database would give the posts.
+    posts = tuple(post(nth, play_count=None, likes_hidden=nth == 4) for nth in range(19, -1, -1))
+    reels = Result(Finding.FOUND, ReelsPage([Reel(one.pk, one.code, 7_000) for one in posts]))
     found = answers(posts, ()) | {ReelsLook(PK, NAME): reels}
 
     def measured() -> dict[str, Any]:

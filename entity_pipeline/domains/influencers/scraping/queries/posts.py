@@ -74,6 +74,7 @@ _FIGURES = """
 select platform_id as pk, taken_at, like_count as likes, comment_count as comments, play_count as plays, likes_hidden,
   product_type is not distinct from %(reel)s as is_reel, is_pinned
 from blog_posts where blog_id = %(blog)s and platform_id = any(%(pks)s)
+order by array_position(%(pks)s::bigint[], platform_id)
 """
 
 
@@ -98,7 +99,7 @@ def store_stories(trip: FencedTrip, blog_id: UUID, rows: Sequence[StoriesRow]) -
 
 
 def read_figures(connection: Connection[Any], blog_id: UUID, pks: Sequence[int]) -> list[PostFigures]:
-    """What the measures need of these posts."""
+    """What the measures need of these posts, in this order."""
     with connection.cursor(row_factory=class_row(PostFigures)) as cursor:
         values = {"blog": blog_id, "pks": list(pks), "reel": REEL}
         return cursor.execute(_FIGURES, values).fetchall()
