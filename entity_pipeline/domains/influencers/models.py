@@ -4,6 +4,8 @@ from enum import IntEnum, StrEnum
 from typing import Literal
 
 PLATFORM = "instagram"
+REEL = "clips"
+"""The `product_type` of a reel."""
 
 Trend = Literal["growing", "stable", "declining"]
 

@@ -11,11 +11,10 @@ from psycopg import Connection
 from entity_pipeline.admin.stored_values import instant, text, texts, whole
 from entity_pipeline.core.jsonb import json_items, json_object
 from entity_pipeline.core.text.web_address import web_address
-from entity_pipeline.domains.influencers.models import ScrapeStatus
+from entity_pipeline.domains.influencers.models import REEL, ScrapeStatus
 from entity_pipeline.domains.influencers.page.addresses import post_address, profile_address
 from entity_pipeline.domains.influencers.page.blog_values import (
     BlogFigures,
-    CategoryFigures,
     HighlightFigures,
     InsightFigures,
     MeasureFigures,
@@ -27,7 +26,7 @@ from entity_pipeline.domains.influencers.page.queries.one_blog import (
     HighlightRecord,
     PostRecord,
     blog_record,
-    category_records,
+    categories,
     highlight_records,
     post_records,
     task_ids,
@@ -37,7 +36,6 @@ from entity_pipeline.domains.influencers.page.task_list import task_rows
 from entity_pipeline.domains.influencers.queue.store import STORE
 
 MOST_POSTS, MOST_HIGHLIGHTS, MOST_TASKS = 100, 50, 10
-_REEL = "clips"
 
 
 def blog_figures(connection: Connection[Any], username: str) -> BlogFigures | None:
@@ -67,10 +65,7 @@ def blog_figures(connection: Connection[Any], username: str) -> BlogFigures | No
         created_at=row.created_at,
         updated_at=row.updated_at,
         measures=_measures(row),
-        categories=[
-            CategoryFigures(code=one.code, name=one.name, is_primary=one.is_primary)
-            for one in category_records(connection, row.id)
-        ],
+        categories=categories(connection, row.id),
         insights=_insights(row),
         posts=[_post(post) for post in post_records(connection, row.id, MOST_POSTS)],
         highlights=[_highlight(one) for one in highlight_records(connection, row.id, MOST_HIGHLIGHTS)],
@@ -130,7 +125,7 @@ def _count(stored: Any, name: str) -> int | None:
 
 
 def _post(row: PostRecord) -> PostFigures:
-    is_reel = row.product_type == _REEL
+    is_reel = row.product_type == REEL
     return PostFigures(
         code=row.code,
         address=post_address(row.code),

@@ -15,14 +15,12 @@ from entity_pipeline.domains.influencers.page.list_values import (
     BlogCounts,
     BlogPage,
     BlogQuery,
-    BlogRow,
 )
 from entity_pipeline.domains.influencers.page.queries.blogs import (
     ORDERS,
     BlogFilter,
     Entry,
     KeyType,
-    ListedBlog,
     blog_counts,
     blog_entries,
     category_ids,
@@ -49,9 +47,8 @@ def blog_page(connection: Connection[Any], query: BlogQuery) -> BlogPage:
     has_next, has_previous = (True, has_more) if backwards else (has_more, place is not None)
     if not entries:
         return BlogPage(rows=[], next_cursor=None, previous_cursor=None)
-    rows = listed_blogs(connection, [entry.id for entry in entries])
     return BlogPage(
-        rows=[_row(row) for row in rows],
+        rows=listed_blogs(connection, [entry.id for entry in entries]),
         next_cursor=_cursor_of(query, entries[-1], backwards=False) if has_next else None,
         previous_cursor=_cursor_of(query, entries[0], backwards=True) if has_previous else None,
     )
@@ -65,23 +62,6 @@ def read_blog_counts(connection: Connection[Any]) -> BlogCounts:
         statuses={status: statuses.get(status, 0) for status in ScrapeStatus},
         categories=categories,
         sources=sources,
-    )
-
-
-def _row(row: ListedBlog) -> BlogRow:
-    return BlogRow(
-        id=row.id,
-        username=row.username,
-        full_name=row.full_name,
-        status=ScrapeStatus(row.status),
-        followers=row.followers,
-        er=row.er,
-        er_reels=row.er_reels,
-        trend=row.trend,
-        posts_per_week=row.posts_per_week,
-        categories=row.categories,
-        source=row.source,
-        scraped_at=row.scraped_at,
     )
 
 

@@ -1,8 +1,9 @@
 """The parts of the influencers' page: scheduler, tasks by state, budget, batches with money, and two lists."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from entity_pipeline.admin.cursors import UnknownCursor
 from entity_pipeline.admin.parts import PagePart
@@ -65,64 +66,26 @@ class WorkShown:
 
 def influencer_parts(figures: InfluencerFigures) -> Sequence[PagePart]:
     """The parts, in order."""
-    facets = PagePart(
-        key="facets",
-        title="filters",
-        template="influencers/facets.html",
-        read=lambda query: _blogs(figures, query),
-    )
-    results = PagePart(
-        key="results",
-        title="blogs",
-        template="influencers/results.html",
-        read=lambda query: _results(figures, query),
-        refresh_s=None,
-    )
+    facets = _part("facets", lambda query: _blogs(figures, query), title="filters")
+    results = _part("results", lambda query: _results(figures, query), title="blogs", refresh_s=None)
     return (
-        PagePart(
-            key="scheduler",
-            title="scheduler",
-            template="influencers/scheduler.html",
-            read=lambda _: figures.scheduler(),
-            refresh_s=15,
-        ),
-        PagePart(
-            key="work",
-            title="work",
-            template="influencers/work.html",
-            read=lambda _: WorkShown(figures.tasks()),
-            refresh_s=15,
-        ),
-        PagePart(
-            key="budget",
-            title="budget",
-            template="influencers/budget.html",
-            read=lambda _: figures.budget(),
-        ),
-        PagePart(
-            key="money",
-            title="money",
-            template="influencers/money.html",
-            read=lambda _: figures.money(),
-        ),
-        PagePart(
-            key="blogs",
-            title="blogs",
-            template="influencers/blogs.html",
-            read=lambda query: _blogs(figures, query),
+        _part("scheduler", lambda _: figures.scheduler(), refresh_s=15),
+        _part("work", lambda _: WorkShown(figures.tasks()), refresh_s=15),
+        _part("budget", lambda _: figures.budget()),
+        _part("money", lambda _: figures.money()),
+        _part(
+            "blogs",
+            lambda query: _blogs(figures, query),
             refresh_s=None,
             is_wide=True,
             inner=(facets, results),
         ),
-        PagePart(
-            key="tasks",
-            title="tasks",
-            template="influencers/tasks.html",
-            read=lambda query: _tasks(figures, query),
-            refresh_s=None,
-            is_wide=True,
-        ),
+        _part("tasks", lambda query: _tasks(figures, query), refresh_s=None, is_wide=True),
     )
+
+
+def _part(key: str, read: Callable[[Mapping[str, str]], Any], title: str = "", **other: Any) -> PagePart:
+    return PagePart(key=key, title=title or key, template=f"influencers/{key}.html", read=read, **other)
 
 
 def _blogs(figures: InfluencerFigures, query: Mapping[str, str]) -> BlogsShown:

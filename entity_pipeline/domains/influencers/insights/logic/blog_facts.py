@@ -16,6 +16,7 @@ from uuid import UUID
 from entity_pipeline.core.gemini.prompt_file import without
 from entity_pipeline.core.text.plain_text import one_line
 from entity_pipeline.domains.influencers.insights.logic.evidence import Sources
+from entity_pipeline.domains.influencers.models import REEL
 
 MOST_POSTS = 20
 _CAPTION, _BIO, _SHORT = 500, 500, 120  # characters kept
@@ -172,7 +173,7 @@ def _words(blog: BlogFacts, clean: _Cleaner) -> dict[str, Any]:
 
 def _post_words(post: PostFacts, clean: _Cleaner) -> dict[str, Any]:
     return {
-        "kind": "reel" if post.product_type == "clips" else post.media_type,
+        "kind": "reel" if post.product_type == REEL else post.media_type,
         "caption": clean.text(post.caption_text, _CAPTION),
         "hashtags": clean.texts(post.hashtags, _MOST_TAGS, 60),
         "mentions": clean.texts(post.mentions, _MOST_TAGS, 60),

@@ -6,12 +6,13 @@ orders are descending by one value, with the id where two are equal.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from psycopg import Connection, sql
 from psycopg.rows import class_row
+
+from entity_pipeline.domains.influencers.page.list_values import BlogRow
 
 KeyType = Literal["bigint", "numeric", "timestamptz"]
 _FOLLOWERS = "coalesce(follower_count, -1)"
@@ -78,24 +79,6 @@ class BlogFilter:
     search: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ListedBlog:
-    """The columns of a row of the list."""
-
-    id: UUID
-    username: str
-    full_name: str | None
-    status: str
-    followers: int | None
-    er: Decimal | None
-    er_reels: Decimal | None
-    trend: Any
-    posts_per_week: Decimal | None
-    source: str
-    scraped_at: Any
-    categories: list[str]
-
-
 def blog_entries(
     connection: Connection[Any],
     filters: BlogFilter,
@@ -124,9 +107,9 @@ def blog_entries(
     return found[::-1] if backwards else found
 
 
-def listed_blogs(connection: Connection[Any], ids: Sequence[UUID]) -> list[ListedBlog]:
+def listed_blogs(connection: Connection[Any], ids: Sequence[UUID]) -> list[BlogRow]:
     """The rows of these blogs in this order, without those that are gone."""
-    return list(connection.cursor(row_factory=class_row(ListedBlog)).execute(_ROWS, [list(ids)]))
+    return list(connection.cursor(row_factory=class_row(BlogRow)).execute(_ROWS, [list(ids)]))
 
 
 def category_ids(connection: Connection[Any]) -> dict[str, int]:

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from psycopg import Connection
 from psycopg.rows import class_row
+
+from entity_pipeline.domains.influencers.page.blog_values import CategoryFigures
 
 _BLOG = """
 select id, username, platform_id, full_name, biography, avatar_key, follower_count as followers,
@@ -100,14 +102,6 @@ class HighlightRecord:
     stories_read_at: datetime | None
 
 
-class CategoryRecord(NamedTuple):
-    """A category of a blog."""
-
-    code: str
-    name: str
-    is_primary: bool
-
-
 def blog_record(connection: Connection[Any], username: str) -> BlogRecord | None:
     """The blog with this username in lower case; None when there is none."""
     return connection.cursor(row_factory=class_row(BlogRecord)).execute(_BLOG, [username]).fetchone()
@@ -125,9 +119,9 @@ def highlight_records(connection: Connection[Any], blog_id: UUID, limit: int) ->
     )
 
 
-def category_records(connection: Connection[Any], blog_id: UUID) -> list[CategoryRecord]:
+def categories(connection: Connection[Any], blog_id: UUID) -> list[CategoryFigures]:
     """Its categories, the primary one first."""
-    return [CategoryRecord(*row) for row in connection.execute(_CATEGORIES, [blog_id])]
+    return list(connection.cursor(row_factory=class_row(CategoryFigures)).execute(_CATEGORIES, [blog_id]))
 
 
 def task_ids(connection: Connection[Any], blog_id: UUID, limit: int) -> list[int]:

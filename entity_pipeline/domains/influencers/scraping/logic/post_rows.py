@@ -9,10 +9,9 @@ from datetime import datetime
 
 from entity_pipeline.core.instagram.post import InstagramPost, NamedUser
 from entity_pipeline.core.instagram.reels import Reel
+from entity_pipeline.domains.influencers.models import REEL
 from entity_pipeline.domains.influencers.scraping.logic.measures import PostFigures
 from entity_pipeline.domains.influencers.scraping.logic.tokens import hashtags, mentions
-
-REEL = "clips"
 
 
 @dataclass(frozen=True, slots=True)

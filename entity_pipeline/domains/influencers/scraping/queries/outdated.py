@@ -8,9 +8,9 @@ from uuid import UUID
 from psycopg import Connection
 
 from entity_pipeline.core.jsonb import jsonb_text
+from entity_pipeline.domains.influencers.models import REEL
 from entity_pipeline.domains.influencers.scraping import METRICS_VERSION
 from entity_pipeline.domains.influencers.scraping.logic.measures import Measures, PostFigures
-from entity_pipeline.domains.influencers.scraping.logic.post_rows import REEL
 from entity_pipeline.domains.influencers.scraping.queries.blog import measure_columns
 from entity_pipeline.shared.database.round_trip import RoundTrip
 

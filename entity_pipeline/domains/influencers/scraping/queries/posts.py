@@ -9,9 +9,10 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from entity_pipeline.core.jsonb import jsonb_text
+from entity_pipeline.domains.influencers.models import REEL
 from entity_pipeline.domains.influencers.scraping.logic.highlight_rows import StoriesRow, TrayRow
 from entity_pipeline.domains.influencers.scraping.logic.measures import PostFigures
-from entity_pipeline.domains.influencers.scraping.logic.post_rows import REEL, PostRow
+from entity_pipeline.domains.influencers.scraping.logic.post_rows import PostRow
 from entity_pipeline.shared.tasks.fenced_trip import FencedTrip
 
 # Plays that an earlier page showed stay known when this one leaves them out.
