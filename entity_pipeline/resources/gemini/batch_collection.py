@@ -181,6 +181,9 @@ def _outcome(answer: BatchAnswer, accepted: list[str]) -> Answered | NotAnswered
             return Answered(reply, replayed=False)
         case "settled":
             return NotAnswered(Unanswered.NOT_STORED, because("not_stored"))
+        case "failed" if error.get("kind") not in tuple(ErrorKind):
+            # What is said of the whole batch has a code of google.rpc, or none.
+            return NotAnswered(Unanswered.OVERLOADED, because("batch_without_answer", message=message))
         case "failed":
             said = {name: error.get(name, "") for name in ("code", "status", "message")}
             is_final = error.get("kind") in (ErrorKind.REFUSED, ErrorKind.MISCONFIGURED)

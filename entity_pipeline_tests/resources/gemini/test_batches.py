@@ -297,6 +297,17 @@ def test_each_end_of_a_batch_ends_its_requests_and_frees_their_subjects(
         assert submitted(gemini, calls_about(3)) != name
 
 
+def test_a_failed_batch_is_not_said_to_be_an_http_error(both: Both) -> None:
+    gemini, standin = both
+    standin.batches.bad_days.ends_as = "FAILED"
+    name = submitted(gemini, calls_about(1))
+    ended(gemini, name)
+    [(_, answer)] = gemini.answers(name)
+    assert isinstance(answer, NotAnswered)
+    assert answer.reason is Unanswered.OVERLOADED
+    assert str(answer.detail).startswith("The batch ended without an answer to this request (")
+
+
 def test_a_batch_that_never_ends_is_overdue_then_given_up(assets_db: ClonedDatabase, both: Both) -> None:
     gemini, standin = both
     standin.batches.bad_days.ends_as = "THINKING_ABOUT_IT"
