@@ -21,7 +21,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import psycopg
@@ -167,13 +166,12 @@ def measure(database_url: str, gemini_url: str, blogs: int, console: Console) ->
             store,
             settings,
             "submit",
-            Event(),
             deadline,  # type: ignore[arg-type]
         )
         run.run()
         report("submit")
         for _ in range(3):
-            Collection(database, gemini, settings, "collect", Event(), deadline).run()
+            Collection(database, gemini, settings, "collect", deadline).run()
         report("collect")
         with database.connection() as connection:
             [done] = connection.execute("select count(*) from blogs where ai_insights is not null").fetchone()

@@ -5,6 +5,8 @@ import dagster as dg
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import SettingsAccess
 from entity_pipeline.domains.influencers import jobs
+from entity_pipeline.domains.influencers.settings import InfluencerSettings
+from entity_pipeline.shared.runs.gate import run_if_open
 
 
 @dg.sensor(
@@ -34,12 +36,9 @@ def queue_sensor(
     description="Every 10 minutes: puts back tasks whose worker was lost, if there are any.",
 )
 def recover_tasks_schedule(
-    context: dg.ScheduleEvaluationContext,
-    assets_db: dg.ResourceParam[Database],
-    settings: dg.ResourceParam[SettingsAccess],
+    assets_db: dg.ResourceParam[Database], settings: dg.ResourceParam[SettingsAccess]
 ) -> dg.RunRequest | dg.SkipReason:
     """Look for lapsed leases."""
-    del context
     from entity_pipeline.domains.influencers.ticks import lost_tasks
 
     return lost_tasks(assets_db, settings)
@@ -53,14 +52,9 @@ def recover_tasks_schedule(
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Every day at 03:00 UTC: makes tasks for blogs scraped more than rescrape_after_days ago.",
 )
-def schedule_updates_schedule(
-    context: dg.ScheduleEvaluationContext, settings: dg.ResourceParam[SettingsAccess]
-) -> dg.RunRequest | dg.SkipReason:
+def schedule_updates_schedule(settings: dg.ResourceParam[SettingsAccess]) -> dg.RunRequest | dg.SkipReason:
     """One run unless the domain is switched off."""
-    del context
-    from entity_pipeline.domains.influencers.ticks import daily_updates
-
-    return daily_updates(settings)
+    return run_if_open(settings, InfluencerSettings)
 
 
 @dg.schedule(
@@ -71,11 +65,8 @@ def schedule_updates_schedule(
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Every Monday at 02:00 UTC: makes tasks for the hashtags of discover_hashtags.",
 )
-def discover_weekly_schedule(
-    context: dg.ScheduleEvaluationContext, settings: dg.ResourceParam[SettingsAccess]
-) -> dg.RunRequest | dg.SkipReason:
+def discover_weekly_schedule(settings: dg.ResourceParam[SettingsAccess]) -> dg.RunRequest | dg.SkipReason:
     """One run unless the domain is switched off or names no hashtag."""
-    del context
     from entity_pipeline.domains.influencers.ticks import weekly_discovery
 
     return weekly_discovery(settings)

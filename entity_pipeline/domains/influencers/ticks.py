@@ -54,12 +54,6 @@ def lost_tasks(assets_db: Database, settings: SettingsAccess) -> dg.RunRequest |
     return dg.RunRequest() if lapsed else dg.SkipReason(str(because("tick.nothing_lost")))
 
 
-def daily_updates(settings: SettingsAccess) -> dg.RunRequest | dg.SkipReason:
-    """One run unless the domain is switched off."""
-    gate = gate_of(settings, InfluencerSettings)
-    return dg.SkipReason(str(gate.reason)) if isinstance(gate, Closed) else dg.RunRequest()
-
-
 def weekly_discovery(settings: SettingsAccess) -> dg.RunRequest | dg.SkipReason:
     """One run unless the domain is switched off or names no hashtag."""
     gate = gate_of(settings, InfluencerSettings)

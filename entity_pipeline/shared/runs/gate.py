@@ -20,6 +20,12 @@ def gate_of(settings: SettingsAccess, model: type[S]) -> Gate[S]:
         return Closed.because(str(failure))
 
 
+def run_if_open(settings: SettingsAccess, model: type[S]) -> dg.RunRequest | dg.SkipReason:
+    """The tick of a schedule that needs no other look: one run unless the domain is switched off."""
+    gate = gate_of(settings, model)
+    return dg.SkipReason(str(gate.reason)) if isinstance(gate, Closed) else dg.RunRequest()
+
+
 def open_settings(settings: SettingsAccess, model: type[S]) -> S:
     """The settings with which a step begins its work.
 

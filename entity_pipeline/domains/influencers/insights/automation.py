@@ -6,6 +6,8 @@ from entity_pipeline.core.gemini.access import GeminiBatches
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import SettingsAccess
 from entity_pipeline.domains.influencers.insights import jobs
+from entity_pipeline.domains.influencers.settings import InfluencerSettings
+from entity_pipeline.shared.runs.gate import run_if_open
 
 
 @dg.schedule(
@@ -75,14 +77,9 @@ def retry_stale_batches_schedule(
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Every day at 04:30 UTC: removes insights older than insights_retention_days.",
 )
-def insights_retention_schedule(
-    context: dg.ScheduleEvaluationContext, settings: dg.ResourceParam[SettingsAccess]
-) -> dg.RunRequest | dg.SkipReason:
+def insights_retention_schedule(settings: dg.ResourceParam[SettingsAccess]) -> dg.RunRequest | dg.SkipReason:
     """One run unless the domain is switched off."""
-    del context
-    from entity_pipeline.domains.influencers.insights.ticks import daily_retention
-
-    return daily_retention(settings)
+    return run_if_open(settings, InfluencerSettings)
 
 
 schedules = [

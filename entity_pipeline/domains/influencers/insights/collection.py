@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from threading import Event
 from uuid import uuid4
 
 from entity_pipeline.core.gemini.access import GeminiBatches
@@ -36,7 +35,6 @@ class Collection:
     gemini: GeminiBatches
     settings: InfluencerSettings
     run_id: str
-    stop: Event
     deadline: datetime
     waits: list[BatchWaits] = field(default_factory=list)
     ended: list[BatchEnded] = field(default_factory=list)
@@ -60,7 +58,7 @@ class Collection:
         patiently_on(self.database, activate_stranded)
 
     def _may_go_on(self) -> bool:
-        return not self.stop.is_set() and datetime.now(UTC) < self.deadline
+        return datetime.now(UTC) < self.deadline
 
     def _look(self, name: str, *, cancel_overdue: bool) -> None:
         seen: BatchWaits | BatchEnded | None = None

@@ -15,7 +15,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Event
 from uuid import UUID, uuid4
 
 from entity_pipeline.core.failures import TransientFailure
@@ -63,7 +62,6 @@ class Submission:
     store: ObjectStore
     settings: InfluencerSettings
     run_id: str
-    stop: Event
     deadline: datetime
 
     def __post_init__(self) -> None:
@@ -83,7 +81,7 @@ class Submission:
             self._one_batch()
 
     def _may_go_on(self) -> bool:
-        return not (self.held_because or self.stop.is_set()) and datetime.now(UTC) < self.deadline
+        return not self.held_because and datetime.now(UTC) < self.deadline
 
     def _is_due(self) -> bool:
         found = patiently_on(self.database, waiting)

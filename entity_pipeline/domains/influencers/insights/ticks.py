@@ -60,12 +60,6 @@ def open_batches(
     return _unless_running(context, job)
 
 
-def daily_retention(settings: SettingsAccess) -> Tick:
-    """One run unless the domain is switched off."""
-    gate = gate_of(settings, InfluencerSettings)
-    return dg.SkipReason(str(gate.reason)) if isinstance(gate, Closed) else dg.RunRequest()
-
-
 def _wants_pictures(connection: Connection[Any], settings: InfluencerSettings) -> bool:
     return bool(settings.insights_pictures) and has_pictures_to_fetch(connection, settings.insights_pictures)
 

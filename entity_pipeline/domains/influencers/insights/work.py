@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from threading import Event
 from typing import Any
 
 import dagster as dg
@@ -72,7 +71,6 @@ class InsightsRun:
             store=self.store,
             settings=settings,
             run_id=self.run_id,
-            stop=Event(),
             deadline=deadline,
         )
         run.run()
@@ -93,7 +91,6 @@ class InsightsRun:
             gemini=self.gemini,
             settings=settings,
             run_id=self.run_id,
-            stop=Event(),
             deadline=deadline,
         )
         run.run(cancel_overdue=cancel_overdue)

@@ -27,12 +27,9 @@ metrics_job = dg.define_asset_job(
     description="Every day at 03:40 UTC: takes measures again that come from a former version of the formulas.",
 )
 def metrics_schedule(
-    context: dg.ScheduleEvaluationContext,
-    assets_db: dg.ResourceParam[Database],
-    settings: dg.ResourceParam[SettingsAccess],
+    assets_db: dg.ResourceParam[Database], settings: dg.ResourceParam[SettingsAccess]
 ) -> dg.RunRequest | dg.SkipReason:
     """Look for measures of a former version."""
-    del context
     from entity_pipeline.domains.influencers.scraping.work import former_measures
 
     return former_measures(assets_db, settings)

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
-from threading import Event
 from typing import Any
 from uuid import UUID
 
@@ -166,7 +165,6 @@ class World:
             "store": self.store,
             "settings": self.settings,
             "run_id": "run-1",
-            "stop": Event(),
             "deadline": datetime.now(UTC) + timedelta(minutes=5),
         }
         return Submission(**values | more)
@@ -177,7 +175,6 @@ class World:
             "gemini": self.gemini,
             "settings": self.settings,
             "run_id": "run-2",
-            "stop": Event(),
             "deadline": datetime.now(UTC) + timedelta(minutes=5),
         }
         return Collection(**values | more)

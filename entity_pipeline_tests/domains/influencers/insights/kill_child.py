@@ -10,7 +10,6 @@ import os
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Event
 
 from entity_pipeline.core.objects import StoredObject, object_key
 from entity_pipeline.domains.influencers.insights.collection import Collection
@@ -63,11 +62,10 @@ def work(order: str, database_url: str, gemini_url: str, folder: str) -> None:
                 store=FolderStore(Path(folder)),
                 settings=SETTINGS,
                 run_id=f"run-{os.getpid()}",
-                stop=Event(),
                 deadline=deadline,
             ).run()
         else:
-            Collection(database, gemini, SETTINGS, f"run-{os.getpid()}", Event(), deadline).run()
+            Collection(database, gemini, SETTINGS, f"run-{os.getpid()}", deadline).run()
 
 
 def main() -> None:
