@@ -9,9 +9,13 @@ import binascii
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
 
 from entity_pipeline.core.failures import InputRejected
+
+Row = TypeVar("Row")
 
 
 class UnknownCursor(InputRejected):
@@ -21,9 +25,19 @@ class UnknownCursor(InputRejected):
         super().__init__("This cursor does not belong to this list: start again from the first page.")
 
 
-def fingerprint(query: str) -> str:
-    """A short hash of what a list shows, from which its cursors are not valid for another list."""
-    return hashlib.sha256(query.encode()).hexdigest()[:12]
+def fingerprint(query: BaseModel) -> str:
+    """A short hash of what a list shows: the query without `cursor` and `limit`, which its pages differ in."""
+    shown = query.model_dump_json(exclude={"cursor", "limit"})
+    return hashlib.sha256(shown.encode()).hexdigest()[:12]
+
+
+def cut(
+    found: Sequence[Row], limit: int, *, is_first: bool, backwards: bool
+) -> tuple[Sequence[Row], bool, bool]:
+    """The rows of a page, and whether there is a page after and before it, of up to `limit + 1` rows in order."""
+    has_more = len(found) > limit
+    rows = found if not has_more else found[1:] if backwards else found[:-1]
+    return (rows, True, has_more) if backwards else (rows, has_more, not is_first)
 
 
 def pack_cursor(mark: str, key: Sequence[Any], *, backwards: bool) -> str:

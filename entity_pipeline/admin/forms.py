@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from fastapi import Depends, Form, HTTPException, Request
+from pydantic import BaseModel, ValidationError
 
 from entity_pipeline.admin.access import CSRF_FIELD
 
+Query = TypeVar("Query", bound=BaseModel)
 ShortText = Annotated[str, Form(max_length=100)]
 CsrfToken = Annotated[str, Form(alias=CSRF_FIELD, max_length=200)]
 
@@ -19,6 +21,18 @@ async def _fields(request: Request) -> Mapping[str, str]:
 
 Fields = Annotated[Mapping[str, str], Depends(_fields)]
 """Every field of a form whose names are not known beforehand."""
+
+
+def usable_query(model: type[Query], given: Mapping[str, str]) -> tuple[Query, frozenset[str]]:
+    """The query in the fields of an address, and those that were left out because they can't be used. Never raises."""
+    refused: set[str] = set()
+    while True:
+        try:
+            query = model.model_validate({name: text for name, text in given.items() if name not in refused})
+        except ValidationError as error:
+            refused |= {str(problem["loc"][0]) for problem in error.errors()}
+        else:
+            return query, frozenset(refused)
 
 
 def version_of(text: str) -> datetime | None:

@@ -3,6 +3,11 @@
 from datetime import UTC, datetime
 
 
+def can_be_stored(value: str) -> bool:
+    """Whether PostgreSQL can store the text at all."""
+    return "\x00" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
+
+
 def share(value: object) -> float | None:
     """A number from 0 to 1, or None."""
     usable = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1

@@ -14,6 +14,7 @@ from entity_pipeline.admin.changes import SettingsChange, apply_change
 from entity_pipeline.admin.installation import Installation
 from entity_pipeline.admin.ledger_rows import subject_cost
 from entity_pipeline.admin.page import Backlog
+from entity_pipeline.admin.stored_values import can_be_stored
 from entity_pipeline.core.audit import PAGE_ACTOR, Actor
 from entity_pipeline.core.failures import PipelineFailure
 from entity_pipeline.domains.entities.accounts.asked import ask_decision_again, ask_review_again
@@ -61,7 +62,7 @@ class EntityFigures:
 
     def account(self, username: str) -> AccountFigures | None:
         """One account by its username as stored, or by its handle; None when there is none."""
-        if not _can_be_stored(username):
+        if not can_be_stored(username):
             return None
         thresholds = self._thresholds()
         with self._at.operation_db.connection() as connection:
@@ -79,7 +80,7 @@ class EntityFigures:
 
     def search_suggestions(self, username: str) -> str | None:
         """Google's HTML as stored with the reply; it may hold anything."""
-        if not _can_be_stored(username):
+        if not can_be_stored(username):
             return None
         with self._at.operation_db.connection() as connection:
             return accounts.suggestions_of(connection, username)
@@ -129,8 +130,3 @@ class EntityFigures:
 
 def _actor(visitor: Visitor) -> Actor:
     return Actor(PAGE_ACTOR, "page", visitor.name)
-
-
-def _can_be_stored(username: str) -> bool:
-    """Whether PostgreSQL can store the text at all."""
-    return "\x00" not in username and not any("\ud800" <= letter <= "\udfff" for letter in username)

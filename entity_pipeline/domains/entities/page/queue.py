@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 
 from psycopg import Connection
 
+from entity_pipeline.admin.cursors import cut
 from entity_pipeline.admin.stored_values import instant, share, whole
 from entity_pipeline.admin.texts import catalogue
 from entity_pipeline.core.failures import ConfigurationFailure
@@ -60,12 +61,9 @@ def queue_page(assets: Connection, operation: Connection, query: QueueQuery) -> 
         UnknownCursor: the cursor belongs to another query.
     """
     place = place_of(query)
-    entries = queue_entries(assets, filter_of(query), query.sort.value, place, query.limit + 1)
-    has_more = len(entries) > query.limit
+    found = queue_entries(assets, filter_of(query), query.sort.value, place, query.limit + 1)
     backwards = place is not None and place.backwards
-    if has_more:
-        entries = entries[1:] if backwards else entries[:-1]
-    has_next, has_previous = (True, has_more) if backwards else (has_more, place is not None)
+    entries, has_next, has_previous = cut(found, query.limit, is_first=place is None, backwards=backwards)
     first = entries[0].key if entries else (place.key if place else [])
     last = entries[-1].key if entries else first
     return QueuePage(

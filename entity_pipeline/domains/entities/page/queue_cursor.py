@@ -15,7 +15,7 @@ _MOST_POSTS = 1_000_000_000
 
 def cursor_of(query: QueueQuery, key: Any, *, backwards: bool) -> str:
     """A cursor to the page after, or before, an account's sort values."""
-    return pack_cursor(_fingerprint(query), key, backwards=backwards)
+    return pack_cursor(fingerprint(query), key, backwards=backwards)
 
 
 def place_of(query: QueueQuery) -> Place | None:
@@ -26,7 +26,7 @@ def place_of(query: QueueQuery) -> Place | None:
     """
     if query.cursor is None:
         return None
-    values, backwards = unpack_cursor(query.cursor, _fingerprint(query))
+    values, backwards = unpack_cursor(query.cursor, fingerprint(query))
     return Place(read_key(query, values), backwards=backwards)
 
 
@@ -39,10 +39,6 @@ def read_key(query: QueueQuery, values: list[Any]) -> list[Any]:
         return [_READ[kind](value) for kind, value in zip(kinds, values, strict=True)]
     except (ValueError, TypeError, AttributeError, OverflowError):
         raise UnknownCursor from None
-
-
-def _fingerprint(query: QueueQuery) -> str:
-    return fingerprint(query.model_dump_json(exclude={"cursor", "limit"}))
 
 
 def _read_int(value: Any) -> int:

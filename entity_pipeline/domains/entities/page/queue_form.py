@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from pydantic import ValidationError
-
+from entity_pipeline.admin.forms import usable_query
 from entity_pipeline.domains.entities.page.addresses import PAGE_PATH
 from entity_pipeline.domains.entities.page.queue_values import Counts, QueueQuery, QueueSort
 
@@ -70,14 +69,6 @@ def read_queue_form(parameters: Mapping[str, str]) -> QueueForm:
         given["region"] = region.lower() if region.lower() == "none" else region.upper()
     if given.get("sort") == QueueSort.MOST_TAGGED:
         del given["sort"]
-    refused: set[str] = set()
-    while True:
-        try:
-            query = QueueQuery.model_validate({k: v for k, v in given.items() if k not in refused})
-        except ValidationError as error:
-            refused |= {str(problem["loc"][0]) for problem in error.errors()}
-        else:
-            number = parameters.get(_PLACE, "")
-            return QueueForm(
-                query, given, frozenset(refused), int(number) if _NUMBER.fullmatch(number) else 1
-            )
+    query, refused = usable_query(QueueQuery, given)
+    number = parameters.get(_PLACE, "")
+    return QueueForm(query, given, refused, int(number) if _NUMBER.fullmatch(number) else 1)

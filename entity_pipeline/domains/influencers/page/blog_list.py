@@ -8,7 +8,7 @@ from uuid import UUID
 
 from psycopg import Connection
 
-from entity_pipeline.admin.cursors import UnknownCursor, fingerprint, pack_cursor, unpack_cursor
+from entity_pipeline.admin.cursors import UnknownCursor, cut, fingerprint, pack_cursor, unpack_cursor
 from entity_pipeline.domains.influencers.models import ScrapeStatus
 from entity_pipeline.domains.influencers.page.list_values import (
     NONE,
@@ -39,12 +39,9 @@ def blog_page(connection: Connection[Any], query: BlogQuery) -> BlogPage:
     """
     place = _place_of(query)
     filters = _filter_of(connection, query)
-    entries = blog_entries(connection, filters, query.sort.value, place, query.limit + 1)
+    found = blog_entries(connection, filters, query.sort.value, place, query.limit + 1)
     backwards = place is not None and place[1]
-    has_more = len(entries) > query.limit
-    if has_more:
-        entries = entries[1:] if backwards else entries[:-1]
-    has_next, has_previous = (True, has_more) if backwards else (has_more, place is not None)
+    entries, has_next, has_previous = cut(found, query.limit, is_first=place is None, backwards=backwards)
     if not entries:
         return BlogPage(rows=[], next_cursor=None, previous_cursor=None)
     return BlogPage(
@@ -81,13 +78,13 @@ def _filter_of(connection: Connection[Any], query: BlogQuery) -> BlogFilter:
 
 
 def _cursor_of(query: BlogQuery, entry: Entry, *, backwards: bool) -> str:
-    return pack_cursor(_mark(query), [entry.key, entry.id], backwards=backwards)
+    return pack_cursor(fingerprint(query), [entry.key, entry.id], backwards=backwards)
 
 
 def _place_of(query: BlogQuery) -> tuple[Entry, bool] | None:
     if query.cursor is None:
         return None
-    values, backwards = unpack_cursor(query.cursor, _mark(query))
+    values, backwards = unpack_cursor(query.cursor, fingerprint(query))
     try:
         key, blog_id = values
         return Entry(_READ[ORDERS[query.sort.value][1]](key), UUID(blog_id)), backwards
@@ -113,7 +110,3 @@ _READ: Mapping[KeyType, Callable[[Any], Any]] = {
     "numeric": _number,
     "timestamptz": lambda key: datetime.fromisoformat(key).astimezone(UTC),
 }
-
-
-def _mark(query: BlogQuery) -> str:
-    return fingerprint(query.model_dump_json(exclude={"cursor", "limit"}))

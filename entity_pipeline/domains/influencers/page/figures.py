@@ -13,6 +13,7 @@ from entity_pipeline.admin.domain_money import MoneyFigures, money_figures
 from entity_pipeline.admin.installation import Installation
 from entity_pipeline.admin.ledger_rows import subject_cost
 from entity_pipeline.admin.page import Backlog
+from entity_pipeline.admin.stored_values import can_be_stored
 from entity_pipeline.core.failures import PipelineFailure
 from entity_pipeline.domains.influencers import KEY
 from entity_pipeline.domains.influencers.insights import STEP
@@ -79,7 +80,7 @@ class InfluencerFigures:
     def blog(self, username: str) -> BlogFigures | None:
         """One blog by its username in any case, with or without ``@``; None when there is none."""
         wanted = username.removeprefix("@").lower()
-        if not _can_be_stored(wanted):
+        if not can_be_stored(wanted):
             return None
         with self._at.assets_db.connection() as connection:
             found = blog_figures(connection, wanted)
@@ -115,8 +116,3 @@ class InfluencerFigures:
     def _read_blogs(self) -> BlogCounts:
         with self._at.assets_db.connection() as connection:
             return read_blog_counts(connection)
-
-
-def _can_be_stored(username: str) -> bool:
-    """Whether PostgreSQL can store the text at all."""
-    return "\x00" not in username and not any("\ud800" <= letter <= "\udfff" for letter in username)

@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic
 from urllib.parse import urlencode
 
-from pydantic import BaseModel, ValidationError
-
+from entity_pipeline.admin.forms import Query, usable_query
 from entity_pipeline.domains.influencers.page.addresses import PAGE_PATH
 from entity_pipeline.domains.influencers.page.list_values import BlogQuery, BlogSort, TaskQuery
 
-Query = TypeVar("Query", bound=BaseModel)
 BLOG_FIELDS = ("status", "category", "source", "search", "sort", "cursor")
 TASK_FIELDS = ("task_status", "task_type", "before")
 _PLACES = frozenset({"cursor", "before"})
@@ -63,16 +61,8 @@ def _read(
     model: type[Query], fields: tuple[str, ...], others: tuple[str, ...], parameters: Mapping[str, str]
 ) -> ListForm[Query]:
     given = _chosen(fields, parameters)
-    refused: set[str] = set()
-    while True:
-        try:
-            query = model.model_validate(
-                {name: value for name, value in given.items() if name not in refused}
-            )
-        except ValidationError as error:
-            refused |= {str(problem["loc"][0]) for problem in error.errors()}
-        else:
-            return ListForm(query, given, _chosen(others, parameters), frozenset(refused))
+    query, refused = usable_query(model, given)
+    return ListForm(query, given, _chosen(others, parameters), refused)
 
 
 def _chosen(fields: tuple[str, ...], parameters: Mapping[str, str]) -> dict[str, str]:
