@@ -26,6 +26,8 @@ OUTAGE_AFTER = 10
 CLAIM_POLL_S = 1.0
 # After a signal: most requests are answered within 8 s, and orchestrators kill after 30 s.
 STOP_WITHIN_S = 20.0
+RUN_STOPS = "The run is stopping."
+TIME_IS_UP = "The step's time is up; the next run continues."
 # Ctrl-C outside of a Dagster step; Ctrl-C, SIGTERM and *Terminate* of the UI inside of one.
 INTERRUPTIONS = (KeyboardInterrupt, dg.DagsterExecutionInterruptedError)
 
@@ -87,7 +89,7 @@ def gated_jobs(
 
     def job(item: Item) -> Result:
         if stop.is_set():
-            return Stopped("The run is stopping.")
+            return Stopped(RUN_STOPS)
         gate = patiently(partial(settings.gate, model), sleep=stop.wait)
         if isinstance(gate, Closed):
             return Stopped(str(gate.reason))
@@ -96,7 +98,7 @@ def gated_jobs(
             if isinstance(shared, Closed):
                 return Stopped(str(shared.reason))
         if datetime.now(UTC) >= deadline:
-            return Stopped("The step's time is up; the next run continues.")
+            return Stopped(TIME_IS_UP)
         return work(item, gate.settings)
 
     return [partial(job, item) for item in items]

@@ -1,6 +1,6 @@
 """Tasks as the API shows them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -8,28 +8,25 @@ from psycopg import Connection
 
 from entity_pipeline.domains.influencers.api.schemas import TaskView
 from entity_pipeline.domains.influencers.models import TaskType
+from entity_pipeline.domains.influencers.queue.queries.subjects import usernames
 from entity_pipeline.shared.tasks.rules import Task
-
-_USERNAMES = "select id, username from blogs where id = any(%s::uuid[])"
 
 
 def shown(connection: Connection[Any], tasks: Sequence[Task]) -> list[TaskView]:
     """The tasks in their order, with the usernames that their blogs have now."""
     blog_ids = {task.id: UUID(task.task_key) for task in tasks if task.task_type != TaskType.DISCOVER}
-    usernames: dict[UUID, str] = dict(
-        connection.execute(_USERNAMES, [list(set(blog_ids.values()))]).fetchall() if blog_ids else []
-    )
-    return [_shown(task, blog_ids.get(task.id), usernames) for task in tasks]
+    names = usernames(connection, blog_ids.values())
+    return [_shown(task, blog_ids.get(task.id), names) for task in tasks]
 
 
-def _shown(task: Task, blog_id: UUID | None, usernames: dict[UUID, str]) -> TaskView:
+def _shown(task: Task, blog_id: UUID | None, names: Mapping[UUID, str]) -> TaskView:
     return TaskView(
         id=task.id,
         task_type=TaskType(task.task_type),
         status=task.status,
         priority=task.priority,
         blog_id=blog_id,
-        username=None if blog_id is None else usernames.get(blog_id),
+        username=None if blog_id is None else names.get(blog_id),
         hashtag=task.task_key if blog_id is None else None,
         attempts=task.attempts,
         max_attempts=task.max_attempts,

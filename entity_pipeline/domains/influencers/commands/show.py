@@ -20,6 +20,7 @@ from entity_pipeline.domains.influencers.api.tasks import shown
 from entity_pipeline.domains.influencers.erasure.logic.tombstones import hashes
 from entity_pipeline.domains.influencers.erasure.queries.tombstones import are_out
 from entity_pipeline.domains.influencers.models import PLATFORM
+from entity_pipeline.domains.influencers.queue.queries.subjects import newest_tasks
 from entity_pipeline.domains.influencers.queue.store import STORE
 
 _BLOG = """
@@ -36,7 +37,6 @@ _POSTS = """
 select taken_at, code, media_type, like_count, likes_hidden, comment_count, play_count, caption_text
 from blog_posts where blog_id = %s order by taken_at desc, platform_id desc limit 10
 """
-_TASKS = "select id from scrape_tasks where blog_id = %s order by id desc limit 5"
 # Everything, for a person who asks what is stored.
 _ALL = """
 select to_jsonb(b) || jsonb_build_object(
@@ -50,6 +50,7 @@ from blogs b where b.id = %s
 """
 _APART = ("id", "ai_insights")
 _LONGEST = 300
+_MOST_TASKS = 5
 
 
 def show(name: str, *, as_json: bool) -> None:
@@ -75,8 +76,7 @@ def show(name: str, *, as_json: bool) -> None:
             click.echo(json.dumps(everything, indent=2))
             return
         posts = connection.cursor(row_factory=dict_row).execute(_POSTS, [blog["id"]]).fetchall()
-        ids = [row[0] for row in connection.execute(_TASKS, [blog["id"]])]
-        tasks = shown(connection, STORE.find(connection, ids))
+        tasks = shown(connection, STORE.find(connection, newest_tasks(connection, blog["id"], _MOST_TASKS)))
     console = Console(soft_wrap=True)
     table = Table("what", "value", title=username, title_justify="left")
     for column, value in blog.items():

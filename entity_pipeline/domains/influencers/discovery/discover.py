@@ -5,6 +5,7 @@ of the task before the next request, a person who is taken in together with the 
 nothing is asked again except what had no answer yet.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -28,13 +29,14 @@ from entity_pipeline.domains.influencers.discovery.logic.progress import (
 from entity_pipeline.domains.influencers.discovery.logic.verdicts import verdict
 from entity_pipeline.domains.influencers.discovery.queries.discoveries import add_discovery, known_people
 from entity_pipeline.domains.influencers.models import Priority, TaskType
-from entity_pipeline.domains.influencers.queue.asking import LOST, ask, give_back, put_off
+from entity_pipeline.domains.influencers.queue.asking import LOST, ask, unasked
 from entity_pipeline.domains.influencers.queue.queries.new_blogs import Named, find_or_add
 from entity_pipeline.domains.influencers.queue.tasks import Failure, Outcome
 from entity_pipeline.domains.influencers.queue.work_item import Work
 from entity_pipeline.domains.influencers.scraping.logic.profile_verdict import is_refusal
 from entity_pipeline.shared.runs.workers import Done, Stopped
 from entity_pipeline.shared.tasks import endings
+from entity_pipeline.shared.tasks.endings import Ending
 from entity_pipeline.shared.tasks.fenced_trip import FencedTrip
 from entity_pipeline.shared.tasks.rules import NewTask, Task, TaskStatus
 
@@ -141,7 +143,7 @@ class _Discovery:
 
         return Done(outcome or "discovered") if patiently_on(self._work.database, write) else LOST
 
-    def _fail(self, answer: Result[Any]) -> Done:
+    def _fail(self, answer: Result[Any]) -> Done | Stopped:
         """The end of the attempt. After the last one the steps name no one either.
 
         "Not found" by a seat that does not find its canary either is a refusal too.
@@ -151,23 +153,23 @@ class _Discovery:
         said = f"{answer.word}: {answer.detail}" if answer.detail else answer.word
         ending = endings.failed(self._work.store.queue, self._task, kind, said)
         # A task that is not tried again names no person either.
-        is_final = ending.status is TaskStatus.FAILED
-        steps = self._summary() if is_final else {}
-
-        def write(connection: Connection[Any]) -> bool:
-            trip = FencedTrip(self._work.store, connection, self._task, steps)
-            trip.end(ending)
-            return trip.go()
-
-        if not patiently_on(self._work.database, write):
-            return LOST
-        return Done(kind, unavailable=answer.finding is Finding.UNANSWERED)
+        steps = self._summary() if ending.status is TaskStatus.FAILED else {}
+        return self._end(ending, Done(kind, unavailable=answer.finding is Finding.UNANSWERED), steps)
 
     def _summary(self) -> dict[str, Any]:
         """Steps with counts and without ids."""
         return {**steps_of(Progress(self._progress.pages)), "found": asdict(counts(self._progress))}
 
     def _not_asked(self, answer: Deferred | None) -> Done | Stopped:
-        return (
-            give_back(self._task, self._work) if answer is None else put_off(self._task, self._work, answer)
-        )
+        left = unasked(answer, self._work)
+        return LOST if left is None else self._end(*left)
+
+    def _end(
+        self, ending: Ending, ended: Done | Stopped, steps: Mapping[str, Any] | None = None
+    ) -> Done | Stopped:
+        def write(connection: Connection[Any]) -> bool:
+            trip = FencedTrip(self._work.store, connection, self._task, steps)
+            trip.end(ending)
+            return trip.go()
+
+        return ended if patiently_on(self._work.database, write) else LOST

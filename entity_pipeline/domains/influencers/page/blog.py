@@ -29,10 +29,10 @@ from entity_pipeline.domains.influencers.page.queries.one_blog import (
     categories,
     highlight_records,
     post_records,
-    task_ids,
 )
 from entity_pipeline.domains.influencers.page.statements import dropped_of, notes_of, statements_of
 from entity_pipeline.domains.influencers.page.task_list import task_rows
+from entity_pipeline.domains.influencers.queue.queries.subjects import newest_tasks
 from entity_pipeline.domains.influencers.queue.store import STORE
 
 MOST_POSTS, MOST_HIGHLIGHTS, MOST_TASKS = 100, 50, 10
@@ -43,7 +43,7 @@ def blog_figures(connection: Connection[Any], username: str) -> BlogFigures | No
     row = blog_record(connection, username)
     if row is None:
         return None
-    tasks = STORE.find(connection, task_ids(connection, row.id, MOST_TASKS))[::-1]
+    tasks = STORE.find(connection, newest_tasks(connection, row.id, MOST_TASKS))[::-1]
     return BlogFigures(
         id=row.id,
         username=row.username,

@@ -9,7 +9,7 @@ from psycopg import Connection
 
 from entity_pipeline.domains.influencers.models import TaskType
 from entity_pipeline.domains.influencers.page.list_values import TaskFigures, TaskPage, TaskQuery, TaskRow
-from entity_pipeline.domains.influencers.page.queries.subjects import usernames
+from entity_pipeline.domains.influencers.queue.queries.subjects import usernames
 from entity_pipeline.domains.influencers.queue.store import STORE
 from entity_pipeline.shared.tasks.rules import Task, TaskStatus
 
@@ -32,7 +32,7 @@ def task_page(connection: Connection[Any], query: TaskQuery) -> TaskPage:
 def task_rows(connection: Connection[Any], tasks: Sequence[Task]) -> list[TaskRow]:
     """The tasks with the names of what they are about."""
     ids = [UUID(task.task_key) for task in tasks if task.task_type != TaskType.DISCOVER]
-    names = usernames(connection, ids) if ids else {}
+    names = usernames(connection, ids)
     return [_row(task, names) for task in tasks]
 
 

@@ -5,11 +5,11 @@ from typing import TypeVar
 
 from entity_pipeline.core.instagram.operations import Operation
 from entity_pipeline.core.instagram.results import Deferred, Result
-from entity_pipeline.core.patience import patiently_on
 from entity_pipeline.domains.influencers.queue.work_item import Work
 from entity_pipeline.domains.influencers.scraping.logic.profile_verdict import is_refusal
-from entity_pipeline.shared.runs.workers import Done, Stopped
-from entity_pipeline.shared.tasks.rules import Task
+from entity_pipeline.shared.runs.workers import RUN_STOPS, TIME_IS_UP, Done, Stopped
+from entity_pipeline.shared.tasks import endings
+from entity_pipeline.shared.tasks.endings import Ending
 
 MOST_SEATS = 3
 # Another worker has the task, and what this one would write is refused.
@@ -39,22 +39,16 @@ def ask(operation: Operation[R], work: Work) -> Result[R] | Deferred | None:
     return last
 
 
-def put_off(task: Task, work: Work, deferred: Deferred) -> Stopped:
-    """Nothing was sent: the task waits, without an attempt, and the run begins no further one."""
-    until = deferred.next_at or work.clock() + _LATER
-    because = str(deferred.reason)
-    patiently_on(work.database, lambda connection: work.store.put_off(connection, task, until, because))
-    return Stopped(because, deferred.next_at, at_once=False)
+def unasked(answer: Deferred | None, work: Work) -> tuple[Ending, Stopped] | None:
+    """How a task for which `ask` has no answer is given back, and the end of the run. The attempt does not count.
 
-
-def give_back(task: Task, work: Work) -> Done | Stopped:
-    """The run ends before the task does: it is due again at once, and the next run goes on where it is.
-
-    LOST if it is only this task that may not go on, because another worker has it.
+    Put off while Instagram may not be asked; due again at once when the run ends. None if it is only this task that may
+    not go on, because another worker has it.
     """
+    if answer is not None:
+        until, because = answer.next_at or work.clock() + _LATER, str(answer.reason)
+        return endings.put_off(until, because), Stopped(because, until, at_once=False)
     if work.lost.is_set():
-        return LOST
-    patiently_on(work.database, lambda connection: work.store.release(connection, [task]))
-    return Stopped(
-        "The run is stopping." if work.stop.is_set() else "The step's time is up; the next run continues."
-    )
+        return None
+    because = RUN_STOPS if work.stop.is_set() else TIME_IS_UP
+    return endings.released(), Stopped(because, at_once=False)

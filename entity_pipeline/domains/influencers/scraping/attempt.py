@@ -13,10 +13,10 @@ from psycopg import Connection
 
 from entity_pipeline.core.instagram.operations import Operation
 from entity_pipeline.core.instagram.outcomes import Finding
-from entity_pipeline.core.instagram.results import Deferred, Result
+from entity_pipeline.core.instagram.results import Result
 from entity_pipeline.core.patience import patiently_on
 from entity_pipeline.domains.influencers.models import ScrapeStatus
-from entity_pipeline.domains.influencers.queue.asking import LOST, ask
+from entity_pipeline.domains.influencers.queue.asking import LOST, ask, unasked
 from entity_pipeline.domains.influencers.queue.tasks import Failure
 from entity_pipeline.domains.influencers.queue.work_item import Work
 from entity_pipeline.domains.influencers.scraping.logic.profile_verdict import is_refusal
@@ -31,8 +31,6 @@ R = TypeVar("R")
 T = TypeVar("T")
 Ended = Done | Stopped
 Write = Callable[[FencedTrip], object]
-
-_LATER = timedelta(minutes=5)  # when a deferral names no time
 
 
 def nothing(_: FencedTrip) -> None:
@@ -68,10 +66,9 @@ class Attempt:
         Refused by every seat, an optional request does not fail the task in its last attempt: the refusal is returned.
         """
         answer = ask(operation, self.work)
-        if answer is None:
-            return self._interrupted()
-        if isinstance(answer, Deferred):
-            return self._put_off(answer)
+        if not isinstance(answer, Result):
+            left = unasked(answer, self.work)
+            return LOST if left is None else self.give_back(*left)
         return self._refused(answer, is_optional) if is_refusal(answer) else answer
 
     def store(self, note: Mapping[str, Any], write: Write) -> bool:
@@ -131,22 +128,12 @@ class Attempt:
         ending = endings.put_off(self.work.clock() + wait, because)
         return self.give_back(ending, Done("put_off"))
 
-    def _put_off(self, deferred: Deferred) -> Ended:
-        until, because = deferred.next_at or self.work.clock() + _LATER, str(deferred.reason)
-        return self.give_back(endings.put_off(until, because), Stopped(because, until, at_once=False))
-
     def _refused(self, refused: Result[R], is_optional: bool) -> Result[R] | Ended:
         sentence = f"Every account that could ask was refused: {_said(refused)}"
         ending = self._failed(Failure.ALL_COOLING, sentence)
         if is_optional and ending.status is TaskStatus.FAILED:
             return refused
         return self.give_back(ending, Done(Failure.ALL_COOLING, unavailable=True))
-
-    def _interrupted(self) -> Ended:
-        if self.work.lost.is_set():
-            return LOST
-        because = "The run is stopping." if self.work.stop.is_set() else "The step's time is up."
-        return self.give_back(endings.released(), Stopped(because, at_once=False))
 
     def _failed(self, kind: Failure, sentence: str) -> Ending:
         return endings.failed(self.work.store.queue, self.task, kind, sentence)

@@ -195,7 +195,7 @@ def test_a_stop_gives_the_task_back_with_what_it_has(seoul: Ground) -> None:
     work = seoul.work()
     asked = StoppingSession(work.session, seoul.stop, after=3)
     ended = discover(task, replace(work, session=asked))
-    assert ended == Stopped("The run is stopping.")
+    assert ended == Stopped("The run is stopping.", at_once=False)
     [given] = [one for one in seoul.tasks() if one.id == task.id]
     assert (given.status, given.attempts, given.steps["pages"]) == (TaskStatus.PENDING, 0, 2)
 

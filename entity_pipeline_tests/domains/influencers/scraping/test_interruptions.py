@@ -53,7 +53,9 @@ def test_a_stop_gives_the_task_back_and_the_next_run_goes_on(
 
 def test_the_end_of_the_steps_time_gives_the_task_back(assets_db: ClonedDatabase, assets: Connection) -> None:
     over: Work = replace(work(assets_db, shown(FOUND)), deadline=NOW)
-    assert scrape(asked(assets), over) == Stopped("The step's time is up.", at_once=False)
+    assert scrape(asked(assets), over) == Stopped(
+        "The step's time is up; the next run continues.", at_once=False
+    )
 
 
 def test_a_late_worker_writes_nothing(assets_db: ClonedDatabase, assets: Connection) -> None:

@@ -33,7 +33,6 @@ _CATEGORIES = """
 select c.code, c.name, bc.is_primary from blog_categories bc join categories c on c.id = bc.category_id
 where bc.blog_id = %s order by bc.is_primary desc, c.name
 """
-_TASKS = "select id from scrape_tasks where blog_id = %s order by id desc limit %s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +121,3 @@ def highlight_records(connection: Connection[Any], blog_id: UUID, limit: int) ->
 def categories(connection: Connection[Any], blog_id: UUID) -> list[CategoryFigures]:
     """Its categories, the primary one first."""
     return list(connection.cursor(row_factory=class_row(CategoryFigures)).execute(_CATEGORIES, [blog_id]))
-
-
-def task_ids(connection: Connection[Any], blog_id: UUID, limit: int) -> list[int]:
-    """The ids of its newest tasks."""
-    return [row[0] for row in connection.execute(_TASKS, [blog_id, limit])]
