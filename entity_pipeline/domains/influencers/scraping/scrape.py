@@ -33,6 +33,7 @@ from entity_pipeline.domains.influencers.scraping.logic.sightings import Entries
 from entity_pipeline.domains.influencers.scraping.logic.steps import (
     OPTIONAL,
     Step,
+    counts_noted,
     is_measurable,
     items_noted,
     next_step,
@@ -151,8 +152,7 @@ class Scrape:
             write(trip)
             erased.append(blogs.store_profile(trip, blog_id, profile))
 
-        if profile.follower_count is not None:
-            self._followers = profile.follower_count
+        self._shows_followers(profile)
         try:
             ended = self._private(keep) if profile.is_private else self._store(profile_noted(profile), keep)
         except psycopg.errors.UniqueViolation as error:
@@ -160,6 +160,10 @@ class Scrape:
                 raise
             return self._same_person(profile)
         return Done(Outcome.ERASED) if erased[-1].value else ended
+
+    def _shows_followers(self, profile: InstagramProfile) -> None:
+        if profile.follower_count is not None:
+            self._followers = profile.follower_count
 
     def _same_person(self, profile: InstagramProfile) -> Ended | None:
         """Go on with the blog that has this profile's id; it was known under a former username."""
@@ -206,6 +210,10 @@ class Scrape:
             return self._without(step, result)
         blog_id, value = attempt.blog.id, result.value
         match step:
+            case Step.COUNTS:
+                self._shows_followers(value)
+                note = counts_noted(attempt.steps, value)
+                return self._store(note, lambda trip: blogs.store_counts(trip, blog_id, value))
             case Step.POSTS:
                 rows = [post_row(post, self._pk) for post in value.posts]
                 self._figures = [row.figures for row in rows]

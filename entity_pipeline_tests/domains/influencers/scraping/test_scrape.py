@@ -9,6 +9,7 @@ from entity_pipeline.core.instagram.highlights import HighlightsLook
 from entity_pipeline.core.instagram.newest_posts import NewestPosts
 from entity_pipeline.core.instagram.outcomes import Finding
 from entity_pipeline.core.instagram.post import NamedUser
+from entity_pipeline.core.instagram.profile import ProfileById
 from entity_pipeline.core.instagram.reels import Reel, ReelsLook, ReelsPage
 from entity_pipeline.core.instagram.results import Result
 from entity_pipeline.domains.influencers.models import TaskType
@@ -214,3 +215,39 @@ def test_a_scrape_that_goes_on_measures_the_same(assets_db: ClonedDatabase, asse
     assert scrape(claimed(assets), work(assets_db, FakeInstagram(answers=found))) == SCRAPED
     assert measured() == at_once
     assert at_once["metrics"]["er_views"] is not None
+
+
+def test_counts_that_the_page_leaves_out_are_asked_for_by_the_id(
+    assets_db: ClonedDatabase, assets: Connection
+) -> None:
+    page = replace(PROFILE, follower_count=None, media_count=None)
+    by_id = {ProfileById(PK): FOUND}
+    instagram = FakeInstagram({NAME: Result(Finding.FOUND, page)}, answers=answers() | by_id)
+    assert scrape(asked(assets), work(assets_db, instagram)) == SCRAPED
+    assert instagram.ran[:2] == [ProfileById(PK), NewestPosts(PK, 20)]
+    stored = blog(assets)
+    assert (stored["follower_count"], stored["media_count"]) == (10_000, 78)
+    assert stored["er"] is not None
+
+
+def test_who_has_no_posts_by_the_id_is_not_asked_for_posts(
+    assets_db: ClonedDatabase, assets: Connection
+) -> None:
+    page = replace(PROFILE, media_count=None)
+    by_id = {ProfileById(PK): Result(Finding.FOUND, replace(PROFILE, media_count=0))}
+    instagram = FakeInstagram({NAME: Result(Finding.FOUND, page)}, answers=answers((), ()) | by_id)
+    assert scrape(asked(assets), work(assets_db, instagram)) == SCRAPED
+    assert instagram.ran == [ProfileById(PK), HighlightsLook(PK)]
+
+
+def test_a_scrape_goes_on_without_counts_that_nobody_shows(
+    assets_db: ClonedDatabase, assets: Connection
+) -> None:
+    page = replace(PROFILE, follower_count=None)
+    drift: Result[Any] = Result(Finding.DRIFT, detail="no user")
+    instagram = FakeInstagram(
+        {NAME: Result(Finding.FOUND, page)}, answers=answers() | {ProfileById(PK): drift}
+    )
+    assert scrape(asked(assets), work(assets_db, instagram)) == SCRAPED
+    assert instagram.ran.count(ProfileById(PK)) == 1
+    assert blog(assets)["metrics"]["why"]["er"] == "no_followers"

@@ -12,7 +12,7 @@ from entity_pipeline.core.instagram.highlights import MOST_HIGHLIGHTS, Highlight
 from entity_pipeline.core.instagram.newest_posts import NewestPosts
 from entity_pipeline.core.instagram.operations import Operation
 from entity_pipeline.core.instagram.post import InstagramPost
-from entity_pipeline.core.instagram.profile import InstagramProfile
+from entity_pipeline.core.instagram.profile import InstagramProfile, ProfileById
 from entity_pipeline.core.instagram.reels import Reel, ReelsLook
 from entity_pipeline.core.jsonb import json_items, json_object
 from entity_pipeline.domains.influencers.settings import InfluencerSettings
@@ -27,14 +27,15 @@ class Step(StrEnum):
     """The steps, and the keys of their notes."""
 
     PROFILE = "profile"
+    COUNTS = "counts"
     POSTS = "posts"
     REELS = "reels"
     TRAY = "tray"
     ITEMS = "items"
 
 
-OPTIONAL = frozenset({Step.REELS, Step.TRAY, Step.ITEMS})
-_BEFORE_MEASURES = frozenset({Step.PROFILE, Step.POSTS, Step.REELS})
+OPTIONAL = frozenset({Step.COUNTS, Step.REELS, Step.TRAY, Step.ITEMS})
+_BEFORE_MEASURES = frozenset({Step.PROFILE, Step.COUNTS, Step.POSTS, Step.REELS})
 
 
 def next_step(steps: Steps, settings: InfluencerSettings) -> Step | None:
@@ -42,6 +43,8 @@ def next_step(steps: Steps, settings: InfluencerSettings) -> Step | None:
     profile, posts, tray = (steps.get(step) for step in (Step.PROFILE, Step.POSTS, Step.TRAY))
     if profile is None:
         return Step.PROFILE
+    if json_object(profile).get("lacks_counts") and Step.COUNTS not in steps:
+        return Step.COUNTS
     if posts is None and json_object(profile).get("posts") != 0:
         return Step.POSTS
     if json_object(posts).get("without_plays") and Step.REELS not in steps:
@@ -64,6 +67,8 @@ def operation_of(step: Step, steps: Steps, settings: InfluencerSettings) -> Oper
     profile = json_object(steps.get(Step.PROFILE))
     pk = int(profile["pk"])
     match step:
+        case Step.COUNTS:
+            return ProfileById(pk)
         case Step.POSTS:
             return NewestPosts(pk, settings.posts_per_scrape)
         case Step.REELS:
@@ -88,7 +93,15 @@ def unread_highlights(steps: Steps) -> tuple[int, ...]:
 def profile_noted(profile: InstagramProfile) -> dict[str, Any]:
     """The note of the profile: a number of posts that is not shown is not 0."""
     values = {"pk": int(profile.instagram_id), "username": profile.username, "posts": profile.media_count}
-    return {Step.PROFILE: values}
+    lacks_counts = profile.follower_count is None or profile.media_count is None
+    return {Step.PROFILE: values | ({"lacks_counts": True} if lacks_counts else {})}
+
+
+def counts_noted(steps: Steps, profile: InstagramProfile) -> dict[str, Any]:
+    """The note of the look by id for the counts that the page left out, and of the profile with its posts."""
+    noted = json_object(steps.get(Step.PROFILE))
+    posts = noted.get("posts") if profile.media_count is None else profile.media_count
+    return {Step.COUNTS: {"followers": profile.follower_count}, Step.PROFILE: {**noted, "posts": posts}}
 
 
 def posts_noted(posts: Sequence[InstagramPost]) -> dict[str, Any]:

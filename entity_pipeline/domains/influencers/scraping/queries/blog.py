@@ -88,6 +88,17 @@ where b.id = %(blog)s and {held} and
   (n.username, n.platform_id, n.full_name, n.biography, n.avatar_url, n.follower_count, n.following_count,
     n.media_count, n.is_verified, n.is_business, n.business_category, n.external_url)
 """
+_COUNTS = """
+update blogs b
+set follower_count = n.followers, following_count = n.following, media_count = n.medias, updated_at = clock_timestamp()
+from (
+  select coalesce(%(followers)s, o.follower_count) as followers,
+    coalesce(%(following)s, o.following_count) as following, coalesce(%(medias)s, o.media_count) as medias
+  from blogs o where o.id = %(blog)s
+) n
+where b.id = %(blog)s and {held}
+  and (b.follower_count, b.following_count, b.media_count) is distinct from (n.followers, n.following, n.medias)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,3 +190,14 @@ def store_profile(trip: FencedTrip, blog_id: UUID, profile: InstagramProfile) ->
     trip.add(_NAME_PERSON, values)
     trip.add(_PROFILE, values)
     return is_erased
+
+
+def store_counts(trip: FencedTrip, blog_id: UUID, profile: InstagramProfile) -> None:
+    """The counts that the profile shows."""
+    values = {
+        "blog": blog_id,
+        "followers": profile.follower_count,
+        "following": profile.following_count,
+        "medias": profile.media_count,
+    }
+    trip.add(_COUNTS, values)

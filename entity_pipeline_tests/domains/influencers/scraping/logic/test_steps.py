@@ -24,6 +24,7 @@ from entity_pipeline_tests.domains.influencers.scraping.blogger import post
 
 ON, OFF = InfluencerSettings(), InfluencerSettings(highlights_enabled=False)
 PROFILE = {"profile": {"pk": 9, "username": "made.up", "posts": 78}}
+NO_COUNTS = {"profile": PROFILE["profile"] | {"lacks_counts": True}}
 POSTS = PROFILE | {"posts": {"pks": [1, 2], "without_plays": 0}}
 NO_PLAYS = PROFILE | {"posts": {"pks": [1, 2], "without_plays": 1}}
 TRAY = POSTS | {"tray": {"pks": [1, 2, 3, 4, 5, 6, 7]}}
@@ -39,6 +40,10 @@ TRAY = POSTS | {"tray": {"pks": [1, 2, 3, 4, 5, 6, 7]}}
         pytest.param({"profile": {"pk": 9, "posts": None}}, ON, Step.POSTS, id="how many posts is not shown"),
         pytest.param({"profile": {"pk": 9, "posts": 0}}, ON, Step.TRAY, id="no posts"),
         pytest.param({"profile": {"pk": 9, "posts": 0}}, OFF, None, id="no posts, highlights off"),
+        pytest.param(NO_COUNTS, ON, Step.COUNTS, id="the page leaves out counts"),
+        pytest.param(
+            NO_COUNTS | skipped(Step.COUNTS, "schema_drift"), ON, Step.POSTS, id="counts are skipped"
+        ),
         pytest.param(POSTS, ON, Step.TRAY, id="posts with plays"),
         pytest.param(POSTS, OFF, None, id="highlights off"),
         pytest.param(NO_PLAYS, OFF, Step.REELS, id="plays are missing"),
