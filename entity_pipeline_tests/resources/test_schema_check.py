@@ -148,8 +148,15 @@ def test_one_difference_in_operation_is_one_sentence(
     ("table", "modules"),
     [
         ("pipeline_settings", {"resources/settings_store.py"}),
-        # Those of a batch's requests are beside the others.
-        ("gemini_usage_events", {"resources/gemini/ledger_sql.py", "resources/gemini/batch_sql.py"}),
+        (
+            "gemini_usage_events",
+            {
+                "resources/gemini/ledger_sql.py",
+                "resources/gemini/batch_sql.py",  # those of a batch's requests
+                "shared/gemini_spend/forgotten.py",  # texts that must go
+                "shared/gemini_spend/requests.py",
+            },
+        ),
         ("gemini_spend_daily", {"resources/gemini/spend.py"}),
     ],
 )

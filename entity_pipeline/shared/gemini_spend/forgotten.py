@@ -39,6 +39,11 @@ with texts as (
 )
 {_BLANK}
 """  # noqa: S608
+_SUBJECTS = f"""
+select distinct subject from gemini_usage_events
+where pipeline = %(pipeline)s and step = %(step)s and subject > %(after)s and {_HAS_TEXTS}
+order by subject limit %(most)s
+"""  # noqa: S608
 # Settling is refused from then on. What they may have cost stays counted.
 _CLOSE = """
 update gemini_usage_events set state = 'settled', state_changed_at = clock_timestamp(), error = %(said)s::jsonb
@@ -46,6 +51,12 @@ where pipeline = %(pipeline)s and step = %(step)s and subject = any(%(subjects)s
   and state in ('reserved', 'sent', 'unknown')
 """
 _SAID = jsonb_text({"kind": "forgotten", "message": "its texts were removed before an answer came"})
+
+
+def subjects_with_texts(connection: psycopg.Connection[Any], step: Step, after: str) -> list[str]:
+    """Up to 1,000 subjects of a step that have texts, in their order, beginning behind `after`."""
+    values = {"pipeline": step.pipeline, "step": step.name, "after": after, "most": MOST_AT_ONCE}
+    return [row[0] for row in connection.execute(_SUBJECTS, values)]
 
 
 def close_subjects(connection: psycopg.Connection[Any], step: Step, subjects: Sequence[str]) -> int:

@@ -2,13 +2,18 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from entity_pipeline.core.patience import patiently_on
 from entity_pipeline.core.ports import Database
 from entity_pipeline.domains.influencers.insights import STEP
-from entity_pipeline.domains.influencers.insights.queries.insights import gone_subjects, remove_expired
+from entity_pipeline.domains.influencers.insights.queries.insights import remove_expired, without_blog
 from entity_pipeline.domains.influencers.settings import InfluencerSettings
-from entity_pipeline.shared.gemini_spend.forgotten import forget_older, forget_subjects
+from entity_pipeline.shared.gemini_spend.forgotten import (
+    forget_older,
+    forget_subjects,
+    subjects_with_texts,
+)
 
 _AT_ONCE = 500
 
@@ -29,9 +34,9 @@ def remove_old(database: Database, settings: InfluencerSettings, now: datetime |
         blogs += len(expired)
     while forgotten := patiently_on(database, lambda db: forget_older(db, STEP, before)):
         requests += forgotten
-    while gone := patiently_on(database, lambda db: gone_subjects(db, STEP.pipeline, STEP.name)):
-        forgotten = patiently_on(database, lambda db, gone=gone: forget_subjects(db, STEP, gone))  # type: ignore[misc]
-        if not forgotten:
-            break
-        requests += forgotten
+    after = ""
+    while subjects := patiently_on(database, partial(subjects_with_texts, step=STEP, after=after)):
+        after = subjects[-1]
+        gone = patiently_on(database, partial(without_blog, subjects=subjects))
+        requests += patiently_on(database, partial(forget_subjects, step=STEP, subjects=gone))
     return Removed(blogs, requests)

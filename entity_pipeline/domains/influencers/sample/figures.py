@@ -18,6 +18,7 @@ from entity_pipeline.domains.influencers import KEY
 from entity_pipeline.domains.influencers.sample.expected import naive_requests_of, requests_of
 from entity_pipeline.domains.influencers.sample.truth import bloggers
 from entity_pipeline.sandbox.sample import Demo, requests_seen
+from entity_pipeline.shared.gemini_spend.requests import costs_of
 
 _BLOGS = """
 select b.username, b.scrape_status, b.er, b.er_reels, b.er_trend, b.posts_per_week, b.ai_insights, b.insights_meta,
@@ -43,7 +44,6 @@ left join lateral (
 _TASKS = "select task_type, status, coalesce(outcome, ''), count(*) from scrape_tasks group by 1, 2, 3"
 _DISCOVERIES = "select hashtag, posts, people, known, refused, added from hashtag_discoveries"
 _LOGGED = "select count(*) from instagram_request_log where domain = %s and requested_at >= %s"
-_LEDGER = "select id::text, state, coalesce(cost_usd, 0) from gemini_usage_events where pipeline = %s"
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def read_figures(demo: Demo, seen_before: Mapping[str, Any], began_at: datetime)
         discoveries = {row.pop("hashtag"): row for row in rows.execute(_DISCOVERIES)}
         tasks = Counter({tuple(row): count for *row, count in connection.execute(_TASKS)})
         logged = connection.execute(_LOGGED, [KEY, began_at]).fetchone()[0]
-        ledger = {id_: (state, cost) for id_, state, cost in connection.execute(_LEDGER, [KEY])}
+        ledger = costs_of(connection, KEY)
     seen = requests_seen(os.environ["INSTAGRAM_BASE_URL"])
     return Figures(
         blogs=blogs,

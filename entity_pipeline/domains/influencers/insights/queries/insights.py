@@ -65,13 +65,6 @@ _DESCRIPTIONS = """
 select username, ai_insights, insights_meta -> 'evidence' from blogs
 where username = any(%s::text[]) and ai_insights is not null
 """
-_GONE_SUBJECTS = """
-select distinct subject from gemini_usage_events e
-where pipeline = %(pipeline)s and step = %(step)s and subject is not null
-  and (reply is not null or request ?| '{system,parts,sealed}'::text[])
-  and not exists (select from blogs where id::text = e.subject)
-limit 1000
-"""
 _ABSENT = "select s.id from unnest(%s::text[]) as s(id) where not exists (select from blogs b where b.id::text = s.id)"
 
 
@@ -120,11 +113,6 @@ def descriptions(
 def remove_expired(connection: psycopg.Connection[Any], before: datetime, most: int) -> Sequence[UUID]:
     """Remove insights that were made before then, with their categories; returns the blogs."""
     return [row[0] for row in connection.execute(_EXPIRED, {"before": before, "most": most})]
-
-
-def gone_subjects(connection: psycopg.Connection[Any], pipeline: str, step: str) -> Sequence[str]:
-    """Up to 1,000 subjects in the ledger with texts, but without a blog: it was removed meanwhile."""
-    return [row[0] for row in connection.execute(_GONE_SUBJECTS, {"pipeline": pipeline, "step": step})]
 
 
 def without_blog(connection: psycopg.Connection[Any], subjects: Sequence[str]) -> Sequence[str]:
