@@ -32,16 +32,16 @@ from entity_pipeline.domains.influencers.models import Priority, TaskType
 from entity_pipeline.domains.influencers.queue.asking import LOST, ask, unasked
 from entity_pipeline.domains.influencers.queue.queries.new_blogs import Named, find_or_add
 from entity_pipeline.domains.influencers.queue.tasks import Failure, Outcome
-from entity_pipeline.domains.influencers.queue.work_item import Work
+from entity_pipeline.domains.influencers.queue.work_item import Ended, Work
 from entity_pipeline.domains.influencers.scraping.logic.profile_verdict import is_refusal
-from entity_pipeline.shared.runs.workers import Done, Stopped
+from entity_pipeline.shared.runs.workers import Done
 from entity_pipeline.shared.tasks import endings
 from entity_pipeline.shared.tasks.endings import Ending
 from entity_pipeline.shared.tasks.fenced_trip import FencedTrip
 from entity_pipeline.shared.tasks.rules import NewTask, Task, TaskStatus
 
 
-def discover(task: Task, work: Work) -> Done | Stopped:
+def discover(task: Task, work: Work) -> Ended:
     """Work on one task to its end, or as far as Instagram allows."""
     return _Discovery(task, work).go()
 
@@ -54,7 +54,7 @@ class _Discovery:
         self._work = work
         self._progress = progress_of(task.steps)
 
-    def go(self) -> Done | Stopped:
+    def go(self) -> Ended:
         """Pages first, then people."""
         wanted = self._work.settings.discover_posts
         while self._progress.wants_page(wanted):
@@ -71,7 +71,7 @@ class _Discovery:
                 return ended
         return self._finish(None if self._progress.posts else Outcome.NO_POSTS)
 
-    def _page(self, wanted: int) -> Done | Stopped | None:
+    def _page(self, wanted: int) -> Ended | None:
         tag, cursor = self._task.task_key, self._progress.cursor
         operation: Operation[HashtagPage] = HashtagTop(tag) if cursor is None else HashtagMore(tag, cursor)
         answer = ask(operation, self._work)
@@ -83,7 +83,7 @@ class _Discovery:
             return self._finish(Outcome.NO_POSTS)
         return self._fail(answer)
 
-    def _person(self, pk: int) -> Done | Stopped | None:
+    def _person(self, pk: int) -> Ended | None:
         answer = ask(ProfileById(pk), self._work)
         if not isinstance(answer, Result):
             return self._not_asked(answer)
@@ -143,7 +143,7 @@ class _Discovery:
 
         return Done(outcome or "discovered") if patiently_on(self._work.database, write) else LOST
 
-    def _fail(self, answer: Result[Any]) -> Done | Stopped:
+    def _fail(self, answer: Result[Any]) -> Ended:
         """The end of the attempt. After the last one the steps name no one either.
 
         "Not found" by a seat that does not find its canary either is a refusal too.
@@ -160,13 +160,11 @@ class _Discovery:
         """Steps with counts and without ids."""
         return {**steps_of(Progress(self._progress.pages)), "found": asdict(counts(self._progress))}
 
-    def _not_asked(self, answer: Deferred | None) -> Done | Stopped:
+    def _not_asked(self, answer: Deferred | None) -> Ended:
         left = unasked(answer, self._work)
         return LOST if left is None else self._end(*left)
 
-    def _end(
-        self, ending: Ending, ended: Done | Stopped, steps: Mapping[str, Any] | None = None
-    ) -> Done | Stopped:
+    def _end(self, ending: Ending, ended: Ended, steps: Mapping[str, Any] | None = None) -> Ended:
         def write(connection: Connection[Any]) -> bool:
             trip = FencedTrip(self._work.store, connection, self._task, steps)
             trip.end(ending)

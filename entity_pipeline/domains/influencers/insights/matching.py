@@ -1,5 +1,6 @@
 """Match the categories of all described blogs again, from their stored insights: free, and calls no outside system."""
 
+from collections import Counter
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -21,20 +22,19 @@ class Rematched:
 
     blogs: int
     changed: int
-    unmatched: dict[str, int]
+    unmatched: Counter[str]
 
 
 def match_again(database: Database) -> Rematched:
     """Bring `blog_categories` in line with the insights and the aliases of today."""
     names = patiently_on(database, load_categories)
     blogs = changed = 0
-    unmatched: dict[str, int] = {}
+    unmatched: Counter[str] = Counter()
     after = UUID(int=0)
     while rows := patiently_on(database, lambda db, after=after: stored_topics(db, after, _AT_ONCE)):  # type: ignore[misc]
         matched = {id_: match_categories(primary, others, names) for id_, primary, others in rows}
         changed += patiently_on(database, lambda db, matched=matched: replace_categories(db, matched))  # type: ignore[misc]
         for found in matched.values():
-            for topic in found.unmatched:
-                unmatched[topic] = unmatched.get(topic, 0) + 1
+            unmatched.update(found.unmatched)
         blogs, after = blogs + len(rows), rows[-1][0]
     return Rematched(blogs, changed, unmatched)

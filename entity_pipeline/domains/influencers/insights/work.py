@@ -1,6 +1,5 @@
 """A run of `ai_insights` or `blog_categories`: what it does, and its report."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -112,7 +111,7 @@ def match_categories_again(assets_db: Database) -> dg.MaterializeResult:
         metadata={
             "blogs": done.blogs,
             "rows_changed": done.changed,
-            "topics_without_category": counts_table(Counter(done.unmatched), "topic", "blogs"),
+            "topics_without_category": counts_table(done.unmatched, "topic", "blogs"),
         }
     )
 

@@ -2,14 +2,13 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
 from uuid import UUID
 
 from pydantic import Field
 
 from entity_pipeline.admin.ledger_rows import LedgerEntry
 from entity_pipeline.admin.shown import Shown
-from entity_pipeline.domains.influencers.models import ScrapeStatus
+from entity_pipeline.domains.influencers.models import ScrapeStatus, Trend
 from entity_pipeline.domains.influencers.page.list_values import TaskRow
 from entity_pipeline.domains.influencers.page.statements import Dropped, StatementGroup, Value
 
@@ -20,7 +19,7 @@ class MeasureFigures(Shown):
     er: Decimal | None
     er_reels: Decimal | None
     er_views: float | None
-    trend: Literal["growing", "stable", "declining"] | None
+    trend: Trend | None
     posts_per_week: Decimal | None
     why: dict[str, str]
     posts: int | None = Field(description="The posts that the rates rest on.")

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from entity_pipeline.admin.shown import Shown
-from entity_pipeline.domains.influencers.models import ScrapeStatus, TaskType
+from entity_pipeline.domains.influencers.models import ScrapeStatus, TaskType, Trend
 from entity_pipeline.shared.tasks.rules import TaskStatus
 
 NONE = "none"
@@ -64,7 +64,7 @@ class BlogRow(Shown):
     followers: int | None
     er: Decimal | None
     er_reels: Decimal | None
-    trend: Literal["growing", "stable", "declining"] | None
+    trend: Trend | None
     posts_per_week: Decimal | None
     categories: list[str] = Field(description="Their codes, the primary one first.")
     source: str

@@ -44,5 +44,6 @@ class Work:
         return not (self.stop.is_set() or self.lost.is_set()) and self.clock() < self.deadline
 
 
-Handler = Callable[[Task, Work], Done | Stopped]
+Ended = Done | Stopped
+Handler = Callable[[Task, Work], Ended]
 """The work on a task of one type. Raises `DatabaseUnavailable` when the database stays away."""

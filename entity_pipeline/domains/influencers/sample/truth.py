@@ -10,6 +10,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal, get_args
 
+from entity_pipeline.domains.influencers.models import Trend
 from entity_pipeline.sandbox.instagram_profiles import former_pk_of, pk_of
 
 Begin = Literal["hand", "tag", "stored", "refused", "unasked"]
@@ -47,7 +48,7 @@ class Blogger:
     top: Sequence[str] = ()
     posts: int = SHOWN
     per_week: float = 2.0
-    trend: Literal["growing", "stable", "declining"] = "stable"
+    trend: Trend = "stable"
     reels: int = 3
     hidden: Literal["none", "half", "all"] = "none"
     pinned: int = 0

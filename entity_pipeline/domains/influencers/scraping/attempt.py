@@ -18,10 +18,10 @@ from entity_pipeline.core.patience import patiently_on
 from entity_pipeline.domains.influencers.models import ScrapeStatus
 from entity_pipeline.domains.influencers.queue.asking import LOST, ask, unasked
 from entity_pipeline.domains.influencers.queue.tasks import Failure
-from entity_pipeline.domains.influencers.queue.work_item import Work
+from entity_pipeline.domains.influencers.queue.work_item import Ended, Work
 from entity_pipeline.domains.influencers.scraping.logic.profile_verdict import is_refusal
 from entity_pipeline.domains.influencers.scraping.queries.blog import StoredBlog, ask_begun, set_status
-from entity_pipeline.shared.runs.workers import Done, Stopped
+from entity_pipeline.shared.runs.workers import Done
 from entity_pipeline.shared.tasks import endings
 from entity_pipeline.shared.tasks.endings import Ending
 from entity_pipeline.shared.tasks.fenced_trip import FencedTrip
@@ -29,7 +29,6 @@ from entity_pipeline.shared.tasks.rules import Task, TaskStatus
 
 R = TypeVar("R")
 T = TypeVar("T")
-Ended = Done | Stopped
 Write = Callable[[FencedTrip], object]
 
 

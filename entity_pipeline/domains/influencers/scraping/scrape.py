@@ -18,8 +18,8 @@ from entity_pipeline.core.instagram.results import Result
 from entity_pipeline.domains.influencers.models import Priority, ScrapeStatus, TaskType
 from entity_pipeline.domains.influencers.queue.asking import LOST
 from entity_pipeline.domains.influencers.queue.tasks import Failure, Outcome
-from entity_pipeline.domains.influencers.queue.work_item import Work
-from entity_pipeline.domains.influencers.scraping.attempt import Attempt, Ended, Write, nothing
+from entity_pipeline.domains.influencers.queue.work_item import Ended, Work
+from entity_pipeline.domains.influencers.scraping.attempt import Attempt, Write, nothing
 from entity_pipeline.domains.influencers.scraping.logic.highlight_rows import stories_row, tray_row
 from entity_pipeline.domains.influencers.scraping.logic.measures import Measures, PostFigures, measure
 from entity_pipeline.domains.influencers.scraping.logic.post_rows import plays_of, post_row
