@@ -140,7 +140,9 @@ class Scrape:
                 is_reused = seen.seen is Seen.NAME_REUSED
                 return self._gone(Outcome.RENAMED_AWAY if is_reused else Outcome.DELETED, keep_look)
             case Seen.ABSENT | Seen.NAME_REUSED:
-                return attempt.fail(Failure.UNCONFIRMED, f"{_UNCONFIRMED} ({seen.look.detail}).", keep_look)
+                return attempt.fail(
+                    Failure.UNCONFIRMED, f"{_UNCONFIRMED} ({seen.look.detail.rstrip('.')}).", keep_look
+                )
         return attempt.fail_by("profile", seen.look, keep_look)
 
     def _found(self, profile: InstagramProfile, write: Write = nothing) -> Ended | None:

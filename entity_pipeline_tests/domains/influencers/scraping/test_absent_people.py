@@ -69,6 +69,14 @@ def test_one_look_that_finds_nothing_is_no_deletion(assets_db: ClonedDatabase, a
     assert timedelta(hours=6) < wait < timedelta(hours=6, minutes=6)
 
 
+def test_the_sentence_about_one_look_ends_with_one_period(
+    assets_db: ClonedDatabase, assets: Connection
+) -> None:
+    task = asked(assets)
+    scrape(task, work(assets_db, shown(replace(NOT_THERE, detail="HTTP 404 (not there)."))))
+    assert task_now(assets, task)["error_message"].endswith("has to confirm it (HTTP 404 (not there)).")
+
+
 def test_a_second_look_six_hours_later_confirms_it(assets_db: ClonedDatabase, assets: Connection) -> None:
     scrape(asked(assets), work(assets_db, shown(NOT_THERE)))
     task = claimed(assets)
