@@ -19,7 +19,6 @@ CHOICES: Mapping[str, Sequence[str]] = {
     "state": [*AccountState],
     "type": [*AccountType, NONE],
     "role": [*AccountRole, NONE],
-    "sort": [*QueueSort],
 }
 
 
@@ -30,6 +29,7 @@ class ListShown:
     form: QueueForm
     counts: Counts | None
     choices: Mapping[str, Sequence[str]]
+    sorts: Sequence[str] = (*QueueSort,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def entity_parts(at: Installation, figures: EntityFigures) -> Sequence[PagePart]
         PagePart(
             key="queue",
             title="queue",
-            template="entities/queue.html",
+            template="list.html",
             read=lambda query: _list(figures, query),
             refresh_s=None,
             is_wide=True,

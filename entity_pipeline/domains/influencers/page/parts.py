@@ -76,6 +76,7 @@ def influencer_parts(figures: InfluencerFigures) -> Sequence[PagePart]:
         _part(
             "blogs",
             lambda query: _blogs(figures, query),
+            template="list.html",
             refresh_s=None,
             is_wide=True,
             inner=(facets, results),
@@ -84,8 +85,9 @@ def influencer_parts(figures: InfluencerFigures) -> Sequence[PagePart]:
     )
 
 
-def _part(key: str, read: Callable[[Mapping[str, str]], Any], title: str = "", **other: Any) -> PagePart:
-    return PagePart(key=key, title=title or key, template=f"influencers/{key}.html", read=read, **other)
+def _part(key: str, read: Callable[[Mapping[str, str]], Any], **other: Any) -> PagePart:
+    usual: dict[str, Any] = {"title": key, "template": f"influencers/{key}.html"}
+    return PagePart(key=key, read=read, **usual | other)
 
 
 def _blogs(figures: InfluencerFigures, query: Mapping[str, str]) -> BlogsShown:
