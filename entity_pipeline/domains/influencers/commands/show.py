@@ -17,6 +17,7 @@ from entity_pipeline.core.failures import InputRejected
 from entity_pipeline.core.text.handles import handle_or_none
 from entity_pipeline.core.text.plain_text import one_line
 from entity_pipeline.domains.influencers.api.tasks import shown
+from entity_pipeline.domains.influencers.commands.tasks import note
 from entity_pipeline.domains.influencers.erasure.logic.tombstones import hashes
 from entity_pipeline.domains.influencers.erasure.queries.tombstones import are_out
 from entity_pipeline.domains.influencers.models import PLATFORM
@@ -24,8 +25,9 @@ from entity_pipeline.domains.influencers.queue.queries.subjects import newest_ta
 from entity_pipeline.domains.influencers.queue.store import STORE
 
 _BLOG = """
-select b.id, b.username, b.platform_id, b.full_name, b.biography, b.external_url, b.follower_count, b.following_count,
-  b.media_count, b.is_verified, b.is_business, b.business_category, b.er, b.er_reels, b.er_trend, b.posts_per_week,
+select b.id, b.username, b.platform_id::text, b.full_name, b.biography, b.external_url, b.follower_count,
+  b.following_count, b.media_count, b.is_verified, b.is_business, b.business_category, b.er, b.er_reels, b.er_trend,
+  b.posts_per_week,
   b.scrape_status, b.scraped_at, b.source, b.created_at, b.ai_confidence, b.ai_analyzed_at, b.ai_insights,
   array(select c.name from blog_categories bc join categories c on c.id = bc.category_id where bc.blog_id = b.id
         order by bc.is_primary desc, c.name) as categories,
@@ -85,7 +87,8 @@ def show(name: str, *, as_json: bool) -> None:
     console.print(table)
     _print_posts(console, posts)
     for task in tasks:
-        console.print(f"Task {task.id}: {task.task_type}, {task.status}, {escape(task.outcome or '–')}.")
+        said = one_line(note(task), _LONGEST)
+        console.print(f"Task {task.id}: {task.task_type}, {task.status}. {escape(said)}".rstrip())
     if blog["ai_insights"] is not None:
         insights = json.dumps(blog["ai_insights"], ensure_ascii=False, indent=1)
         console.print("Insights:", escape("".join(c for c in insights if c.isprintable() or c == "\n")))

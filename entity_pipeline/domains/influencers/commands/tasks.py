@@ -38,7 +38,7 @@ def show_tasks(status: str | None, task_type: str | None, limit: int) -> None:
             str(view.priority),
             f"{view.attempts} of {view.max_attempts}",
             _moment(view.completed_at or view.started_at or view.created_at),
-            escape(_note(view)),
+            escape(note(view)),
         )
     Console(soft_wrap=True).print(table)
 
@@ -70,9 +70,11 @@ def show_status() -> None:
     console.print(table)
 
 
-def _note(view: TaskView) -> str:
-    waits = f"next at {_moment(view.next_retry_at)}" if view.next_retry_at is not None else ""
-    return " ".join(filter(None, (view.outcome, view.error_message, waits)))
+def note(view: TaskView) -> str:
+    """How the task ended or failed, and when it is next due; empty when there is nothing to say."""
+    said = ": ".join(filter(None, (view.outcome, view.error_message)))
+    waits = f"Next at {_moment(view.next_retry_at)} UTC." if view.next_retry_at is not None else ""
+    return " ".join(filter(None, (said, waits)))
 
 
 def _moment(at: datetime) -> str:

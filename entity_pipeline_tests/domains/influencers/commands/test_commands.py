@@ -15,6 +15,7 @@ from entity_pipeline.core.audit import COMMAND_ACTOR
 from entity_pipeline.core.failures import InputRejected
 from entity_pipeline.domains.influencers.queue.requests import ask_for_blogs
 from entity_pipeline.domains.influencers.queue.store import STORE
+from entity_pipeline.domains.influencers.queue.tasks import Failure
 from entity_pipeline_tests.cli.command import Command
 from entity_pipeline_tests.databases import ClonedDatabase
 from entity_pipeline_tests.domains.influencers.commands.conftest import Run, failure_of
@@ -110,7 +111,7 @@ def test_a_person_is_shown_without_anything_that_a_terminal_obeys(
     assert shown.exception is None
     assert "\x1b" not in shown.output
     assert "[bold]b" in shown.output
-    for text in ("5,000", str(f"{PK:,}"), "Food", "Insights:", "TraceCode0", "full_scrape"):
+    for text in ("5,000", f" {PK} ", "Food", "Insights:", "TraceCode0", "full_scrape"):
         assert text in shown.output
 
 
@@ -133,6 +134,14 @@ def test_show_says_what_to_do_about_a_person_who_is_not_there(run: Run) -> None:
     assert "is not an Instagram username" in failure_of(run("show", "a b"))
     run("erase", "ada", "--yes")
     assert failure_of(run("show", "ada")) == "ada was erased, and nothing is stored."
+
+
+def test_show_says_why_a_task_waits_and_until_when(run: Run, assets: Connection) -> None:
+    ask_for_blogs(assets, ["ada"])
+    [task] = STORE.claim(assets, "a run", 1)
+    STORE.fail(assets, task, Failure.UNCONFIRMED, "The profile was not found.")
+    shown = run("show", "ada").output
+    assert f"Task {task.id}: full_scrape, pending. The profile was not found. Next at 20" in shown
 
 
 def test_status_counts_tasks_and_blogs(
