@@ -9,6 +9,16 @@ from entity_pipeline.core.reasons import Reason
 
 R = TypeVar("R")
 
+_REFUSALS = frozenset(
+    {
+        SeatOutcome.WALL,
+        SeatOutcome.LIMITED,
+        SeatOutcome.CHALLENGED,
+        SeatOutcome.LOGGED_OUT,
+        SeatOutcome.SUSPENDED,
+    }
+)
+
 
 @dataclass(frozen=True)
 class Result(Generic[R]):
@@ -34,6 +44,11 @@ class Result(Generic[R]):
     def word(self) -> str:
         """The outcome in one word: what is known of the target, or why the seat got no answer."""
         return str(self.seat if self.finding is Finding.UNANSWERED else self.finding)
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the seat was refused and got nothing; another one may get through."""
+        return self.finding is Finding.UNANSWERED and self.seat in _REFUSALS
 
 
 @dataclass(frozen=True, slots=True)

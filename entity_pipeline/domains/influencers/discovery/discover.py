@@ -33,7 +33,6 @@ from entity_pipeline.domains.influencers.queue.asking import LOST, ask, unasked
 from entity_pipeline.domains.influencers.queue.queries.new_blogs import Named, find_or_add
 from entity_pipeline.domains.influencers.queue.tasks import Failure, Outcome
 from entity_pipeline.domains.influencers.queue.work_item import Ended, Work
-from entity_pipeline.domains.influencers.scraping.logic.profile_verdict import is_refusal
 from entity_pipeline.shared.runs.workers import Done
 from entity_pipeline.shared.tasks import endings
 from entity_pipeline.shared.tasks.endings import Ending
@@ -149,10 +148,9 @@ class _Discovery:
         "Not found" by a seat that does not find its canary either is a refusal too.
         """
         is_blocked = answer.finding is Finding.NOT_FOUND and answer.canary is False
-        kind = Failure.ALL_COOLING if is_refusal(answer) or is_blocked else Failure.ERROR
+        kind = Failure.ALL_COOLING if answer.is_refused or is_blocked else Failure.ERROR
         said = f"{answer.word}: {answer.detail}" if answer.detail else answer.word
         ending = endings.failed(self._work.store.queue, self._task, kind, said)
-        # A task that is not tried again names no person either.
         steps = self._summary() if ending.status is TaskStatus.FAILED else {}
         return self._end(ending, Done(kind, unavailable=answer.finding is Finding.UNANSWERED), steps)
 

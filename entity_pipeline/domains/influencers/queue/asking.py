@@ -6,7 +6,6 @@ from typing import TypeVar
 from entity_pipeline.core.instagram.operations import Operation
 from entity_pipeline.core.instagram.results import Deferred, Result
 from entity_pipeline.domains.influencers.queue.work_item import Work
-from entity_pipeline.domains.influencers.scraping.logic.profile_verdict import is_refusal
 from entity_pipeline.shared.runs.workers import RUN_STOPS, TIME_IS_UP, Done, Stopped
 from entity_pipeline.shared.tasks import endings
 from entity_pipeline.shared.tasks.endings import Ending
@@ -33,7 +32,7 @@ def ask(operation: Operation[R], work: Work) -> Result[R] | Deferred | None:
         ended = work.session.run(operation, work.deadline)
         if isinstance(ended, Deferred):
             return last or ended
-        if not is_refusal(ended):
+        if not ended.is_refused:
             return ended
         last = ended
     return last

@@ -19,7 +19,6 @@ from entity_pipeline.domains.influencers.models import ScrapeStatus
 from entity_pipeline.domains.influencers.queue.asking import LOST, ask, unasked
 from entity_pipeline.domains.influencers.queue.tasks import Failure
 from entity_pipeline.domains.influencers.queue.work_item import Ended, Work
-from entity_pipeline.domains.influencers.scraping.logic.profile_verdict import is_refusal
 from entity_pipeline.domains.influencers.scraping.queries.blog import StoredBlog, ask_begun, set_status
 from entity_pipeline.shared.runs.workers import Done
 from entity_pipeline.shared.tasks import endings
@@ -68,7 +67,7 @@ class Attempt:
         if not isinstance(answer, Result):
             left = unasked(answer, self.work)
             return LOST if left is None else self.give_back(*left)
-        return self._refused(answer, is_optional) if is_refusal(answer) else answer
+        return self._refused(answer, is_optional) if answer.is_refused else answer
 
     def store(self, note: Mapping[str, Any], write: Write) -> bool:
         """Write, and note the steps as stored. False: the task is lost."""

@@ -6,24 +6,12 @@ look at the id, which outlives renames; the name of another person is never take
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
-from entity_pipeline.core.instagram.outcomes import Finding, SeatOutcome
+from entity_pipeline.core.instagram.outcomes import Finding
 from entity_pipeline.core.instagram.profile import InstagramProfile
 from entity_pipeline.core.instagram.results import Result
 
 Look = Result[InstagramProfile]
-
-# What an answer says about the seat that asked: another one may get through.
-_REFUSALS = frozenset(
-    {
-        SeatOutcome.WALL,
-        SeatOutcome.LIMITED,
-        SeatOutcome.CHALLENGED,
-        SeatOutcome.LOGGED_OUT,
-        SeatOutcome.SUSPENDED,
-    }
-)
 
 
 class Seen(StrEnum):
@@ -46,11 +34,6 @@ class Verdict:
     seen: Seen
     look: Look
     profile: InstagramProfile | None = None
-
-
-def is_refusal(result: Result[Any]) -> bool:
-    """Whether another seat should be tried: this one was refused and got nothing."""
-    return result.value is None and result.finding is Finding.UNANSWERED and result.seat in _REFUSALS
 
 
 def needs_look_by_id(by_name: Look, known_pk: int | None) -> bool:
