@@ -10,7 +10,6 @@ from entity_pipeline.core.instagram.results import Result
 from entity_pipeline.domains.influencers.scraping.logic.profile_verdict import (
     Look,
     Seen,
-    is_refusal,
     needs_look_by_id,
     verdict,
 )
@@ -77,5 +76,5 @@ def test_the_verdict(by_name: Look, by_id: Look | None, seen: Seen) -> None:
 def test_only_a_refusal_of_the_seat_is_worth_another_seat(seat: SeatOutcome) -> None:
     refusals = {"wall", "rate_limited", "challenge", "logged_out", "suspended"}
     refused: Result[Any] = Result(Finding.UNANSWERED, seat=seat)
-    assert is_refusal(refused) is (seat.value in refusals)
-    assert not is_refusal(replace(FOUND, seat=seat))
+    assert refused.is_refused is (seat.value in refusals)
+    assert not replace(FOUND, seat=seat).is_refused
