@@ -39,6 +39,9 @@ from entity_pipeline.shared.tasks.endings import Ending
 from entity_pipeline.shared.tasks.fenced_trip import FencedTrip
 from entity_pipeline.shared.tasks.rules import NewTask, Task, TaskStatus
 
+# So many people in a row without an answer are no chance: the attempt ends.
+_MOST_IN_A_ROW = 3
+
 
 def discover(task: Task, work: Work) -> Ended:
     """Work on one task to its end, or as far as Instagram allows."""
@@ -64,10 +67,20 @@ class _Discovery:
         known, erased = patiently_on(self._work.database, lambda connection: known_people(connection, people))
         for pk in erased - self._progress.looks.keys():
             self._progress = self._progress.with_look(pk, Seen.ERASED)
+        unanswered, in_a_row = None, 0
         for pk in self._progress.new_people(known):
             ended = self._person(pk)
-            if ended is not None:
+            if isinstance(ended, Result):
+                # It says nothing of this person; the next one may be shown.
+                unanswered, in_a_row = ended, in_a_row + 1
+                if in_a_row == _MOST_IN_A_ROW:
+                    break
+            elif ended is not None:
                 return ended
+            else:
+                in_a_row = 0
+        if unanswered is not None:
+            return self._fail(unanswered)
         return self._finish(None if self._progress.posts else Outcome.NO_POSTS)
 
     def _page(self, wanted: int) -> Ended | None:
@@ -82,13 +95,14 @@ class _Discovery:
             return self._finish(Outcome.NO_POSTS)
         return self._fail(answer)
 
-    def _person(self, pk: int) -> Ended | None:
+    def _person(self, pk: int) -> Ended | Result[InstagramProfile] | None:
+        """Look at a person. An answer that says nothing of them and blames no account is returned."""
         answer = ask(ProfileById(pk), self._work)
         if not isinstance(answer, Result):
             return self._not_asked(answer)
         seen = verdict(answer, self._work.settings)
         if seen is None:
-            return self._fail(answer)
+            return self._fail(answer) if _is_refused(answer) else answer
         if seen is not Seen.ADDED or answer.value is None:
             return self._note(self._progress.with_look(pk, seen))
         profile = answer.value
@@ -143,12 +157,8 @@ class _Discovery:
         return Done(outcome or "discovered") if patiently_on(self._work.database, write) else LOST
 
     def _fail(self, answer: Result[Any]) -> Ended:
-        """The end of the attempt. After the last one the steps name no one either.
-
-        "Not found" by a seat that does not find its canary either is a refusal too.
-        """
-        is_blocked = answer.finding is Finding.NOT_FOUND and answer.canary is False
-        kind = Failure.ALL_COOLING if answer.is_refused or is_blocked else Failure.ERROR
+        """The end of the attempt. After the last one the steps name no one either."""
+        kind = Failure.ALL_COOLING if _is_refused(answer) else Failure.ERROR
         said = f"{answer.word}: {answer.detail}" if answer.detail else answer.word
         ending = endings.failed(self._work.store.queue, self._task, kind, said)
         steps = self._summary() if ending.status is TaskStatus.FAILED else {}
@@ -169,3 +179,8 @@ class _Discovery:
             return trip.go()
 
         return ended if patiently_on(self._work.database, write) else LOST
+
+
+def _is_refused(answer: Result[Any]) -> bool:
+    """Whether the answer blames the account: so does "not found" by one that does not find its canary either."""
+    return answer.is_refused or (answer.finding is Finding.NOT_FOUND and answer.canary is False)

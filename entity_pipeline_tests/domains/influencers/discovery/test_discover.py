@@ -101,6 +101,23 @@ def test_public_people_who_are_large_enough_are_taken_in_and_each_new_one_is_loo
     assert not any(pk in str(ended.steps) for pk in ("101", "107", "109"))
 
 
+@pytest.mark.parametrize("broken", [1, 2])
+def test_people_whom_instagram_can_not_show_do_not_keep_the_others_out(
+    assets_db: ClonedDatabase, broken: int
+) -> None:
+    days = ["server_error"] * 4
+    people = [blogger(f"p{nth}", pk=200 + nth, bad_days=days if nth < broken else ()) for nth in range(5)]
+    tags = {"busan": [(one.username, 0) for one in people]}
+    with ground(assets_db, people, tags) as made:
+        made.put(NewTask(TaskType.DISCOVER, "busan", 10))
+        for _ in range(4):
+            assert discover(hashtag(made), made.work()) == Done("error", unavailable=True)
+            made.wake()
+        assert [row[0] for row in taken_in(made)] == [one.username for one in people[broken:]]
+        looks = [target for operation, target in made.requests() if operation == "profile_by_id"]
+        assert len(looks) == 5 - broken + 4 * broken
+
+
 @pytest.mark.parametrize(("posts", "pages"), [(1, 1), (25, 1), (26, 2)])
 def test_only_so_many_posts_are_looked_through(seoul: Ground, posts: int, pages: int) -> None:
     task = hashtag(seoul)
