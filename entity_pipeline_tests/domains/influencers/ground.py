@@ -117,7 +117,12 @@ class Ground:
     def wake(self) -> None:
         """Let every wait be over."""
         with self.database.connection() as connection:
-            connection.execute("update scrape_tasks set deferred_until = null, next_retry_at = null")
+            # In the order in which the store locks them.
+            connection.execute(
+                "with waits as (select id from scrape_tasks where coalesce(deferred_until, next_retry_at) is not null"
+                " order by id for update) "
+                "update scrape_tasks t set deferred_until = null, next_retry_at = null from waits where t.id = waits.id"
+            )
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """The rows of a query."""

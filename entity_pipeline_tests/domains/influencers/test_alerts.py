@@ -85,7 +85,8 @@ def test_a_batch_is_overdue_after_26_hours(
 def test_tasks_are_stuck_an_hour_after_their_lease(
     assets_db: ClonedDatabase, assets: Any, minutes: float, is_stuck: bool
 ) -> None:
-    lease = {"lease_owner": "gone", "lease_until": NOW - timedelta(minutes=minutes)}
+    # By the database's clock, which has gone on since `NOW`.
+    lease = {"lease_owner": "gone", "lease_until": datetime.now(UTC) - timedelta(minutes=minutes)}
     task(assets, "discover", "food", status="running", **lease)
     assert kinds(assets_db) == ({"leases_lost"} if is_stuck else set())
 
