@@ -60,8 +60,7 @@ class _Discovery:
         """Pages first, then people."""
         wanted = self._work.settings.discover_posts
         while self._progress.wants_page(wanted):
-            ended = self._page(wanted)
-            if ended is not None:
+            if (ended := self._page(wanted)) is not None:
                 return ended
         people = list(self._progress.people)
         known, erased = patiently_on(self._work.database, lambda connection: known_people(connection, people))
@@ -69,14 +68,14 @@ class _Discovery:
             self._progress = self._progress.with_look(pk, Seen.ERASED)
         unanswered, in_a_row = None, 0
         for pk in self._progress.new_people(known):
-            ended = self._person(pk)
-            if isinstance(ended, Result):
+            looked = self._person(pk)
+            if isinstance(looked, Result):
                 # It says nothing of this person; the next one may be shown.
-                unanswered, in_a_row = ended, in_a_row + 1
+                unanswered, in_a_row = looked, in_a_row + 1
                 if in_a_row == _MOST_IN_A_ROW:
                     break
-            elif ended is not None:
-                return ended
+            elif looked is not None:
+                return looked
             else:
                 in_a_row = 0
         if unanswered is not None:
