@@ -78,7 +78,8 @@ class NewTask:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A row of the table. `attempts` are those that failed, and the one at work; `losses`, how often a worker was lost.
+    """A row of the table. `attempts` are those that failed, and the one at work; `losses`, how often a
+    worker was lost while it did the task.
 
     A claimed task carries the `fence` under which its worker may write; `steps` is what was noted as done.
     """

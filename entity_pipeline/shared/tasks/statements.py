@@ -57,7 +57,8 @@ _PASSED_OVER = 200
 _CLAIMED = f"""claimed as (
   update {{table}} t
   set status = 'running', lease_owner = %(claim)s, lease_until = (select at from clock) + %(lease)s, fence = fence + 1,
-    attempts = attempts + 1, started_at = (select at from clock), next_retry_at = null, deferred_until = null
+    attempts = attempts + 1, is_begun = false, started_at = (select at from clock), next_retry_at = null,
+    deferred_until = null
   from picked where t.id = picked.id
   returning picked.nth, t.*
 )
@@ -180,6 +181,7 @@ def _write(changes: str, already: str = "false", only_if: str = "") -> str:
 _FREE = "lease_owner = null, lease_until = null"
 
 EXTEND = _write("lease_until = clock_timestamp() + %(lease)s")
+BEGIN = _write("is_begun = true")
 NOTE_STEPS = _write("steps = steps || %(steps)s::jsonb")
 FINISH = _write(
     f"status = 'done', outcome = %(outcome)s, error_message = null, completed_at = clock_timestamp(), {_FREE}",
@@ -215,16 +217,17 @@ WAIT_FOR_BATCH = _write(
 
 RECOVER = f"""
 with lost as (
-  select id from {{table}}
+  select id, losses + is_begun::integer as times from {{table}}
   where lease_owner is not null and batch_key is null and lease_until <= (select clock_timestamp())
   order by id limit %(most)s for update skip locked
 )
 update {{table}} t
-set losses = losses + 1, attempts = attempts - 1, {_FREE},
-  status = case when losses + 1 < %(most_losses)s then 'pending' else 'failed' end,
-  outcome = case when losses + 1 < %(most_losses)s then outcome else %(outcome)s end,
-  error_message = format('The worker was lost %%s times while it did this task.', losses + 1),
-  completed_at = case when losses + 1 < %(most_losses)s then null else clock_timestamp() end
+set losses = lost.times, attempts = attempts - 1, {_FREE},
+  status = case when lost.times < %(most_losses)s then 'pending' else 'failed' end,
+  outcome = case when lost.times < %(most_losses)s then outcome else %(outcome)s end,
+  error_message = case when is_begun then format('The worker was lost %%s times while it did this task.', lost.times)
+    else error_message end,
+  completed_at = case when lost.times < %(most_losses)s then null else clock_timestamp() end
 from lost where t.id = lost.id
 returning {", ".join(f"t.{field.name}" for field in fields(Task))}
 """

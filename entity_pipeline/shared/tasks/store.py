@@ -139,6 +139,13 @@ class TaskStore:
         """A sign of life: their leases begin again. Returns the ids of those that are still held."""
         return self._write(connection, statements.EXTEND, tasks, {"lease": self.queue.lease})
 
+    def begin(self, connection: Connection, tasks: Sequence[Task]) -> set[int]:
+        """The work on the tasks begins: from now on the loss of their worker counts against them.
+
+        Returns the ids of those that are still held.
+        """
+        return self._write(connection, statements.BEGIN, tasks, {})
+
     def note_steps(self, connection: Connection, task: Task, steps: Mapping[str, Any]) -> bool:
         """Merge into the steps that are done. False: the task is not held any more, so store nothing."""
         return bool(self._write(connection, statements.NOTE_STEPS, [task], {"steps": jsonb_text(steps)}))
@@ -183,6 +190,7 @@ class TaskStore:
     def recover(self, connection: Connection, most: int = MOST_AT_ONCE) -> list[Task]:
         """Put back tasks whose lease ran out; one whose worker was lost too often fails (`WORKER_LOST`).
 
+        A loss counts only after `begin`: what else the worker had claimed did not end it.
         Returns them as they are now. Tasks that wait for an outside job are left alone.
         """
         values = {"most": most, "most_losses": self.queue.most_losses, "outcome": WORKER_LOST}

@@ -12,7 +12,7 @@ from typing import Any
 from entity_pipeline.core.schema_needs import TableNeeds, our_table
 
 _COLUMNS = (
-    "int: id priority attempts max_attempts losses fence; jsonb: payload steps; "
+    "int: id priority attempts max_attempts losses fence; bool: is_begun; jsonb: payload steps; "
     "text: task_type task_key status lease_owner batch_key outcome error_message; "
     "timestamptz: lease_until next_retry_at deferred_until due_at started_at completed_at created_at"
 )

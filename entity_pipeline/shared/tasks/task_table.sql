@@ -8,6 +8,7 @@ create table if not exists public.{table} (
     steps jsonb not null default '{}',
     attempts integer not null default 0 check (attempts >= 0),
     max_attempts integer not null check (max_attempts > 0),
+    is_begun boolean not null default false,
     losses integer not null default 0,
     fence bigint not null default 0,
     lease_owner text,
@@ -27,7 +28,8 @@ create table if not exists public.{table} (
 alter table public.{table} enable row level security;
 comment on column public.{table}.task_key is 'what the task is about; unique by type while it is pending or running';
 comment on column public.{table}.fence is 'grows with every claim; a write under an older one is refused';
-comment on column public.{table}.losses is 'how often its lease ran out because its worker was gone';
+comment on column public.{table}.is_begun is 'its worker has begun it; a worker that is lost before says nothing about the task';
+comment on column public.{table}.losses is 'how often its lease ran out because its worker was gone while it did the task';
 comment on column public.{table}.batch_key is 'the outside job that it waits for, or that answered it';
 comment on column public.{table}.deferred_until is 'put off before anything was sent, which is not an attempt';
 

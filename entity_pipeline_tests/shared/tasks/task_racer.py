@@ -23,6 +23,7 @@ STORE = TaskStore(replace(QUEUE, lease=timedelta(seconds=LEASE_S), most_losses=1
 
 def work(connection: Connection, task: Task, chance: random.Random, lateness: float) -> bool | None:
     """Store a result and finish; whether that was allowed, None if the task was given back instead."""
+    STORE.begin(connection, [task])
     if chance.random() < lateness:
         time.sleep(LEASE_S * chance.uniform(0.9, 2))
     fate = chance.random()

@@ -84,6 +84,7 @@ def test_work_hears_that_its_task_is_lost_to_another_worker(
 def test_after_the_work_nothing_is_extended_any_more(queue_db: ClonedDatabase, queue: Connection) -> None:
     put(queue, "ada")
     [task] = SHORT.claim(queue, "a", 1)
+    SHORT.begin(queue, [task])
     with pytest.raises(ValueError, match="broken"), Leases(SHORT, queue_db, [task]) as leases:
         with leases.work_on(task):
             raise ValueError("broken")

@@ -305,6 +305,7 @@ def test_a_sign_of_life_lets_the_lease_begin_again(queue: Connection) -> None:
 
 WRITES = {
     "extend": lambda connection, task: STORE.extend(connection, [task]),
+    "begin": lambda connection, task: STORE.begin(connection, [task]),
     "note_steps": lambda connection, task: STORE.note_steps(connection, task, {"a": 1}),
     "finish": lambda connection, task: STORE.finish(connection, task, "private"),
     "fail": lambda connection, task: STORE.fail(connection, task, OTHER, "no answer"),
@@ -323,7 +324,7 @@ def test_a_late_worker_is_refused(queue: Connection, write: str, then: str) -> N
     late = one(queue)
     lapse(queue)
     if then == "failed as lost":
-        queue.execute("update errands set losses = 2")
+        queue.execute("update errands set losses = 2, is_begun = true")
     STORE.recover(queue)
     if then != "failed as lost":
         current = one(queue, "another")
@@ -437,6 +438,7 @@ def test_only_a_task_whose_lease_ran_out_is_recovered(queue: Connection) -> None
     put(queue, "ada", "bea")
     ada, _ = claimed(queue, "a", 2)
     assert STORE.recover(queue) == []
+    STORE.begin(queue, [ada])
     lapse(queue, ada.id)
     [task] = STORE.recover(queue)
     assert (task.id, task.status, task.attempts, task.losses) == (ada.id, PENDING, 0, 1)
@@ -446,13 +448,29 @@ def test_only_a_task_whose_lease_ran_out_is_recovered(queue: Connection) -> None
 def test_a_task_that_ends_its_worker_each_time_fails_and_says_so(queue: Connection) -> None:
     put(queue, "ada")
     for nth, becomes in enumerate([PENDING, PENDING, FAILED], start=1):
-        one(queue, f"claim-{nth}")
+        STORE.begin(queue, [one(queue, f"claim-{nth}")])
         lapse(queue)
         [task] = STORE.recover(queue)
         assert (task.status, task.losses) == (becomes, nth)
     assert task.outcome == WORKER_LOST
     assert task.error_message == "The worker was lost 3 times while it did this task."
     assert claimed(queue, "again") == []
+
+
+def test_a_lost_worker_says_nothing_of_a_task_that_it_had_not_begun(queue: Connection) -> None:
+    put(queue, "ada", "bea")
+    for nth in range(10):
+        ada, bea = claimed(queue, f"claim-{nth}", 2)
+        if nth == 0:
+            assert STORE.begin(queue, [ada]) == {ada.id}
+        lapse(queue)
+        STORE.recover(queue)
+    ended = {task.task_key: task for task in (now(queue, ada.id), now(queue, bea.id))}
+    assert {key: (task.status, task.losses) for key, task in ended.items()} == {
+        "ada": (PENDING, 1),
+        "bea": (PENDING, 0),
+    }
+    assert ended["bea"].error_message is None
 
 
 def test_recovery_takes_at_most_what_it_is_asked_for(queue: Connection) -> None:

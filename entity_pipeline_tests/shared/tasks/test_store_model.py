@@ -58,6 +58,7 @@ class Row:
     attempts: int = 0
     losses: int = 0
     fence: int = 0
+    is_begun: bool = False
     lease_owner: str | None = None
     lease_until: datetime | None = None
     batch_key: str | None = None
@@ -82,7 +83,7 @@ class Row:
             setattr(self, name, value)
 
 
-COMPARED = [*Row.__dataclass_fields__, "due_at"]
+COMPARED = [*(name for name in Row.__dataclass_fields__ if name != "is_begun"), "due_at"]
 
 
 class QueueMachine(RuleBasedStateMachine):
@@ -165,7 +166,7 @@ class QueueMachine(RuleBasedStateMachine):
             row = self.rows[id_]
             row.become(RUNNING, next_retry_at=None, deferred_until=None)
             row.lease_owner, row.lease_until = name, self.clock.now + LEASE
-            row.fence, row.attempts = row.fence + 1, row.attempts + 1
+            row.fence, row.attempts, row.is_begun = row.fence + 1, row.attempts + 1, False
         if is_repeated and tasks:
             again = store.claim(self.connection, name, most, types)
             assert sorted(keys(again)) == sorted(keys(tasks))
@@ -179,6 +180,15 @@ class QueueMachine(RuleBasedStateMachine):
         assert TaskStore(QUEUE).extend(self.connection, [task]) == ({task.id} if held else set())
         if held:
             self.rows[task.id].lease_until = self.clock.now + LEASE
+
+    @precondition(has_given)
+    @rule(nth=NTH)
+    def begin(self, nth: int) -> None:
+        task = self.task(nth)
+        held = self.is_held(task)
+        assert TaskStore(QUEUE).begin(self.connection, [task]) == ({task.id} if held else set())
+        if held:
+            self.rows[task.id].is_begun = True
 
     @precondition(has_given)
     @rule(nth=NTH, step=st.sampled_from(["profile", "posts"]), value=st.integers(0, 3))
@@ -279,7 +289,7 @@ class QueueMachine(RuleBasedStateMachine):
         assert {task.id for task in TaskStore(QUEUE).recover(self.connection)} == lost
         for id_ in lost:
             row = self.rows[id_]
-            row.losses, row.attempts = row.losses + 1, row.attempts - 1
+            row.losses, row.attempts = row.losses + row.is_begun, row.attempts - 1
             if row.losses < QUEUE.most_losses:
                 row.become(PENDING)
             else:

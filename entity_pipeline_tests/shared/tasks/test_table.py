@@ -34,7 +34,7 @@ def test_making_the_table_again_changes_nothing(queue: Connection) -> None:
 
 def test_the_statements_are_read_as_those_of_a_migration() -> None:
     made = list(statements(task_table("tasks")))
-    assert len(made) == 12
+    assert len(made) == 13
     assert all(statement.split()[0] in ("create", "alter", "comment") for statement in made)
 
 

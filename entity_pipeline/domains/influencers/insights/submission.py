@@ -116,6 +116,7 @@ class Submission:
             Leases(STORE, self.database, tasks),
             tempfile.TemporaryDirectory(prefix="entity-pipeline-insights-") as folder,
         ):
+            patiently_on(self.database, lambda db: STORE.begin(db, tasks))
             try:
                 questions = self._questions(tasks, Spool(self.store, Path(folder)))
             except TransientFailure as failure:

@@ -22,6 +22,7 @@ from entity_pipeline.core.instagram.settings import InstagramSettings
 from entity_pipeline.core.patience import patiently, patiently_on
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import Closed, SettingsAccess
+from entity_pipeline.domains.influencers.queue.asking import LOST
 from entity_pipeline.domains.influencers.queue.gate import scraping_gate
 from entity_pipeline.domains.influencers.queue.handlers import HANDLERS
 from entity_pipeline.domains.influencers.queue.store import STORE
@@ -118,6 +119,8 @@ class QueueRun:
         self, task: Task, leases: Leases, stop: Event, settings: InfluencerSettings
     ) -> Done | Stopped:
         with leases.work_on(task) as lost:
+            if not patiently_on(self.database, lambda connection: self.store.begin(connection, [task])):
+                return LOST
             work = Work(
                 settings=settings,
                 session=self.session,

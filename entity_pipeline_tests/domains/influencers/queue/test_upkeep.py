@@ -116,6 +116,7 @@ def test_recovery_puts_back_lost_tasks_and_leaves_those_of_a_batch(queue: Graph)
     queue.ground.put(*(NewTask(TaskType.DISCOVER, tag, 10) for tag in ("lost", "held", "batched")))
     lost, held, batched = queue.ground.claim(3)
     with queue.ground.database.connection() as connection:
+        STORE.begin(connection, [lost])
         STORE.wait_for_batch(connection, [batched], "a batch")
         connection.execute(
             "update scrape_tasks set lease_until = now() - interval '1 hour' where id = %s", [lost.id]

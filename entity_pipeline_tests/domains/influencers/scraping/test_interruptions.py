@@ -133,7 +133,7 @@ def test_a_blog_whose_workers_were_all_lost_is_not_left_as_being_scraped(
     assets.execute("update blogs set scrape_status = 'scraping'")
     assert restore_stranded(assets) == 0
     assets.execute(
-        "update scrape_tasks set lease_until = clock_timestamp() - interval '1 ms', losses = 2 "
+        "update scrape_tasks set lease_until = clock_timestamp() - interval '1 ms', losses = 2, is_begun = true "
         "where lease_owner is not null"
     )
     assert recover_tasks_job.execute_in_process(resources={"assets_db": assets_db}).success
