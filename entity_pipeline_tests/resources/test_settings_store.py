@@ -77,6 +77,7 @@ def test_a_new_installation_is_switched_off_and_its_shared_rows_are_on(
     assert stored(assets, "true") == [
         ("entity_enrichment", False, {}, "migration"),
         ("gemini", True, {}, "migration"),
+        ("influencers", False, {}, "migration"),
         ("instagram", True, {}, "migration"),
         ("notify", True, {}, "migration"),
     ]

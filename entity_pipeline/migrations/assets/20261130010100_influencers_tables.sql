@@ -285,8 +285,20 @@ create index if not exists scrape_tasks_blog on public.scrape_tasks (blog_id) wh
 create index if not exists scrape_tasks_open_by_day on public.scrape_tasks (created_at)
     where status in ('pending', 'running');
 
-insert into public.pipeline_settings (platform, is_enabled, settings)
-values ('influencers', false, '{}')
-on conflict do nothing;
+do $$
+begin
+    if exists (select from public.pipeline_settings where platform = 'influencers') then
+        return;
+    end if;
+    insert into public.pipeline_settings (platform, is_enabled, settings)
+    values ('influencers', false, '{}')
+    on conflict do nothing;
+    -- Elsewhere updated_by may be a person's uuid, which 'migration' is not.
+    if (select atttypid from pg_attribute
+        where attrelid = 'public.pipeline_settings'::regclass and attname = 'updated_by') = 'text'::regtype then
+        update public.pipeline_settings set updated_by = 'migration' where platform = 'influencers';
+    end if;
+end
+$$;
 
 -- migrate:down

@@ -166,5 +166,6 @@ def test_every_option_of_a_run_is_explained_and_has_a_default() -> None:
         "gemini_reviews.dry_run",
         "gemini_reviews.since",
         "catalog_links.refresh",
+        "ai_insights.work",
     }
     assert all(field.description and field.default_provided for field in fields.values())
