@@ -4,11 +4,10 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from entity_pipeline.core.failures import PipelineFailure
+from entity_pipeline.core.instagram.settings import InstagramSettings
 from entity_pipeline.core.ports import Database
-from entity_pipeline.core.settings import Closed, Gate, SettingsAccess
+from entity_pipeline.core.settings import Closed, SettingsAccess
 from entity_pipeline.domains.influencers import jobs
-from entity_pipeline.domains.influencers.queue.gate import scraping_gate
 from entity_pipeline.domains.influencers.queue.held import held_until
 from entity_pipeline.domains.influencers.queue.store import STORE
 from entity_pipeline.domains.influencers.queue.tasks import WORKED_BY_RUNS
@@ -24,7 +23,7 @@ def due_tasks(
     context: dg.SensorEvaluationContext, assets_db: Database, settings: SettingsAccess
 ) -> dg.SensorResult:
     """One run when a task is due, Instagram may be asked, and no run works on the queue."""
-    gate = _scraping_gate(settings)
+    gate = gate_of(settings, InfluencerSettings, InstagramSettings)
     if isinstance(gate, Closed):
         return skipped(gate.reason, None)
     now = datetime.now(UTC)
@@ -62,10 +61,3 @@ def weekly_discovery(settings: SettingsAccess) -> dg.RunRequest | dg.SkipReason:
     if not gate.settings.discover_hashtags:
         return dg.SkipReason(str(because("tick.no_hashtags")))
     return dg.RunRequest()
-
-
-def _scraping_gate(settings: SettingsAccess) -> Gate[InfluencerSettings]:
-    try:
-        return scraping_gate(settings)
-    except PipelineFailure as failure:
-        return Closed.because(str(failure))

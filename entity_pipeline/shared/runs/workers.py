@@ -19,7 +19,8 @@ from typing import TypeVar
 import dagster as dg
 
 from entity_pipeline.core.patience import patiently
-from entity_pipeline.core.settings import Closed, S, SettingsAccess, SettingsModel
+from entity_pipeline.core.settings import Closed, S, SettingsAccess
+from entity_pipeline.shared.runs.gate import Beside, joint_gate
 
 # This many jobs in a row without an answer mean that the outside system is down, not that the jobs are at fault.
 OUTAGE_AFTER = 10
@@ -80,7 +81,7 @@ def gated_jobs(
     *,
     stop: Event,
     deadline: datetime,
-    beside: Sequence[type[SettingsModel]] = (),
+    beside: Sequence[Beside] = (),
 ) -> list[Job]:
     """A job for each item. It asks the gate first, so that a change during a run takes effect with the next job.
 
@@ -90,13 +91,9 @@ def gated_jobs(
     def job(item: Item) -> Result:
         if stop.is_set():
             return Stopped(RUN_STOPS)
-        gate = patiently(partial(settings.gate, model), sleep=stop.wait)
+        gate = patiently(partial(joint_gate, settings, model, *beside), sleep=stop.wait)
         if isinstance(gate, Closed):
             return Stopped(str(gate.reason))
-        for other in beside:
-            shared = patiently(partial(settings.gate, other), sleep=stop.wait)
-            if isinstance(shared, Closed):
-                return Stopped(str(shared.reason))
         if datetime.now(UTC) >= deadline:
             return Stopped(TIME_IS_UP)
         return work(item, gate.settings)

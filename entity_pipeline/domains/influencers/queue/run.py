@@ -23,18 +23,20 @@ from entity_pipeline.core.patience import patiently, patiently_on
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import Closed, SettingsAccess
 from entity_pipeline.domains.influencers.queue.asking import LOST
-from entity_pipeline.domains.influencers.queue.gate import scraping_gate
 from entity_pipeline.domains.influencers.queue.handlers import HANDLERS
 from entity_pipeline.domains.influencers.queue.store import STORE
 from entity_pipeline.domains.influencers.queue.tasks import Failure
 from entity_pipeline.domains.influencers.queue.work_item import Handler, Work
 from entity_pipeline.domains.influencers.settings import InfluencerSettings
 from entity_pipeline.shared.database.refusals import said_by
+from entity_pipeline.shared.runs.gate import joint_gate
 from entity_pipeline.shared.runs.workers import Done, Stopped, Words, Workers, gated_jobs
 from entity_pipeline.shared.tasks.leases import Leases
 from entity_pipeline.shared.tasks.rules import Task
 from entity_pipeline.shared.tasks.store import TaskStore
 
+# Whether Instagram may be asked: its switch, and the terms that a person has acknowledged.
+BESIDE = (InstagramSettings,)
 WORDS = Words("tasks", "Instagram", "are taken up again by the recovery")
 _LOG = logging.getLogger(__name__)
 
@@ -88,7 +90,7 @@ class QueueRun:
 
     def _round(self, claim: Claim, report: QueueReport) -> bool:
         """Returns whether there was a task."""
-        gate = patiently(lambda: scraping_gate(self.settings))
+        gate = patiently(lambda: joint_gate(self.settings, InfluencerSettings, *BESIDE))
         if isinstance(gate, Closed):
             report.held_because = str(gate.reason)
             return False
@@ -107,7 +109,7 @@ class QueueRun:
                     InfluencerSettings,
                     stop=stop,
                     deadline=self.deadline,
-                    beside=[InstagramSettings],
+                    beside=BESIDE,
                 )
             )
         report.claimed += tasks

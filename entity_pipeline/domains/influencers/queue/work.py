@@ -8,7 +8,6 @@ from typing import Any
 import dagster as dg
 
 from entity_pipeline.core.instagram.access import InstagramAccess
-from entity_pipeline.core.instagram.settings import InstagramSettings
 from entity_pipeline.core.patience import patiently_on
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import SettingsAccess
@@ -26,7 +25,7 @@ from entity_pipeline.domains.influencers.queue.days import (
 from entity_pipeline.domains.influencers.queue.handlers import HANDLERS
 from entity_pipeline.domains.influencers.queue.held import note_held
 from entity_pipeline.domains.influencers.queue.observed import state_of_the_queue
-from entity_pipeline.domains.influencers.queue.run import QueueReport, QueueRun
+from entity_pipeline.domains.influencers.queue.run import BESIDE, QueueReport, QueueRun
 from entity_pipeline.domains.influencers.queue.store import STORE
 from entity_pipeline.domains.influencers.settings import InfluencerSettings
 from entity_pipeline.shared.reporting.metadata import counts_table
@@ -94,8 +93,7 @@ def work_on_days(
 def _run(
     run_id: str, assets_db: Database, settings: SettingsAccess, instagram: InstagramAccess, limit: timedelta
 ) -> QueueRun:
-    for model in (InfluencerSettings, InstagramSettings):
-        open_settings(settings, model)
+    open_settings(settings, InfluencerSettings, *BESIDE)
     return QueueRun(run_id, assets_db, settings, instagram.session(KEY), datetime.now(UTC) + limit)
 
 
