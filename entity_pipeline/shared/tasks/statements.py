@@ -53,8 +53,19 @@ select task_type, task_key, t.id from asked join {{table}} t using (task_type, t
 # How many tasks that others are taking at this moment a claim passes over; with more of them it gets fewer.
 _PASSED_OVER = 200
 
-# The end of a claim: takes what `picked` holds, and returns it with what the same claim holds already.
-_CLAIMED = f"""claimed as (
+# The beginning of a claim: the clock, what the same claim holds already, and how many places are left for others.
+_CLAIM = """with clock as materialized (select clock_timestamp() as at),
+held as (select id from {table} where lease_owner = %(claim)s),
+places as (select case when exists (select from held) then 0 else %(most)s end as n)"""
+# The end of a claim: locks and takes the first of `candidates`; returns them with what the same claim holds already.
+_CLAIMED = f"""picked as (
+  select free.id, candidates.nth from candidates, lateral (
+    select id from {{table}}
+    where id = candidates.id and case status when 'pending' then due_at <= (select at from clock) end
+    for update skip locked
+  ) free
+  limit (select n from places)
+), claimed as (
   update {{table}} t
   set status = 'running', lease_owner = %(claim)s, lease_until = (select at from clock) + %(lease)s, fence = fence + 1,
     attempts = attempts + 1, is_begun = false, started_at = (select at from clock), next_retry_at = null,
@@ -74,9 +85,7 @@ select {_COLUMNS} from (
 # index is in the order of `due_at`. Both rely on nested loops whose inner side refers to the outer one, so a lower
 # priority is looked at only when there are too few candidates. `case` keeps the planner from a second index.
 CLAIM = f"""
-with clock as materialized (select clock_timestamp() as at),
-held as (select id from {{table}} where lease_owner = %(claim)s),
-places as (select case when exists (select from held) then 0 else %(most)s end as n),
+{_CLAIM},
 oldest as (
   select head.id, row_number() over (order by head.due_at, head.id) as nth
   from {_PRIORITIES}, {_TYPES}, lateral (
@@ -104,22 +113,13 @@ oldest as (
     select id, %(oldest)s + row_number() over () from urgent
   ) both_ways
   group by id order by nth
-), picked as (
-  select free.id, candidates.nth from candidates, lateral (
-    select id from {{table}}
-    where id = candidates.id and case status when 'pending' then due_at <= (select at from clock) end
-    for update skip locked
-  ) free
-  limit (select n from places)
 ), {_CLAIMED}
 """
 
 # Along an index over `created_at` of open tasks, which the domain makes: the tasks of a few days cost as much as there
 # are of them, however large the table is.
 CLAIM_MADE = f"""
-with clock as materialized (select clock_timestamp() as at),
-held as (select id from {{table}} where lease_owner = %(claim)s),
-places as (select case when exists (select from held) then 0 else %(most)s end as n),
+{_CLAIM},
 candidates as materialized (
   select id, row_number() over () as nth from (
     select id from {{table}}
@@ -127,13 +127,6 @@ candidates as materialized (
       and case status when 'pending' then due_at <= (select at from clock) and task_type = any (%(types)s) end
     order by created_at limit %(most)s + {_PASSED_OVER}
   ) due
-), picked as (
-  select free.id, candidates.nth from candidates, lateral (
-    select id from {{table}}
-    where id = candidates.id and case status when 'pending' then due_at <= (select at from clock) end
-    for update skip locked
-  ) free
-  limit (select n from places)
 ), {_CLAIMED}
 """
 
