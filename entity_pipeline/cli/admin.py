@@ -4,23 +4,16 @@ import click
 
 from entity_pipeline.admin.configuration import check_bind, configuration_of
 from entity_pipeline.admin.server import serve
+from entity_pipeline.cli.options import serving_address
 from entity_pipeline.cli.serve import address_of_page
 from entity_pipeline.cli.shell import current_shell, with_databases
 
 
 @click.command()
-@click.option("--port", default=3080, show_default=True, help="Port of the page.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option(
-    "--behind-proxy",
-    is_flag=True,
-    help="For use behind a proxy with TLS: allows addresses other than loopback, and the cookie requires https.",
-)
-@click.option(
-    "--trusted-proxy",
-    default="127.0.0.1",
-    show_default=True,
-    help="Addresses whose X-Forwarded-For is trusted, comma-separated; only with --behind-proxy.",
+@serving_address(
+    3080,
+    "page",
+    "For use behind a proxy with TLS: allows addresses other than loopback, and the cookie requires https.",
 )
 @with_databases
 def admin(port: int, host: str, behind_proxy: bool, trusted_proxy: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from entity_pipeline.cli.groups import Cost, DomainCommands, Verb
+from entity_pipeline.cli.options import export_target
 from entity_pipeline.cli.shell import databases, with_databases
 from entity_pipeline.core.failures import InputRejected
 
@@ -45,13 +46,7 @@ def status() -> None:
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["csv", "jsonl"]),
-    help="The file format; by default the one of FILE's ending, or csv.",
-)
+@export_target
 @click.option("--state", multiple=True, metavar="NAME", help="pending, held, created ... May be repeated.")
 @click.option("--type", "kind", metavar="NAME", help="artist, brand, group, other, unknown or none.")
 @click.option("--role", metavar="NAME", help="primary, secondary, regional, unknown or none.")

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from entity_pipeline.cli.groups import Cost, DomainCommands, Verb
+from entity_pipeline.cli.options import export_target, serving_address
 from entity_pipeline.cli.shell import with_databases
 from entity_pipeline.domains.influencers.models import Priority, ScrapeStatus, TaskType
 from entity_pipeline.shared.tasks.rules import TaskStatus
@@ -73,13 +74,7 @@ def show(name: str, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["csv", "jsonl"]),
-    help="The file format; by default the one of FILE's ending, or csv.",
-)
+@export_target
 @click.option(
     "--status", type=click.Choice([one.value for one in ScrapeStatus]), help="Only blogs in this state."
 )
@@ -106,18 +101,10 @@ def erase(name: str | None, pk: int | None, yes: bool) -> None:
 
 
 @click.command()
-@click.option("--port", default=8001, show_default=True, help="Port of the API.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option(
-    "--behind-proxy",
-    is_flag=True,
-    help="For use behind a proxy with TLS: allows addresses other than loopback; names are those of ADMIN_HOSTS.",
-)
-@click.option(
-    "--trusted-proxy",
-    default="127.0.0.1",
-    show_default=True,
-    help="Addresses whose X-Forwarded-For is trusted, comma-separated; only with --behind-proxy.",
+@serving_address(
+    8001,
+    "API",
+    "For use behind a proxy with TLS: allows addresses other than loopback; names are those of ADMIN_HOSTS.",
 )
 @with_databases
 def api(port: int, host: str, behind_proxy: bool, trusted_proxy: str) -> None:
