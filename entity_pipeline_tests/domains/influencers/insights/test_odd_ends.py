@@ -39,6 +39,16 @@ def made_of(database: ClonedDatabase, anna: list[Any], **more: Any) -> World:
     return with_fake(database, FakeGeminiBatches(outcomes, **more))
 
 
+def submit_and_die(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Send a batch about all of `NAMES`, and end before its tasks note it."""
+    for name in NAMES:
+        add_blog(made.database, name)
+    with monkeypatch.context() as patched:
+        patched.setattr(Submission, "_wait", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            made.submit()
+
+
 def again(made: World) -> None:
     made.due_now()
     made.submit()
@@ -151,12 +161,7 @@ def test_the_answers_of_a_batch_that_no_task_noted_are_replayed(
     assets_db: ClonedDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with world(assets_db) as made:
-        for name in NAMES:
-            add_blog(made.database, name)
-        with monkeypatch.context() as patched:
-            patched.setattr(Submission, "_wait", lambda *_: 1 / 0)
-            with pytest.raises(ZeroDivisionError):
-                made.submit()
+        submit_and_die(made, monkeypatch)
         assert set(made.tasks().values()) == {("pending", None, 0)}
         made.collect()
         assert {task[0] for task in made.tasks().values()} == {"pending"}, "collected, and not yet used"
@@ -171,12 +176,7 @@ def test_a_new_caption_meanwhile_does_not_pay_twice_for_an_orphan(
     assets_db: ClonedDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with world(assets_db) as made:
-        for name in NAMES:
-            add_blog(made.database, name)
-        with monkeypatch.context() as patched:
-            patched.setattr(Submission, "_wait", lambda *_: 1 / 0)
-            with pytest.raises(ZeroDivisionError):
-                made.submit()
+        submit_and_die(made, monkeypatch)
         made.run_sql("update blog_posts set caption_text = 'new' where code = 'anna-0'")
         made.due_now()
         made.submit()
