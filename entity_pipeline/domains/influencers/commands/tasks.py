@@ -12,11 +12,10 @@ from entity_pipeline.core.settings import Closed
 from entity_pipeline.domains.influencers.api.schemas import TaskView
 from entity_pipeline.domains.influencers.api.tasks import shown
 from entity_pipeline.domains.influencers.models import ScrapeStatus, TaskType
+from entity_pipeline.domains.influencers.queue.queries.subjects import blogs_by_state
 from entity_pipeline.domains.influencers.queue.store import STORE
 from entity_pipeline.domains.influencers.settings import InfluencerSettings
 from entity_pipeline.shared.tasks.rules import TaskStatus
-
-_BLOGS = "select scrape_status, count(*) from blogs group by 1"
 
 
 def show_tasks(status: str | None, task_type: str | None, limit: int) -> None:
@@ -52,7 +51,7 @@ def show_status() -> None:
             counts = {(one.task_type, one.status): one.tasks for one in STORE.counts(connection)}
             oldest = STORE.oldest_due(connection)
             batches = STORE.batches(connection)
-            blogs = dict(connection.execute(_BLOGS).fetchall())
+            blogs = blogs_by_state(connection)
     click.echo(str(state.reason) if isinstance(state, Closed) else "The domain is switched on.")
     tasks = Table("task", *(status.value for status in TaskStatus), "oldest due since", title="Tasks")
     for task_type in TaskType:

@@ -7,7 +7,7 @@ from typing import Any
 from entity_pipeline.admin.installation import Installation
 from entity_pipeline.admin.metrics.part import Asking, Described, MetricsPart, Samples, by_value, one
 from entity_pipeline.domains.influencers.models import ScrapeStatus, TaskType
-from entity_pipeline.domains.influencers.page.queries.blogs import status_counts
+from entity_pipeline.domains.influencers.queue.queries.subjects import blogs_by_state
 from entity_pipeline.domains.influencers.queue.store import STORE
 from entity_pipeline.shared.tasks.rules import TaskStatus
 from entity_pipeline.shared.tasks.store import TaskCount, WaitingBatch
@@ -38,7 +38,7 @@ def tasks_part(at: Installation) -> MetricsPart:
             return asking.known(with_connection)
 
         tasks, due, batches = asked(STORE.counts), asked(STORE.oldest_due), asked(STORE.batches)
-        blogs: Mapping[str, int] | None = asked(status_counts)
+        blogs: Mapping[str, int] | None = asked(blogs_by_state)
         return {
             **({"influencers_tasks": _of_tasks(tasks)} if tasks is not None else {}),
             **({"influencers_oldest_due_timestamp_seconds": _of_due(due)} if due is not None else {}),

@@ -49,7 +49,6 @@ select b.id, username, full_name, scrape_status as status, follower_count as fol
 from unnest(%s::uuid[]) with ordinality as listed(id, nth) join blogs b on b.id = listed.id order by nth
 """
 
-_STATUSES = "select scrape_status, count(*)::int from blogs group by 1"
 # By state and by source in one scan.
 _COUNTS = """
 select scrape_status, source, count(*)::int from blogs group by grouping sets ((scrape_status), (source))
@@ -120,11 +119,6 @@ def category_ids(connection: Connection[Any]) -> dict[str, int]:
 def category_names(connection: Connection[Any]) -> dict[str, str]:
     """The name of each category by its code, in the order of names."""
     return dict(connection.execute("select code, name from categories order by name").fetchall())
-
-
-def status_counts(connection: Connection[Any]) -> dict[str, int]:
-    """Blogs by state."""
-    return dict(connection.execute(_STATUSES).fetchall())
 
 
 def blog_counts(connection: Connection[Any]) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
