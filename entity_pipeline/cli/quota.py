@@ -9,6 +9,7 @@ from rich.console import Console
 
 from entity_pipeline.cli.services import services
 from entity_pipeline.cli.shell import current_shell, with_databases
+from entity_pipeline.core.clock import minute_in_words
 from entity_pipeline.core.domain import Domain
 from entity_pipeline.core.gemini.quota import QuotaStatus
 from entity_pipeline.core.gemini.settings import GeminiSettings
@@ -42,7 +43,7 @@ def spend_in_words(spend: DomainSpend) -> str:
 def print_quota(console: Console, quota: QuotaStatus) -> None:
     """Print the quota day in a few lines, with times in UTC and in the zone of this machine."""
     unit = "grounded prompts" if quota.unit == "prompt" else "search queries"
-    resets = f"{quota.resets_at:%Y-%m-%d %H:%M} UTC ({quota.resets_at.astimezone():%H:%M %Z} here)"
+    resets = f"{minute_in_words(quota.resets_at)} ({quota.resets_at.astimezone():%H:%M %Z} here)"
     console.print(
         f"Pacific day {quota.quota_day}: {quota.used} of {quota.cap} {unit} used, {quota.reserved} reserved, "
         f"{quota.remaining} left; opens again {resets}."
@@ -52,5 +53,5 @@ def print_quota(console: Console, quota: QuotaStatus) -> None:
     if quota.cap_reached:
         console.print("[bold]The cap is reached.[/bold]")
     if quota.blocked_until is not None:
-        console.print(f"[bold]Google refuses requests until {quota.blocked_until:%Y-%m-%d %H:%M} UTC.[/bold]")
+        console.print(f"[bold]Google refuses requests until {minute_in_words(quota.blocked_until)}.[/bold]")
     console.print(f"Spent today: {quota.spent_usd:.4f} of {quota.spend_limit_usd} USD, model {quota.model}.")

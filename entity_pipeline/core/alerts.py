@@ -7,7 +7,7 @@ of one domain: each domain and each shared service has a source of its own.
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Protocol
 
 from entity_pipeline.core.gemini.access import GeminiAccess
@@ -81,8 +81,3 @@ class AlertSource(Protocol):
 
     def __call__(self, look: Look, /) -> Iterable[Alert]:
         """The alerts that are true now."""
-
-
-def in_words(at: datetime) -> str:
-    """A moment as alerts write it."""
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

@@ -1,6 +1,6 @@
-"""Instants as text, in one form everywhere: ISO 8601 in UTC with whole seconds.
+"""Instants as text: for storage ISO 8601 in UTC with whole seconds, and for sentences.
 
-Such texts are compared as texts, in SQL and in Python, so every stage writes and reads them through here.
+Stored texts are compared as texts, in SQL and in Python, so every stage writes and reads them through here.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -14,6 +14,11 @@ def whole_second(moment: datetime) -> datetime:
 def utc_text(moment: datetime) -> str:
     """The aware instant as ``2026-11-21T00:00:00+00:00``, rounded up to a second."""
     return whole_second(moment).isoformat()
+
+
+def minute_in_words(moment: datetime) -> str:
+    """The aware instant as a sentence for people in English names it: ``2026-11-21 00:00 UTC``."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def read_utc(value: object) -> datetime | None:

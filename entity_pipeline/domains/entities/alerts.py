@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
-from entity_pipeline.core.alerts import Alert, Look, in_words
+from entity_pipeline.core.alerts import Alert, Look
+from entity_pipeline.core.clock import minute_in_words
 from entity_pipeline.domains.entities import KEY
 from entity_pipeline.domains.entities.accounts.backlog import Backlog
 from entity_pipeline.domains.entities.accounts.enrichment_queue import LIST_IS_LATE
@@ -43,5 +44,6 @@ def _late_list(sweep: Sweep, look: Look) -> Iterator[Alert]:
     if sweep.as_of is None:
         says = "The list of accounts is not filled, so no account is planned."
     else:
-        says = f"The list of accounts is as of {in_words(sweep.as_of)}; later changes are neither planned nor shown."
+        as_of = minute_in_words(sweep.as_of)
+        says = f"The list of accounts is as of {as_of}; later changes are neither planned nor shown."
     yield Alert(f"{KEY}/list_late", says, WHAT_TO_DO["list_late"])

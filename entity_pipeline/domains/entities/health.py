@@ -6,12 +6,13 @@ error, because nothing sweeps where Dagster's daemon does not run.
 
 import os
 from collections.abc import Iterator
-from datetime import UTC, timedelta
+from datetime import timedelta
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
+from entity_pipeline.core.clock import minute_in_words
 from entity_pipeline.core.findings import Finding
 from entity_pipeline.core.instagram.settings import InstagramSettings
 from entity_pipeline.core.ports import Databases
@@ -133,7 +134,7 @@ def list_problems(assets: _Connection, operation: _Connection) -> Iterator[str]:
         return
     if now - state.as_of > LIST_IS_LATE:
         yield (
-            f"assets: enrichment_queue is as of {state.as_of.astimezone(UTC):%Y-%m-%d %H:%M} UTC; "
+            f"assets: enrichment_queue is as of {minute_in_words(state.as_of)}; "
             "check that Dagster's daemon runs and that changed_accounts_sensor is on."
         )
     if now - (state.compared_at or state.as_of) > COMPARISON_IS_LATE:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+from entity_pipeline.core.clock import minute_in_words
 from entity_pipeline.core.findings import Finding
 from entity_pipeline.core.gemini.batch import OVERDUE
 from entity_pipeline.core.gemini.settings import GeminiSettings
@@ -32,7 +33,7 @@ def queue_is_worked_on(databases: Databases) -> Iterator[Finding]:
     if now - oldest > WAITED_LONG:
         yield Finding(
             "warn",
-            f"assets: a task has been due since {oldest.astimezone(UTC):%Y-%m-%d %H:%M} UTC; check that Dagster's "
+            f"assets: a task has been due since {minute_in_words(oldest)}; check that Dagster's "
             f"daemon runs, that {SENSOR} is on, and that Instagram accounts are usable.",
         )
     if stuck:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from entity_pipeline.core.clock import minute_in_words
 from entity_pipeline.core.instagram.settings import InstagramSettings
 from entity_pipeline.core.ports import Database
 from entity_pipeline.core.settings import Closed, SettingsAccess
@@ -37,9 +38,7 @@ def due_tasks(
         return skipped(because("tick.run_in_flight"), None)
     waits = max(filter(None, (rests, held_until(context.instance, here, now))), default=None)
     if waits is not None:
-        return skipped(
-            because("tick.instagram_rests", at=f"{waits.astimezone(UTC):%Y-%m-%d %H:%M} UTC"), None
-        )
+        return skipped(because("tick.instagram_rests", at=minute_in_words(waits)), None)
     return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"queue@{now.isoformat()}")])
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 
+from entity_pipeline.core.clock import minute_in_words
 from entity_pipeline.core.gemini.access import GeminiAccess
 from entity_pipeline.core.gemini.quota import QuotaStatus
 from entity_pipeline.core.gemini.usage import SpendDay
@@ -59,9 +60,9 @@ def day_in_words(status: QuotaStatus) -> str:
     """How much of the day is used, in a sentence or two; short, since the UI does not break lines."""
     sentences = [f"{status.used:,} of {status.cap:,} used, {status.remaining:,} left."]
     if status.cap_reached:
-        sentences.append(f"The cap is reached until {status.resets_at:%Y-%m-%d %H:%M} UTC.")
+        sentences.append(f"The cap is reached until {minute_in_words(status.resets_at)}.")
     if status.blocked_until is not None:
-        sentences.append(f"Google refuses requests until {status.blocked_until:%Y-%m-%d %H:%M} UTC.")
+        sentences.append(f"Google refuses requests until {minute_in_words(status.blocked_until)}.")
     return " ".join(sentences)
 
 

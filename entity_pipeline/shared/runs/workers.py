@@ -18,6 +18,7 @@ from typing import TypeVar
 
 import dagster as dg
 
+from entity_pipeline.core.clock import minute_in_words
 from entity_pipeline.core.patience import patiently
 from entity_pipeline.core.settings import Closed, S, SettingsAccess
 from entity_pipeline.shared.runs.gate import Beside, joint_gate
@@ -202,7 +203,7 @@ class Workers:
                 self._stop.set()
             else:
                 self._is_drained = True
-            until = f" Next try: {result.retry_at:%Y-%m-%d %H:%M} UTC." if result.retry_at else ""
+            until = f" Next try: {minute_in_words(result.retry_at)}." if result.retry_at else ""
             if not self.held_because:
                 self.held_because, self.retry_at = f"{result.because}{until}", result.retry_at
             return

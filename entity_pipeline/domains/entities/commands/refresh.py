@@ -8,6 +8,7 @@ import click
 
 from entity_pipeline.cli.confirmation import confirm
 from entity_pipeline.cli.settings import who
+from entity_pipeline.core.clock import minute_in_words
 from entity_pipeline.domains.entities.commands.pipeline import Pipeline
 from entity_pipeline.domains.entities.reviews.queries.refreshes import (
     Refresh,
@@ -38,7 +39,7 @@ def begin_or_continue(
         return None
     if earlier is not None:
         click.echo(
-            f"Refresh {earlier.name}, begun {earlier.started_at:%Y-%m-%d %H:%M} UTC by {earlier.started_by}, goes on."
+            f"Refresh {earlier.name}, begun {minute_in_words(earlier.started_at)} by {earlier.started_by}, goes on."
         )
     now = min(left, stages.affordable(limit))
     click.echo(f"{_paid_calls(left)} left. {in_usd(stages, left)}.{_of_today(left, now)}")

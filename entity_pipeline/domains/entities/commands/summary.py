@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from entity_pipeline.core.clock import minute_in_words
 from entity_pipeline.core.gemini.quota import QuotaStatus
 from entity_pipeline.domains.entities.accounts.queries.enrichment import (
     cohort_progress,
@@ -84,7 +85,7 @@ def print_summary(console: Console, stages: Pipeline) -> Summary:
     if stages.reviews_held_because != NOTHING:
         console.print(f"Reviews stopped before the end: {stages.reviews_held_because}")
     if quota.cap_reached:
-        console.print(f"The cap is reached; it opens again at {quota.resets_at:%Y-%m-%d %H:%M} UTC.")
+        console.print(f"The cap is reached; it opens again at {minute_in_words(quota.resets_at)}.")
     if summary.reviews_pending:
         one = summary.reviews_pending == 1
         waiting = "account still waits" if one else "accounts still wait"

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import dagster as dg
 
+from entity_pipeline.core.clock import minute_in_words
 from entity_pipeline.core.instagram.access import InstagramAccess
 from entity_pipeline.core.instagram.results import Deferred
 from entity_pipeline.core.instagram.settings import InstagramSettings
@@ -135,7 +136,7 @@ def _look(waiting: Sequence[UUID], settings: SettingsAccess, backfiller: Backfil
             return looked(held_because)
         ended = backfiller.backfill(account_id)
         if isinstance(ended, Deferred):
-            until = f" Next try: {ended.next_at:%Y-%m-%d %H:%M} UTC." if ended.next_at else ""
+            until = f" Next try: {minute_in_words(ended.next_at)}." if ended.next_at else ""
             return looked(f"{ended.reason}{until}", f"{ended.reason}{until}")
         outcomes[ended.word if ended is not None else "no_such_handle"] += 1
     return looked(_held_because(settings) if not waiting else "")

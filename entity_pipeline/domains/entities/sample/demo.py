@@ -7,6 +7,7 @@ as a person would. A further run on the same state has nothing to do.
 import os
 from collections.abc import Iterator
 
+from entity_pipeline.core.clock import minute_in_words
 from entity_pipeline.core.gemini.settings import GeminiSettings
 from entity_pipeline.core.settings_change import Assignment, edit_of
 from entity_pipeline.domains.entities.commands.pipeline import Pipeline
@@ -73,7 +74,7 @@ class EntityDemo:
         cap = GeminiSettings().daily_grounding_cap
         self._demo.console.print(
             f"[bold]Cap reached[/bold]: {quota.used} of {quota.cap} grounded requests of the Pacific day "
-            f"{quota.quota_day} are used. The pipeline would continue at {quota.resets_at:%Y-%m-%d %H:%M} UTC; "
+            f"{quota.quota_day} are used. The pipeline would continue at {minute_in_words(quota.resets_at)}; "
             f"here the cap is raised to {cap}, as a person would with `entity-pipeline settings set`."
         )
         raised = edit_of(GeminiSettings, [Assignment(("daily_grounding_cap",), cap)])

@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 
+from entity_pipeline.core.clock import minute_in_words
 from entity_pipeline.core.gemini.access import GeminiBatches
 from entity_pipeline.core.gemini.batch import BatchWaits
 from entity_pipeline.core.instagram.access import InstagramAccess
@@ -95,7 +96,7 @@ class InsightsRun:
         run.run(cancel_overdue=cancel_overdue)
         for batch in run.waits:
             if batch.is_overdue:
-                warn(f"The batch {batch.name} is overdue: submitted at {batch.since:%Y-%m-%d %H:%M} UTC.")
+                warn(f"The batch {batch.name} is overdue: submitted at {minute_in_words(batch.since)}.")
         return {
             "batches_ended": len(run.ended),
             "batches_cancelled": len(run.cancelled),
@@ -121,6 +122,6 @@ def _row(batch: BatchWaits) -> dict[str, Any]:
         "batch": batch.name,
         "state": str(batch.state),
         "gemini says": batch.said,
-        "since": f"{batch.since:%Y-%m-%d %H:%M} UTC",
+        "since": minute_in_words(batch.since),
         "overdue": batch.is_overdue,
     }

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from entity_pipeline.core.clock import minute_in_words
 from entity_pipeline.core.patience import patiently_on
 from entity_pipeline.core.ports import Database
 from entity_pipeline.domains.influencers.queue.store import STORE
@@ -18,7 +19,7 @@ def state_of_the_queue(assets_db: Database) -> dict[str, dg.MetadataValue]:
     waits = [
         {
             "task_type": kind,
-            "due_since": f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
+            "due_since": minute_in_words(at),
             "minutes": int((now - at).total_seconds() // 60),
         }
         for kind, at in sorted(oldest.items())

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
-from entity_pipeline.core.alerts import Alert, Look, in_words
+from entity_pipeline.core.alerts import Alert, Look
+from entity_pipeline.core.clock import minute_in_words
 from entity_pipeline.core.gemini.models import answering_model, find_model, retirement_notice
 from entity_pipeline.core.gemini.settings import GeminiSettings
 from entity_pipeline.shared.reporting.metadata import units_in_words
@@ -39,7 +40,7 @@ def quota_alerts(look: Look) -> Iterator[Alert]:
     if quota.is_replaced:
         yield _alert("model_changed", str(quota.held), f"{quota.answered_by}")
     if quota.cap_reached:
-        says = f"The cap is reached: {figures}. It resets at {in_words(quota.resets_at)}."
+        says = f"The cap is reached: {figures}. It resets at {minute_in_words(quota.resets_at)}."
         yield _alert("cap_reached", says, f"{day}")
     elif taken >= quota.cap * look.limits.cap_near_share:
         yield _alert("cap_near", f"The cap is nearly reached: {figures}.", f"{day}")
@@ -50,7 +51,7 @@ def quota_alerts(look: Look) -> Iterator[Alert]:
         if budget.domain is None and budget.is_spent:
             yield _alert("month_spent", str(budget.reason(day)), month)
     if quota.blocked_until is not None and quota.blocked_until > look.now:
-        says = f"Google refuses requests, so none are sent before {in_words(quota.blocked_until)}."
+        says = f"Google refuses requests, so none are sent before {minute_in_words(quota.blocked_until)}."
         yield _alert("blocked_by_google", says)
 
 

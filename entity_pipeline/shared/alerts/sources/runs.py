@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from entity_pipeline.core.alerts import Alert, AlertSource, Look, in_words
+from entity_pipeline.core.alerts import Alert, AlertSource, Look
+from entity_pipeline.core.clock import minute_in_words
 from entity_pipeline.shared.runs.health import CHOSEN_ASSETS, failing_jobs
 from entity_pipeline.shared.runs.owners import RunOwners
 
@@ -30,7 +31,7 @@ def run_alerts(
         # By this machine's clock, like Dagster's records.
         for failing in failing_jobs(instance, owners, datetime.now(UTC) - _LOOKED_AT, here):
             what = "chosen assets" if failing.job == CHOSEN_ASSETS else failing.job
-            says = f"A run of {what} failed at {in_words(failing.failed_at)}, and no later one has succeeded."
+            says = f"A run of {what} failed at {minute_in_words(failing.failed_at)}, and no later one has succeeded."
             key = f"{failing.domain}/run_failed:{failing.job}"
             yield Alert(key, says, WHAT_TO_DO["run_failed"], run_id=failing.run_id)
 
@@ -44,6 +45,6 @@ def silence_of(domain: str, schedule: str, waiting: str, look: Look) -> Iterator
     """
     seen = look.decided_at(schedule)
     if look.now - seen > timedelta(hours=look.limits.silent_after_hours):
-        says = f"{schedule} has made no decision since {in_words(seen)}, while {waiting}."
+        says = f"{schedule} has made no decision since {minute_in_words(seen)}, while {waiting}."
         what_to_do = WHAT_TO_DO["scheduler_silent"].format(schedule=schedule)
         yield Alert(f"{domain}/scheduler_silent:{schedule}", says, what_to_do)

@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
+from entity_pipeline.core.clock import minute_in_words
 from entity_pipeline.core.gemini.quota import QuotaStatus
 from entity_pipeline.core.reasons import Reason
 from entity_pipeline.core.settings import Closed, Gate
@@ -70,9 +71,7 @@ def plan(
     if not free and in_flight:
         return HoldOff(because("plan.worked_on"))
     if not free and rests_until is not None:
-        return HoldOff(
-            because("plan.instagram_rests", at=f"{rests_until.astimezone(UTC):%Y-%m-%d %H:%M} UTC")
-        )
+        return HoldOff(because("plan.instagram_rests", at=minute_in_words(rests_until)))
     if not free:
         return HoldOff(because("plan.nothing_waits"))
     wanted = gate.settings.accounts_per_tick if most is None else most
